@@ -1,0 +1,41 @@
+/** The component binary format: decode, validate, types, names and WIT. Knows nothing of instances or of V8. */
+export type {
+	AliasDefinition,
+	BuiltinCanon,
+	Canon,
+	CanonOptions,
+	Component,
+	CoreSort,
+	Declaration,
+	DefinedTypeExpr,
+	Definition,
+	ExternDesc,
+	ExternName,
+	FunctionTypeExpr,
+	PrimitiveKind,
+	Sort,
+	TypeExpr,
+	ValueTypeRef,
+} from "./ast.ts";
+export {
+	flattenFunctionType,
+	flattenType,
+	flattenVariant,
+	type FlatType,
+	joinFlatTypes,
+	MAX_FLAT_PARAMS,
+	MAX_FLAT_RESULTS,
+} from "./flatten.ts";
+export { resolveDefinedType, resolveFunctionType, resolveValueType, toCamelCase, type TypeSpace } from "./resolve.ts";
+export type {
+	ComponentType,
+	CoreExternType,
+	CoreFunctionType,
+	CoreModuleType,
+	DefinedType,
+	ExternType,
+	FunctionType,
+	InstanceType,
+	ResourceType,
+	ValueType,
+} from "./types.ts";

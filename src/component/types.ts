@@ -1,0 +1,106 @@
+/**
+ * Resolved types: no indices, resources by identity. Shared by validation, linking and the canonical ABI.
+ * A type object is immutable; parts above may cache what they derive from it in a WeakMap keyed by the object.
+ */
+import type { PrimitiveKind } from "./ast.ts";
+
+/** A resource type. Two are the same when the objects are the same. */
+export interface ResourceType {
+	/** For messages, such as `wasi:http/types#fields`; empty where the binary gives none. */
+	readonly name: string;
+}
+
+export interface Field {
+	/** As in the binary (kebab-case). */
+	readonly name: string;
+	/** The property of the JavaScript object (camelCase). */
+	readonly key: string;
+	readonly type: ValueType;
+}
+
+export interface Case {
+	readonly name: string;
+	readonly type: ValueType | null;
+}
+
+export type ValueType =
+	| { readonly kind: PrimitiveKind }
+	| { readonly kind: "record"; readonly fields: readonly Field[] }
+	| { readonly kind: "variant"; readonly cases: readonly Case[] }
+	| { readonly kind: "list"; readonly element: ValueType; readonly length?: number }
+	| { readonly kind: "map"; readonly key: ValueType; readonly value: ValueType }
+	| { readonly kind: "tuple"; readonly elements: readonly ValueType[] }
+	| { readonly kind: "flags"; readonly names: readonly string[]; readonly keys: readonly string[] }
+	| { readonly kind: "enum"; readonly names: readonly string[] }
+	| { readonly kind: "option"; readonly element: ValueType }
+	| { readonly kind: "result"; readonly ok: ValueType | null; readonly err: ValueType | null }
+	| { readonly kind: "own" | "borrow"; readonly resource: ResourceType }
+	| { readonly kind: "stream" | "future"; readonly element: ValueType | null };
+
+export interface Parameter {
+	readonly name: string;
+	readonly type: ValueType;
+}
+
+export interface FunctionType {
+	readonly kind: "func";
+	readonly async: boolean;
+	readonly params: readonly Parameter[];
+	readonly result: ValueType | null;
+}
+
+/** Core types as text of the core format, so that equality of types is equality of strings. */
+export interface CoreFunctionType {
+	readonly params: readonly string[];
+	readonly results: readonly string[];
+}
+
+export type CoreExternType =
+	| { readonly kind: "func"; readonly type: CoreFunctionType }
+	| {
+			readonly kind: "table";
+			readonly element: string;
+			readonly minimum: bigint;
+			readonly maximum?: bigint;
+			readonly index: "i32" | "i64";
+	  }
+	| {
+			readonly kind: "memory";
+			readonly minimum: bigint;
+			readonly maximum?: bigint;
+			readonly shared: boolean;
+			readonly index: "i32" | "i64";
+			readonly pageSizeLog2?: number;
+	  }
+	| { readonly kind: "global"; readonly type: string; readonly mutable: boolean }
+	| { readonly kind: "tag"; readonly type: CoreFunctionType };
+
+export interface CoreModuleType {
+	readonly imports: readonly { readonly module: string; readonly name: string; readonly type: CoreExternType }[];
+	readonly exports: ReadonlyMap<string, CoreExternType>;
+}
+
+export interface InstanceType {
+	readonly exports: ReadonlyMap<string, ExternType>;
+}
+
+export interface ComponentType {
+	readonly imports: ReadonlyMap<string, ExternType>;
+	readonly exports: ReadonlyMap<string, ExternType>;
+}
+
+/** What a type definition can denote. */
+export type DefinedType =
+	| { readonly kind: "value"; readonly type: ValueType }
+	| { readonly kind: "resource"; readonly resource: ResourceType }
+	| FunctionType
+	| { readonly kind: "component"; readonly type: ComponentType }
+	| { readonly kind: "instance"; readonly type: InstanceType };
+
+export type ExternType =
+	| { readonly kind: "core module"; readonly type: CoreModuleType }
+	| { readonly kind: "func"; readonly type: FunctionType }
+	| { readonly kind: "value"; readonly type: ValueType }
+	| { readonly kind: "type"; readonly type: DefinedType }
+	| { readonly kind: "component"; readonly type: ComponentType }
+	| { readonly kind: "instance"; readonly type: InstanceType };

@@ -1,0 +1,5 @@
+/** Errors: one base class, one table of codes, one way to show them. The lowest part; everything may use it. */
+export { CODES, type Code } from "./codes.ts";
+export { type FaultOptions, inFile, type Place, SkerryError, Trap } from "./error.ts";
+export { nearest } from "./nearest.ts";
+export { renderError, renderPlace } from "./render.ts";
