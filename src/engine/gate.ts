@@ -1,0 +1,164 @@
+import type { CoreFunction, CoreValue } from "../abi/mod.ts";
+import type { CoreFunctionType } from "../component/mod.ts";
+import { SkerryError, Trap } from "../fault/mod.ts";
+import { STATUS_DONE, STATUS_FAILED, STATUS_WAITING, TRAMPOLINE_IMPORTS } from "./trampolines.ts";
+import { toTrap } from "./traps.ts";
+import { webAssembly, type WasmExtern, type WasmGlobal, type WasmInstance, type WasmModule } from "./v8.ts";
+
+interface Waiter {
+	readonly settle: (ticket: number) => void;
+}
+
+const KILLED = -1;
+
+/**
+ * The border between one sandbox's guests and the host. Every host function is called through it, so that the guest can wait,
+ * and so that an error of the host or a kill ends the guest whatever handlers it has; every call into the guest goes through it,
+ * so that the error which ended the guest is the one the caller sees.
+ */
+export class Gate {
+	readonly #status: WasmGlobal = new (webAssembly().Global)({ value: "i32", mutable: true }, STATUS_DONE);
+	#pending: Promise<CoreValue | undefined> | undefined;
+	/** Why the guest was ended. Once set, each of the sandbox's host calls ends in a trap. */
+	#fault: unknown;
+	#failed = false;
+	readonly #waiters = new Set<Waiter>();
+	readonly #results = new Map<number, CoreValue | undefined>();
+	#nextTicket = 0;
+	readonly #shared: Record<string, WasmExtern>;
+
+	constructor() {
+		const take = (ticket: number): CoreValue | undefined => {
+			const result = this.#results.get(ticket);
+			this.#results.delete(ticket);
+			return result;
+		};
+		this.#shared = {
+			[TRAMPOLINE_IMPORTS.status]: this.#status,
+			[TRAMPOLINE_IMPORTS.wait]: new (webAssembly().Suspending)(() => this.#wait()),
+		};
+		for (const type of ["i32", "i64", "f32", "f64"]) this.#shared[TRAMPOLINE_IMPORTS.take(type)] = take;
+	}
+
+	/** Guests of this sandbox that are suspended in a host call. */
+	get waiting(): number {
+		return this.#waiters.size;
+	}
+
+	/** Wraps host functions for guests. `module` was made by `compileTrampolines(types)`. */
+	wrapImports(module: WasmModule, types: readonly CoreFunctionType[], functions: readonly CoreFunction[]): WasmExtern[] {
+		const imports = { ...this.#shared };
+		for (const [i, fn] of functions.entries()) {
+			imports[TRAMPOLINE_IMPORTS.fast(i)] = this.#guard(fn, types[i]?.results[0]);
+		}
+		const instance: WasmInstance = new (webAssembly().Instance)(module, { [TRAMPOLINE_IMPORTS.module]: imports });
+		return functions.map((_, i) => instance.exports[String(i)]);
+	}
+
+	#guard(fn: CoreFunction, result: string | undefined): CoreFunction {
+		const nothing = result === undefined ? undefined : result === "i64" ? 0n : 0;
+		return (...args) => {
+			if (this.#failed) return nothing;
+			if (this.#pending !== undefined) {
+				// The last wait never began: V8 refused it, and the guest caught the refusal.
+				this.fail(new Trap("cannot block a synchronous task before returning"));
+				return nothing;
+			}
+			try {
+				const value = fn(...args);
+				if (!(value instanceof Promise)) return value;
+				this.#pending = value;
+				this.#status.value = STATUS_WAITING;
+			} catch (error) {
+				this.fail(toTrap(error));
+			}
+			return nothing;
+		};
+	}
+
+	/** Runs inside the guest's stack, which V8 suspends on the promise. It never rejects: a rejection could be caught by the guest. */
+	#wait(): Promise<number> {
+		const pending = this.#pending;
+		this.#pending = undefined;
+		this.#status.value = STATUS_DONE;
+		return new Promise((resolve) => {
+			if (pending === undefined || this.#failed) {
+				resolve(KILLED);
+				return;
+			}
+			const waiter: Waiter = { settle: resolve };
+			this.#waiters.add(waiter);
+			pending.then(
+				(value) => {
+					if (!this.#waiters.delete(waiter)) return;
+					const ticket = this.#nextTicket;
+					this.#nextTicket = (ticket + 1) & 0x3fff_ffff;
+					if (value !== undefined) this.#results.set(ticket, value);
+					resolve(ticket);
+				},
+				(error: unknown) => {
+					if (!this.#waiters.delete(waiter)) return;
+					this.fail(toTrap(error));
+					resolve(KILLED);
+				},
+			);
+		});
+	}
+
+	/** Ends the sandbox's guests: the ones that wait trap now, the others at their next host call. The first reason is kept. */
+	fail(reason: unknown): void {
+		if (!this.#failed) {
+			this.#failed = true;
+			this.#fault = reason;
+		}
+		this.#status.value = STATUS_FAILED;
+		const waiters = [...this.#waiters];
+		this.#waiters.clear();
+		for (const waiter of waiters) waiter.settle(KILLED);
+	}
+
+	/**
+	 * Wraps a guest's export for the host. With `blocking`, the call can wait in host functions and always returns a promise.
+	 * What ends the call is thrown as a `Trap`, or as what `fail` was given.
+	 */
+	wrapExport(exported: WasmExtern, blocking: boolean): CoreFunction {
+		if (typeof exported !== "function") throw new TypeError("not a core function");
+		const fn = exported as CoreFunction;
+		if (!blocking) {
+			return (...args) => {
+				try {
+					return fn(...args);
+				} catch (error) {
+					throw this.reason(error);
+				}
+			};
+		}
+		const promising = webAssembly().promising(fn as (...args: CoreValue[]) => CoreValue | undefined);
+		return async (...args) => {
+			try {
+				return await promising(...args);
+			} catch (error) {
+				throw this.reason(error);
+			}
+		};
+	}
+
+	/** Instantiates a core module; its start function runs, and cannot wait. */
+	instantiate(module: WasmModule, imports: Record<string, Record<string, WasmExtern>>): WasmInstance {
+		const { Instance, LinkError } = webAssembly();
+		try {
+			return new Instance(module, imports);
+		} catch (error) {
+			if (error instanceof LinkError || error instanceof TypeError) {
+				const message = error.message.replace(/^WebAssembly\.Instance\(\): /, "");
+				throw new SkerryError("link/instantiation", `Cannot instantiate a core module: ${message}`, { cause: error });
+			}
+			throw this.reason(error);
+		}
+	}
+
+	/** Why a guest really ended: `error` is what V8 reported. */
+	reason(error: unknown): unknown {
+		return this.#failed ? this.#fault : toTrap(error);
+	}
+}

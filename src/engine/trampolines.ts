@@ -1,0 +1,136 @@
+/**
+ * Host functions reach guests through small Wasm functions of our own, one per import, because only Wasm code can do two things:
+ * end a guest so that no `catch_all` of its own sees it (`unreachable`), and wait without paying for it when there is nothing to wait
+ * for (a suspending import suspends even when its function returns a plain value).
+ *
+ *   call $fast                     ;; JavaScript; returns at once and sets $status when it could not finish
+ *   if (global.get $status)
+ *     if (status ≠ waiting) unreachable        ;; it threw: the error is kept in the gate
+ *     call $wait → ticket                      ;; suspends
+ *     if (ticket < 0) unreachable
+ *     call $take(ticket) → result
+ */
+import { Writer } from "../bytes/mod.ts";
+import type { CoreFunctionType } from "../component/mod.ts";
+import { webAssembly, type WasmModule } from "./v8.ts";
+
+export const STATUS_DONE = 0;
+export const STATUS_WAITING = 1;
+export const STATUS_FAILED = 2;
+
+const CODES: Readonly<Record<string, number>> = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c };
+const RESULTS = ["i32", "i64", "f32", "f64"] as const;
+
+const OP = {
+	unreachable: 0x00,
+	if: 0x04,
+	end: 0x0b,
+	call: 0x10,
+	localGet: 0x20,
+	localSet: 0x21,
+	localTee: 0x22,
+	globalGet: 0x23,
+	i32Const: 0x41,
+	i32LtS: 0x48,
+	i32Ne: 0x47,
+	blockEmpty: 0x40,
+} as const;
+
+/** Names of the imports of a trampoline module; all of one module name, `""`. */
+export const TRAMPOLINE_IMPORTS = {
+	module: "",
+	status: "status",
+	wait: "wait",
+	take: (result: string): string => `take-${result}`,
+	fast: (index: number): string => `fast-${index}`,
+} as const;
+
+/** A module that exports one trampoline per type, named by its index, and imports what they call. At most one result each. */
+export function encodeTrampolines(types: readonly CoreFunctionType[]): Uint8Array {
+	const typeSection = new Writer();
+	typeSection.u32(RESULTS.length + 1 + types.length);
+	for (const result of RESULTS) writeFunctionType(typeSection, ["i32"], [result]);
+	writeFunctionType(typeSection, [], ["i32"]);
+	for (const type of types) writeFunctionType(typeSection, type.params, type.results);
+	const waitType = RESULTS.length;
+	const firstType = waitType + 1;
+
+	const imports = new Writer();
+	const importItem = (name: string): Writer => imports.name(TRAMPOLINE_IMPORTS.module).name(name);
+	imports.u32(1 + 1 + RESULTS.length + types.length);
+	importItem(TRAMPOLINE_IMPORTS.status).u8(0x03).u8(0x7f).u8(0x01);
+	importItem(TRAMPOLINE_IMPORTS.wait).u8(0x00).u32(waitType);
+	for (const [i, result] of RESULTS.entries()) importItem(TRAMPOLINE_IMPORTS.take(result)).u8(0x00).u32(i);
+	for (const i of types.keys()) importItem(TRAMPOLINE_IMPORTS.fast(i)).u8(0x00).u32(firstType + i);
+	const waitFunction = 0;
+	const firstTake = 1;
+	const firstFast = firstTake + RESULTS.length;
+	const firstOwn = firstFast + types.length;
+
+	const functions = new Writer().u32(types.length);
+	const exports = new Writer().u32(types.length);
+	const code = new Writer().u32(types.length);
+	for (const [i, type] of types.entries()) {
+		functions.u32(firstType + i);
+		exports
+			.name(String(i))
+			.u8(0x00)
+			.u32(firstOwn + i);
+		code.sized(encodeBody(type, firstFast + i, waitFunction, firstTake));
+	}
+	return new Writer()
+		.raw(Uint8Array.of(0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00))
+		.section(1, typeSection)
+		.section(2, imports)
+		.section(3, functions)
+		.section(7, exports)
+		.section(10, code)
+		.finish();
+}
+
+function writeFunctionType(to: Writer, params: readonly string[], results: readonly string[]): void {
+	to.u8(0x60);
+	for (const side of [params, results]) {
+		to.u32(side.length);
+		for (const type of side) to.u8(coreTypeCode(type));
+	}
+}
+
+function coreTypeCode(type: string): number {
+	const code = CODES[type];
+	if (code === undefined) throw new Error(`no trampoline for core type ${type}`);
+	return code;
+}
+
+function encodeBody(type: CoreFunctionType, fast: number, wait: number, firstTake: number): Uint8Array {
+	const result = type.results[0];
+	const ticket = type.params.length;
+	const kept = ticket + 1;
+	const body = new Writer();
+	body.u32(result === undefined ? 1 : 2);
+	body.u32(1).u8(coreTypeCode("i32"));
+	if (result !== undefined) body.u32(1).u8(coreTypeCode(result));
+
+	for (const i of type.params.keys()) body.u8(OP.localGet).u32(i);
+	body.u8(OP.call).u32(fast);
+	if (result !== undefined) body.u8(OP.localSet).u32(kept);
+	body.u8(OP.globalGet).u32(0).u8(OP.if).u8(OP.blockEmpty);
+	body.u8(OP.globalGet).u32(0).u8(OP.i32Const).s32(STATUS_WAITING).u8(OP.i32Ne);
+	body.u8(OP.if).u8(OP.blockEmpty).u8(OP.unreachable).u8(OP.end);
+	body.u8(OP.call).u32(wait).u8(OP.localTee).u32(ticket);
+	body.u8(OP.i32Const).s32(0).u8(OP.i32LtS);
+	body.u8(OP.if).u8(OP.blockEmpty).u8(OP.unreachable).u8(OP.end);
+	if (result !== undefined) {
+		const take = firstTake + RESULTS.indexOf(result as (typeof RESULTS)[number]);
+		body.u8(OP.localGet).u32(ticket).u8(OP.call).u32(take).u8(OP.localSet).u32(kept);
+	}
+	body.u8(OP.end);
+	if (result !== undefined) body.u8(OP.localGet).u32(kept);
+	body.u8(OP.end);
+	return body.finish();
+}
+
+/** Compiled trampolines for these types; kept by whoever instantiates them often. */
+export function compileTrampolines(types: readonly CoreFunctionType[]): WasmModule {
+	return new (webAssembly().Module)(encodeTrampolines(types));
+}

@@ -1,0 +1,30 @@
+import { SkerryError, Trap } from "../fault/mod.ts";
+import { TRAPS } from "./trap-table.ts";
+import { webAssembly } from "./v8.ts";
+
+/**
+ * The error of a core call as the rest of Skerry knows it: V8's traps become a `Trap` in the specification's wording with the
+ * guest's stack as V8 gave it; a core exception that left the guest is a trap too; anything else is passed through.
+ */
+export function toTrap(error: unknown): unknown {
+	if (error instanceof SkerryError) return error;
+	const { RuntimeError, Exception } = webAssembly();
+	if (error instanceof Exception) return new Trap("uncaught exception", { cause: error });
+	if (!(error instanceof Error)) return error;
+	const known = TRAPS.find(([text]) => error.message.startsWith(text));
+	const isTrap = error instanceof RuntimeError || error.name === "SuspendError" || error instanceof RangeError;
+	if (!isTrap) return error;
+	return new Trap(known?.[1] ?? error.message, { cause: error });
+}
+
+/** The guest's frames of a V8 stack, innermost first: `function+0xoffset`, without the host's own frames. */
+export function guestFrames(error: unknown): string[] {
+	const stack = error instanceof Error ? (error.stack ?? "") : "";
+	const frames: string[] = [];
+	for (const line of stack.split("\n")) {
+		const match = /^\s*at (?:(.*?) \()?wasm:\/\/wasm\/([^:]*):wasm-function\[(\d+)\]:(0x[0-9a-f]+)\)?$/.exec(line);
+		if (match === null) continue;
+		frames.push(`${match[1] ?? `func[${match[3]}]`} at ${match[2]}+${match[4]}`);
+	}
+	return frames;
+}

@@ -1,0 +1,59 @@
+/**
+ * V8's `WebAssembly`, typed by hand: TypeScript's own declarations come with the DOM and lack JavaScript Promise Integration.
+ * The only file of the project that names the global.
+ */
+import { SkerryError } from "../fault/mod.ts";
+
+declare const brand: unique symbol;
+
+/** A compiled core module. */
+export interface WasmModule {
+	readonly [brand]: "module";
+}
+
+/** A core value of whatever kind, as V8 exports it. */
+export type WasmExtern = unknown;
+
+export interface WasmInstance {
+	readonly exports: Readonly<Record<string, WasmExtern>>;
+}
+
+export interface WasmGlobal {
+	value: number | bigint;
+}
+
+export type WasmImports = Record<string, Record<string, WasmExtern>>;
+
+type AnyFunction = (...args: never[]) => unknown;
+
+interface V8WebAssembly {
+	readonly Module: {
+		new (bytes: Uint8Array): WasmModule;
+		imports(module: WasmModule): { module: string; name: string; kind: string }[];
+		exports(module: WasmModule): { name: string; kind: string }[];
+	};
+	readonly Instance: new (module: WasmModule, imports: WasmImports) => WasmInstance;
+	readonly Global: new (type: { value: string; mutable: boolean }, initial: number | bigint) => WasmGlobal;
+	readonly Suspending: new (fn: (...args: never[]) => Promise<unknown>) => WasmExtern;
+	readonly CompileError: typeof Error;
+	readonly LinkError: typeof Error;
+	readonly RuntimeError: typeof Error;
+	readonly Exception: new (...args: never[]) => object;
+	compile(bytes: Uint8Array): Promise<WasmModule>;
+	promising<F extends AnyFunction>(fn: F): (...args: Parameters<F>) => Promise<ReturnType<F>>;
+}
+
+const found = (globalThis as { WebAssembly?: Partial<V8WebAssembly> }).WebAssembly;
+
+/** V8's WebAssembly namespace. Throws `engine/unsupported-platform` on an engine without JavaScript Promise Integration. */
+export function webAssembly(): V8WebAssembly {
+	if (found === undefined || typeof found.Suspending !== "function" || typeof found.promising !== "function") {
+		const runtime = (globalThis as { process?: { version?: string } }).process?.version ?? "this JavaScript engine";
+		throw new SkerryError(
+			"engine/unsupported-platform",
+			`Cannot run WebAssembly on ${runtime}: JavaScript Promise Integration is missing`,
+			{ hint: "run on Node.js 26: `npm i` has put it at node_modules/.bin/node" },
+		);
+	}
+	return found as V8WebAssembly;
+}

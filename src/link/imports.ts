@@ -1,0 +1,143 @@
+import { type ExternType, interfaceKey, matchExternType, type ResourceType } from "../component/mod.ts";
+import { nearest, SkerryError } from "../fault/mod.ts";
+import type { HostFunction, HostInterface, HostResource } from "./host.ts";
+import type { HostFunctionSlot } from "./plan.ts";
+
+/** What the host offers to a component. */
+export interface HostImports {
+	/** Found by exact name first, then by a compatible version; one without a version serves every version. */
+	readonly interfaces: readonly HostInterface<any>[];
+	/** Functions imported directly by the world. */
+	readonly functions?: Readonly<Record<string, HostFunction<any>>>;
+	/** Why a whole import cannot be had here, where there is more to say than its name. */
+	readonly explain?: (name: string) => string | undefined;
+}
+
+export interface Binding {
+	/** The host's resources among the imports. */
+	readonly resources: ReadonlyMap<ResourceType, HostResource<any>>;
+	function(slot: HostFunctionSlot): HostFunction<any>;
+}
+
+/**
+ * Binds the imports of a component to what the host offers.
+ * @throws SkerryError `link/missing-imports`, listing every import that is missing or of another type, with the nearest name
+ */
+export function bindImports(imports: ReadonlyMap<string, ExternType>, host: HostImports): Binding {
+	const binder = new Binder(host);
+	for (const [name, type] of imports) binder.import(name, type);
+	binder.check();
+	return binder;
+}
+
+class Binder implements Binding {
+	readonly resources = new Map<ResourceType, HostResource<any>>();
+	readonly #host: HostImports;
+	readonly #problems: string[] = [];
+	readonly #interfaces = new Map<string, HostInterface<any>>();
+	/** The host's own resource types and those of the component that they stand for. */
+	readonly #substitution = new Map<ResourceType, ResourceType>();
+
+	constructor(host: HostImports) {
+		this.#host = host;
+	}
+
+	import(name: string, type: ExternType): void {
+		if (type.kind === "func") {
+			if (this.#host.functions?.[name] === undefined) this.#missing(name, Object.keys(this.#host.functions ?? {}));
+			return;
+		}
+		if (type.kind === "type" && type.type.kind === "resource") {
+			this.#problems.push(`${name}: a resource that is not in an interface cannot be given by the host yet`);
+			return;
+		}
+		if (type.kind !== "instance") return;
+		const found = this.#find(name);
+		if (found === undefined) {
+			// An interface of nothing but types asks for nothing.
+			if (needsNothing(type)) return;
+			this.#missing(name, this.#host.interfaces.map((i) => i.name));
+			return;
+		}
+		this.#interfaces.set(name, found);
+		for (const [member, memberType] of type.type.exports) this.#member(name, found, member, memberType);
+	}
+
+	#find(name: string): HostInterface<any> | undefined {
+		const exact = this.#host.interfaces.find((i) => i.name === name);
+		if (exact !== undefined) return exact;
+		const key = interfaceKey(name);
+		const base = name.replace(/@.*$/, "");
+		return this.#host.interfaces.find((i) => interfaceKey(i.name) === key || i.name === base);
+	}
+
+	#missing(name: string, offered: readonly string[]): void {
+		const why = this.#host.explain?.(name);
+		const near = nearest(name, offered);
+		const text = why ?? (near === undefined ? "nothing provides it" : `nothing provides it; the nearest is ${near}`);
+		this.#problems.push(`${name}: ${text}`);
+	}
+
+	#member(name: string, host: HostInterface<any>, member: string, type: ExternType): void {
+		if (type.kind === "type") {
+			if (type.type.kind === "resource") this.#resource(name, host, member, type.type.resource);
+			return;
+		}
+		if (type.kind !== "func") {
+			this.#problems.push(`${name}#${member}: a ${type.kind} cannot be given by the host`);
+			return;
+		}
+		if (host.functions[member] === undefined) {
+			const near = nearest(member, Object.keys(host.functions));
+			const hint = near === undefined ? "" : `; the nearest is ${near}`;
+			this.#problems.push(`${name}#${member}: ${host.name} has no such function${hint}`);
+			return;
+		}
+		const own = host.type?.exports.get(member);
+		if (own === undefined) return;
+		const mismatch = matchExternType(own, type, this.#substitution);
+		if (mismatch !== null) this.#problems.push(`${name}#${member}: of another type than in ${host.name}: ${mismatch}`);
+	}
+
+	#resource(name: string, host: HostInterface<any>, member: string, resource: ResourceType): void {
+		const own = host.type?.exports.get(member);
+		if (own?.kind === "type" && own.type.kind === "resource") {
+			const known = this.#substitution.get(own.type.resource);
+			if (known === undefined) this.#substitution.set(own.type.resource, resource);
+			else if (known !== resource) {
+				this.#problems.push(`${name}#${member}: is not the same resource as where it was imported before`);
+			}
+		}
+		if (this.resources.has(resource)) return;
+		const found = host.resources[member];
+		if (found !== undefined) {
+			this.resources.set(resource, found);
+			return;
+		}
+		const near = nearest(member, Object.keys(host.resources));
+		const hint = near === undefined ? "" : `; the nearest is ${near}`;
+		this.#problems.push(`${name}#${member}: ${host.name} has no such resource${hint}`);
+	}
+
+	function({ path }: HostFunctionSlot): HostFunction<any> {
+		const [first = "", second] = path;
+		const found = second === undefined ? this.#host.functions?.[first] : this.#interfaces.get(first)?.functions[second];
+		if (found === undefined) throw new Error(`the import ${path.join("#")} was not bound`);
+		return found;
+	}
+
+	check(): void {
+		const count = this.#problems.length;
+		if (count === 0) return;
+		const what = count === 1 ? "one import is" : `${count} imports are`;
+		throw new SkerryError(
+			"link/missing-imports",
+			`Cannot link the component: ${what} missing or mistyped\n${this.#problems.map((p) => `  - ${p}`).join("\n")}`,
+		);
+	}
+}
+
+function needsNothing(type: ExternType): boolean {
+	if (type.kind !== "instance") return type.kind === "type" && type.type.kind !== "resource";
+	return [...type.type.exports.values()].every(needsNothing);
+}

@@ -1,0 +1,326 @@
+import {
+	type AliasDefinition,
+	type Canon,
+	type CanonOptions,
+	type Component,
+	type ComponentType,
+	type CoreFunctionType,
+	type Definition,
+	type ExternType,
+	flattenFunctionType,
+	type ResourceType,
+} from "../component/mod.ts";
+import { compileTrampolines } from "../engine/mod.ts";
+import { SkerryError } from "../fault/mod.ts";
+import type {
+	CoreInstanceRef,
+	CoreItem,
+	FunctionRef,
+	HostFunctionSlot,
+	LiftedFunction,
+	Plan,
+	PlanExport,
+	PlanOptions,
+	Step,
+	Trampoline,
+} from "./plan.ts";
+import { type InstanceRef, type Item, type ModuleRef, Scope, type TypeItem } from "./scope.ts";
+
+/**
+ * Flattens a validated component into a plan.
+ * @param type what validation found: the imports come from here, with one `ResourceType` per imported resource
+ * @throws SkerryError `link/unsupported` for a construct that cannot be linked yet, with its name and offset
+ */
+export function createPlan(component: Component, type: ComponentType): Plan {
+	return new Inliner(type).run(component);
+}
+
+function unsupported(what: string, offset: number): SkerryError {
+	return new SkerryError("link/unsupported", `Cannot link ${what}: not supported yet`, { place: { offset } });
+}
+
+class Inliner {
+	readonly #type: ComponentType;
+	readonly #modules: ModuleRef[] = [];
+	readonly #moduleIndex = new Map<Uint8Array, number>();
+	readonly #instances: (number | null)[] = [];
+	#coreInstances = 0;
+	readonly #lifted: LiftedFunction[] = [];
+	readonly #host: HostFunctionSlot[] = [];
+	readonly #steps: Step[] = [];
+	#trampolines = 0;
+	/** Trampolines that no step has made yet: they are made together, before the next step that may use them. */
+	#waiting: { trampoline: Trampoline; type: CoreFunctionType }[] = [];
+
+	constructor(type: ComponentType) {
+		this.#type = type;
+	}
+
+	run(component: Component): Plan {
+		const args = new Map<string, Item>();
+		for (const [name, type] of this.#type.imports) {
+			const item = this.#hostItem([name], type);
+			if (item === undefined) {
+				const definition = component.definitions.find((d) => d.kind === "import" && d.name.name === name);
+				throw unsupported(`the import "${name}" of kind ${type.kind} from the host`, definition?.offset ?? component.offset);
+			}
+			args.set(name, item);
+		}
+		const root = this.#instantiate(component, null, null, args);
+		this.#makeTrampolines();
+		return {
+			modules: this.#modules,
+			instances: this.#instances,
+			coreInstances: this.#coreInstances,
+			lifted: this.#lifted,
+			host: this.#host,
+			steps: this.#steps,
+			exports: toPlanExports(root),
+			imports: this.#type.imports,
+		};
+	}
+
+	/** What the host stands in for; `undefined` for kinds that it cannot provide. */
+	#hostItem(path: readonly string[], type: ExternType): Item | undefined {
+		switch (type.kind) {
+			case "func": {
+				const ref: FunctionRef = { kind: "host", index: this.#host.length, type: type.type };
+				this.#host.push({ path, type: type.type });
+				return { sort: "func", ref };
+			}
+			case "instance": {
+				const exports = new Map<string, Item>();
+				for (const [name, member] of type.type.exports) {
+					const item = this.#hostItem([...path, name], member);
+					if (item === undefined) return undefined;
+					exports.set(name, item);
+				}
+				return { sort: "instance", ref: { exports } };
+			}
+			case "type": {
+				const { kind } = type.type;
+				const ref: TypeItem = kind === "component" || kind === "instance" ? { kind: "opaque" } : type.type;
+				return { sort: "type", ref };
+			}
+			default:
+				return undefined;
+		}
+	}
+
+	#instantiate(
+		component: Component,
+		outer: Scope | null,
+		parent: number | null,
+		args: ReadonlyMap<string, Item>,
+	): InstanceRef {
+		const instance = this.#instances.length;
+		this.#instances.push(parent);
+		const scope = new Scope(outer, instance);
+		const exports = new Map<string, Item>();
+		for (const definition of component.definitions) this.#define(definition, scope, args, exports);
+		return { exports };
+	}
+
+	#define(definition: Definition, scope: Scope, args: ReadonlyMap<string, Item>, exports: Map<string, Item>): void {
+		switch (definition.kind) {
+			case "core module":
+				scope.modules.push({ bytes: definition.bytes, offset: definition.offset });
+				break;
+			case "core instance":
+				scope.coreInstances.push(this.#coreInstance(definition, scope));
+				break;
+			case "core type":
+				break;
+			case "component":
+				scope.components.push({ component: definition.component, scope });
+				break;
+			case "instance":
+				scope.instances.push(this.#instance(definition, scope));
+				break;
+			case "alias":
+				this.#alias(definition, scope);
+				break;
+			case "type":
+				scope.types.push(this.#typeItem(definition, scope));
+				break;
+			case "canon":
+				this.#canon(definition.canon, scope, definition.offset);
+				break;
+			case "import": {
+				const item = args.get(definition.name.name);
+				if (item === undefined) throw new Error(`validated instantiation lacks the argument ${definition.name.name}`);
+				scope.add(item);
+				break;
+			}
+			case "export": {
+				const item = scope.item(definition.item.sort, definition.item.index);
+				if (item.sort === "type" && item.ref.kind === "resource") nameResource(item.ref.resource, definition.name.name);
+				scope.add(item);
+				exports.set(definition.name.name, item);
+				break;
+			}
+			case "start":
+				throw unsupported("a component start function", definition.offset);
+			case "value":
+				throw unsupported("a value definition", definition.offset);
+		}
+	}
+
+	#coreInstance(definition: Extract<Definition, { kind: "core instance" }>, scope: Scope): CoreInstanceRef {
+		const { expr } = definition;
+		if (expr.kind === "exports") {
+			const exports = new Map<string, CoreItem>();
+			for (const { name, item } of expr.exports) exports.set(name, scope.coreItem(item.sort, item.index));
+			return { kind: "exports", exports };
+		}
+		this.#makeTrampolines();
+		const slot = this.#coreInstances++;
+		this.#steps.push({
+			kind: "instantiate",
+			slot,
+			module: this.#module(scope.module(expr.module)),
+			args: expr.args.map((arg) => ({ name: arg.name, instance: scope.coreInstance(arg.instance) })),
+		});
+		return { kind: "slot", slot };
+	}
+
+	#module(ref: ModuleRef): number {
+		let index = this.#moduleIndex.get(ref.bytes);
+		if (index === undefined) {
+			index = this.#modules.length;
+			this.#modules.push(ref);
+			this.#moduleIndex.set(ref.bytes, index);
+		}
+		return index;
+	}
+
+	#instance(definition: Extract<Definition, { kind: "instance" }>, scope: Scope): InstanceRef {
+		const { expr } = definition;
+		if (expr.kind === "exports") {
+			return { exports: new Map(expr.exports.map((e) => [e.name.name, scope.item(e.item.sort, e.item.index)])) };
+		}
+		const { component, scope: outer } = scope.component(expr.component);
+		const args = new Map(expr.args.map((a) => [a.name, scope.item(a.item.sort, a.item.index)]));
+		return this.#instantiate(component, outer, scope.instance, args);
+	}
+
+	#alias(definition: AliasDefinition, scope: Scope): void {
+		const { target, sort, offset } = definition;
+		if (target.kind === "core export") {
+			const coreSort = sort.slice("core ".length) as keyof Scope["core"];
+			scope.core[coreSort].push(coreExport(scope.coreInstance(target.instance), target.name));
+			return;
+		}
+		if (target.kind === "export") {
+			const instance = scope.item("instance", target.instance).ref as InstanceRef;
+			const item = instance.exports.get(target.name);
+			if (item === undefined) throw unsupported(`the alias of export "${target.name}" (${sort})`, offset);
+			scope.add(item);
+			return;
+		}
+		if (sort === "core type") return;
+		scope.add(scope.enclosing(target.count).item(sort, target.index));
+	}
+
+	#typeItem(definition: Extract<Definition, { kind: "type" }>, scope: Scope): TypeItem {
+		const { type } = definition;
+		switch (type.kind) {
+			case "defined":
+				return scope.define(type.type);
+			case "func":
+				return scope.defineFunction(type);
+			case "resource": {
+				const resource: ResourceType = { name: "" };
+				const destructor = type.dtor === null ? null : scope.coreItem("func", type.dtor);
+				if (destructor?.kind === "trampoline") this.#makeTrampolines();
+				this.#steps.push({ kind: "resource", resource, instance: scope.instance, destructor });
+				return { kind: "resource", resource };
+			}
+			default:
+				return { kind: "opaque" };
+		}
+	}
+
+	#canon(canon: Canon, scope: Scope, offset: number): void {
+		switch (canon.op) {
+			case "lift": {
+				const options = planOptions(canon.options, scope, offset);
+				const type = scope.functionType(canon.type);
+				const index = this.#lifted.length;
+				this.#lifted.push({ core: scope.coreItem("func", canon.func), options, type, instance: scope.instance });
+				scope.funcs.push({ kind: "lift", index, type });
+				break;
+			}
+			case "lower": {
+				const callee = scope.func(canon.func);
+				const options = planOptions(canon.options, scope, offset);
+				const type = flattenFunctionType(callee.type, "lower");
+				this.#trampoline(scope, { kind: "lower", callee, options, instance: scope.instance }, type);
+				break;
+			}
+			case "resource.new":
+			case "resource.rep":
+			case "resource.drop": {
+				const resource = scope.resourceType(canon.type);
+				const results = canon.op === "resource.drop" ? [] : ["i32"];
+				this.#trampoline(scope, { kind: canon.op, resource, instance: scope.instance }, { params: ["i32"], results });
+				break;
+			}
+			default:
+				throw unsupported(`the canonical built-in ${canon.op} (asynchronous components)`, offset);
+		}
+	}
+
+	#trampoline(scope: Scope, trampoline: Trampoline, type: CoreFunctionType): void {
+		scope.core.func.push({ kind: "trampoline", index: this.#trampolines++ });
+		this.#waiting.push({ trampoline, type });
+	}
+
+	#makeTrampolines(): void {
+		if (this.#waiting.length === 0) return;
+		const types = this.#waiting.map((w) => w.type);
+		this.#steps.push({
+			kind: "trampolines",
+			first: this.#trampolines - this.#waiting.length,
+			trampolines: this.#waiting.map((w) => w.trampoline),
+			types,
+			module: compileTrampolines(types),
+		});
+		this.#waiting = [];
+	}
+}
+
+function planOptions(options: CanonOptions, scope: Scope, offset: number): PlanOptions {
+	if (options.async || options.callback !== null) throw unsupported("the canonical option async", offset);
+	if (options.gc || options.coreType !== null) throw unsupported("the canonical option gc", offset);
+	return {
+		encoding: options.encoding,
+		memory: options.memory === null ? null : scope.coreItem("memory", options.memory),
+		realloc: options.realloc === null ? null : scope.coreItem("func", options.realloc),
+		postReturn: options.postReturn === null ? null : scope.coreItem("func", options.postReturn),
+	};
+}
+
+function coreExport(instance: CoreInstanceRef, name: string): CoreItem {
+	if (instance.kind === "slot") return { kind: "export", slot: instance.slot, name };
+	const item = instance.exports.get(name);
+	if (item === undefined) throw new Error(`validated core instance has no export ${name}`);
+	return item;
+}
+
+/** A resource has no name of its own: it takes that of its first export, for messages. */
+function nameResource(resource: ResourceType, name: string): void {
+	if (resource.name === "") (resource as { name: string }).name = name;
+}
+
+function toPlanExports(instance: InstanceRef): Map<string, PlanExport> {
+	const exports = new Map<string, PlanExport>();
+	for (const [name, item] of instance.exports) {
+		if (item.sort === "func") exports.set(name, { kind: "func", ref: item.ref });
+		else if (item.sort === "instance") exports.set(name, { kind: "instance", exports: toPlanExports(item.ref) });
+		else if (item.sort === "type" && item.ref.kind === "resource") {
+			exports.set(name, { kind: "resource", resource: item.ref.resource });
+		} else exports.set(name, { kind: "other", sort: item.sort });
+	}
+	return exports;
+}

@@ -1,0 +1,195 @@
+import {
+	canonLift,
+	canonLower,
+	type CanonicalOptions,
+	canonResourceDrop,
+	canonResourceNew,
+	canonResourceRep,
+	type ComponentFunction,
+	ComponentInstance,
+	type CoreFunction,
+	hostFunction,
+	type LinearMemory,
+	Store,
+} from "../abi/mod.ts";
+import type { ResourceType } from "../component/mod.ts";
+import { Gate, type WasmExtern, type WasmInstance, type WasmModule } from "../engine/mod.ts";
+import type { HostFunction, HostResource } from "./host.ts";
+import type { CoreInstanceRef, CoreItem, FunctionRef, Plan, PlanExport, PlanOptions, Step, Trampoline } from "./plan.ts";
+
+/** A plan with its modules compiled and each of its imports bound to a host function. */
+export interface Linked {
+	readonly plan: Plan;
+	readonly modules: readonly WasmModule[];
+	/** One for each of the plan's host functions. */
+	readonly functions: readonly HostFunction<any>[];
+	/** The host's resources among the imports. */
+	readonly resources: ReadonlyMap<ResourceType, HostResource<any>>;
+}
+
+export type InstanceExport =
+	| ComponentFunction
+	| { readonly exports: ReadonlyMap<string, InstanceExport> }
+	| { readonly resource: ResourceType };
+
+/**
+ * One instance of a component with everything in it: a sandbox. `strategy` fresh: new core instances and memories.
+ * @throws Trap when a start function traps; SkerryError `link/instantiation`
+ */
+export function instantiate(linked: Linked, context: unknown): Instance {
+	return new Instance(linked, context);
+}
+
+export class Instance {
+	readonly store: Store;
+	readonly exports: ReadonlyMap<string, InstanceExport>;
+	readonly #linked: Linked;
+	readonly #gate = new Gate();
+	readonly #components: ComponentInstance[] = [];
+	readonly #cores: WasmInstance[] = [];
+	readonly #trampolines: WasmExtern[] = [];
+	readonly #lifted: (ComponentFunction | undefined)[] = [];
+	readonly #host: ComponentFunction[];
+	/** Whether calls into the guest can wait: only where a host function is there to wait for. */
+	readonly #blocking: boolean;
+
+	constructor(linked: Linked, context: unknown) {
+		this.#linked = linked;
+		this.store = new Store(context);
+		const { plan } = linked;
+		this.#blocking = plan.host.length > 0;
+		for (const parent of plan.instances) {
+			this.#components.push(
+				new ComponentInstance(this.store, parent === null ? null : this.#component(parent)),
+			);
+		}
+		for (const [resource, host] of linked.resources) {
+			const { drop } = host;
+			const destructor = drop === undefined ? null : (rep: unknown) => drop(this.store.context, rep);
+			this.store.resources.set(resource, { instance: null, destructor });
+		}
+		this.#host = plan.host.map((slot, i) => {
+			const fn = linked.functions[i];
+			if (fn === undefined) throw new Error(`unbound import ${slot.path.join("#")}`);
+			return hostFunction(slot.type, (...args) => fn(this.store.context, ...args));
+		});
+		for (const step of plan.steps) this.#run(step);
+		this.exports = this.#export(plan.exports);
+	}
+
+	/** Ends whatever runs or waits in the sandbox; its callers get `reason`. */
+	kill(reason: unknown): void {
+		this.#gate.fail(reason);
+	}
+
+	/** Ends the sandbox and gives back what its handles hold of the host. */
+	dispose(reason: unknown): void {
+		this.#gate.fail(reason);
+		this.store.dispose();
+	}
+
+	#component(index: number): ComponentInstance {
+		const found = this.#components[index];
+		if (found === undefined) throw new Error(`plan has no component instance ${index}`);
+		return found;
+	}
+
+	#run(step: Step): void {
+		switch (step.kind) {
+			case "instantiate": {
+				const module = this.#linked.modules[step.module];
+				if (module === undefined) throw new Error(`plan has no module ${step.module}`);
+				const imports: Record<string, Record<string, WasmExtern>> = {};
+				for (const { name, instance } of step.args) imports[name] = this.#coreExports(instance);
+				this.#cores[step.slot] = this.#gate.instantiate(module, imports);
+				break;
+			}
+			case "trampolines": {
+				const functions = step.trampolines.map((t) => this.#trampoline(t));
+				const wrapped = this.#gate.wrapImports(step.module, step.types, functions);
+				for (const [i, fn] of wrapped.entries()) this.#trampolines[step.first + i] = fn;
+				break;
+			}
+			case "resource": {
+				const { resource, destructor } = step;
+				const core = destructor === null ? null : this.#gate.wrapExport(this.#resolve(destructor), this.#blocking);
+				this.store.resources.set(resource, {
+					instance: this.#component(step.instance),
+					destructor: core === null ? null : (rep) => core(rep as number),
+				});
+				break;
+			}
+		}
+	}
+
+	#coreExports(ref: CoreInstanceRef): Record<string, WasmExtern> {
+		if (ref.kind === "slot") return this.#core(ref.slot).exports;
+		const exports: Record<string, WasmExtern> = {};
+		for (const [name, item] of ref.exports) exports[name] = this.#resolve(item);
+		return exports;
+	}
+
+	#core(slot: number): WasmInstance {
+		const found = this.#cores[slot];
+		if (found === undefined) throw new Error(`plan uses core instance ${slot} before it is made`);
+		return found;
+	}
+
+	#resolve(item: CoreItem): WasmExtern {
+		return item.kind === "trampoline" ? this.#trampolines[item.index] : this.#core(item.slot).exports[item.name];
+	}
+
+	#options(options: PlanOptions): CanonicalOptions {
+		const call = (item: CoreItem | null): CoreFunction | null =>
+			item === null ? null : this.#gate.wrapExport(this.#resolve(item), false);
+		return {
+			encoding: options.encoding,
+			memory: options.memory === null ? null : (this.#resolve(options.memory) as LinearMemory),
+			realloc: call(options.realloc) as CanonicalOptions["realloc"],
+			postReturn: call(options.postReturn),
+		};
+	}
+
+	#trampoline(trampoline: Trampoline): CoreFunction {
+		const instance = this.#component(trampoline.instance);
+		switch (trampoline.kind) {
+			case "lower": {
+				const callee = this.#function(trampoline.callee);
+				return canonLower(callee.type, callee, this.#options(trampoline.options), instance);
+			}
+			case "resource.new":
+				return canonResourceNew(instance, trampoline.resource);
+			case "resource.rep":
+				return canonResourceRep(instance, trampoline.resource);
+			case "resource.drop":
+				return canonResourceDrop(instance, trampoline.resource);
+		}
+	}
+
+	#function(ref: FunctionRef): ComponentFunction {
+		if (ref.kind === "host") {
+			const found = this.#host[ref.index];
+			if (found === undefined) throw new Error(`plan has no host function ${ref.index}`);
+			return found;
+		}
+		let lifted = this.#lifted[ref.index];
+		if (lifted === undefined) {
+			const plan = this.#linked.plan.lifted[ref.index];
+			if (plan === undefined) throw new Error(`plan has no lifted function ${ref.index}`);
+			const core = this.#gate.wrapExport(this.#resolve(plan.core), this.#blocking);
+			lifted = canonLift(plan.type, core, this.#options(plan.options), this.#component(plan.instance));
+			this.#lifted[ref.index] = lifted;
+		}
+		return lifted;
+	}
+
+	#export(exports: ReadonlyMap<string, PlanExport>): Map<string, InstanceExport> {
+		const made = new Map<string, InstanceExport>();
+		for (const [name, item] of exports) {
+			if (item.kind === "func") made.set(name, this.#function(item.ref));
+			else if (item.kind === "instance") made.set(name, { exports: this.#export(item.exports) });
+			else if (item.kind === "resource") made.set(name, { resource: item.resource });
+		}
+		return made;
+	}
+}

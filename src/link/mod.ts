@@ -1,0 +1,5 @@
+/** From a component and what the host offers to instances: imports are bound, nested components inlined, core modules compiled. */
+export type { HostFunction, HostInterface, HostResource } from "./host.ts";
+export type { HostImports } from "./imports.ts";
+export { Instance, type InstanceExport, instantiate, type Linked } from "./instantiate.ts";
+export { linkComponent, loadComponent, type LoadedComponent } from "./link.ts";
