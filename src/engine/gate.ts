@@ -23,6 +23,8 @@ export class Gate {
 	#fault: unknown;
 	#failed = false;
 	readonly #waiters = new Set<Waiter>();
+	/** Calls into the guest that have not returned: how to reject them. */
+	readonly #calls = new Set<(reason: unknown) => void>();
 	readonly #results = new Map<number, CoreValue | undefined>();
 	#nextTicket = 0;
 	readonly #shared: Record<string, WasmExtern>;
@@ -40,9 +42,19 @@ export class Gate {
 		for (const type of ["i32", "i64", "f32", "f64"]) this.#shared[TRAMPOLINE_IMPORTS.take(type)] = take;
 	}
 
-	/** Guests of this sandbox that are suspended in a host call. */
-	get waiting(): number {
-		return this.#waiters.size;
+	/**
+	 * A call is under way, yet the guest waits for nothing. Between turns of the event loop that means that its stack was taken down
+	 * from outside, as a watchdog does: it will never return.
+	 */
+	get lost(): boolean {
+		return this.#calls.size > this.#waiters.size;
+	}
+
+	/** Rejects the calls that are still under way with the reason given to `fail`: for guests that will never return. */
+	abandon(): void {
+		const calls = [...this.#calls];
+		this.#calls.clear();
+		for (const reject of calls) reject(this.#fault);
 	}
 
 	/** Wraps host functions for guests. `module` was made by `compileTrampolines(types)`. */
@@ -134,13 +146,20 @@ export class Gate {
 			};
 		}
 		const promising = webAssembly().promising(fn as (...args: CoreValue[]) => CoreValue | undefined);
-		return async (...args) => {
-			try {
-				return await promising(...args);
-			} catch (error) {
-				throw this.reason(error);
-			}
-		};
+		return (...args) =>
+			new Promise((resolve, reject) => {
+				this.#calls.add(reject);
+				promising(...args).then(
+					(value) => {
+						this.#calls.delete(reject);
+						resolve(value);
+					},
+					(error: unknown) => {
+						this.#calls.delete(reject);
+						reject(this.reason(error));
+					},
+				);
+			});
 	}
 
 	/** Instantiates a core module; its start function runs, and cannot wait. */

@@ -77,14 +77,26 @@ export class Instance {
 		this.exports = this.#export(plan.exports);
 	}
 
-	/** Ends whatever runs or waits in the sandbox; its callers get `reason`. */
-	kill(reason: unknown): void {
-		this.#gate.fail(reason);
+	/** True when a call's stack was taken down from outside (by the watchdog): it neither runs nor waits. Asked between turns of the event loop. */
+	get lost(): boolean {
+		return this.#gate.lost;
 	}
 
-	/** Ends the sandbox and gives back what its handles hold of the host. */
+	/** The exported function at `path`, names as in the binary; `undefined` where there is none. */
+	function(path: readonly string[]): ComponentFunction | undefined {
+		let level: ReadonlyMap<string, InstanceExport> | undefined = this.exports;
+		let found: InstanceExport | undefined;
+		for (const name of path) {
+			found = level?.get(name);
+			level = found !== undefined && "exports" in found ? found.exports : undefined;
+		}
+		return found !== undefined && "call" in found ? found : undefined;
+	}
+
+	/** Ends whatever runs or waits in the sandbox (its callers get `reason`) and gives back what its handles hold of the host. */
 	dispose(reason: unknown): void {
 		this.#gate.fail(reason);
+		this.#gate.abandon();
 		this.store.dispose();
 	}
 

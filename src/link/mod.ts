@@ -3,3 +3,4 @@ export type { HostFunction, HostInterface, HostResource } from "./host.ts";
 export type { HostImports } from "./imports.ts";
 export { Instance, type InstanceExport, instantiate, type Linked } from "./instantiate.ts";
 export { linkComponent, loadComponent, type LoadedComponent } from "./link.ts";
+export type { PlanExport } from "./plan.ts";

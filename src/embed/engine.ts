@@ -1,0 +1,148 @@
+import { readFile } from "node:fs/promises";
+
+import type { ExternType } from "../component/mod.ts";
+import { CompileCache, webAssembly } from "../engine/mod.ts";
+import { inFile, SkerryError } from "../fault/mod.ts";
+import {
+	type HostFunction,
+	type HostImports,
+	type HostInterface,
+	type Instance,
+	instantiate,
+	type Linked,
+	linkComponent,
+	loadComponent,
+} from "../link/mod.ts";
+import { createWasiContext, WASI_HOST, type WasiContext, type WasiOptions } from "../wasi/mod.ts";
+import { callExport, createExports, type Exports } from "./exports.ts";
+import { givenName, type ImportedFunction, type ImportedInterface, type Imports, strayImports, toHostFunction, toHostInterface } from "./imports.ts";
+
+export interface LoadOptions {
+	/** What the host gives beside WASI. An interface of WASI given here takes the place of Skerry's own. */
+	readonly imports?: Imports;
+	/** What each sandbox gets of WASI unless `instantiate` says otherwise. By default nothing: no arguments, no environment, no network. */
+	readonly wasi?: WasiOptions;
+}
+
+export interface InstantiateOptions {
+	readonly wasi?: WasiOptions;
+}
+
+/** Where a component comes from: its bytes, a path, or a `file:` URL. */
+export type Source = Uint8Array | ArrayBuffer | string | URL;
+
+/** Compiles and runs components. Core modules that several components share are compiled once per engine. */
+export class Engine {
+	readonly #cache = new CompileCache();
+
+	/** @throws SkerryError `engine/unsupported-platform` on an engine without JavaScript Promise Integration (Node.js before 26) */
+	constructor() {
+		webAssembly();
+	}
+
+	/**
+	 * Decodes, validates, links and compiles a component.
+	 * @throws SkerryError `cli/file-not-found`, `binary/*`, `component/invalid`, `link/*`, `core/invalid`, with a byte offset where there is one
+	 */
+	async load(source: Source, options: LoadOptions = {}): Promise<Component> {
+		const file = typeof source === "string" ? source : source instanceof URL ? source.href : undefined;
+		try {
+			const loaded = loadComponent(await readSource(source));
+			const host = hostImports(loaded.type.imports, options.imports ?? {});
+			return new Component(await linkComponent(loaded, host, this.#cache), options.wasi ?? {});
+		} catch (error) {
+			throw file === undefined ? error : inFile(error, file);
+		}
+	}
+}
+
+async function readSource(source: Source): Promise<Uint8Array> {
+	if (source instanceof Uint8Array) return source;
+	if (source instanceof ArrayBuffer) return new Uint8Array(source);
+	try {
+		return await readFile(source);
+	} catch (error) {
+		const name = typeof source === "string" ? source : source.href;
+		throw new SkerryError("cli/file-not-found", `Cannot read ${name}: ${(error as Error).message}`, { cause: error });
+	}
+}
+
+function hostImports(wanted: ReadonlyMap<string, ExternType>, imports: Imports): HostImports {
+	const interfaces: HostInterface<any>[] = [];
+	const functions: Record<string, HostFunction<any>> = {};
+	const used = new Set<string>();
+	for (const [name, type] of wanted) {
+		const given = givenName(name, imports);
+		if (given === undefined) continue;
+		used.add(given);
+		const value = imports[given];
+		if (type.kind === "instance") interfaces.push(toHostInterface(name, type.type, value as ImportedInterface));
+		else if (type.kind === "func") functions[name] = toHostFunction(type.type, value as ImportedFunction);
+	}
+	const stray = strayImports(imports, used, wanted.keys());
+	if (stray.length > 0) {
+		throw new SkerryError("link/missing-imports", `Cannot link the component: it does not import ${stray.join(", ")}`);
+	}
+	return { ...WASI_HOST, interfaces: [...interfaces, ...WASI_HOST.interfaces], functions };
+}
+
+/** A component that is ready to run. */
+export class Component {
+	/**
+	 * The exported functions. Each call gets a fresh sandbox, which ends with the call: no call sees what another left behind.
+	 * For calls that share state, or return resources, use `instantiate`.
+	 */
+	readonly exports: Exports;
+	readonly #linked: Linked;
+	readonly #wasi: WasiOptions;
+
+	constructor(linked: Linked, wasi: WasiOptions) {
+		this.#linked = linked;
+		this.#wasi = wasi;
+		this.exports = createExports(linked.plan.exports, async (path, args) => {
+			using sandbox = this.instantiate();
+			return await sandbox.call(path, args);
+		});
+	}
+
+	/** The names of what it imports, as in the binary. */
+	get imports(): readonly string[] {
+		return [...this.#linked.plan.imports.keys()];
+	}
+
+	/** A sandbox of its own, kept until it is disposed. */
+	instantiate(options: InstantiateOptions = {}): Sandbox {
+		return new Sandbox(this.#linked, createWasiContext({ ...this.#wasi, ...options.wasi }));
+	}
+}
+
+/** One instance of a component with its own memories, handles and grants. Dispose it when done: `using sandbox = component.instantiate()`. */
+export class Sandbox implements Disposable {
+	readonly exports: Exports;
+	readonly #instance: Instance;
+	readonly #context: WasiContext;
+
+	constructor(linked: Linked, context: WasiContext) {
+		this.#context = context;
+		this.#instance = instantiate(linked, context);
+		this.exports = createExports(linked.plan.exports, (path, args) => this.call(path, args));
+	}
+
+	/** Calls an export by its names in the binary: `["wasi:cli/run@0.2.3", "run"]`. */
+	async call(path: readonly string[], args: readonly unknown[]): Promise<unknown> {
+		const fn = this.#instance.function(path);
+		if (fn === undefined) throw new SkerryError("link/no-export", `Cannot call ${path.join("#")}: the component does not export it`);
+		return await callExport(fn, path.join("#"), args);
+	}
+
+	/** Handles that the guest holds now. */
+	get handles(): number {
+		return this.#instance.store.handles;
+	}
+
+	/** Ends what runs or waits in it; the callers get an error. Idempotent. */
+	[Symbol.dispose](): void {
+		this.#instance.dispose(new SkerryError("guest/killed", "the sandbox was disposed"));
+		this.#context.end();
+	}
+}

@@ -1,0 +1,16 @@
+export {
+	Component,
+	ComponentError,
+	Engine,
+	type ExportedFunction,
+	type Exports,
+	type ImportedClass,
+	type ImportedFunction,
+	type ImportedInterface,
+	type Imports,
+	type InstantiateOptions,
+	type LoadOptions,
+	Sandbox,
+	type Source,
+} from "./embed/mod.ts";
+export { type Code, type Place, SkerryError, Trap } from "./fault/mod.ts";

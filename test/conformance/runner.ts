@@ -1,0 +1,173 @@
+import { isDeepStrictEqual } from "node:util";
+
+import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
+
+import type { Component, ValueType } from "../../src/component/mod.ts";
+import { CompileCache } from "../../src/engine/mod.ts";
+import { SkerryError, Trap } from "../../src/fault/mod.ts";
+import { type Instance, instantiate, linkComponent, loadComponent, type LoadedComponent } from "../../src/link/mod.ts";
+import { type Action, type Command, parseScript, type Unit } from "../wast/script.ts";
+import { normalize, toValue } from "./values.ts";
+
+/** What became of one command of a script. `skipped` names the feature that is not supported yet. */
+export interface Outcome {
+	readonly line: number;
+	readonly status: "passed" | "failed" | "skipped";
+	readonly why: string;
+}
+
+/** Not supported yet, by name: neither passed nor failed. */
+class Skipped extends Error {}
+
+/** Runs the commands of a component `.wast` script through Skerry's own decoder, validator, linker and runtime. */
+export async function runScript(text: string): Promise<Outcome[]> {
+	const runner = new Runner();
+	const outcomes: Outcome[] = [];
+	for (const command of parseScript(text)) {
+		const { line } = command;
+		try {
+			await runner.run(command);
+			outcomes.push({ line, status: "passed", why: "" });
+		} catch (error) {
+			const why = error instanceof Error ? error.message : String(error);
+			outcomes.push({ line, status: error instanceof Skipped ? "skipped" : "failed", why });
+		}
+	}
+	return outcomes;
+}
+
+const REJECTIONS = new Set(["binary/truncated", "binary/malformed", "binary/limit", "component/invalid", "core/invalid"]);
+
+class Runner {
+	readonly #cache = new CompileCache();
+	readonly #definitions = new Map<string, LoadedComponent>();
+	readonly #instances = new Map<string, Instance>();
+	#latest: Instance | Error = new Error("no component before this");
+	#latestDefinition: LoadedComponent | Error = new Error("no definition before this");
+
+	async run(command: Command): Promise<void> {
+		switch (command.kind) {
+			case "unit":
+				return await this.#unit(command.unit);
+			case "instance": {
+				const definition =
+					command.definition === null ? this.#latestDefinition : this.#definitions.get(command.definition);
+				await this.#instantiate(definition ?? new Error(`unknown definition ${command.definition}`), command.id);
+				return;
+			}
+			case "action":
+				await this.#invoke(command.action);
+				return;
+			case "assert_return":
+				return await this.#assertReturn(command);
+			case "assert_trap":
+				return await assertTrap(command.message, () => this.#invoke(command.action));
+			case "assert_uninstantiable": {
+				const loaded = await load(command.unit);
+				return await assertTrap(command.message, () => this.#instantiate(loaded, null));
+			}
+			case "assert_invalid":
+			case "assert_malformed":
+				return await this.#assertRejected(command.unit);
+			default:
+				throw new Error(`the runner does not know ${command.kind === "unknown" ? command.name : command.kind}`);
+		}
+	}
+
+	async #unit(unit: Unit): Promise<void> {
+		try {
+			const loaded = await load(unit);
+			await this.#compileAll(loaded.component);
+			if (unit.id !== null) this.#definitions.set(unit.id, loaded);
+			this.#latestDefinition = loaded;
+			if (!unit.definition) await this.#instantiate(loaded, unit.id);
+		} catch (error) {
+			if (unit.definition) this.#latestDefinition = error as Error;
+			else this.#latest = error as Error;
+			throw error;
+		}
+	}
+
+	/** V8 validates core modules when it compiles them. */
+	async #compileAll(component: Component): Promise<void> {
+		for (const definition of component.definitions) {
+			if (definition.kind === "component") await this.#compileAll(definition.component);
+			if (definition.kind === "core module") await this.#cache.compile(definition.bytes, definition.offset);
+		}
+	}
+
+	async #instantiate(definition: LoadedComponent | Error, id: string | null): Promise<void> {
+		try {
+			if (definition instanceof Error) throw definition;
+			const linked = await linkComponent(definition, { interfaces: [] }, this.#cache);
+			const instance = instantiate(linked, undefined);
+			this.#latest = instance;
+			if (id !== null) this.#instances.set(id, instance);
+		} catch (error) {
+			this.#latest = error as Error;
+			throw unsupported(error);
+		}
+	}
+
+	async #invoke(action: Action): Promise<{ value: unknown; type: ValueType | null }> {
+		if (action.kind !== "invoke") throw new Error("components have no globals to get");
+		const instance = action.instance === null ? this.#latest : this.#instances.get(action.instance);
+		if (instance === undefined || instance instanceof Error) {
+			throw unsupported(instance ?? new Error(`unknown instance ${action.instance}`));
+		}
+		const fn = instance.function([action.name]);
+		if (fn === undefined) throw new Error(`no exported function ${action.name}`);
+		const args = fn.type.params.map((param, i) => toValue(param.type, action.args[i]));
+		return { value: await fn.call(args), type: fn.type.result };
+	}
+
+	async #assertReturn(command: Extract<Command, { kind: "assert_return" }>): Promise<void> {
+		const { value, type } = await this.#invoke(command.action);
+		const expected = type === null ? undefined : toValue(type, command.results[0]);
+		if (!isDeepStrictEqual(normalize(value), normalize(expected))) {
+			throw new Error(`returned ${show(value)}, expected ${show(expected)}`);
+		}
+	}
+
+	async #assertRejected(unit: Unit): Promise<void> {
+		let loaded: LoadedComponent;
+		try {
+			loaded = await load(unit);
+			await this.#compileAll(loaded.component);
+		} catch (error) {
+			if (unit.source.kind === "quote" && !(error instanceof SkerryError)) return; // the text parser refused it
+			if (error instanceof SkerryError && REJECTIONS.has(error.code)) return;
+			throw unsupported(error);
+		}
+		throw new Error("accepted, though it is to be rejected");
+	}
+}
+
+async function load(unit: Unit): Promise<LoadedComponent> {
+	if (unit.sort !== "component") throw new Error("a core module in a component script");
+	const bytes = unit.source.kind === "binary" ? unit.source.bytes : await parse(unit.source.text);
+	return loadComponent(bytes);
+}
+
+function unsupported(error: unknown): unknown {
+	const isUnsupported =
+		error instanceof SkerryError && (error.code === "link/unsupported" || error.code === "binary/unsupported");
+	return isUnsupported ? new Skipped(error.message) : error;
+}
+
+async function assertTrap(message: string, act: () => Promise<unknown>): Promise<void> {
+	try {
+		await act();
+	} catch (error) {
+		if (!(error instanceof Trap)) throw error;
+		if (!error.message.includes(message)) {
+			throw new Error(`trapped with "${error.message}", expected "${message}"`, { cause: error });
+		}
+		return;
+	}
+	throw new Error(`returned, expected the trap "${message}"`);
+}
+
+function show(value: unknown): string {
+	return JSON.stringify(normalize(value), (_, v: unknown) => (typeof v === "bigint" ? `${v}n` : v)) ?? "nothing";
+}
