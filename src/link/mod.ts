@@ -1,0 +1,2 @@
+/** Component graphs to instances. */
+export type { HostFunction, HostInterface, HostResource } from "./host.ts";
