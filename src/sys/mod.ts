@@ -1,2 +1,9 @@
 /** Plain services behind small interfaces: streams, clocks, random, HTTP. No knowledge of WebAssembly. */
+export { createMonotonicClock, createWallClock, type MonotonicClock, type WallClock, type WallTime } from "./clocks.ts";
+export { CollectingSink, createBytesSource, createNullSink } from "./memory-stream.ts";
+export { createPipe, type Pipe } from "./pipe.ts";
+export { createSecureRandom, createSeededRandom, type RandomSource } from "./random.ts";
+export { createReadableSource } from "./readable-source.ts";
+export { Signal } from "./signal.ts";
 export { type ByteSink, type ByteSource, StreamFailure, type Waitable } from "./stream.ts";
+export { createWritableSink } from "./writable-sink.ts";

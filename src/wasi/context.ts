@@ -1,0 +1,126 @@
+import {
+	type ByteSink,
+	type ByteSource,
+	createBytesSource,
+	createMonotonicClock,
+	createNullSink,
+	createSecureRandom,
+	createSeededRandom,
+	createWallClock,
+	type MonotonicClock,
+	type RandomSource,
+	type WallClock,
+} from "../sys/mod.ts";
+import { DEFAULT_WASI_LIMITS, type WasiLimits } from "./limits.ts";
+
+/** Which of the standard streams are a terminal. */
+export interface TerminalFlags {
+	readonly stdin?: boolean;
+	readonly stdout?: boolean;
+	readonly stderr?: boolean;
+}
+
+/** What one sandbox is given. Everything that is left out is empty: no arguments, no environment, no input, output to nowhere. */
+export interface WasiOptions {
+	/** The command's name first. */
+	readonly args?: readonly string[];
+	readonly env?: Readonly<Record<string, string>>;
+	readonly initialCwd?: string;
+	/** The context owns the three and closes them when it ends. */
+	readonly stdin?: ByteSource;
+	readonly stdout?: ByteSink;
+	readonly stderr?: ByteSink;
+	readonly terminal?: TerminalFlags;
+	readonly monotonicClock?: MonotonicClock;
+	readonly wallClock?: WallClock;
+	readonly random?: RandomSource;
+	readonly insecureRandom?: RandomSource;
+	readonly insecureSeed?: readonly [bigint, bigint];
+	readonly limits?: Partial<WasiLimits>;
+	/** Called once per kind of thing that the guest wanted and was not granted. */
+	readonly onDenied?: (what: string, hint: string) => void;
+}
+
+/** The state of WASI in one sandbox: the first argument of every host function. */
+export class WasiContext {
+	readonly args: readonly string[];
+	readonly env: Readonly<Record<string, string>>;
+	readonly initialCwd: string | undefined;
+	readonly stdin: ByteSource;
+	readonly stdout: ByteSink;
+	readonly stderr: ByteSink;
+	readonly terminal: TerminalFlags;
+	readonly monotonicClock: MonotonicClock;
+	readonly wallClock: WallClock;
+	readonly random: RandomSource;
+	readonly insecureRandom: RandomSource;
+	readonly insecureSeed: readonly [bigint, bigint];
+	readonly limits: WasiLimits;
+	readonly #onDenied: ((what: string, hint: string) => void) | undefined;
+	readonly #denied: Set<string> = new Set();
+	readonly #endings: Set<() => void> = new Set();
+	#ended = false;
+
+	constructor(options: WasiOptions) {
+		this.args = options.args ?? [];
+		this.env = options.env ?? {};
+		this.initialCwd = options.initialCwd;
+		this.stdin = options.stdin ?? createBytesSource();
+		this.stdout = options.stdout ?? createNullSink();
+		this.stderr = options.stderr ?? createNullSink();
+		this.terminal = options.terminal ?? {};
+		this.monotonicClock = options.monotonicClock ?? createMonotonicClock();
+		this.wallClock = options.wallClock ?? createWallClock();
+		this.random = options.random ?? createSecureRandom();
+		this.insecureSeed = options.insecureSeed ?? [this.random.u64(), this.random.u64()];
+		// Not the guest's own seed: what it learns from one must not tell it the other.
+		this.insecureRandom = options.insecureRandom ?? createSeededRandom([this.random.u64(), this.random.u64()]);
+		this.limits = { ...DEFAULT_WASI_LIMITS, ...options.limits };
+		this.#onDenied = options.onDenied;
+	}
+
+	get ended(): boolean {
+		return this.#ended;
+	}
+
+	/** Says, once per `what`, that the guest wanted something that it was not granted, and what would grant it. */
+	denied(what: string, hint: string): void {
+		if (this.#denied.has(what)) return;
+		this.#denied.add(what);
+		this.#onDenied?.(what, hint);
+	}
+
+	/** Runs `ending` when the sandbox ends (at once if it has); returns what takes the registration back. */
+	onEnd(ending: () => void): () => void {
+		if (this.#ended) {
+			ending();
+			return () => {};
+		}
+		// A wrapper of its own per registration, so that the same function can be registered twice.
+		const entry = (): void => ending();
+		this.#endings.add(entry);
+		return () => this.#endings.delete(entry);
+	}
+
+	/** Cancels timers and closes what is open. Idempotent. */
+	end(): void {
+		if (this.#ended) return;
+		this.#ended = true;
+		const endings = [...this.#endings, ...[this.stdin, this.stdout, this.stderr].map((stream) => () => stream.close())];
+		this.#endings.clear();
+		const failures: unknown[] = [];
+		for (const ending of endings) {
+			try {
+				ending();
+			} catch (failure) {
+				// One that fails must not keep the others open.
+				failures.push(failure);
+			}
+		}
+		if (failures.length > 0) throw new AggregateError(failures, "a sandbox's context did not end cleanly");
+	}
+}
+
+export function createWasiContext(options: WasiOptions = {}): WasiContext {
+	return new WasiContext(options);
+}

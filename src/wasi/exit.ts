@@ -1,0 +1,11 @@
+/** Thrown through the guest by `wasi:cli/exit`: the guest is done, nothing is wrong with it. */
+export class GuestExit extends Error {
+	override readonly name = "GuestExit";
+	/** 0 to 255. */
+	readonly status: number;
+
+	constructor(status: number) {
+		super(`the guest exited with status ${status}`);
+		this.status = status;
+	}
+}
