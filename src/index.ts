@@ -1,0 +1,2 @@
+/** The package's public door. */
+export { type Code, CODES, SkerryError, Trap } from "./fault/mod.ts";
