@@ -11,10 +11,10 @@ export function toTrap(error: unknown): unknown {
 	const { RuntimeError, Exception } = webAssembly();
 	if (error instanceof Exception) return new Trap("uncaught exception", { cause: error });
 	if (!(error instanceof Error)) return error;
-	const known = TRAPS.find(([text]) => error.message.startsWith(text));
-	const isTrap = error instanceof RuntimeError || error.name === "SuspendError" || error instanceof RangeError;
-	if (!isTrap) return error;
-	return new Trap(known?.[1] ?? error.message, { cause: error });
+	const { name, message } = error;
+	const known = TRAPS.find(([text]) => message.startsWith(text));
+	if (!(error instanceof RuntimeError) && name !== "SuspendError" && name !== "RangeError") return error;
+	return new Trap(known?.[1] ?? message, { cause: error });
 }
 
 /** The guest's frames of a V8 stack, innermost first: `function+0xoffset`, without the host's own frames. */
