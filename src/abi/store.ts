@@ -1,4 +1,8 @@
 import type { FunctionType, ResourceType } from "../component/mod.ts";
+import { SkerryError, Trap } from "../fault/mod.ts";
+import { HandleTable } from "./handles.ts";
+import { asTrap, trap } from "./traps.ts";
+import type { GuestResource } from "./values.ts";
 
 /** A core value: i32, f32 and f64 as numbers, i64 as bigint. */
 export type CoreValue = number | bigint;
@@ -28,7 +32,7 @@ export interface ComponentFunction {
 	call(args: readonly unknown[]): unknown;
 }
 
-/** What stands behind a resource type in one store. */
+/** What stands behind a resource type in one store. Two types with the same implementation are the same resource. */
 export interface ResourceImplementation {
 	/** The component instance that defines it; `null` for the host's. */
 	readonly instance: ComponentInstance | null;
@@ -45,9 +49,84 @@ export class Store {
 	handles = 0;
 	/** The first trap. Once set, no instance of this store may be entered again. */
 	poison: Error | undefined;
+	readonly #instances: ComponentInstance[] = [];
+	#disposed = false;
 
 	constructor(context: unknown) {
 		this.context = context;
+	}
+
+	/** True once `dispose` was called: nothing of this store may run any more. */
+	get disposed(): boolean {
+		return this.#disposed;
+	}
+
+	implementation(type: ResourceType): ResourceImplementation {
+		const implementation = this.resources.get(type);
+		if (implementation === undefined) {
+			throw new SkerryError(
+				"cli/internal",
+				`Cannot use resource ${type.name || "(unnamed)"}: not defined in this store`,
+			);
+		}
+		return implementation;
+	}
+
+	sameResource(a: ResourceType, b: ResourceType): boolean {
+		return a === b || this.implementation(a) === this.implementation(b);
+	}
+
+	/** For `ComponentInstance` only. */
+	register(instance: ComponentInstance): void {
+		this.#instances.push(instance);
+	}
+
+	/** Records the first error that ended guest code. Returns it as callers see it. */
+	fail(error: unknown): unknown {
+		const seen = asTrap(error);
+		this.poison ??= seen instanceof Error ? seen : new Trap("host function failed", { cause: seen });
+		return seen;
+	}
+
+	/** Drops a guest's resource that the host owns: runs its destructor. A promise when the destructor waits. */
+	drop(resource: GuestResource): unknown {
+		if (resource.borrowed || resource.spent) {
+			const state = resource.borrowed ? "it is borrowed" : "it was given away or dropped";
+			throw new SkerryError("call/bad-value", `Cannot drop resource ${resource.type.name}: ${state}`);
+		}
+		resource.spent = true;
+		let result: unknown;
+		try {
+			result = callDestructor(this.implementation(resource.type), resource.rep, null);
+		} catch (error) {
+			throw this.fail(error);
+		}
+		if (!(result instanceof Promise)) return undefined;
+		return result.catch((error: unknown) => {
+			throw this.fail(error);
+		});
+	}
+
+	/**
+	 * Ends the sandbox: empties all tables and runs the destructors of the hosts' resources that were still owned.
+	 * Never calls guest code. May be called again; does nothing then.
+	 */
+	dispose(): void {
+		this.#disposed = true;
+		const errors: unknown[] = [];
+		for (const instance of this.#instances) {
+			for (const handle of instance.handles.drain()) {
+				const { instance: owner, destructor } = this.implementation(handle.type);
+				if (!handle.owned || owner !== null) continue;
+				try {
+					destructor?.(handle.rep);
+				} catch (error) {
+					errors.push(error);
+				}
+			}
+		}
+		// Everything is dropped before the first failure is told.
+		if (errors.length > 0) throw errors[0];
 	}
 }
 
@@ -55,6 +134,7 @@ export class Store {
 export class ComponentInstance {
 	readonly store: Store;
 	readonly parent: ComponentInstance | null;
+	readonly handles: HandleTable;
 	mayLeave = true;
 	/** True while a call is inside, suspended or not: a second entry traps. */
 	entered = false;
@@ -62,5 +142,57 @@ export class ComponentInstance {
 	constructor(store: Store, parent: ComponentInstance | null) {
 		this.store = store;
 		this.parent = parent;
+		this.handles = new HandleTable(store);
+		store.register(this);
 	}
+
+	/**
+	 * The instances that a call from `caller` (`null`: the host) enters: this one and its ancestors, without those that the
+	 * caller is already inside of. `null` where no such call is allowed: within one instance, and between an
+	 * instance and one that it is nested in (CanonicalABI.md `call_might_be_recursive`).
+	 */
+	enteredFrom(caller: ComponentInstance | null): readonly ComponentInstance[] | null {
+		const own = lineage(this);
+		if (caller === null) return own;
+		const callers = lineage(caller);
+		if (own.includes(caller) || callers.includes(this)) return null;
+		return own.filter((instance) => !callers.includes(instance));
+	}
+}
+
+/** CanonicalABI.md `reflexive_ancestors` */
+function lineage(instance: ComponentInstance): ComponentInstance[] {
+	const instances: ComponentInstance[] = [];
+	for (let next: ComponentInstance | null = instance; next !== null; next = next.parent) instances.push(next);
+	return instances;
+}
+
+/** Enters what `enteredFrom` returned, or traps. */
+export function enterInstances(instances: readonly ComponentInstance[] | null): void {
+	if (instances === null) trap("cannot enter component instance");
+	for (const { entered, store } of instances) {
+		if (store.poison !== undefined) throw new Trap("cannot enter component instance", { cause: store.poison });
+		if (entered || store.disposed) trap("cannot enter component instance");
+	}
+	for (const instance of instances) instance.entered = true;
+}
+
+export function leaveInstances(instances: readonly ComponentInstance[] | null): void {
+	if (instances !== null) for (const instance of instances) instance.entered = false;
+}
+
+/** CanonicalABI.md `canon_resource_drop`: a destructor of another instance is a full call into it, even where there is none to run. */
+export function callDestructor(
+	implementation: ResourceImplementation,
+	rep: unknown,
+	caller: ComponentInstance | null,
+): unknown {
+	const { instance, destructor } = implementation;
+	if (instance === null || instance === caller) return destructor?.(rep);
+	const entered = instance.enteredFrom(caller);
+	enterInstances(entered);
+	const result = destructor?.(rep);
+	if (result instanceof Promise) return result.then(() => leaveInstances(entered));
+	leaveInstances(entered);
+	return undefined;
 }

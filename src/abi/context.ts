@@ -1,0 +1,61 @@
+import type { CallScope } from "./handles.ts";
+import type { CanonicalOptions, ComponentInstance } from "./store.ts";
+import { trap } from "./traps.ts";
+
+/** CanonicalABI.md `MAX_STRING_BYTE_LENGTH` and `MAX_LIST_BYTE_LENGTH`. */
+export const MAX_BYTE_LENGTH: number = 2 ** 28 - 1;
+
+const NO_MEMORY = new ArrayBuffer(0);
+
+/** CanonicalABI.md `LiftLowerContext`. One for each lifted or lowered function; `scope` and `carried` are set for each call. */
+export class Context {
+	readonly instance: ComponentInstance;
+	readonly encoding: CanonicalOptions["encoding"];
+	/** Where borrows of the call are counted; `null` where its type has none. */
+	scope: CallScope | null = null;
+	/**
+	 * True when the other side is a guest too. Then values keep what JavaScript's would lose: strings their encoding
+	 * (`CarriedString`), maps their order and duplicates (an array of pairs), resources are bare representations.
+	 */
+	carried = false;
+	/** Views of the whole memory. Valid until the guest runs; `realloc` renews them. */
+	view: DataView = new DataView(NO_MEMORY);
+	bytes: Uint8Array = new Uint8Array(NO_MEMORY);
+	readonly #options: CanonicalOptions;
+
+	constructor(options: CanonicalOptions, instance: ComponentInstance) {
+		this.#options = options;
+		this.instance = instance;
+		this.encoding = options.encoding;
+	}
+
+	/** To be called whenever the guest may have run. */
+	refresh(): void {
+		const buffer = this.#options.memory?.buffer ?? NO_MEMORY;
+		if (buffer === this.view.buffer) return;
+		this.view = new DataView(buffer);
+		this.bytes = new Uint8Array(buffer);
+	}
+
+	/** Traps unless `size` bytes at `pointer` are aligned and inside the memory. */
+	checkRange(pointer: number, size: number, alignment: number, outside: string): void {
+		if (pointer % alignment !== 0) trap(`unaligned pointer 0x${pointer.toString(16)}`);
+		if (pointer + size > this.bytes.length) trap(outside);
+	}
+
+	/** Calls the guest's realloc and checks its answer. */
+	realloc(oldPointer: number, oldSize: number, alignment: number, newSize: number): number {
+		const { realloc } = this.#options;
+		if (realloc === null) trap("realloc is required but was not given");
+		const pointer = realloc(oldPointer, oldSize, alignment, newSize) >>> 0;
+		this.refresh();
+		// The tests know each of these failures by two names, one for a host's and one for a guest's values.
+		if (pointer % alignment !== 0) {
+			trap(`realloc return: result not aligned: unaligned pointer 0x${pointer.toString(16)}`);
+		}
+		if (pointer + newSize > this.bytes.length) {
+			trap("realloc return: beyond end of memory: list content out-of-bounds");
+		}
+		return pointer;
+	}
+}

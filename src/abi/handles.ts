@@ -1,0 +1,102 @@
+import type { ResourceType } from "../component/mod.ts";
+import { trap } from "./traps.ts";
+import type { GuestResource } from "./values.ts";
+
+/** CanonicalABI.md `Table.MAX_LENGTH`: the highest index. */
+const MAX_HANDLES = 2 ** 28 - 1;
+
+/** What one call borrows: CanonicalABI.md `Task.num_borrows` of a lifted and `Subtask.lenders` of a lowered function. */
+export class CallScope {
+	/** Borrow handles made for this call in the callee's table that it has not dropped yet. */
+	borrows = 0;
+	readonly #lenders: ResourceHandle[] = [];
+	readonly #lent: GuestResource[] = [];
+
+	addLender(handle: ResourceHandle): void {
+		handle.lends++;
+		this.#lenders.push(handle);
+	}
+
+	/** `resource` is a borrow that a host function holds; it ends with the call. */
+	addLent(resource: GuestResource): void {
+		this.#lent.push(resource);
+	}
+
+	/** The call has returned: its lenders may be dropped or moved again. */
+	release(): void {
+		for (const handle of this.#lenders) handle.lends--;
+		this.expire();
+	}
+
+	/** What hosts were lent is no longer valid. */
+	expire(): void {
+		for (const resource of this.#lent) resource.spent = true;
+	}
+}
+
+/** CanonicalABI.md `ResourceHandle`. */
+export class ResourceHandle {
+	readonly type: ResourceType;
+	/** An i32 for a guest's resource; any value for a host's. */
+	readonly rep: unknown;
+	/** The call for which a borrow was made; `null` for an owning handle. */
+	readonly scope: CallScope | null;
+	/** How many calls under way borrow from this handle. */
+	lends = 0;
+
+	constructor(type: ResourceType, rep: unknown, scope: CallScope | null) {
+		this.type = type;
+		this.rep = rep;
+		this.scope = scope;
+	}
+
+	get owned(): boolean {
+		return this.scope === null;
+	}
+}
+
+/** CanonicalABI.md `Table`: the handles of one component instance. Index 0 is never given out; freed indices are reused last-in first-out. */
+export class HandleTable {
+	readonly #count: { handles: number };
+	readonly #entries: (ResourceHandle | undefined)[] = [undefined];
+	readonly #free: number[] = [];
+
+	/** `count.handles` goes up and down with this table. */
+	constructor(count: { handles: number }) {
+		this.#count = count;
+	}
+
+	add(handle: ResourceHandle): number {
+		let index = this.#free.pop();
+		if (index === undefined) {
+			index = this.#entries.length;
+			if (index > MAX_HANDLES) trap("handle table is full");
+		}
+		this.#entries[index] = handle;
+		this.#count.handles++;
+		return index;
+	}
+
+	/** `index` as core code gave it: an i32 of either sign. */
+	get(index: number): ResourceHandle {
+		const handle = this.#entries[index >>> 0];
+		if (handle === undefined) trap(`unknown handle index ${index >>> 0}`);
+		return handle;
+	}
+
+	/** Takes out what `get` returned for `index`. */
+	remove(index: number): void {
+		this.#entries[index >>> 0] = undefined;
+		this.#free.push(index >>> 0);
+		this.#count.handles--;
+	}
+
+	/** Empties the table and returns what was in it. */
+	drain(): ResourceHandle[] {
+		const handles = this.#entries.filter((handle) => handle !== undefined);
+		this.#entries.length = 1;
+		this.#free.length = 0;
+		this.#count.handles -= handles.length;
+		return handles;
+	}
+}
