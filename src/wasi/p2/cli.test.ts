@@ -40,7 +40,7 @@ for (const [name, argument, status] of [
 	});
 }
 
-test("standard streams reach the guest, and survive the drop of a handle", () => {
+test("standard streams reach the guest, and survive the drop of a handle", async () => {
 	const stdin = createPipe();
 	const [stdout, stderr] = [new CollectingSink(), new CollectingSink()];
 	const context = createWasiContext({ stdin: stdin.source, stdout, stderr });
@@ -56,7 +56,7 @@ test("standard streams reach the guest, and survive the drop of a handle", () =>
 	] as const) {
 		for (const text of ["one ", "two"]) {
 			const stream: OutputStream = call(context, path, `get-${path}`);
-			stream.blockingWriteAndFlush(new TextEncoder().encode(`${path} ${text}`));
+			await stream.blockingWriteAndFlush(new TextEncoder().encode(`${path} ${text}`));
 			stream.drop();
 		}
 		assert.deepEqual([sink.text(), sink.closed], [`${path} one ${path} two`, false]);

@@ -7,7 +7,7 @@ import { clocksMonotonicClock } from "./clocks-monotonic-clock.ts";
 import { clocksWallClock } from "./clocks-wall-clock.ts";
 
 /** A clock that stands still until it is moved. */
-function createTestClock(): { clock: MonotonicClock; moveTo(time: bigint): void; alarms(): bigint[] } {
+function createTestClock(): { clock: MonotonicClock; moveTo: (time: bigint) => void; alarms: () => bigint[] } {
 	let time = 0n;
 	const alarms = new Map<() => void, bigint>();
 	return {

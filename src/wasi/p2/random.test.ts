@@ -13,7 +13,8 @@ for (const [host, bytesName, numberName] of [
 	test(`${host.name} gives exactly what was asked for, up to its limit`, () => {
 		const context = createWasiContext({ limits: { randomBytes: 70_000 } });
 		for (const length of [0n, 1n, 70_000n]) {
-			assert.equal(host.functions[bytesName]?.(context, length).length, Number(length));
+			const bytes = host.functions[bytesName]?.(context, length) as Uint8Array;
+			assert.equal(bytes.length, Number(length));
 		}
 		for (const length of [70_001n, 2n ** 64n - 1n]) {
 			assert.throws(() => host.functions[bytesName]?.(context, length), {

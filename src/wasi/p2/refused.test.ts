@@ -13,10 +13,15 @@ function call(context: WasiContext, path: string, name: string, ...args: unknown
 
 test("sockets and names are refused, and the refusal is told once for each", () => {
 	const said: string[] = [];
-	const context = createWasiContext({ onDenied: (what, hint) => said.push(`${what}: ${hint}`) });
+	const context = createWasiContext({
+		onDenied: (what, hint) => {
+			assert.match(hint, /wasi:http/);
+			said.push(what);
+		},
+	});
 	const network = call(context, "sockets/instance-network", "instance-network");
 	assert.notEqual(network, undefined);
-	assert.deepEqual(said, [], "the handle alone is nothing to complain of");
+	assert.equal(said.length, 0, "the handle alone is nothing to complain of");
 	for (let i = 0; i < 2; i++) {
 		for (const result of [
 			call(context, "sockets/tcp-create-socket", "create-tcp-socket", "ipv4"),
@@ -26,10 +31,7 @@ test("sockets and names are refused, and the refusal is told once for each", () 
 			assert.deepEqual(result, { tag: "err", val: "access-denied" });
 		}
 	}
-	assert.deepEqual(
-		said.map((line) => line.split(":")[0]),
-		["TCP sockets", "UDP sockets", "name resolution"],
-	);
+	assert.deepEqual(said, ["TCP sockets", "UDP sockets", "name resolution"]);
 });
 
 test("no folder is granted", () => {
