@@ -13,6 +13,10 @@ import {
 } from "../sys/mod.ts";
 import { DEFAULT_WASI_LIMITS, type WasiLimits } from "./limits.ts";
 
+// These two have no state of their own.
+const SYSTEM_WALL_CLOCK: WallClock = createWallClock();
+const SYSTEM_RANDOM: RandomSource = createSecureRandom();
+
 /** Which of the standard streams are a terminal. */
 export interface TerminalFlags {
 	readonly stdin?: boolean;
@@ -70,8 +74,8 @@ export class WasiContext {
 		this.stderr = options.stderr ?? createNullSink();
 		this.terminal = options.terminal ?? {};
 		this.monotonicClock = options.monotonicClock ?? createMonotonicClock();
-		this.wallClock = options.wallClock ?? createWallClock();
-		this.random = options.random ?? createSecureRandom();
+		this.wallClock = options.wallClock ?? SYSTEM_WALL_CLOCK;
+		this.random = options.random ?? SYSTEM_RANDOM;
 		this.#insecureSeed = options.insecureSeed;
 		this.#insecureRandom = options.insecureRandom;
 		this.limits = { ...DEFAULT_WASI_LIMITS, ...options.limits };
