@@ -1,4 +1,6 @@
 /** The component binary format: decode, validate, types, names and WIT. Knows nothing of instances or of V8. */
+export type { CoreExternType, CoreFunctionType, CoreModuleType, CustomSection, SectionInfo } from "../wasm/mod.ts";
+export { isComponent, isCoreModule } from "../wasm/mod.ts";
 export type {
 	AliasDefinition,
 	BuiltinCanon,
@@ -17,6 +19,7 @@ export type {
 	TypeExpr,
 	ValueTypeRef,
 } from "./ast.ts";
+export { decodeComponent } from "./decode.ts";
 export {
 	flattenFunctionType,
 	flattenType,
@@ -29,9 +32,6 @@ export {
 export { resolveDefinedType, resolveFunctionType, resolveValueType, toCamelCase, type TypeSpace } from "./resolve.ts";
 export type {
 	ComponentType,
-	CoreExternType,
-	CoreFunctionType,
-	CoreModuleType,
 	DefinedType,
 	ExternType,
 	FunctionType,
