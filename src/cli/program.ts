@@ -58,10 +58,10 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
 	for (const [name, { summary, load }] of COMMANDS) {
 		const command = program.command(name).summary(summary);
 		if (name !== called) continue;
-		const { describe, run } = await load();
-		describe(command);
+		const definition = await load();
+		definition.describe(command);
 		command.action(async () => {
-			status = await run(command.args, command.opts());
+			status = await definition.run(command.args, command.opts());
 		});
 	}
 	if (called !== undefined && !COMMANDS.has(called)) throw unknownCommand(called);
@@ -81,7 +81,7 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
 
 function unknownCommand(name: string): Error {
 	const meant = nearest(name, COMMANDS.keys());
-	const file = /\.wasm$/.test(name) ? `\`skerry up ${name}\` serves it, \`skerry run ${name}\` runs it` : undefined;
+	const file = name.endsWith(".wasm") ? `\`skerry up ${name}\` serves it, \`skerry run ${name}\` runs it` : undefined;
 	const hint = meant === undefined ? "`skerry --help` lists the commands" : `did you mean \`skerry ${meant}\`?`;
 	return usageError(`Cannot run the command ${name}: there is none of this name`, file ?? hint);
 }

@@ -77,7 +77,10 @@ suite("parseDuration", () => {
 	}
 	for (const text of ["", "10", "0s", "0.4ms", "-1s", "10 s", "1d", "597h", "1e3s", "s"]) {
 		test(`refuses "${text}"`, () =>
-			assert.throws(() => parseDuration("--limit.wall", text), usage(/Cannot read --limit\.wall/, /number with its unit/)));
+			assert.throws(
+				() => parseDuration("--limit.wall", text),
+				usage(/Cannot read --limit\.wall/, /number with its unit/),
+			));
 	}
 });
 
