@@ -1,0 +1,47 @@
+import { readFile } from "node:fs/promises";
+import { CODES, inFile } from "../../fault/mod.ts";
+import type { CommandModule } from "../command.ts";
+import { createReport } from "../inspect/report.ts";
+import { renderReport } from "../inspect/render.ts";
+import { withProgress } from "../progress.ts";
+import { requireFile, unreadable } from "../target.ts";
+
+export const inspectCommand: CommandModule = {
+	describe(command) {
+		command
+			.argument("<file>", "a .wasm file: a component or a core module")
+			.option("--json", "print the report as JSON")
+			.addHelpText(
+				"after",
+				`
+Shows the interface as WIT, every nested module with its size, what a guest would have to be granted, and which
+command can run it. Nothing in the file is executed. The exit status is 65 for a file that is not valid.
+
+Examples:
+  $ skerry inspect hello.wasm
+  $ skerry inspect hello.wasm --json | jq -r .wit`,
+			);
+	},
+
+	async run([path = ""], options) {
+		const file = requireFile(path);
+		const report = await withProgress(`Reading ${path}`, async () => {
+			const bytes = await readBytes(file);
+			try {
+				return createReport(path, bytes);
+			} catch (error) {
+				throw inFile(error, path);
+			}
+		});
+		process.stdout.write(options["json"] === true ? `${JSON.stringify(report, null, 2)}\n` : renderReport(report));
+		return report.invalid === undefined ? 0 : CODES["component/invalid"].exit;
+	},
+};
+
+async function readBytes(path: string): Promise<Uint8Array> {
+	try {
+		return await readFile(path);
+	} catch (cause) {
+		throw unreadable(path, cause);
+	}
+}

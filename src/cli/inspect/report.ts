@@ -1,0 +1,143 @@
+import { type Component, decodeComponent } from "../../component/mod.ts";
+import {
+	type CoreExternType,
+	type CustomSection,
+	decodeModuleInterface,
+	decodeNames,
+	decodeProducers,
+	isCoreModule,
+	type Producer,
+	type SectionInfo,
+} from "../../wasm/mod.ts";
+import { findNeeds, judgeCommands, type Need, type Verdict } from "./needs.ts";
+
+/** A component or core module within the file. Sizes in bytes, preamble included. */
+export interface Part {
+	readonly kind: "component" | "core module";
+	readonly name?: string;
+	/** From the start of the file. */
+	readonly offset: number;
+	readonly size: number;
+	/** Sections of one name together, in the order of their first. */
+	readonly sections: readonly { readonly name: string; readonly count: number; readonly size: number }[];
+	readonly producers: readonly Producer[];
+	readonly parts: readonly Part[];
+}
+
+/** What `skerry inspect` says of a file, as `--json` prints it. */
+export interface Report {
+	readonly file: string;
+	readonly kind: Part["kind"];
+	readonly size: number;
+	readonly imports: readonly string[];
+	readonly exports: readonly string[];
+	/** The interface of a valid component. */
+	readonly wit?: string;
+	/** Why the component is not valid. */
+	readonly invalid?: string;
+	readonly needs: readonly Need[];
+	readonly commands: readonly Verdict[];
+	readonly root: Part;
+}
+
+/** @throws SkerryError when the bytes are not well-formed. */
+export function createReport(file: string, bytes: Uint8Array): Report {
+	return isCoreModule(bytes) ? reportModule(file, bytes) : reportComponent(file, bytes);
+}
+
+function reportModule(file: string, bytes: Uint8Array): Report {
+	const { imports, exports } = decodeModuleInterface(bytes);
+	const reason = "it is a core module, not a component: `wasm-tools component new` makes one of it";
+	return {
+		file,
+		kind: "core module",
+		size: bytes.length,
+		imports: imports.map(({ module, name, type }) => `${quote(module)} ${quote(name)}: ${printCoreType(type)}`),
+		exports: exports.map(({ name, type }) => `${quote(name)}: ${printCoreType(type)}`),
+		needs: [],
+		commands: (["skerry up", "skerry run"] as const).map((command) => ({ command, possible: false, reason })),
+		root: describeModule(bytes, 0),
+	};
+}
+
+function reportComponent(file: string, bytes: Uint8Array): Report {
+	const component = decodeComponent(bytes);
+	const imports = component.definitions.flatMap((item) => (item.kind === "import" ? item.name.name : []));
+	const exports = component.definitions.flatMap((item) => (item.kind === "export" ? item.name.name : []));
+	return {
+		file,
+		kind: "component",
+		size: bytes.length,
+		imports,
+		exports,
+		needs: findNeeds(imports),
+		commands: judgeCommands(imports, exports),
+		root: describeComponent(component),
+	};
+}
+
+function describeComponent(component: Component): Part {
+	const { name, offset, size, sections, customs, definitions } = component;
+	return {
+		kind: "component",
+		...(name === undefined ? {} : { name }),
+		offset,
+		size,
+		sections: sumSections(sections),
+		producers: findProducers(customs),
+		parts: definitions.flatMap((item) => {
+			if (item.kind === "core module") return describeModule(item.bytes, item.offset);
+			return item.kind === "component" ? describeComponent(item.component) : [];
+		}),
+	};
+}
+
+function describeModule(bytes: Uint8Array, offset: number): Part {
+	const { sections, customs } = decodeModuleInterface(bytes, offset);
+	const names = customs.find(({ name }) => name === "name");
+	const name = names === undefined ? undefined : decodeNames(names.bytes, names.offset).module;
+	return {
+		kind: "core module",
+		...(name === undefined ? {} : { name }),
+		offset,
+		size: bytes.length,
+		sections: sumSections(sections),
+		producers: findProducers(customs),
+		parts: [],
+	};
+}
+
+function sumSections(sections: readonly SectionInfo[]): Part["sections"] {
+	const sums = new Map<string, { name: string; count: number; size: number }>();
+	for (const { name, size } of sections) {
+		const sum = sums.get(name) ?? { name, count: 0, size: 0 };
+		sums.set(name, { name, count: sum.count + 1, size: sum.size + size });
+	}
+	return [...sums.values()];
+}
+
+function findProducers(customs: readonly CustomSection[]): Producer[] {
+	return customs.flatMap(({ name, bytes, offset }) => (name === "producers" ? decodeProducers(bytes, offset) : []));
+}
+
+function quote(name: string): string {
+	return JSON.stringify(name);
+}
+
+function printCoreType(type: CoreExternType): string {
+	switch (type.kind) {
+		case "func":
+		case "tag":
+			return `${type.kind} (${type.type.params.join(", ")}) -> (${type.type.results.join(", ")})`;
+		case "global":
+			return `global ${type.mutable ? "mutable " : ""}${type.type}`;
+		case "table":
+			return `table of ${type.element}, ${printLimits(type.minimum, type.maximum)}`;
+		case "memory":
+			return `${type.shared ? "shared " : ""}memory, ${printLimits(type.minimum, type.maximum)} pages`;
+	}
+}
+
+function printLimits(minimum: bigint, maximum: bigint | undefined): string {
+	return maximum === undefined ? `at least ${minimum}` : `${minimum} to ${maximum}`;
+}

@@ -1,0 +1,15 @@
+/** The entry of the command line: what `bin/skerry.js` starts. */
+import { runProgram } from "./program.ts";
+import { exitStatusOf, ignoreBrokenPipes, printError } from "./terminal.ts";
+
+ignoreBrokenPipes();
+process.on("uncaughtException", (error) => {
+	printError(error);
+	process.exit(exitStatusOf(error));
+});
+try {
+	process.exitCode = await runProgram(process.argv.slice(2));
+} catch (error) {
+	printError(error);
+	process.exitCode = exitStatusOf(error);
+}

@@ -1,0 +1,36 @@
+import { constants } from "node:os";
+
+/** A second signal within this time is the first one again: the terminal and the launcher both deliver it. */
+const SAME_SIGNAL_MS = 500;
+
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+export interface StopRequest extends Disposable {
+	/** Aborted by the first signal that asks the process to end. The next one ends it at once. */
+	readonly signal: AbortSignal;
+}
+
+/**
+ * Lets a server end its work when it is told to stop. Not for commands that run a guest in this thread: while it computes
+ * no handler is called, and the signal's own effect is the right one.
+ */
+export function createStopRequest(): StopRequest {
+	const controller = new AbortController();
+	let first = 0;
+	const onSignal = (name: (typeof SIGNALS)[number]): void => {
+		const now = performance.now();
+		if (!controller.signal.aborted) {
+			first = now;
+			controller.abort(name);
+		} else if (now - first > SAME_SIGNAL_MS) {
+			process.exit(128 + constants.signals[name]);
+		}
+	};
+	for (const name of SIGNALS) process.on(name, onSignal);
+	return {
+		signal: controller.signal,
+		[Symbol.dispose]: () => {
+			for (const name of SIGNALS) process.off(name, onSignal);
+		},
+	};
+}

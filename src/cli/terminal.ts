@@ -1,0 +1,31 @@
+import { styleText } from "node:util";
+import { CODES, renderError, SkerryError } from "../fault/mod.ts";
+
+type Style = Parameters<typeof styleText>[0];
+
+/** Colours `text` where `stream` is a terminal that shows them; NO_COLOR and FORCE_COLOR are respected. */
+export function paint(style: Style, text: string, stream: NodeJS.WriteStream = process.stdout): string {
+	return styleText(style, text, { stream });
+}
+
+/** Shows an error on standard error. */
+export function printError(error: unknown): void {
+	const text = renderError(error)
+		.replace(/^error\[[^\]]*\]:/, (label) => paint(["red", "bold"], label, process.stderr))
+		.replaceAll(/^ {2}(?:at|because:|help:)/gm, (label) => paint("cyan", label, process.stderr));
+	process.stderr.write(`${text}\n`);
+}
+
+/** The process status for an error that reached the command line. */
+export function exitStatusOf(error: unknown): number {
+	return error instanceof SkerryError ? error.exitStatus : CODES["cli/internal"].exit;
+}
+
+/** A reader that went away (`skerry … | head`) ends the output, not the program: a server goes on serving. */
+export function ignoreBrokenPipes(): void {
+	for (const stream of [process.stdout, process.stderr]) {
+		stream.on("error", (error: NodeJS.ErrnoException) => {
+			if (error.code !== "EPIPE") throw error;
+		});
+	}
+}

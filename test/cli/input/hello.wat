@@ -1,0 +1,13 @@
+(component $hello
+  (import "wasi:http/outgoing-handler@0.2.12" (instance))
+  (import "wasi:io/poll@0.2.0" (instance))
+  (core module $answer
+    (memory (export "memory") 1)
+    (func (export "handle") (param i32) (result i32) local.get 0)
+    (@custom "notes" "kept"))
+  (core instance $i (instantiate $answer))
+  (component $inner)
+  (type (func (param "count" u32) (result u32)))
+  (func $handle (type 0) (canon lift (core func $i "handle")))
+  (instance $handler (export "handle" (func $handle)))
+  (export "wasi:http/incoming-handler@0.2.12" (instance $handler)))
