@@ -271,7 +271,7 @@ describe("what else loadApp refuses", () => {
 		assert.equal(
 			error.message,
 			`Cannot read the manifest: 4 problems
-  key : \`trigger\` is missing
+  \`trigger\` is missing
   line 1, key application: \`name\` is missing
   line 2, key application.nam: unknown key \`nam\` (did you mean \`name\`?)
   line 5, key component.app.source: \`source\` must be a text that is not empty, not 3`,
