@@ -1,0 +1,31 @@
+/** An application as its manifest describes it: plain, frozen data, with every path absolute. */
+export interface App {
+	readonly name: string;
+	readonly version: string | undefined;
+	readonly description: string | undefined;
+	/** The folder of the manifest, absolute; relative paths in it start here. */
+	readonly folder: string;
+	/** The manifest itself, absolute. */
+	readonly file: string;
+	readonly triggers: { readonly http: readonly HttpTrigger[] };
+	readonly components: Readonly<Record<string, AppComponent>>;
+}
+
+/** Requests whose path matches `route` go to the component named `component`. */
+export interface HttpTrigger {
+	/** `/...` matches every path; the only route so far. */
+	readonly route: string;
+	/** A key of `App.components`. */
+	readonly component: string;
+}
+
+export interface AppComponent {
+	readonly id: string;
+	/** Absolute path of an existing file. */
+	readonly source: string;
+	/** `wasm` is served as it is; `script` (JavaScript, TypeScript) is built first. */
+	readonly kind: "wasm" | "script";
+	/** What the component may call: `scheme://host[:port]`, as written in the manifest. */
+	readonly allowedOutboundHosts: readonly string[];
+	readonly environment: Readonly<Record<string, string>>;
+}

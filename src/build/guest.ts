@@ -1,0 +1,71 @@
+/**
+ * What a script becomes part of: the world that its component implements, and the module that turns its default export into
+ * the `fetch` event of StarlingMonkey, the engine inside.
+ */
+
+/** The version of WASI that the engine of componentize-js 0.23 was built for; its own imports must find their like in the world. */
+const WASI = "0.2.10";
+
+/** The world's name in {@link WORLD_WIT}. */
+export const WORLD_NAME = "http";
+
+/**
+ * The guest's world. Only what is named here is added to what the engine imports by itself; of `wasi:http/types` the two
+ * resources of the exported function are enough, because the engine brings the rest and both are merged by name.
+ */
+export const WORLD_WIT: string = `package skerry:guest;
+
+world ${WORLD_NAME} {
+  import wasi:cli/environment@${WASI};
+  export wasi:http/incoming-handler@${WASI};
+}
+
+package wasi:cli@${WASI} {
+  interface environment {
+    get-environment: func() -> list<tuple<string, string>>;
+  }
+}
+
+package wasi:http@${WASI} {
+  interface types {
+    resource incoming-request;
+    resource response-outparam;
+  }
+  interface incoming-handler {
+    use types.{incoming-request, response-outparam};
+    handle: func(request: incoming-request, response-out: response-outparam);
+  }
+}
+`;
+
+/** What a script may import besides its own packages: the imports of {@link WORLD_WIT}. */
+export const WORLD_IMPORTS: readonly string[] = [`wasi:cli/environment@${WASI}`];
+
+/** The file of the bundle beside {@link ENTRY_MODULE}. */
+export const BUNDLE_NAME = "app.js";
+
+/**
+ * The module that is evaluated when the bundle has a default export: its `fetch` method answers the requests, with the environment
+ * as second argument. A bundle without one is evaluated itself, and listens to the `fetch` event.
+ *
+ * An error that reaches the top is answered here: without a response the engine would end the request with none.
+ */
+export const ENTRY_MODULE: string = `import { getEnvironment } from "wasi:cli/environment@${WASI}";
+import app from "./${BUNDLE_NAME}";
+
+if (typeof app?.fetch !== "function") throw new TypeError("the default export has no fetch method");
+let environment; // read at the first request: what is read while the component is built would be kept in it
+const answer = async (event) => {
+	try {
+		environment ??= Object.fromEntries(getEnvironment());
+		const context = { waitUntil: (promise) => event.waitUntil(promise), passThroughOnException() {} };
+		const response = await app.fetch(event.request, environment, context);
+		if (response instanceof Response) return response;
+		throw new TypeError("fetch returned no Response");
+	} catch (error) {
+		console.error(error instanceof Error ? \`\${error}\\n\${error.stack}\` : error);
+		return new Response("Internal Server Error\\n", { status: 500 });
+	}
+};
+addEventListener("fetch", (event) => event.respondWith(answer(event)));
+`;
