@@ -170,11 +170,11 @@ export class Instance {
 				return canonLower(callee.type, callee, this.#options(trampoline.options), instance);
 			}
 			case "resource.new":
-				return canonResourceNew(instance, trampoline.resource);
+				return canonResourceNew(instance, trampoline.resource) as CoreFunction;
 			case "resource.rep":
-				return canonResourceRep(instance, trampoline.resource);
+				return canonResourceRep(instance, trampoline.resource) as CoreFunction;
 			case "resource.drop":
-				return canonResourceDrop(instance, trampoline.resource);
+				return canonResourceDrop(instance, trampoline.resource) as CoreFunction;
 		}
 	}
 
