@@ -110,6 +110,11 @@ export class Component {
 		return [...this.#linked.plan.imports.keys()];
 	}
 
+	/** The names of what it exports, as in the binary. */
+	get exportNames(): readonly string[] {
+		return [...this.#linked.plan.exports.keys()];
+	}
+
 	/** A sandbox of its own, kept until it is disposed. */
 	instantiate(options: InstantiateOptions = {}): Sandbox {
 		return new Sandbox(this.#linked, createWasiContext({ ...this.#wasi, ...options.wasi }));

@@ -2,5 +2,4 @@
 export { CompileCache } from "./compile.ts";
 export { Gate } from "./gate.ts";
 export { compileTrampolines } from "./trampolines.ts";
-export { guestFrames, toTrap } from "./traps.ts";
 export { webAssembly, type WasmExtern, type WasmInstance, type WasmModule } from "./v8.ts";

@@ -14,11 +14,11 @@ export function toTrap(error: unknown): unknown {
 	const { name, message } = error;
 	const known = TRAPS.find(([text]) => message.startsWith(text));
 	if (!(error instanceof RuntimeError) && name !== "SuspendError" && name !== "RangeError") return error;
-	return new Trap(known?.[1] ?? message, { cause: error });
+	return new Trap(known?.[1] ?? message, { cause: error, frames: guestFrames(error) });
 }
 
 /** The guest's frames of a V8 stack, innermost first: `function+0xoffset`, without the host's own frames. */
-export function guestFrames(error: unknown): string[] {
+function guestFrames(error: unknown): string[] {
 	const stack = error instanceof Error ? (error.stack ?? "") : "";
 	const frames: string[] = [];
 	for (const line of stack.split("\n")) {

@@ -43,9 +43,12 @@ export class SkerryError extends Error {
 /** The guest broke a rule of the specification; its instance is poisoned. The message holds the specification's wording. */
 export class Trap extends SkerryError {
 	override readonly name = "Trap";
+	/** The guest's stack, innermost frame first, where it is known. */
+	readonly frames: readonly string[];
 
-	constructor(message: string, options: FaultOptions = {}) {
+	constructor(message: string, options: FaultOptions & { readonly frames?: readonly string[] } = {}) {
 		super("guest/trap", message, options);
+		this.frames = options.frames ?? [];
 	}
 }
 

@@ -1,4 +1,7 @@
-import { type Place, SkerryError } from "./error.ts";
+import { type Place, SkerryError, Trap } from "./error.ts";
+
+/** Frames of a guest's stack that are shown. */
+const FRAMES = 12;
 
 export function renderPlace(place: Place): string {
 	const parts: string[] = [];
@@ -22,6 +25,10 @@ export function renderError(error: unknown): string {
 	if (error.place !== undefined) lines.push(`  at ${renderPlace(error.place)}`);
 	for (let cause = error.cause; cause instanceof Error; cause = cause.cause) {
 		if (cause.message !== error.message) lines.push(`  because: ${cause.message}`);
+	}
+	if (error instanceof Trap) {
+		for (const frame of error.frames.slice(0, FRAMES)) lines.push(`    in ${frame}`);
+		if (error.frames.length > FRAMES) lines.push(`    … ${error.frames.length - FRAMES} more`);
 	}
 	if (error.hint !== undefined) lines.push(`  help: ${error.hint}`);
 	return lines.join("\n");
