@@ -89,7 +89,7 @@ function find(store: Store, type: ValueType, value: any): Mismatch | null {
 			if (!Array.isArray(value) || value.length !== type.elements.length) return wrong(type, value);
 			return findInElements(store, (i) => type.elements[i]!, value);
 		case "flags":
-			if (!isObject(value)) return wrong(type, value);
+			if (!isObject(value) || Array.isArray(value)) return wrong(type, value);
 			for (const key of type.keys) {
 				const flag = value[key];
 				if (flag !== undefined && typeof flag !== "boolean") {
@@ -196,6 +196,8 @@ function typeName(type: ValueType): string {
 			return `result<${type.ok === null ? "_" : typeName(type.ok)}, ${type.err === null ? "_" : typeName(type.err)}>`;
 		case "record":
 			return `record {${type.fields.map((f) => f.key).join(", ")}}`;
+		case "flags":
+			return `flags {${type.keys.join(", ")}}`;
 		case "enum":
 			return `enum ${type.names.join(" | ")}`;
 		case "variant":
