@@ -257,6 +257,7 @@ test("rule 6: an instance may not leave during realloc or post-return, and may a
 
 const FAILURES: [what: string, body: string, thrown: { name: string; message: RegExp }][] = [
 	["unreachable", `(func (export "f") unreachable)`, { name: "Trap", message: /unreachable/ }],
+	["endless recursion", `(func $f (export "f") (call $f))`, { name: "Trap", message: /call stack exhausted/ }],
 	[
 		"a core exception",
 		`(tag $oops) (func (export "f") (throw $oops))`,

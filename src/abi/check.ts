@@ -41,7 +41,7 @@ export function checkArguments(
 	if (args.length > params.length) {
 		throw new SkerryError("call/bad-value", `arguments: expected ${params.length}, got ${args.length}`);
 	}
-	for (const [i, { name, type }] of params.entries()) checkValue(store, type, args[i], name);
+	for (let i = 0; i < params.length; i++) checkValue(store, params[i]!.type, args[i], params[i]!.name);
 }
 
 function wrong(type: ValueType, got: unknown): Mismatch {
@@ -126,8 +126,8 @@ function isChar(value: unknown): boolean {
 
 function isResource(store: Store, type: ResourceType, value: unknown, owned: boolean): boolean {
 	if (store.implementation(type).instance === null) return true;
-	if (!(value instanceof GuestResource) || value.spent || (owned && value.borrowed)) return false;
-	return store.sameResource(value.type, type);
+	if (!(value instanceof GuestResource) || value.owner !== store) return false;
+	return !value.spent && !(owned && value.borrowed) && store.sameResource(value.type, type);
 }
 
 function findInList(store: Store, type: ValueType & { kind: "list" }, value: any): Mismatch | null {
