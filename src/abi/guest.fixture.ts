@@ -12,7 +12,7 @@ import {
 } from "./mod.ts";
 
 /** What the tests need of V8's namespace, which `lib` does not declare. */
-export interface CoreMemory {
+interface CoreMemory {
 	readonly buffer: ArrayBuffer;
 	grow(pages: number): number;
 }
