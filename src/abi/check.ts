@@ -41,7 +41,7 @@ export function checkArguments(
 	if (args.length > params.length) {
 		throw new SkerryError("call/bad-value", `arguments: expected ${params.length}, got ${args.length}`);
 	}
-	for (const [i, { name, type }] of params.entries()) checkValue(store, type, args[i], name);
+	for (let i = 0; i < params.length; i++) checkValue(store, params[i]!.type, args[i], params[i]!.name);
 }
 
 function wrong(type: ValueType, got: unknown): Mismatch {
@@ -89,7 +89,7 @@ function find(store: Store, type: ValueType, value: any): Mismatch | null {
 			if (!Array.isArray(value) || value.length !== type.elements.length) return wrong(type, value);
 			return findInElements(store, (i) => type.elements[i]!, value);
 		case "flags":
-			if (!isObject(value)) return wrong(type, value);
+			if (!isObject(value) || Array.isArray(value)) return wrong(type, value);
 			for (const key of type.keys) {
 				const flag = value[key];
 				if (flag !== undefined && typeof flag !== "boolean") {
@@ -126,8 +126,8 @@ function isChar(value: unknown): boolean {
 
 function isResource(store: Store, type: ResourceType, value: unknown, owned: boolean): boolean {
 	if (store.implementation(type).instance === null) return true;
-	if (!(value instanceof GuestResource) || value.spent || (owned && value.borrowed)) return false;
-	return store.sameResource(value.type, type);
+	if (!(value instanceof GuestResource) || value.owner !== store) return false;
+	return !value.spent && !(owned && value.borrowed) && store.sameResource(value.type, type);
 }
 
 function findInList(store: Store, type: ValueType & { kind: "list" }, value: any): Mismatch | null {
@@ -196,6 +196,8 @@ function typeName(type: ValueType): string {
 			return `result<${type.ok === null ? "_" : typeName(type.ok)}, ${type.err === null ? "_" : typeName(type.err)}>`;
 		case "record":
 			return `record {${type.fields.map((f) => f.key).join(", ")}}`;
+		case "flags":
+			return `flags {${type.keys.join(", ")}}`;
 		case "enum":
 			return `enum ${type.names.join(" | ")}`;
 		case "variant":

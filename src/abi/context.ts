@@ -47,6 +47,8 @@ export class Context {
 	realloc(oldPointer: number, oldSize: number, alignment: number, newSize: number): number {
 		const { realloc } = this.#options;
 		if (realloc === null) trap("realloc is required but was not given");
+		// Larger than any 32-bit memory, and than what an i32 can tell the guest.
+		if (newSize >= 2 ** 32) trap("realloc return: beyond end of memory: list content out-of-bounds");
 		const pointer = realloc(oldPointer, oldSize, alignment, newSize) >>> 0;
 		this.refresh();
 		// The tests know each of these failures by two names, one for a host's and one for a guest's values.

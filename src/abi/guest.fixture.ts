@@ -1,10 +1,18 @@
 /** A small real guest for tests: memory, a bump realloc that logs its calls, and functions of the test's own. */
+import assert from "node:assert/strict";
 import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
 import type { FunctionType, ValueType } from "../component/mod.ts";
-import { type CanonicalOptions, ComponentInstance, type CoreFunction, Store } from "./mod.ts";
+import {
+	canonLower,
+	type CanonicalOptions,
+	ComponentInstance,
+	type CoreFunction,
+	type CoreValue,
+	Store,
+} from "./mod.ts";
 
 /** What the tests need of V8's namespace, which `lib` does not declare. */
-export interface CoreMemory {
+interface CoreMemory {
 	readonly buffer: ArrayBuffer;
 	grow(pages: number): number;
 }
@@ -98,3 +106,15 @@ export function func(params: readonly ValueType[], result: ValueType | null = nu
 export const t = (kind: "bool" | "u8" | "u32" | "s32" | "u64" | "f32" | "f64" | "char" | "string"): ValueType => ({
 	kind,
 });
+
+/** `canonLower` of a callee that does not wait. */
+export function lowerSync(
+	...definition: Parameters<typeof canonLower>
+): (...flat: CoreValue[]) => CoreValue | undefined {
+	const lowered = canonLower(...definition);
+	return (...flat) => {
+		const result = lowered(...flat);
+		assert.ok(!(result instanceof Promise));
+		return result;
+	};
+}

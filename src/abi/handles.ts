@@ -3,7 +3,7 @@ import { trap } from "./traps.ts";
 import type { GuestResource } from "./values.ts";
 
 /** CanonicalABI.md `Table.MAX_LENGTH`: the highest index. */
-const MAX_HANDLES = 2 ** 28 - 1;
+export const MAX_HANDLES: number = 2 ** 28 - 1;
 
 /** What one call borrows: CanonicalABI.md `Task.num_borrows` of a lifted and `Subtask.lenders` of a lowered function. */
 export class CallScope {
@@ -58,19 +58,21 @@ export class ResourceHandle {
 /** CanonicalABI.md `Table`: the handles of one component instance. Index 0 is never given out; freed indices are reused last-in first-out. */
 export class HandleTable {
 	readonly #count: { handles: number };
+	readonly #maximum: number;
 	readonly #entries: (ResourceHandle | undefined)[] = [undefined];
 	readonly #free: number[] = [];
 
 	/** `count.handles` goes up and down with this table. */
-	constructor(count: { handles: number }) {
+	constructor(count: { handles: number }, maximum: number = MAX_HANDLES) {
 		this.#count = count;
+		this.#maximum = maximum;
 	}
 
 	add(handle: ResourceHandle): number {
 		let index = this.#free.pop();
 		if (index === undefined) {
 			index = this.#entries.length;
-			if (index > MAX_HANDLES) trap("handle table is full");
+			if (index > this.#maximum) trap("handle table is full");
 		}
 		this.#entries[index] = handle;
 		this.#count.handles++;

@@ -27,7 +27,7 @@ export function layoutOf(type: ValueType): Layout {
 	return layout;
 }
 
-export function alignTo(offset: number, alignment: number): number {
+function alignTo(offset: number, alignment: number): number {
 	return Math.ceil(offset / alignment) * alignment;
 }
 

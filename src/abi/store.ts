@@ -88,23 +88,33 @@ export class Store {
 		return seen;
 	}
 
-	/** Drops a guest's resource that the host owns: runs its destructor. A promise when the destructor waits. */
+	/**
+	 * Drops a guest's resource that the host owns: runs its destructor. A promise when the destructor waits. Traps, and leaves
+	 * the resource as it was, while a call is inside of the instance that defines it.
+	 */
 	drop(resource: GuestResource): unknown {
-		if (resource.borrowed || resource.spent) {
-			const state = resource.borrowed ? "it is borrowed" : "it was given away or dropped";
-			throw new SkerryError("call/bad-value", `Cannot drop resource ${resource.type.name}: ${state}`);
+		const { borrowed, spent, owner, type, rep } = resource;
+		if (borrowed || spent || owner !== this) {
+			const state = borrowed ? "it is borrowed" : spent ? "it was given away or dropped" : "it is of another store";
+			throw new SkerryError("call/bad-value", `Cannot drop resource ${type.name}: ${state}`);
 		}
+		const { instance, destructor } = this.implementation(type);
+		const entered = instance?.enteredFrom(null) ?? [];
+		enterInstances(entered);
 		resource.spent = true;
 		let result: unknown;
 		try {
-			result = callDestructor(this.implementation(resource.type), resource.rep, null);
+			result = destructor?.(rep);
 		} catch (error) {
 			throw this.fail(error);
 		}
-		if (!(result instanceof Promise)) return undefined;
-		return result.catch((error: unknown) => {
-			throw this.fail(error);
-		});
+		if (!(result instanceof Promise)) return leaveInstances(entered);
+		return result.then(
+			() => leaveInstances(entered),
+			(error: unknown) => {
+				throw this.fail(error);
+			},
+		);
 	}
 
 	/**
@@ -177,22 +187,23 @@ export function enterInstances(instances: readonly ComponentInstance[] | null): 
 	for (const instance of instances) instance.entered = true;
 }
 
-export function leaveInstances(instances: readonly ComponentInstance[] | null): void {
+export function leaveInstances(instances: readonly ComponentInstance[] | null): undefined {
 	if (instances !== null) for (const instance of instances) instance.entered = false;
 }
 
-/** CanonicalABI.md `canon_resource_drop`: a destructor of another instance is a full call into it, even where there is none to run. */
+/**
+ * CanonicalABI.md `canon_resource_drop`: from the guest `caller`. A destructor of another instance is a full call into it,
+ * even where there is none to run.
+ */
 export function callDestructor(
-	implementation: ResourceImplementation,
+	{ instance, destructor }: ResourceImplementation,
 	rep: unknown,
-	caller: ComponentInstance | null,
+	caller: ComponentInstance,
 ): unknown {
-	const { instance, destructor } = implementation;
 	if (instance === null || instance === caller) return destructor?.(rep);
 	const entered = instance.enteredFrom(caller);
 	enterInstances(entered);
 	const result = destructor?.(rep);
 	if (result instanceof Promise) return result.then(() => leaveInstances(entered));
-	leaveInstances(entered);
-	return undefined;
+	return leaveInstances(entered);
 }

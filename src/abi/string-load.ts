@@ -55,15 +55,9 @@ export function loadString(cx: Context, pointer: number, length: number): string
 }
 
 function fromUtf8(bytes: Uint8Array): string {
-	if (bytes.length <= SHORT) {
-		let text = "";
-		for (const byte of bytes) {
-			if (byte >= 0x80) return fromLongUtf8(bytes);
-			text += String.fromCharCode(byte);
-		}
-		return text;
-	}
-	return fromLongUtf8(bytes);
+	if (bytes.length > SHORT) return fromLongUtf8(bytes);
+	for (let i = 0; i < bytes.length; i++) if (bytes[i]! >= 0x80) return fromLongUtf8(bytes);
+	return String.fromCharCode(...bytes);
 }
 
 function fromLongUtf8(bytes: Uint8Array): string {

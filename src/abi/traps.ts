@@ -16,5 +16,9 @@ export function asTrap(error: unknown): unknown {
 		return new Trap("uncaught exception left a lifted function", { cause: error });
 	}
 	if (error instanceof Error && error.name === "RuntimeError") return new Trap(error.message, { cause: error });
+	// Core code that recurses too deeply gets JavaScript's error for it.
+	if (error instanceof RangeError && error.message === "Maximum call stack size exceeded") {
+		return new Trap("call stack exhausted", { cause: error });
+	}
 	return error;
 }

@@ -31,13 +31,16 @@ export class GuestResource {
 	readonly rep: number;
 	/** True for a borrow: it cannot be given away. */
 	readonly borrowed: boolean;
+	/** The store that it lives in: it means nothing to another. */
+	readonly owner: object;
 	/** True once given back to a guest as `own`, dropped, or, for a borrow, when its call has ended. */
 	spent = false;
 
-	constructor(type: ResourceType, rep: number, borrowed: boolean) {
+	constructor(type: ResourceType, rep: number, borrowed: boolean, owner: object) {
 		this.type = type;
 		this.rep = rep;
 		this.borrowed = borrowed;
+		this.owner = owner;
 	}
 }
 
