@@ -26,3 +26,9 @@ export const DEFAULT_WASI_LIMITS: WasiLimits = {
 export function exceedLimit(limit: keyof WasiLimits, allowed: number, asked: number | bigint): SkerryError {
 	return new SkerryError("guest/killed", `the guest asked for ${asked}; the limit ${limit} is ${allowed}`);
 }
+
+/** The length of a random list: it has to be exactly what was asked for, so a longer one than the limit ends the guest. */
+export function randomLength(asked: bigint, limits: WasiLimits): number {
+	if (asked > BigInt(limits.randomBytes)) throw exceedLimit("randomBytes", limits.randomBytes, asked);
+	return Number(asked);
+}
