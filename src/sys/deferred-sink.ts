@@ -6,8 +6,6 @@ export interface DeferredSinkOptions {
 	/** Bytes that are kept until the destination is known. */
 	readonly bound: number;
 	readonly meter?: BufferMeter | undefined;
-	/** Called once, when the writer cannot get on, or asks for delivery, without a destination. */
-	readonly onDemand?: () => void;
 }
 
 /** A body whose destination comes later: up to `bound` bytes are kept, then handed over; from then on it passes everything through. */
@@ -21,15 +19,19 @@ export class DeferredSink implements BodySink {
 	#end: "open" | "finished" | "aborted" = "open";
 	#trailers: readonly string[] = [];
 	#flushing = false;
+	#demanded = false;
 
 	constructor(options: DeferredSinkOptions) {
 		this.#options = options;
-		this.#onDemand = options.onDemand;
 	}
 
 	/** Whether the writer has said that no more comes. */
 	get end(): "open" | "finished" | "aborted" {
 		return this.#end;
+	}
+
+	get attached(): boolean {
+		return this.#target !== undefined;
 	}
 
 	/** Bytes kept for a destination that is not known yet. */
@@ -42,14 +44,15 @@ export class DeferredSink implements BodySink {
 		return this.#trailers.length > 0;
 	}
 
-	set onDemand(callback: (() => void) | undefined) {
-		this.#onDemand = callback;
+	/** Calls back once, when the writer cannot get on without a destination, asks for delivery, or is done; at once if that was so already. */
+	onDemand(callback: () => void): void {
+		if (this.#demanded) callback();
+		else this.#onDemand = callback;
 	}
 
 	/** Names the destination. It must be able to take what was kept, that is, have a bound at least as large. */
 	attach(target: BodySink): void {
 		this.#target = target;
-		this.#onDemand = undefined;
 		const kept = this.#drop();
 		if (this.#end === "aborted") target.abort();
 		else {
@@ -115,8 +118,9 @@ export class DeferredSink implements BodySink {
 		this.#signal.fire();
 	}
 
+	/** Of a finished body that has no destination, too: what was kept for one is dropped. */
 	abort(): void {
-		if (this.#end !== "open") return;
+		if (this.#end === "aborted" || (this.#end === "finished" && this.#target !== undefined)) return;
 		this.#end = "aborted";
 		if (this.#target === undefined) {
 			this.#drop();
@@ -126,9 +130,9 @@ export class DeferredSink implements BodySink {
 	}
 
 	#demand(): void {
-		const onDemand = this.#onDemand;
-		this.#onDemand = undefined;
-		onDemand?.();
+		if (this.#demanded) return;
+		this.#demanded = true;
+		this.#onDemand?.();
 	}
 
 	#drop(): Uint8Array[] {

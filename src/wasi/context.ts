@@ -11,6 +11,7 @@ import {
 	type RandomSource,
 	type WallClock,
 } from "../sys/mod.ts";
+import { type HttpOptions, HttpState } from "./http/http-state.ts";
 import { DEFAULT_WASI_LIMITS, type WasiLimits } from "./limits.ts";
 
 /** Which of the standard streams are a terminal. */
@@ -36,6 +37,8 @@ export interface WasiOptions {
 	readonly random?: RandomSource;
 	readonly insecureRandom?: RandomSource;
 	readonly insecureSeed?: readonly [bigint, bigint];
+	/** Without it, outgoing requests are denied. */
+	readonly http?: HttpOptions;
 	readonly limits?: Partial<WasiLimits>;
 	/** Called once per kind of thing that the guest wanted and was not granted. */
 	readonly onDenied?: (what: string, hint: string) => void;
@@ -55,6 +58,7 @@ export class WasiContext {
 	readonly random: RandomSource;
 	readonly insecureRandom: RandomSource;
 	readonly insecureSeed: readonly [bigint, bigint];
+	readonly http: HttpState;
 	readonly limits: WasiLimits;
 	readonly #onDenied: ((what: string, hint: string) => void) | undefined;
 	readonly #denied: Set<string> = new Set();
@@ -75,6 +79,7 @@ export class WasiContext {
 		this.insecureSeed = options.insecureSeed ?? [this.random.u64(), this.random.u64()];
 		// Not the guest's own seed: what it learns from one must not tell it the other.
 		this.insecureRandom = options.insecureRandom ?? createSeededRandom([this.random.u64(), this.random.u64()]);
+		this.http = new HttpState(options.http);
 		this.limits = { ...DEFAULT_WASI_LIMITS, ...options.limits };
 		this.#onDenied = options.onDenied;
 	}
