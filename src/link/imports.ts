@@ -1,4 +1,4 @@
-import { type ExternType, interfaceKey, matchExternType, type ResourceType } from "../component/mod.ts";
+import { type ExternType, isCompatible, matchExternType, ResourceBindings, type ResourceType } from "../component/mod.ts";
 import { nearest, SkerryError } from "../fault/mod.ts";
 import type { HostFunction, HostInterface, HostResource } from "./host.ts";
 import type { HostFunctionSlot } from "./plan.ts";
@@ -24,7 +24,7 @@ export interface Binding {
  * @throws SkerryError `link/missing-imports`, listing every import that is missing or of another type, with the nearest name
  */
 export function bindImports(imports: ReadonlyMap<string, ExternType>, host: HostImports): Binding {
-	const binder = new Binder(host);
+	const binder = new Binder(host, resourcesOf(imports.values()));
 	for (const [name, type] of imports) binder.import(name, type);
 	binder.check();
 	return binder;
@@ -35,11 +35,12 @@ class Binder implements Binding {
 	readonly #host: HostImports;
 	readonly #problems: string[] = [];
 	readonly #interfaces = new Map<string, HostInterface<any>>();
-	/** The host's own resource types and those of the component that they stand for. */
-	readonly #substitution = new Map<ResourceType, ResourceType>();
+	/** Which of the host's resource types each of the component's stands for. */
+	readonly #bindings: ResourceBindings;
 
-	constructor(host: HostImports) {
+	constructor(host: HostImports, resources: Iterable<ResourceType>) {
 		this.#host = host;
+		this.#bindings = new ResourceBindings(resources);
 	}
 
 	import(name: string, type: ExternType): void {
@@ -66,9 +67,8 @@ class Binder implements Binding {
 	#find(name: string): HostInterface<any> | undefined {
 		const exact = this.#host.interfaces.find((i) => i.name === name);
 		if (exact !== undefined) return exact;
-		const key = interfaceKey(name);
 		const base = name.replace(/@.*$/, "");
-		return this.#host.interfaces.find((i) => interfaceKey(i.name) === key || i.name === base);
+		return this.#host.interfaces.find((i) => isCompatible(name, i.name) || i.name === base);
 	}
 
 	#missing(name: string, offered: readonly string[]): void {
@@ -95,18 +95,15 @@ class Binder implements Binding {
 		}
 		const own = host.type?.exports.get(member);
 		if (own === undefined) return;
-		const mismatch = matchExternType(own, type, this.#substitution);
+		const mismatch = matchExternType(own, type, this.#bindings);
 		if (mismatch !== null) this.#problems.push(`${name}#${member}: of another type than in ${host.name}: ${mismatch}`);
 	}
 
 	#resource(name: string, host: HostInterface<any>, member: string, resource: ResourceType): void {
 		const own = host.type?.exports.get(member);
-		if (own?.kind === "type" && own.type.kind === "resource") {
-			const known = this.#substitution.get(own.type.resource);
-			if (known === undefined) this.#substitution.set(own.type.resource, resource);
-			else if (known !== resource) {
-				this.#problems.push(`${name}#${member}: is not the same resource as where it was imported before`);
-			}
+		if (own !== undefined) {
+			const mismatch = matchExternType(own, { kind: "type", type: { kind: "resource", resource } }, this.#bindings);
+			if (mismatch !== null) this.#problems.push(`${name}#${member}: of another type than in ${host.name}: ${mismatch}`);
 		}
 		if (this.resources.has(resource)) return;
 		const found = host.resources[member];
@@ -134,6 +131,14 @@ class Binder implements Binding {
 			"link/missing-imports",
 			`Cannot link the component: ${what} missing or mistyped\n${this.#problems.map((p) => `  - ${p}`).join("\n")}`,
 		);
+	}
+}
+
+/** Every resource that these imports introduce. */
+function* resourcesOf(types: Iterable<ExternType>): Iterable<ResourceType> {
+	for (const type of types) {
+		if (type.kind === "instance") yield* resourcesOf(type.type.exports.values());
+		else if (type.kind === "type" && type.type.kind === "resource") yield type.type.resource;
 	}
 }
 
