@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { suite, test } from "node:test";
+import { after, before, suite, test } from "node:test";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { collectTestFiles, suiteOf } from "./test/files.ts";
 import { readSuites, renderSummary } from "./test/summary.ts";
@@ -89,6 +89,9 @@ test("the summary ends in one plain line", () => {
 
 suite("runTestFiles", () => {
 	const folder = mkdtempSync(join(tmpdir(), "skerry-test-"));
+	const summaries = join(folder, "summaries");
+	before(() => mkdirSync(summaries));
+	after(() => rmSync(folder, { recursive: true }));
 	const scriptFor = (files: readonly string[]): string => `
 		import { runTestFiles } from ${JSON.stringify(pathToFileURL(join(root, "tools/test/runner.ts")).href)};
 		const suites = await runTestFiles(${JSON.stringify(root)}, ${JSON.stringify(files)});
@@ -99,11 +102,13 @@ suite("runTestFiles", () => {
 	const runFixtures = async (...names: string[]): Promise<{ output: string; suites: unknown }> => {
 		const { NODE_TEST_CONTEXT: _, FORCE_COLOR: __, ...env } = process.env;
 		const files = names.map((name) => `tools/fixtures/test/${name}.test.ts`);
+		const driver = join(folder, `${names.join("-")}.mjs`);
+		writeFileSync(driver, scriptFor(files));
 		return new Promise((resolve, reject) => {
 			execFile(
 				process.execPath,
-				["--input-type=module", "--eval", scriptFor(files)],
-				{ cwd: root, env: { ...env, SKERRY_SUMMARY_DIR: folder } },
+				[driver],
+				{ cwd: root, env: { ...env, SKERRY_SUMMARY_DIR: summaries } },
 				(error, output, errors) => {
 					const result = /^RESULT (.*)$/m.exec(output)?.[1];
 					if (error !== null || result === undefined) reject(error ?? new Error(output + errors));
@@ -113,15 +118,14 @@ suite("runTestFiles", () => {
 		});
 	};
 
-	test("counts what passes, fails and is skipped, and shows failures in full", async (t) => {
-		t.after(() => rmSync(folder, { recursive: true }));
+	test("counts what passes, fails and is skipped, and shows failures in full", async () => {
 		const { output, suites } = await runFixtures("mixed", "clean");
 		assert.deepEqual(suites, [{ suite: "tools", passed: 2, failed: 1, skipped: 2, note: "" }]);
 		assert.match(output, /✖ fails \(tools\/fixtures\/test\/mixed\.test\.ts:8\)/);
 		assert.match(output, /answer: 41[^]*answer: 42/);
 		assert.match(output, /✖ tools\/fixtures\/test\/mixed\.test\.ts: 1 passed, 1 failed, 2 skipped, /);
 		assert.match(output, /✔ tools\/fixtures\/test\/clean\.test\.ts: 1 passed, /);
-		assert.deepEqual(readSuites(folder), [{ suite: "ledger", passed: 3, failed: 0, skipped: 2, note: "known" }]);
+		assert.deepEqual(readSuites(summaries), [{ suite: "ledger", passed: 3, failed: 0, skipped: 2, note: "known" }]);
 	});
 
 	test("a file that does not load fails, and so does one without a test", async () => {
