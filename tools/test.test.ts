@@ -122,6 +122,7 @@ suite("runTestFiles", () => {
 		const { output, suites } = await runFixtures("mixed", "clean");
 		assert.deepEqual(suites, [{ suite: "tools", passed: 2, failed: 1, skipped: 2, note: "" }]);
 		assert.match(output, /✖ fails \(tools\/fixtures\/test\/mixed\.test\.ts:8\)/);
+		assert.match(output, /- skipped: is skipped: a reason \(tools/);
 		assert.match(output, /answer: 41[^]*answer: 42/);
 		assert.match(output, /✖ tools\/fixtures\/test\/mixed\.test\.ts: 1 passed, 1 failed, 2 skipped, /);
 		assert.match(output, /✔ tools\/fixtures\/test\/clean\.test\.ts: 1 passed, /);
