@@ -25,13 +25,13 @@ export const PARTS: readonly Part[] = [
 		files: 5,
 	},
 	{ name: "bytes", holds: "cursor, writer, LEB128, UTF-8", uses: ["fault"], node: false, files: 4 },
-	{ name: "wasm", holds: "core binary: sections, types, names", uses: ["bytes"], node: false, files: 0 },
+	{ name: "wasm", holds: "core binary: sections, types, names", uses: ["bytes"], node: false, files: 10 },
 	{
 		name: "component",
 		holds: "component binary: decode, types, validate, names and versions, WIT printing",
 		uses: ["wasm"],
 		node: false,
-		files: 5,
+		files: 15,
 	},
 	{
 		name: "abi",
@@ -65,7 +65,7 @@ export const PARTS: readonly Part[] = [
 		name: "wasi",
 		holds: "WASI 0.2: one file per interface, over `sys`, each call checked against a grant",
 		uses: ["sys", "link"],
-		node: true,
+		node: false,
 		files: 0,
 	},
 	{ name: "app", holds: "manifest, validation, permissions", uses: ["fault"], node: true, files: 0 },
@@ -91,7 +91,7 @@ export const PARTS: readonly Part[] = [
 		holds: "the command line: one file per command, loaded lazily",
 		uses: ["embed", "server", "build"],
 		node: true,
-		files: 0,
+		files: 15,
 	},
 ];
 

@@ -8,9 +8,14 @@ export function paint(style: Style, text: string, stream: NodeJS.WriteStream = p
 	return styleText(style, text, { stream });
 }
 
+/** Text from strangers, with what would steer the terminal or turn the direction of writing shown as an escape. */
+export function printable(text: string): string {
+	return text.replaceAll(/(?![\n\t])[\p{Cc}\p{Cf}]/gu, (char) => `\\u{${char.codePointAt(0)?.toString(16)}}`);
+}
+
 /** Shows an error on standard error. */
 export function printError(error: unknown): void {
-	const text = renderError(error)
+	const text = printable(renderError(error))
 		.replace(/^error\[[^\]]*\]:/, (label) => paint(["red", "bold"], label, process.stderr))
 		.replaceAll(/^ {2}(?:at|because:|help:)/gm, (label) => paint("cyan", label, process.stderr));
 	process.stderr.write(`${text}\n`);

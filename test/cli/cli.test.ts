@@ -70,3 +70,12 @@ async function runCase(node: string, { environment, words }: CliCase): Promise<C
 	const hide = (text: string): string => text.replaceAll(version, "VERSION").replaceAll("\x1b", "␛");
 	return { environment, words, stdout: hide(stdout), stderr: hide(stderr), status };
 }
+
+test("a reader that has gone away is no error", async () => {
+	const { stderr, status } = await runProcess(
+		"bash",
+		["-o", "pipefail", "-c", `(sleep 0.3; "$0" "$1" inspect hello.wasm) | true`, process.execPath, launcher],
+		{ cwd: folder },
+	);
+	assert.deepEqual({ stderr, status }, { stderr: "", status: 0 });
+});

@@ -42,8 +42,13 @@ export async function runTestFiles(root: string, files: readonly string[]): Prom
 		const tally = tallyOf(data);
 		// The event of a file as a whole comes when no test in it ran.
 		if (tally === undefined || data.details.type === "suite" || isWholeFile(data)) return;
-		if (data.skip === undefined && data.todo === undefined) tally.passed++;
-		else tally.skipped++;
+		if (data.skip === undefined && data.todo === undefined) {
+			tally.passed++;
+		} else {
+			tally.skipped++;
+			const reason = data.skip ?? data.todo;
+			console.log(`- skipped: ${data.name}${typeof reason === "string" ? `: ${reason}` : ""} (${nameOf(data.file)})`);
+		}
 	});
 	stream.on("test:fail", (data) => {
 		const tally = tallyOf(data);

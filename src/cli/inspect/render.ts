@@ -1,11 +1,14 @@
 import { basename } from "node:path";
-import { paint } from "../terminal.ts";
+import { paint, printable } from "../terminal.ts";
 import type { Need, Verdict } from "./needs.ts";
 import type { Part, Report } from "./report.ts";
 
 /** A report for a person. Coloured where standard output is a terminal. */
 export function renderReport(report: Report): string {
-	const { file, kind, size, imports, exports, wit, invalid, needs, commands, root } = report;
+	const safe = JSON.parse(JSON.stringify(report), (key, value: unknown) =>
+		typeof value === "string" ? printableLine(key, value) : value,
+	) as Report;
+	const { file, kind, size, imports, exports, wit, invalid, needs, commands, root } = safe;
 	const blocks = [`${paint("bold", basename(file))}: ${kind}, ${formatSize(size)}\n`];
 	if (wit !== undefined) {
 		blocks.push(block("Interface", wit.trimEnd().split("\n")));
@@ -18,6 +21,11 @@ export function renderReport(report: Report): string {
 	blocks.push(block("Runs with", commands.map(renderVerdict)));
 	if (invalid !== undefined) blocks.push(block("Not valid", invalid.split("\n")));
 	return blocks.join("\n");
+}
+
+/** All text of a report may come from the file. Only the parts of Skerry's own making have more than one line. */
+function printableLine(key: string, text: string): string {
+	return printable(key === "wit" || key === "invalid" ? text : text.replaceAll("\n", "\\n"));
 }
 
 function block(title: string, lines: readonly string[]): string {
