@@ -4,6 +4,7 @@ export {
 	Engine,
 	type ExportedFunction,
 	type Exports,
+	type Grants,
 	type ImportedClass,
 	type ImportedFunction,
 	type ImportedInterface,

@@ -3,6 +3,8 @@ export interface App {
 	readonly name: string;
 	readonly version: string | undefined;
 	readonly description: string | undefined;
+	/** Commands shown when the application starts; `{url}` stands for its address. Skerry's own key. */
+	readonly try: readonly string[];
 	/** The folder of the manifest, absolute; relative paths in it start here. */
 	readonly folder: string;
 	/** The manifest itself, absolute. */

@@ -96,6 +96,7 @@ function toApp(root: Readonly<Record<string, unknown>>, folder: string, file: st
 		name: application?.string("name") ?? "",
 		version: application?.string("version"),
 		description: application?.string("description"),
+		try: application?.strings("try") ?? [],
 		folder,
 		file,
 		triggers: { http: triggers === undefined ? [] : toHttpTriggers(triggers, components, problems) },

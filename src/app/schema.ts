@@ -26,6 +26,7 @@ export const SCHEMA: Readonly<Record<TableName, TableSchema>> = {
 		name: { kind: "string", required: true },
 		version: { kind: "string" },
 		description: { kind: "string" },
+		try: { kind: "strings" },
 		authors: { kind: "later" },
 		targets: { kind: "later" },
 		trigger: { kind: "later" },

@@ -1,35 +1,156 @@
 /** The one place where the command line meets what runs guests. Loaded only when a command line has been understood. */
-import { SkerryError } from "../fault/mod.ts";
-import type { Target } from "./target.ts";
+import { readFile } from "node:fs/promises";
+import { loadApp } from "../app/mod.ts";
+import { buildComponent } from "../build/mod.ts";
+import { inFile, renderError, SkerryError } from "../fault/mod.ts";
+import { serve as serveComponent, type Server } from "../server/mod.ts";
+import type { RequestRecord } from "../trigger/mod.ts";
+import { withProgress } from "./progress.ts";
+import { type Target, unreadable } from "./target.ts";
+import { paint } from "./terminal.ts";
 import type { ListenAddress } from "./values.ts";
 
 export interface UpOptions {
 	readonly target: Target;
 	readonly listen: ListenAddress;
 	readonly env: Readonly<Record<string, string>>;
-	/** Origins, as `parseOutboundOrigin` gives them. */
+	/** Origins, as `parseOutboundPolicy` takes them. */
 	readonly allowOutbound: readonly string[];
 	/** Milliseconds that a call may take; the server's own default where it is not given. */
 	readonly wallLimit?: number;
 	readonly verbose: boolean;
 }
 
-export interface RunOptions {
-	/** A component's file. */
-	readonly path: string;
-	/** The guest's arguments, without the name of the command. */
-	readonly args: readonly string[];
+/** What is served: a component, and what it is granted. */
+interface Service {
+	readonly name: string;
+	readonly file: string;
+	readonly bytes: Uint8Array;
 	readonly env: Readonly<Record<string, string>>;
-	/** Origins, as `parseOutboundOrigin` gives them. */
 	readonly allowOutbound: readonly string[];
+	/** Commands to show; `{url}` stands for the address. */
+	readonly try: readonly string[];
+	/** How it was made, for the first line. */
+	readonly made: readonly string[];
 }
+
+/** Milliseconds that requests under way get to finish when the server is told to stop. */
+const GRACE = 10_000;
+/** How often `--verbose` looks whether what is in use has changed, in milliseconds. */
+const USAGE_INTERVAL = 1_000;
 
 /** Serves until `stop` is aborted, then ends what is under way; the result is the exit status. */
-export async function serve(options: UpOptions, _stop: AbortSignal): Promise<number> {
-	throw new SkerryError("cli/internal", `Cannot serve ${options.target.path}: this build has no server`);
+export async function serve(options: UpOptions, stop: AbortSignal): Promise<number> {
+	const service = await findService(options.target);
+	const server = await startServer(service, options);
+	const seconds = (milliseconds: number): string => `${(milliseconds / 1000).toFixed(2)} s`;
+	const made = [...service.made, `compiled in ${seconds(server.loadTime)}`].join(", ");
+	say(
+		`${paint("bold", service.name, process.stderr)} is served at ${paint("cyan", server.url, process.stderr)} (${made})`,
+	);
+	if (service.try.length > 0) {
+		say("Try:");
+		for (const line of service.try) say(`  ${line.replaceAll("{url}", server.url)}`);
+	}
+	const report = options.verbose ? reportUsage(server) : undefined;
+	await new Promise<void>((resolve) => {
+		if (stop.aborted) resolve();
+		else stop.addEventListener("abort", () => resolve(), { once: true });
+	});
+	say("stopping");
+	await server.close(GRACE);
+	report?.[Symbol.dispose]();
+	return 0;
 }
 
-/** Runs a command to its end; the result is the guest's exit status. */
-export async function runComponent(options: RunOptions): Promise<number> {
-	throw new SkerryError("cli/internal", `Cannot run ${options.path}: this build has no engine`);
+function say(line: string): void {
+	process.stderr.write(`${line}\n`);
+}
+
+async function findService(target: Target): Promise<Service> {
+	if (target.kind === "component") {
+		const bytes = await readComponent(target.path);
+		return {
+			name: target.path,
+			file: target.path,
+			bytes,
+			env: {},
+			allowOutbound: [],
+			try: ["curl {url}/"],
+			made: [],
+		};
+	}
+	const app = await loadApp(target.path);
+	const component = app.components[app.triggers.http[0]?.component ?? ""];
+	if (component === undefined) throw new Error("a checked manifest has a component for its trigger");
+	const common = {
+		name: app.name,
+		env: component.environment,
+		allowOutbound: component.allowedOutboundHosts,
+		try: app.try.length > 0 ? app.try : ["curl {url}/"],
+	};
+	if (component.kind === "wasm") {
+		return { ...common, file: component.source, bytes: await readComponent(component.source), made: [] };
+	}
+	const build = await withProgress(`building ${component.source}`, () =>
+		buildComponent({ entry: component.source, folder: app.folder }),
+	);
+	for (const warning of build.warnings) say(`${paint("yellow", "warning:", process.stderr)} ${warning}`);
+	const took = ((build.times.bundle + build.times.componentize) / 1000).toFixed(2);
+	const made = [build.cached ? `bundled in ${took} s, component from the cache` : `built in ${took} s`];
+	return { ...common, file: build.file, bytes: build.component, made };
+}
+
+async function readComponent(path: string): Promise<Uint8Array> {
+	try {
+		return await readFile(path);
+	} catch (error) {
+		throw unreadable(path, error);
+	}
+}
+
+async function startServer(service: Service, options: UpOptions): Promise<Server> {
+	try {
+		return await withProgress("compiling", () =>
+			serveComponent({
+				bytes: service.bytes,
+				listen: options.listen,
+				env: { ...service.env, ...options.env },
+				allowOutbound: [...service.allowOutbound, ...options.allowOutbound],
+				limits: options.wallLimit === undefined ? {} : { wall: options.wallLimit },
+				onRequest: (record) => logRequest(record, options.verbose),
+				onDenied: (what, hint) => say(`${paint("yellow", "denied:", process.stderr)} ${what}; ${hint}`),
+				onOutput: (stream, line) => say(`${paint("dim", `[${service.name} ${stream}]`, process.stderr)} ${line}`),
+			}),
+		);
+	} catch (error) {
+		// An error without a place in the component's file is not about it.
+		throw error instanceof SkerryError && error.place === undefined && !error.code.startsWith("link/")
+			? error
+			: inFile(error, service.file);
+	}
+}
+
+/** Failures are always shown, with the id that the client was given; the rest where it is asked for. */
+function logRequest(record: RequestRecord, verbose: boolean): void {
+	const failed = record.outcome !== "answered" && record.outcome !== "client-gone";
+	if (!verbose && !failed) return;
+	const { id, method, path, status, milliseconds, outcome, reason, error } = record;
+	const mark = failed ? paint("red", outcome, process.stderr) : outcome;
+	const why = reason === undefined ? "" : `: ${reason}`;
+	say(`${id} ${method} ${path} ${status ?? "-"} ${milliseconds.toFixed(1)} ms ${mark}${why}`);
+	if (failed && error instanceof SkerryError) say(renderError(error).replaceAll(/^/gm, "    "));
+}
+
+/** Says what is in use whenever that changes: back at zero when no request is under way, or something leaks. */
+function reportUsage(server: Server): Disposable {
+	let last = "";
+	const timer = setInterval(() => {
+		const usage = Object.entries(server.usage())
+			.map(([name, count]) => `${name} ${count}`)
+			.join(", ");
+		if (usage !== last) say(paint("dim", `in use: ${usage}`, process.stderr));
+		last = usage;
+	}, USAGE_INTERVAL).unref();
+	return { [Symbol.dispose]: () => clearInterval(timer) };
 }

@@ -1,12 +1,21 @@
 import { basename } from "node:path";
+import { isatty } from "node:tty";
 
 import { ComponentError, Engine } from "../embed/mod.ts";
 import { SkerryError } from "../fault/mod.ts";
-import { createReadableSource, createWritableSink } from "../sys/mod.ts";
-import { GuestExit, parseOutboundGrants } from "../wasi/mod.ts";
-import type { RunOptions } from "./host.ts";
+import { GuestExit } from "../wasi/mod.ts";
 import { withProgress } from "./progress.ts";
 import { paint } from "./terminal.ts";
+
+export interface RunOptions {
+	/** A component's file. */
+	readonly path: string;
+	/** The guest's arguments, without the name of the command. */
+	readonly args: readonly string[];
+	readonly env: Readonly<Record<string, string>>;
+	/** Origins, as `parseOutboundPolicy` takes them. */
+	readonly allowOutbound: readonly string[];
+}
 
 const RUN = /^wasi:cli\/run@(\d+\.\d+)/;
 
@@ -16,16 +25,17 @@ export async function runComponent(options: RunOptions): Promise<number> {
 	const component = await withProgress("compiling", () => engine.load(options.path));
 	const run = component.exportNames.find((name) => RUN.exec(name)?.[1] === "0.2");
 	if (run === undefined) throw noRun(options.path, component.exportNames);
-	const { stdin, stdout, stderr } = process;
+	const { stderr } = process;
 	using sandbox = component.instantiate({
 		wasi: {
 			args: [basename(options.path), ...options.args],
 			env: options.env,
-			stdin: createReadableSource(stdin),
-			stdout: createWritableSink(stdout),
-			stderr: createWritableSink(stderr),
-			terminal: { stdin: stdin.isTTY, stdout: stdout.isTTY, stderr: stderr.isTTY },
-			http: { allow: parseOutboundGrants(options.allowOutbound) },
+			// A getter, so that the process's stdin is opened only by a guest that reads it.
+			stdin: () => process.stdin,
+			stdout: process.stdout,
+			stderr,
+			terminal: { stdin: isatty(0), stdout: isatty(1), stderr: isatty(2) },
+			allowOutbound: options.allowOutbound,
 			onDenied: (what, hint) => {
 				stderr.write(`${paint("yellow", "denied:", stderr)} ${what}; ${hint}\n`);
 			},
@@ -44,10 +54,15 @@ export async function runComponent(options: RunOptions): Promise<number> {
 function noRun(path: string, exports: readonly string[]): SkerryError {
 	const later = exports.find((name) => RUN.test(name));
 	if (later !== undefined) {
-		return new SkerryError("link/unsupported", `Cannot run ${path}: it exports ${later}, and WASI 0.3 is not supported yet`);
+		return new SkerryError(
+			"link/unsupported",
+			`Cannot run ${path}: it exports ${later}, and WASI 0.3 is not supported yet`,
+		);
 	}
 	const serves = exports.some((name) => name.startsWith("wasi:http/"));
 	return new SkerryError("link/no-export", `Cannot run ${path}: it does not export wasi:cli/run`, {
-		hint: serves ? `it answers HTTP requests: \`skerry up ${path}\`` : `\`skerry inspect ${path}\` shows what it exports`,
+		hint: serves
+			? `it answers HTTP requests: \`skerry up ${path}\``
+			: `\`skerry inspect ${path}\` shows what it exports`,
 	});
 }

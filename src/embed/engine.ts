@@ -13,19 +13,28 @@ import {
 	linkComponent,
 	loadComponent,
 } from "../link/mod.ts";
-import { createWasiContext, WASI_HOST, type WasiContext, type WasiOptions } from "../wasi/mod.ts";
+import { createWasiContext, WASI_HOST, type WasiContext } from "../wasi/mod.ts";
 import { callExport, createExports, type Exports } from "./exports.ts";
-import { givenName, type ImportedFunction, type ImportedInterface, type Imports, strayImports, toHostFunction, toHostInterface } from "./imports.ts";
+import { type Grants, SHARED_CLIENT, toWasiOptions } from "./grants.ts";
+import {
+	givenName,
+	type ImportedFunction,
+	type ImportedInterface,
+	type Imports,
+	strayImports,
+	toHostFunction,
+	toHostInterface,
+} from "./imports.ts";
 
 export interface LoadOptions {
 	/** What the host gives beside WASI. An interface of WASI given here takes the place of Skerry's own. */
 	readonly imports?: Imports;
 	/** What each sandbox gets of WASI unless `instantiate` says otherwise. By default nothing: no arguments, no environment, no network. */
-	readonly wasi?: WasiOptions;
+	readonly wasi?: Grants;
 }
 
 export interface InstantiateOptions {
-	readonly wasi?: WasiOptions;
+	readonly wasi?: Grants;
 }
 
 /** Where a component comes from: its bytes, a path, or a `file:` URL. */
@@ -94,11 +103,11 @@ export class Component {
 	 */
 	readonly exports: Exports;
 	readonly #linked: Linked;
-	readonly #wasi: WasiOptions;
+	readonly #grants: Grants;
 
-	constructor(linked: Linked, wasi: WasiOptions) {
+	constructor(linked: Linked, grants: Grants) {
 		this.#linked = linked;
-		this.#wasi = wasi;
+		this.#grants = grants;
 		this.exports = createExports(linked.plan.exports, async (path, args) => {
 			using sandbox = this.instantiate();
 			return await sandbox.call(path, args);
@@ -117,7 +126,10 @@ export class Component {
 
 	/** A sandbox of its own, kept until it is disposed. */
 	instantiate(options: InstantiateOptions = {}): Sandbox {
-		return new Sandbox(this.#linked, createWasiContext({ ...this.#wasi, ...options.wasi }));
+		return new Sandbox(
+			this.#linked,
+			createWasiContext(toWasiOptions({ ...this.#grants, ...options.wasi }, SHARED_CLIENT)),
+		);
 	}
 }
 
@@ -136,7 +148,8 @@ export class Sandbox implements Disposable {
 	/** Calls an export by its names in the binary: `["wasi:cli/run@0.2.3", "run"]`. */
 	async call(path: readonly string[], args: readonly unknown[]): Promise<unknown> {
 		const fn = this.#instance.function(path);
-		if (fn === undefined) throw new SkerryError("link/no-export", `Cannot call ${path.join("#")}: the component does not export it`);
+		if (fn === undefined)
+			throw new SkerryError("link/no-export", `Cannot call ${path.join("#")}: the component does not export it`);
 		return await callExport(fn, path.join("#"), args);
 	}
 

@@ -14,7 +14,11 @@ export type Exports = { readonly [name: string]: any };
 export type Caller = (path: readonly string[], args: readonly unknown[]) => Promise<unknown>;
 
 /** The tree of exported functions, each calling through `caller`. */
-export function createExports(tree: ReadonlyMap<string, PlanExport>, caller: Caller, path: readonly string[] = []): Exports {
+export function createExports(
+	tree: ReadonlyMap<string, PlanExport>,
+	caller: Caller,
+	path: readonly string[] = [],
+): Exports {
 	const made: Record<string, unknown> = {};
 	for (const [name, item] of tree) {
 		const inner = [...path, name];

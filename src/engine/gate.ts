@@ -58,7 +58,11 @@ export class Gate {
 	}
 
 	/** Wraps host functions for guests. `module` was made by `compileTrampolines(types)`. */
-	wrapImports(module: WasmModule, types: readonly CoreFunctionType[], functions: readonly CoreFunction[]): WasmExtern[] {
+	wrapImports(
+		module: WasmModule,
+		types: readonly CoreFunctionType[],
+		functions: readonly CoreFunction[],
+	): WasmExtern[] {
 		const imports = { ...this.#shared };
 		for (const [i, fn] of functions.entries()) {
 			imports[TRAMPOLINE_IMPORTS.fast(i)] = this.#guard(fn, types[i]?.results[0]);

@@ -61,7 +61,10 @@ export function encodeTrampolines(types: readonly CoreFunctionType[]): Uint8Arra
 	importItem(TRAMPOLINE_IMPORTS.status).u8(0x03).u8(0x7f).u8(0x01);
 	importItem(TRAMPOLINE_IMPORTS.wait).u8(0x00).u32(waitType);
 	for (const [i, result] of RESULTS.entries()) importItem(TRAMPOLINE_IMPORTS.take(result)).u8(0x00).u32(i);
-	for (const i of types.keys()) importItem(TRAMPOLINE_IMPORTS.fast(i)).u8(0x00).u32(firstType + i);
+	for (const i of types.keys())
+		importItem(TRAMPOLINE_IMPORTS.fast(i))
+			.u8(0x00)
+			.u32(firstType + i);
 	const waitFunction = 0;
 	const firstTake = 1;
 	const firstFast = firstTake + RESULTS.length;

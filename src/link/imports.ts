@@ -1,4 +1,10 @@
-import { type ExternType, isCompatible, matchExternType, ResourceBindings, type ResourceType } from "../component/mod.ts";
+import {
+	type ExternType,
+	isCompatible,
+	matchExternType,
+	ResourceBindings,
+	type ResourceType,
+} from "../component/mod.ts";
 import { nearest, SkerryError } from "../fault/mod.ts";
 import type { HostFunction, HostInterface, HostResource } from "./host.ts";
 import type { HostFunctionSlot } from "./plan.ts";
@@ -57,7 +63,10 @@ class Binder implements Binding {
 		if (found === undefined) {
 			// An interface of nothing but types asks for nothing.
 			if (needsNothing(type)) return;
-			this.#missing(name, this.#host.interfaces.map((i) => i.name));
+			this.#missing(
+				name,
+				this.#host.interfaces.map((i) => i.name),
+			);
 			return;
 		}
 		this.#interfaces.set(name, found);
@@ -103,7 +112,8 @@ class Binder implements Binding {
 		const own = host.type?.exports.get(member);
 		if (own !== undefined) {
 			const mismatch = matchExternType(own, { kind: "type", type: { kind: "resource", resource } }, this.#bindings);
-			if (mismatch !== null) this.#problems.push(`${name}#${member}: of another type than in ${host.name}: ${mismatch}`);
+			if (mismatch !== null)
+				this.#problems.push(`${name}#${member}: of another type than in ${host.name}: ${mismatch}`);
 		}
 		if (this.resources.has(resource)) return;
 		const found = host.resources[member];

@@ -62,7 +62,10 @@ class Inliner {
 			const item = this.#hostItem([name], type);
 			if (item === undefined) {
 				const definition = component.definitions.find((d) => d.kind === "import" && d.name.name === name);
-				throw unsupported(`the import "${name}" of kind ${type.kind} from the host`, definition?.offset ?? component.offset);
+				throw unsupported(
+					`the import "${name}" of kind ${type.kind} from the host`,
+					definition?.offset ?? component.offset,
+				);
 			}
 			args.set(name, item);
 		}

@@ -15,7 +15,16 @@ import {
 import type { ResourceType } from "../component/mod.ts";
 import { Gate, type WasmExtern, type WasmInstance, type WasmModule } from "../engine/mod.ts";
 import type { HostFunction, HostResource } from "./host.ts";
-import type { CoreInstanceRef, CoreItem, FunctionRef, Plan, PlanExport, PlanOptions, Step, Trampoline } from "./plan.ts";
+import type {
+	CoreInstanceRef,
+	CoreItem,
+	FunctionRef,
+	Plan,
+	PlanExport,
+	PlanOptions,
+	Step,
+	Trampoline,
+} from "./plan.ts";
 
 /** A plan with its modules compiled and each of its imports bound to a host function. */
 export interface Linked {
@@ -59,9 +68,7 @@ export class Instance {
 		const { plan } = linked;
 		this.#blocking = plan.host.length > 0;
 		for (const parent of plan.instances) {
-			this.#components.push(
-				new ComponentInstance(this.store, parent === null ? null : this.#component(parent)),
-			);
+			this.#components.push(new ComponentInstance(this.store, parent === null ? null : this.#component(parent)));
 		}
 		for (const [resource, host] of linked.resources) {
 			const { drop } = host;

@@ -39,7 +39,11 @@ export interface LiftedFunction {
 
 export type Trampoline =
 	| { readonly kind: "lower"; readonly callee: FunctionRef; readonly options: PlanOptions; readonly instance: number }
-	| { readonly kind: "resource.new" | "resource.rep" | "resource.drop"; readonly resource: ResourceType; readonly instance: number };
+	| {
+			readonly kind: "resource.new" | "resource.rep" | "resource.drop";
+			readonly resource: ResourceType;
+			readonly instance: number;
+	  };
 
 export type Step =
 	/** Core instances, in their order. `module` indexes the plan's modules. */
@@ -57,7 +61,12 @@ export type Step =
 			readonly types: readonly CoreFunctionType[];
 			readonly module: WasmModule;
 	  }
-	| { readonly kind: "resource"; readonly resource: ResourceType; readonly instance: number; readonly destructor: CoreItem | null };
+	| {
+			readonly kind: "resource";
+			readonly resource: ResourceType;
+			readonly instance: number;
+			readonly destructor: CoreItem | null;
+	  };
 
 /** A function that the host is to provide, and where it was asked for: `[interface, function]` or `[function]`. */
 export interface HostFunctionSlot {

@@ -88,7 +88,8 @@ export class PooledSandbox {
 	/** Calls an export by its names in the binary. */
 	async call(path: readonly string[], args: readonly unknown[]): Promise<unknown> {
 		const fn = this.#instance?.function(path);
-		if (fn === undefined) throw new SkerryError("link/no-export", `Cannot call ${path.join("#")}: the component does not export it`);
+		if (fn === undefined)
+			throw new SkerryError("link/no-export", `Cannot call ${path.join("#")}: the component does not export it`);
 		return await fn.call(args);
 	}
 

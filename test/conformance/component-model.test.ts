@@ -54,7 +54,11 @@ function writeSummary(all: ReadonlyMap<string, Outcome>): void {
 	}
 	mkdirSync(directory, { recursive: true });
 	for (const [folder, counts] of folders) {
-		const line = JSON.stringify({ suite: `component-model/${folder}`, ...counts, note: "deviations are in the ledger" });
+		const line = JSON.stringify({
+			suite: `component-model/${folder}`,
+			...counts,
+			note: "deviations are in the ledger",
+		});
 		appendFileSync(path.join(directory, "conformance.jsonl"), `${line}\n`);
 	}
 }

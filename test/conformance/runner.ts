@@ -36,7 +36,13 @@ export async function runScript(text: string): Promise<Outcome[]> {
 	return outcomes;
 }
 
-const REJECTIONS = new Set(["binary/truncated", "binary/malformed", "binary/limit", "component/invalid", "core/invalid"]);
+const REJECTIONS = new Set([
+	"binary/truncated",
+	"binary/malformed",
+	"binary/limit",
+	"component/invalid",
+	"core/invalid",
+]);
 
 class Runner {
 	readonly #cache = new CompileCache();

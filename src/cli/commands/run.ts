@@ -1,5 +1,5 @@
 import type { CommandModule } from "../command.ts";
-import { runComponent, type RunOptions } from "../host.ts";
+import { runComponent, type RunOptions } from "../run-guest.ts";
 import { requireFile } from "../target.ts";
 import { collect, parseEnvironment, parseOutboundOrigin } from "../values.ts";
 

@@ -1,0 +1,14 @@
+/** What a call may take beside what its trigger bounds. Each has a default; see the comment for its origin. */
+export interface ServerLimits {
+	/** Milliseconds that a guest may hold the thread at a stretch. */
+	readonly hold: number;
+	/** Bytes of standard output, and as many of standard error, that reach the log per call. */
+	readonly output: number;
+}
+
+export const DEFAULT_SERVER_LIMITS: ServerLimits = {
+	// Long enough for a request that computes; every other request waits meanwhile.
+	hold: 5_000,
+	// A stack trace and what led to it.
+	output: 64 * 1024,
+};
