@@ -1,13 +1,16 @@
 import type { FunctionType, ResourceType } from "../component/mod.ts";
 import { SkerryError, Trap } from "../fault/mod.ts";
 import { HandleTable } from "./handles.ts";
-import { asTrap, trap } from "./traps.ts";
+import { trap } from "./traps.ts";
 import type { GuestResource } from "./values.ts";
 
 /** A core value: i32, f32 and f64 as numbers, i64 as bigint. */
 export type CoreValue = number | bigint;
 
-/** A core function. It returns a promise only when the engine wrapped it so that it can suspend. */
+/**
+ * A core function. It returns a promise only when the engine wrapped it so that it can suspend. What ends core code leaves it
+ * as a `Trap`: the engine sees to that, also for core exceptions.
+ */
 export type CoreFunction = (...args: CoreValue[]) => CoreValue | undefined | Promise<CoreValue | undefined>;
 
 /** Linear memory as the ABI sees it; a `WebAssembly.Memory` is one. The buffer changes when the memory grows: read it anew after each call into the guest. */
@@ -81,11 +84,10 @@ export class Store {
 		this.#instances.push(instance);
 	}
 
-	/** Records the first error that ended guest code. Returns it as callers see it. */
+	/** Guest code ended with `error`: records the first, and returns it to be thrown on. */
 	fail(error: unknown): unknown {
-		const seen = asTrap(error);
-		this.poison ??= seen instanceof Error ? seen : new Trap("host function failed", { cause: seen });
-		return seen;
+		this.poison ??= error instanceof Error ? error : new Trap("a host function failed", { cause: error });
+		return error;
 	}
 
 	/**
