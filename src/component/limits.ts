@@ -41,3 +41,11 @@ export const MAX_START_ARGS = 1_000;
 export const MAX_NAME_ATTRIBUTES = 16;
 /** wasmparser `MAX_WASM_STRING_SIZE`: bytes of a name. */
 export const MAX_NAME_SIZE = 100_000;
+/** wasmparser `MAX_WASM_TYPE_SIZE`: nodes of a type when every index in it is written out. */
+export const MAX_TYPE_SIZE = 1_000_000;
+/** Ours: nodes visited while one component is validated (substitution, matching, visibility). Real ones stay below a million. */
+export const MAX_VALIDATION_WORK = 30_000_000;
+/** CanonicalABI.md, Element Size: `elem_size(t, i64) < 2^28`. */
+export const MAX_VALUE_SIZE = 0x1000_0000;
+/** Binary.md, `flags`. */
+export const MAX_FLAGS = 32;

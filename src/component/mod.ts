@@ -29,6 +29,18 @@ export {
 	MAX_FLAT_PARAMS,
 	MAX_FLAT_RESULTS,
 } from "./flatten.ts";
+export { matchExternType, ResourceBindings } from "./match.ts";
+export {
+	canonicalVersion,
+	type InterfaceName,
+	isCompatible,
+	isKebabCase,
+	type NameFault,
+	type ParsedName,
+	parseExternName,
+	parseInterfaceName,
+	versionKey,
+} from "./names.ts";
 export { resolveDefinedType, resolveFunctionType, resolveValueType, toCamelCase, type TypeSpace } from "./resolve.ts";
 export type {
 	ComponentType,
@@ -39,3 +51,4 @@ export type {
 	ResourceType,
 	ValueType,
 } from "./types.ts";
+export { validateComponent } from "./validate.ts";

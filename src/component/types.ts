@@ -50,13 +50,21 @@ export interface FunctionType {
 	readonly result: ValueType | null;
 }
 
+/** The type of an instance, or (with `resources`) a type that stands for many: each import or export of it makes new resources. */
 export interface InstanceType {
 	readonly exports: ReadonlyMap<string, ExternType>;
+	/** The abstract resources that a type definition introduces; none for an instance that is there. */
+	readonly resources?: readonly ResourceType[];
 }
 
 export interface ComponentType {
+	/** In the order of the binary: later imports may use types of earlier ones. */
 	readonly imports: ReadonlyMap<string, ExternType>;
 	readonly exports: ReadonlyMap<string, ExternType>;
+	/** The abstract resources among the imports: whoever instantiates the component supplies them. */
+	readonly importedResources?: readonly ResourceType[];
+	/** The resources that each instantiation makes anew. */
+	readonly createdResources?: readonly ResourceType[];
 }
 
 /** What a type definition can denote. */

@@ -123,7 +123,7 @@ export function moduleTypeOf(module: ModuleInterface): CoreModuleType {
 		// No UTF-8 text holds a lone surrogate, so that the pair is unambiguous
 		const key = `${from}\ud800${name}`;
 		if (seen.has(key)) {
-			throw new SkerryError("component/invalid", `duplicate import name \`${from}:${name}\``, { place: { offset } });
+			throw new SkerryError("core/invalid", `duplicate import name \`${from}:${name}\``, { place: { offset } });
 		}
 		seen.add(key);
 	}
@@ -210,7 +210,7 @@ function decodeExports(content: Reader, spaces: Spaces, exports: ModuleExport[])
 			);
 		}
 		if (names.has(name)) {
-			throw new SkerryError("component/invalid", `duplicate export name \`${name}\` already defined`, place);
+			throw new SkerryError("core/invalid", `duplicate export name \`${name}\` already defined`, place);
 		}
 		names.add(name);
 		exports.push({ name, index, type: spaces.types.externType(syntax, offset), offset });

@@ -39,7 +39,7 @@ interface Printing {
 }
 
 function invalid(message: string, offset: number): SkerryError {
-	return new SkerryError("component/invalid", message, { place: { offset } });
+	return new SkerryError("core/invalid", message, { place: { offset } });
 }
 
 /**
@@ -47,7 +47,7 @@ function invalid(message: string, offset: number): SkerryError {
  * and one to an earlier group is that group's text: equal text is equality of iso-recursive types.
  */
 export class CoreTypeSpace {
-	readonly #entries: Entry[] = [];
+	readonly #entries: (Entry | null)[] = [];
 	#printed = 0;
 
 	get size(): number {
@@ -67,6 +67,11 @@ export class CoreTypeSpace {
 	/** Adds the type that `index` denotes in `other`. */
 	alias(other: CoreTypeSpace, index: number, offset: number): void {
 		this.#entries.push(other.#entry(index, offset));
+	}
+
+	/** Takes an index for something that is not a core type: module types share a component's index space. */
+	skip(): void {
+		this.#entries.push(null);
 	}
 
 	functionType(index: number, offset: number): CoreFunctionType {
@@ -104,6 +109,7 @@ export class CoreTypeSpace {
 	#entry(index: number, offset: number): Entry {
 		const entry = this.#entries[index];
 		if (entry === undefined) throw invalid(`unknown type ${index}: type index out of bounds`, offset);
+		if (entry === null) throw invalid(`core type index ${index} is a module type`, offset);
 		return entry;
 	}
 
