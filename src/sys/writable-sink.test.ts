@@ -12,6 +12,8 @@ test("a stream that is not ours to end stays open and keeps no listeners", async
 	sink.flush();
 	if (!sink.flushed()) await sink.wait();
 	sink.close();
+	// The write's callback is still due.
+	await new Promise(setImmediate);
 	assert.deepEqual(
 		stream.eventNames().map((name) => [name, stream.listenerCount(name)]),
 		before,
@@ -31,6 +33,7 @@ test("a peer that has gone is a closed stream, other errors are failures", async
 		const sink = createWritableSink(stream, { end: false });
 		sink.write(Uint8Array.of(1));
 		sink.flush();
+		assert.equal(sink.flushed(), false);
 		await sink.wait();
 		assert.equal(sink.ready(), true);
 		if (closed) assert.equal(sink.capacity(), null);
@@ -66,6 +69,8 @@ test("what goes to process.stdout arrives whole before the process ends", { time
 				sink.write(new Uint8Array(room).fill(120));
 				sent += room;
 			}
+			sink.flush();
+			if (!sink.flushed()) process.exitCode = 9; // a pipe is written synchronously: there is nothing to wait for
 			sink.close();`,
 		],
 		{ stdio: ["ignore", "pipe", "inherit"], timeout: 10_000 },
@@ -74,4 +79,25 @@ test("what goes to process.stdout arrives whole before the process ends", { time
 	child.stdout.on("data", (chunk: Buffer) => (length += chunk.length));
 	const code = await new Promise((resolve) => child.on("close", resolve));
 	assert.deepEqual([code, length], [0, 300_000]);
+});
+
+test("a reader that has gone is found out by the next write to process.stdout", { timeout: 15_000 }, async () => {
+	const module = new URL("writable-sink.ts", import.meta.url).href;
+	const child = spawn(
+		process.execPath,
+		[
+			"--input-type=module",
+			"-e",
+			`import { createWritableSink } from ${JSON.stringify(module)};
+			const sink = createWritableSink(process.stdout, { end: false });
+			process.stdin.once("end", () => {
+				for (let i = 0; i < 3 && sink.capacity() !== null; i++) sink.write(Uint8Array.of(120));
+				process.exitCode = sink.capacity() === null ? 3 : 4;
+			}).resume();`,
+		],
+		{ stdio: ["pipe", "pipe", "inherit"], timeout: 10_000 },
+	);
+	child.stdout.destroy();
+	child.stdin.end();
+	assert.equal(await new Promise((resolve) => child.on("exit", resolve)), 3);
 });
