@@ -1,0 +1,176 @@
+import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { buildComponent } from "../src/build/mod.ts";
+import { findLoadTool, type LoadResult, type LoadSettings, type LoadTool } from "./load.ts";
+import { chooseCores, describeMachine, moveTo } from "./machine.ts";
+import { jco } from "./peers/jco.ts";
+import { nodeHttp } from "./peers/node-http.ts";
+import type { Peer, PeerFound, Workload } from "./peers/peer.ts";
+import { skerry } from "./peers/skerry.ts";
+import { wasmtime } from "./peers/wasmtime.ts";
+import type { AbsentPeer, FailedPeer, HttpReport, HttpResult } from "./report.ts";
+import { serve, type Served } from "./served.ts";
+import { toSpread } from "./statistics.ts";
+
+const PEERS: readonly Peer[] = [skerry, nodeHttp, wasmtime, jco];
+
+/** Of wrk's order of magnitude for a small service; the same for everyone. */
+const CONNECTIONS = 32;
+
+export interface HttpOptions {
+	/** Of each round. */
+	readonly seconds: number;
+	readonly rounds: number;
+	/** Of each server before the first round; not counted. */
+	readonly warmupSeconds: number;
+	/** Names of the peers to measure; all when absent. */
+	readonly only: readonly string[] | undefined;
+	/** What was typed, for the report. */
+	readonly command: string;
+	/** Told what is going on. */
+	readonly onProgress: (line: string) => void;
+}
+
+/** The names that `only` may hold. */
+export const PEER_NAMES: readonly string[] = PEERS.map(({ name }) => name);
+
+/** Measures every peer that is installed on every workload, all in one run on the same machine. */
+export async function benchHttp(options: HttpOptions): Promise<HttpReport> {
+	const { seconds, rounds, warmupSeconds, onProgress } = options;
+	const machine = describeMachine(); // before this process is moved to a single core
+	const cores = chooseCores();
+	const tool = await findLoadTool();
+	const pin = (core: number | undefined): string[] => (core === undefined ? [] : ["taskset", "-c", `${core}`]);
+	const load: LoadSettings = { connections: CONNECTIONS, seconds, prefix: pin(cores?.load) };
+
+	const absent: AbsentPeer[] = [];
+	const failed: FailedPeer[] = [];
+	const found: FoundPeer[] = [];
+	for (const peer of PEERS) {
+		if (options.only?.includes(peer.name) === false) continue;
+		const answer = await peer.find();
+		if ("install" in answer) absent.push({ peer: peer.name, install: answer.install });
+		else found.push({ ...answer, name: peer.name, isolation: peer.isolation });
+	}
+
+	const workloads = await findWorkloads(onProgress);
+	if (cores !== undefined) moveTo(cores.load);
+	const results: HttpResult[] = [];
+	for (const workload of workloads) {
+		const measured = await measure(workload, found, {
+			tool,
+			load,
+			rounds,
+			warmupSeconds,
+			onProgress,
+			failed,
+			pin: pin(cores?.server),
+		});
+		const own = measured.find(({ peer }) => peer === skerry.name)?.requestsPerSecond.median;
+		for (const result of measured) {
+			results.push({ ...result, skerryRatio: own === undefined ? null : own / result.requestsPerSecond.median });
+		}
+	}
+	return {
+		schema: "skerry-bench-http/1",
+		date: new Date().toISOString(),
+		command: options.command,
+		commit: commit(),
+		machine,
+		load: { tool: tool.name, version: tool.version, connections: CONNECTIONS, seconds, rounds, warmupSeconds },
+		cores: cores ?? null,
+		peers: found.map(({ name, version, isolation }) => ({ peer: name, version, isolation })),
+		absent,
+		failed,
+		results,
+	};
+}
+
+interface FoundPeer extends PeerFound {
+	readonly name: string;
+	readonly isolation: string;
+}
+
+interface Run {
+	readonly tool: LoadTool;
+	readonly load: LoadSettings;
+	readonly rounds: number;
+	readonly warmupSeconds: number;
+	readonly onProgress: (line: string) => void;
+	readonly failed: FailedPeer[];
+	readonly pin: readonly string[];
+}
+
+/**
+ * All servers of a workload run at the same time, idle but for the one under load, and take turns in each round: what slows the
+ * machine for a while slows all of them.
+ */
+async function measure(
+	workload: Workload,
+	peers: readonly FoundPeer[],
+	run: Run,
+): Promise<Omit<HttpResult, "skerryRatio">[]> {
+	await using stack = new AsyncDisposableStack();
+	const servers: { peer: FoundPeer; server: Served; loads: LoadResult[] }[] = [];
+	for (const peer of peers) {
+		run.onProgress(`${workload.name}: starting ${peer.name}`);
+		try {
+			const server = stack.use(await serve(peer, workload, run.pin));
+			await run.tool.run(server.url, { ...run.load, seconds: run.warmupSeconds });
+			servers.push({ peer, server, loads: [] });
+		} catch (error) {
+			run.failed.push({ workload: workload.name, peer: peer.name, reason: (error as Error).message });
+		}
+	}
+	for (let round = 1; round <= run.rounds; round++) {
+		run.onProgress(`${workload.name}: round ${round} of ${run.rounds}`);
+		for (const { server, loads } of servers) loads.push(await run.tool.run(server.url, run.load));
+	}
+	return servers.map(({ peer, server, loads }) => {
+		const memory = server.memory();
+		return {
+			workload: workload.name,
+			peer: peer.name,
+			requestsPerSecond: toSpread(loads.map((load) => load.requestsPerSecond)),
+			p50Ms: toSpread(loads.map((load) => load.p50Ms)),
+			p99Ms: toSpread(loads.map((load) => load.p99Ms)),
+			requests: loads.reduce((sum, load) => sum + load.requests, 0),
+			failures: loads.reduce((sum, load) => sum + load.failures, 0),
+			startMs: server.startMs,
+			peakRssBytes: memory?.peakRssBytes ?? null,
+			rssBytes: memory?.rssBytes ?? null,
+		};
+	});
+}
+
+async function findWorkloads(onProgress: (line: string) => void): Promise<Workload[]> {
+	const quickstart = fileURLToPath(new URL("../examples/quickstart", import.meta.url));
+	const rust = fileURLToPath(new URL("../../shared/suites/http/rust-hello-0.2.wasm", import.meta.url));
+	const { file } = await buildComponent({
+		entry: `${quickstart}/src/app.ts`,
+		folder: quickstart,
+		onProgress: (step) => onProgress(`quickstart: ${step}`),
+	});
+	const workloads = [
+		{ name: "quickstart hello (TypeScript)", component: file, path: "/", answer: "Hello from a sandbox of its own!\n" },
+		{ name: "rust hello", component: rust, path: "/", answer: "hello world" },
+	];
+	return workloads.filter(({ name, component }) => {
+		const there = existsSync(component);
+		if (!there) onProgress(`${name}: left out, there is no ${component}`);
+		return there;
+	});
+}
+
+/** The commit of this tree, with `+` when files differ from it; nothing outside a repository. */
+function commit(): string | null {
+	const folder = fileURLToPath(new URL("..", import.meta.url));
+	const git = (...args: string[]): string =>
+		execFileSync("git", ["-C", folder, ...args], { encoding: "utf8", stdio: "pipe" }).trim();
+	try {
+		return git("rev-parse", "--short=12", "HEAD") + (git("status", "--porcelain") === "" ? "" : "+");
+	} catch {
+		return null;
+	}
+}
