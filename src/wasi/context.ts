@@ -11,6 +11,7 @@ import {
 	type RandomSource,
 	type WallClock,
 } from "../sys/mod.ts";
+import { type HttpOptions, HttpState } from "./http/http-state.ts";
 import { DEFAULT_WASI_LIMITS, type WasiLimits } from "./limits.ts";
 
 // These two have no state of their own.
@@ -40,6 +41,8 @@ export interface WasiOptions {
 	readonly random?: RandomSource;
 	readonly insecureRandom?: RandomSource;
 	readonly insecureSeed?: readonly [bigint, bigint];
+	/** Without it, outgoing requests are denied. */
+	readonly http?: HttpOptions;
 	readonly limits?: Partial<WasiLimits>;
 	/** Called once per kind of thing that the guest wanted and was not granted. */
 	readonly onDenied?: (what: string, hint: string) => void;
@@ -57,6 +60,7 @@ export class WasiContext {
 	readonly monotonicClock: MonotonicClock;
 	readonly wallClock: WallClock;
 	readonly random: RandomSource;
+	readonly http: HttpState;
 	readonly limits: WasiLimits;
 	#insecureRandom: RandomSource | undefined;
 	#insecureSeed: readonly [bigint, bigint] | undefined;
@@ -78,6 +82,7 @@ export class WasiContext {
 		this.random = options.random ?? SYSTEM_RANDOM;
 		this.#insecureSeed = options.insecureSeed;
 		this.#insecureRandom = options.insecureRandom;
+		this.http = new HttpState(options.http);
 		this.limits = { ...DEFAULT_WASI_LIMITS, ...options.limits };
 		this.#onDenied = options.onDenied;
 	}

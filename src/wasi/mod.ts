@@ -1,5 +1,14 @@
 /** WASI over `sys`: one file per interface. Every sandbox has a context of its own; nothing is granted that its options do not name. */
 export { createWasiContext, type TerminalFlags, WasiContext, type WasiOptions } from "./context.ts";
 export { GuestExit } from "./exit.ts";
+export { type ErrorCode, renderErrorCode, statusOf } from "./http/error-code.ts";
+export type { HttpOptions } from "./http/http-state.ts";
+export { createIncomingRequest, type IncomingRequest } from "./http/incoming-message.ts";
+export { DEFAULT_HTTP_LIMITS, type HttpLimits } from "./http/limits.ts";
+export { OutboundPolicy, parseOutboundPolicy } from "./http/outbound-policy.ts";
+export type { OutgoingResponse } from "./http/outgoing-message.ts";
+export { isPathWithQuery, parseAuthority } from "./http/request-line.ts";
+export { createResponseOutparam, type ResponseOutparam, type ResponseReceiver } from "./http/response-outparam.ts";
 export { DEFAULT_WASI_LIMITS, type WasiLimits } from "./limits.ts";
 export { WASI_P2 } from "./p2/interfaces.ts";
+export type { Result } from "./result.ts";

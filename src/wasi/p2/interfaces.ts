@@ -14,6 +14,8 @@ import { clocksMonotonicClock } from "./clocks-monotonic-clock.ts";
 import { clocksWallClock } from "./clocks-wall-clock.ts";
 import { filesystemPreopens } from "./filesystem-preopens.ts";
 import { filesystemTypes } from "./filesystem-types.ts";
+import { httpOutgoingHandler } from "./http-outgoing-handler.ts";
+import { httpTypes } from "./http-types.ts";
 import { ioError } from "./io-error.ts";
 import { ioPoll } from "./io-poll.ts";
 import { ioStreams } from "./io-streams.ts";
@@ -57,4 +59,6 @@ export const WASI_P2: readonly HostInterface<WasiContext>[] = [
 	socketsUdp,
 	socketsUdpCreateSocket,
 	socketsIpNameLookup,
+	httpTypes,
+	httpOutgoingHandler,
 ];

@@ -1,0 +1,46 @@
+import { randomBytes } from "node:crypto";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { HttpHandlerOptions } from "./guest-handler.ts";
+import { DEFAULT_TRIGGER_LIMITS } from "./limits.ts";
+import { RequestExchange } from "./request-exchange.ts";
+
+/** What is in use. Without a request under way, all but `requests` and `bufferedPeak` are zero: anything else is a leak. */
+export interface HttpUsage {
+	/** Requests that have been taken so far. */
+	readonly requests: number;
+	readonly requestsInFlight: number;
+	/** Sandboxes acquired and not yet ended. */
+	readonly guestsInUse: number;
+	readonly outgoingInFlight: number;
+	/** Bytes of bodies held between guests and the kernel. */
+	readonly bufferedBytes: number;
+	readonly bufferedPeak: number;
+}
+
+export interface HttpHandler {
+	/** Serves one request. `continueDue` when the client waits for `100 Continue`: it is sent when the guest reads. */
+	handle(request: IncomingMessage, response: ServerResponse, continueDue?: boolean): void;
+	usage(): HttpUsage;
+}
+
+/** Serves requests of `node:http` through guests, each with a sandbox of its own. */
+export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
+	const limits = { ...DEFAULT_TRIGGER_LIMITS, ...options.limits };
+	// Unique among the processes that write to one log; short, because people copy it.
+	const prefix = randomBytes(3).toString("hex");
+	const counts = { requests: 0, requestsInFlight: 0, guestsInUse: 0 };
+	return {
+		handle(request, response, continueDue = false) {
+			counts.requests++;
+			const id = `${prefix}-${counts.requests.toString(36)}`;
+			const exchange = new RequestExchange({ id, request, response, continueDue, limits, counts, options });
+			void exchange.run();
+		},
+		usage: () => ({
+			...counts,
+			outgoingInFlight: options.client?.inFlight ?? 0,
+			bufferedBytes: options.meter?.current ?? 0,
+			bufferedPeak: options.meter?.peak ?? 0,
+		}),
+	};
+}

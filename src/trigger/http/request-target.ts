@@ -1,0 +1,32 @@
+import type { IncomingMessage } from "node:http";
+import { isPathWithQuery, parseAuthority } from "../../wasi/mod.ts";
+
+/** Where a request was sent to (RFC 9112, 3.2 and 3.3). */
+export interface RequestTarget {
+	readonly authority: string;
+	readonly pathWithQuery: string;
+}
+
+/** `undefined` for a request that says it in a way that HTTP does not allow. */
+export function parseRequestTarget(request: IncomingMessage): RequestTarget | undefined {
+	// Bytes above ASCII are not allowed there, but browsers of old and people at a shell send them.
+	let path = (request.url ?? "/").replace(
+		/[\x80-\xff]/g,
+		(character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+	);
+	let authority = request.headers.host;
+	const absolute = /^https?:\/\/([^/?#]*)/i.exec(path);
+	if (absolute !== null) {
+		// The absolute form overrides the host field.
+		authority = absolute[1];
+		path = path.slice(absolute[0].length);
+		if (!path.startsWith("/")) path = `/${path}`;
+	}
+	if (authority === undefined || authority === "") {
+		// HTTP/1.0, or an empty host: the address that was connected to.
+		const { localAddress = "localhost", localPort } = request.socket;
+		authority = `${localAddress.includes(":") ? `[${localAddress}]` : localAddress}:${localPort ?? 80}`;
+	}
+	if (parseAuthority(authority) === undefined || path === "" || !isPathWithQuery(path)) return undefined;
+	return { authority, pathWithQuery: path };
+}

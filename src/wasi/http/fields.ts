@@ -1,0 +1,211 @@
+import { err, ok, type Result } from "../result.ts";
+import { DEFAULT_HTTP_LIMITS, exceedHttpLimit } from "./limits.ts";
+
+/** `wasi:http/types.header-error`. */
+export interface HeaderError {
+	readonly tag: "invalid-syntax" | "forbidden" | "immutable";
+}
+
+interface Entry {
+	/** As it was given. */
+	readonly name: string;
+	readonly key: string;
+	/** One character per byte, which is what Node's `http` speaks. */
+	readonly value: string;
+}
+
+/** RFC 9110, 5.6.2 `token`. */
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+/** RFC 9110, 5.5 `field-value`, with spaces allowed at its ends. */
+const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+
+/**
+ * Fields that belong to the connection or that the host derives itself: guests neither see nor set them, so that what a
+ * guest received can always be sent on. The list is Wasmtime's.
+ */
+const FORBIDDEN: ReadonlySet<string> = new Set([
+	"connection",
+	"host",
+	"http2-settings",
+	"keep-alive",
+	"proxy-authenticate",
+	"proxy-authorization",
+	"proxy-connection",
+	"transfer-encoding",
+	"upgrade",
+]);
+
+/** RFC 9113, 6.5.2: what an entry costs beyond its name and value. */
+const ENTRY_OVERHEAD = 32;
+
+export function isToken(text: string): boolean {
+	return TOKEN.test(text);
+}
+
+function toLatin1(bytes: Uint8Array): string {
+	return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
+}
+
+function fromLatin1(text: string): Uint8Array {
+	const bytes = new Uint8Array(text.length);
+	for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+	return bytes;
+}
+
+/** `wasi:http/types.fields`: headers or trailers. Names keep the case in which they were given, and are compared without it. */
+export class Fields {
+	readonly mutable: boolean;
+	readonly #limit: number;
+	#entries: Entry[];
+	#size: number;
+
+	private constructor(entries: Entry[], mutable: boolean, limit: number) {
+		this.#entries = entries;
+		this.mutable = mutable;
+		this.#limit = limit;
+		this.#size = entries.reduce((size, entry) => size + sizeOf(entry), 0);
+	}
+
+	static empty(limit: number = DEFAULT_HTTP_LIMITS.fieldBytes): Fields {
+		return new Fields([], true, limit);
+	}
+
+	/**
+	 * What a message brought, names and values in turn: immutable, without the forbidden ones and those that its
+	 * `connection` field names (RFC 9110, 7.6.1).
+	 */
+	static received(raw: readonly string[], limit: number = DEFAULT_HTTP_LIMITS.fieldBytes): Fields {
+		const entries: Entry[] = [];
+		let nominated: Set<string> | undefined;
+		for (let i = 0; i + 1 < raw.length; i += 2) {
+			const name = raw[i] ?? "";
+			const value = raw[i + 1] ?? "";
+			const key = name.toLowerCase();
+			if (key === "connection") {
+				nominated ??= new Set();
+				for (const option of value.split(",")) nominated.add(option.trim().toLowerCase());
+			}
+			if (!FORBIDDEN.has(key)) entries.push({ name, key, value });
+		}
+		const kept = nominated === undefined ? entries : entries.filter((entry) => !nominated.has(entry.key));
+		return new Fields(kept, false, limit);
+	}
+
+	static fromList(
+		list: readonly (readonly [string, Uint8Array])[],
+		limit: number = DEFAULT_HTTP_LIMITS.fieldBytes,
+	): Result<Fields, HeaderError> {
+		const fields = Fields.empty(limit);
+		const added: Entry[] = [];
+		let size = 0;
+		for (const [name, value] of list) {
+			const entry = toEntry(name, value);
+			if ("tag" in entry) return err(entry);
+			size += sizeOf(entry);
+			if (size > limit) throw exceedHttpLimit("fieldBytes", limit, size);
+			added.push(entry);
+		}
+		fields.#entries = added;
+		fields.#size = size;
+		return ok(fields);
+	}
+
+	get(name: string): Uint8Array[] {
+		return this.values(name).map(fromLatin1);
+	}
+
+	/** The values of a field, one character per byte. */
+	values(name: string): string[] {
+		const key = name.toLowerCase();
+		return this.#entries.filter((entry) => entry.key === key).map((entry) => entry.value);
+	}
+
+	has(name: string): boolean {
+		const key = name.toLowerCase();
+		return this.#entries.some((entry) => entry.key === key);
+	}
+
+	set(name: string, values: readonly Uint8Array[]): Result<undefined, HeaderError> {
+		const refusal = this.#refusal(name);
+		if (refusal !== undefined) return err(refusal);
+		const added: Entry[] = [];
+		for (const value of values) {
+			const entry = toEntry(name, value);
+			if ("tag" in entry) return err(entry);
+			added.push(entry);
+		}
+		const key = name.toLowerCase();
+		this.#replace([...this.#entries.filter((entry) => entry.key !== key), ...added]);
+		return ok();
+	}
+
+	delete(name: string): Result<undefined, HeaderError> {
+		const refusal = this.#refusal(name);
+		if (refusal !== undefined) return err(refusal);
+		const key = name.toLowerCase();
+		this.#replace(this.#entries.filter((entry) => entry.key !== key));
+		return ok();
+	}
+
+	append(name: string, value: Uint8Array): Result<undefined, HeaderError> {
+		const refusal = this.#refusal(name);
+		if (refusal !== undefined) return err(refusal);
+		const entry = toEntry(name, value);
+		if ("tag" in entry) return err(entry);
+		const size = this.#size + sizeOf(entry);
+		if (size > this.#limit) throw exceedHttpLimit("fieldBytes", this.#limit, size);
+		this.#entries.push(entry);
+		this.#size = size;
+		return ok();
+	}
+
+	entries(): [string, Uint8Array][] {
+		return this.#entries.map(({ name, value }) => [name, fromLatin1(value)]);
+	}
+
+	/** A mutable copy. */
+	clone(): Fields {
+		return new Fields([...this.#entries], true, this.#limit);
+	}
+
+	/** The same fields for a guest that may only read them; this object must not be changed any more. */
+	asImmutable(): Fields {
+		return this.mutable ? new Fields(this.#entries, false, this.#limit) : this;
+	}
+
+	/** Names and values in turn, as Node's `http` takes them. */
+	toRaw(): string[] {
+		const raw: string[] = [];
+		for (const { name, value } of this.#entries) raw.push(name, value);
+		return raw;
+	}
+
+	#refusal(name: string): HeaderError | undefined {
+		if (!this.mutable) return { tag: "immutable" };
+		return nameError(name);
+	}
+
+	#replace(entries: Entry[]): void {
+		const size = entries.reduce((size, entry) => size + sizeOf(entry), 0);
+		if (size > this.#limit) throw exceedHttpLimit("fieldBytes", this.#limit, size);
+		this.#entries = entries;
+		this.#size = size;
+	}
+}
+
+function sizeOf(entry: Entry): number {
+	return entry.name.length + entry.value.length + ENTRY_OVERHEAD;
+}
+
+function nameError(name: string): HeaderError | undefined {
+	if (!TOKEN.test(name)) return { tag: "invalid-syntax" };
+	return FORBIDDEN.has(name.toLowerCase()) ? { tag: "forbidden" } : undefined;
+}
+
+function toEntry(name: string, bytes: Uint8Array): Entry | HeaderError {
+	const refusal = nameError(name);
+	if (refusal !== undefined) return refusal;
+	const value = toLatin1(bytes);
+	if (!VALUE.test(value)) return { tag: "invalid-syntax" };
+	return { name, key: name.toLowerCase(), value };
+}

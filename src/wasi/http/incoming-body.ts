@@ -1,0 +1,106 @@
+import { Trap } from "../../fault/mod.ts";
+import type { BodySource, Waitable } from "../../sys/mod.ts";
+import type { WasiContext } from "../context.ts";
+import { InputStream } from "../io/input-stream.ts";
+import { err, ok, type Result } from "../result.ts";
+import { type ErrorCode, toErrorCode } from "./error-code.ts";
+import { Fields } from "./fields.ts";
+
+/** How much of an unread body one step of `FutureTrailers` throws away. */
+const DRAIN_BYTES = 64 * 1024;
+
+/**
+ * `wasi:http/types.incoming-body`. Its stream is a child: as the WIT demands, dropping or finishing the body while the stream
+ * lives traps. (Headers and pollables are children by the WIT too, but nothing of theirs breaks when the parent goes:
+ * they are tolerated in any order.)
+ */
+export class IncomingBody {
+	readonly #context: WasiContext;
+	readonly #source: BodySource;
+	#stream: "whole" | "open" | "dropped" = "whole";
+
+	constructor(context: WasiContext, source: BodySource) {
+		this.#context = context;
+		this.#source = source;
+	}
+
+	/** Once. */
+	stream(): Result<InputStream, undefined> {
+		if (this.#stream !== "whole") return err(undefined);
+		this.#stream = "open";
+		return ok(
+			new InputStream(this.#source, () => {
+				// The rest is still needed for the trailers.
+				this.#stream = "dropped";
+			}),
+		);
+	}
+
+	/** Consumes the body. */
+	finish(): FutureTrailers {
+		this.#checkChildren("finish");
+		return new FutureTrailers(this.#context, this.#source);
+	}
+
+	drop(): void {
+		this.#checkChildren("drop");
+		this.#source.close();
+	}
+
+	#checkChildren(operation: string): void {
+		if (this.#stream === "open" && !this.#context.ended) {
+			throw new Trap(`incoming-body.${operation}: the input-stream child is still alive`);
+		}
+	}
+}
+
+type TrailersResult = Result<Fields | undefined, ErrorCode>;
+
+/** `wasi:http/types.future-trailers`: what of the body is unread is thrown away, without ever being held. */
+export class FutureTrailers implements Waitable {
+	readonly #context: WasiContext;
+	readonly #source: BodySource;
+	#result: TrailersResult | undefined;
+	#taken = false;
+
+	constructor(context: WasiContext, source: BodySource) {
+		this.#context = context;
+		this.#source = source;
+	}
+
+	ready(): boolean {
+		this.#result ??= this.#drain();
+		return this.#result !== undefined;
+	}
+
+	wait(): Promise<void> {
+		return this.#source.wait();
+	}
+
+	/** `undefined` until they are there; the inner result once, `err` after that. */
+	get(): Result<TrailersResult, undefined> | undefined {
+		if (this.#taken) return err(undefined);
+		this.#result ??= this.#drain();
+		if (this.#result === undefined) return undefined;
+		this.#taken = true;
+		return ok(this.#result);
+	}
+
+	drop(): void {
+		this.#source.close();
+	}
+
+	#drain(): TrailersResult | undefined {
+		try {
+			for (;;) {
+				const bytes = this.#source.read(DRAIN_BYTES);
+				if (bytes === null) break;
+				if (bytes.length === 0) return undefined;
+			}
+		} catch (failure) {
+			return err(toErrorCode(failure));
+		}
+		const raw = this.#source.rawTrailers;
+		return ok(raw.length === 0 ? undefined : Fields.received(raw, this.#context.http.limits.fieldBytes));
+	}
+}
