@@ -120,7 +120,7 @@ function bytes(value: number): string {
 }
 
 /** Columns as wide as their widest cell; the first two, which are words, to the left. */
-export function renderTable(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
+function renderTable(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
 	const widths = head.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]?.length ?? 0)));
 	return [head, ...rows].map((row) =>
 		row
