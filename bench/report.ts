@@ -55,7 +55,7 @@ export interface HttpReport {
 export function renderHttp(report: HttpReport): string {
 	const { machine, load, cores } = report;
 	const lines = [
-		`${machine.cpu}, ${machine.cores} cores, ${bytes(machine.memoryBytes)}, ${machine.system}`,
+		`${machine.cpu}, ${machine.cores} cores, ${bytes(machine.memoryBytes)}, ${machine.system}, load average ${figure(machine.loadAverage)} before`,
 		`${load.tool} ${load.version}: ${load.connections} connections, medians of ${load.rounds} rounds of ${load.seconds} s after ${load.warmupSeconds} s of warm-up; ` +
 			(cores === null
 				? "NOT PINNED: server and load share cores"
