@@ -2,6 +2,7 @@
  * The component binary as decoded: one node per definition, in the order of the binary, with indices unresolved.
  * Names follow the Component Model's Explainer.md and Binary.md. Every node carries the absolute byte offset at which it starts.
  */
+import type { CustomSection, SectionInfo } from "../wasm/mod.ts";
 
 /** Core sorts, Binary.md `core:sort`. */
 export type CoreSort = "func" | "table" | "memory" | "global" | "tag" | "type" | "module" | "instance";
@@ -40,19 +41,6 @@ export interface Component {
 	readonly name?: string;
 	/** Size of each section in bytes, in order, for `inspect`. */
 	readonly sections: readonly SectionInfo[];
-}
-
-export interface SectionInfo {
-	readonly id: number;
-	readonly name: string;
-	readonly offset: number;
-	readonly size: number;
-}
-
-export interface CustomSection {
-	readonly name: string;
-	readonly offset: number;
-	readonly bytes: Uint8Array;
 }
 
 export type Definition =
@@ -348,23 +336,28 @@ export interface BuiltinCanon {
 		| "waitable.join"
 		| "backpressure.inc"
 		| "backpressure.dec"
-		| "backpressure.set"
 		| "thread.index"
 		| "thread.new-indirect"
-		| "thread.switch-to"
-		| "thread.suspend"
 		| "thread.resume-later"
-		| "thread.yield-to"
+		| "thread.suspend"
+		| "thread.suspend-then-resume"
+		| "thread.yield-then-resume"
+		| "thread.suspend-then-promote"
+		| "thread.yield-then-promote"
 		| "thread.spawn-ref"
 		| "thread.spawn-indirect"
 		| "thread.available-parallelism";
 	readonly type?: number;
+	/** Index of a core function type (threads). */
+	readonly coreTypeIndex?: number;
 	readonly table?: number;
 	readonly memory?: number;
 	readonly slot?: number;
-	readonly coreType?: string;
+	/** The type of a context slot. */
+	readonly coreType?: "i32" | "i64";
 	readonly async?: boolean;
 	readonly cancellable?: boolean;
+	readonly shared?: boolean;
 	readonly result?: ValueTypeRef | null;
 	readonly options?: CanonOptions;
 }

@@ -1,4 +1,5 @@
-import type { CoreFunctionType, FunctionType, ValueType } from "./types.ts";
+import type { CoreFunctionType } from "../wasm/mod.ts";
+import type { FunctionType, ValueType } from "./types.ts";
 
 /** CanonicalABI.md, Flattening. */
 export const MAX_FLAT_PARAMS = 16;

@@ -1,4 +1,6 @@
 /** The component binary format: decode, validate, types, names and WIT. Knows nothing of instances or of V8. */
+export type { CoreExternType, CoreFunctionType, CoreModuleType, CustomSection, SectionInfo } from "../wasm/mod.ts";
+export { isComponent, isCoreModule } from "../wasm/mod.ts";
 export type {
 	AliasDefinition,
 	BuiltinCanon,
@@ -17,6 +19,7 @@ export type {
 	TypeExpr,
 	ValueTypeRef,
 } from "./ast.ts";
+export { decodeComponent } from "./decode.ts";
 export {
 	flattenFunctionType,
 	flattenType,
@@ -26,12 +29,21 @@ export {
 	MAX_FLAT_PARAMS,
 	MAX_FLAT_RESULTS,
 } from "./flatten.ts";
+export { matchExternType, ResourceBindings } from "./match.ts";
+export {
+	canonicalVersion,
+	type InterfaceName,
+	isCompatible,
+	isKebabCase,
+	type NameFault,
+	type ParsedName,
+	parseExternName,
+	parseInterfaceName,
+	versionKey,
+} from "./names.ts";
 export { resolveDefinedType, resolveFunctionType, resolveValueType, toCamelCase, type TypeSpace } from "./resolve.ts";
 export type {
 	ComponentType,
-	CoreExternType,
-	CoreFunctionType,
-	CoreModuleType,
 	DefinedType,
 	ExternType,
 	FunctionType,
@@ -39,3 +51,4 @@ export type {
 	ResourceType,
 	ValueType,
 } from "./types.ts";
+export { validateComponent } from "./validate.ts";

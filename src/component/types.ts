@@ -2,6 +2,7 @@
  * Resolved types: no indices, resources by identity. Shared by validation, linking and the canonical ABI.
  * A type object is immutable; parts above may cache what they derive from it in a WeakMap keyed by the object.
  */
+import type { CoreModuleType } from "../wasm/mod.ts";
 import type { PrimitiveKind } from "./ast.ts";
 
 /** A resource type. Two are the same when the objects are the same. */
@@ -49,44 +50,21 @@ export interface FunctionType {
 	readonly result: ValueType | null;
 }
 
-/** Core types as text of the core format, so that equality of types is equality of strings. */
-export interface CoreFunctionType {
-	readonly params: readonly string[];
-	readonly results: readonly string[];
-}
-
-export type CoreExternType =
-	| { readonly kind: "func"; readonly type: CoreFunctionType }
-	| {
-			readonly kind: "table";
-			readonly element: string;
-			readonly minimum: bigint;
-			readonly maximum?: bigint;
-			readonly index: "i32" | "i64";
-	  }
-	| {
-			readonly kind: "memory";
-			readonly minimum: bigint;
-			readonly maximum?: bigint;
-			readonly shared: boolean;
-			readonly index: "i32" | "i64";
-			readonly pageSizeLog2?: number;
-	  }
-	| { readonly kind: "global"; readonly type: string; readonly mutable: boolean }
-	| { readonly kind: "tag"; readonly type: CoreFunctionType };
-
-export interface CoreModuleType {
-	readonly imports: readonly { readonly module: string; readonly name: string; readonly type: CoreExternType }[];
-	readonly exports: ReadonlyMap<string, CoreExternType>;
-}
-
+/** The type of an instance, or (with `resources`) a type that stands for many: each import or export of it makes new resources. */
 export interface InstanceType {
 	readonly exports: ReadonlyMap<string, ExternType>;
+	/** The abstract resources that a type definition introduces; none for an instance that is there. */
+	readonly resources?: readonly ResourceType[];
 }
 
 export interface ComponentType {
+	/** In the order of the binary: later imports may use types of earlier ones. */
 	readonly imports: ReadonlyMap<string, ExternType>;
 	readonly exports: ReadonlyMap<string, ExternType>;
+	/** The abstract resources among the imports: whoever instantiates the component supplies them. */
+	readonly importedResources?: readonly ResourceType[];
+	/** The resources that each instantiation makes anew. */
+	readonly createdResources?: readonly ResourceType[];
 }
 
 /** What a type definition can denote. */

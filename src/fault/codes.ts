@@ -17,7 +17,7 @@ export const CODES = {
 	"binary/limit": { exit: 65, summary: "an implementation limit of the decoder is exceeded" },
 	"binary/unsupported": { exit: 65, summary: "a feature that is not supported yet, by name" },
 	"component/invalid": { exit: 65, summary: "a well-formed component that validation refuses" },
-	"core/invalid": { exit: 65, summary: "a core module that V8 refuses" },
+	"core/invalid": { exit: 65, summary: "a core module that validation (ours or V8's) refuses" },
 	// Linking
 	"link/missing-imports": { exit: 65, summary: "imports that nothing provides, or of another type" },
 	"link/unsupported": { exit: 65, summary: "a construct that this version cannot link, by name" },

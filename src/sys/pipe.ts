@@ -9,9 +9,9 @@ export interface Pipe {
 	readonly source: ByteSource;
 	readonly sink: ByteSink;
 	/** Bytes that were written and not yet read. */
-	buffered(): number;
+	readonly buffered: () => number;
 	/** Breaks both ends; what is in the pipe is lost. The first failure stays; none after both ends have closed. */
-	fail(failure: StreamFailure): void;
+	readonly fail: (failure: StreamFailure) => void;
 }
 
 /** Holds at most `limit` bytes: the writer waits while it is full, the reader while it is empty. */
@@ -22,6 +22,8 @@ export function createPipe(limit: number = DEFAULT_PIPE_BYTES): Pipe {
 	let readerClosed = false;
 	let writerClosed = false;
 	let flushing = false;
+	/** Something was written that nobody will read: it is never flushed. */
+	let lost = false;
 	let failure: StreamFailure | undefined;
 
 	const source: ByteSource = {
@@ -38,6 +40,7 @@ export function createPipe(limit: number = DEFAULT_PIPE_BYTES): Pipe {
 		close() {
 			if (readerClosed) return;
 			readerClosed = true;
+			lost = queue.length > 0;
 			queue.clear();
 			readable.fire();
 			writable.fire();
@@ -60,7 +63,7 @@ export function createPipe(limit: number = DEFAULT_PIPE_BYTES): Pipe {
 		flush() {
 			flushing = queue.length > 0;
 		},
-		flushed: () => queue.length === 0,
+		flushed: () => queue.length === 0 && !lost,
 		close() {
 			if (writerClosed) return;
 			writerClosed = true;
@@ -76,6 +79,7 @@ export function createPipe(limit: number = DEFAULT_PIPE_BYTES): Pipe {
 		fail(reason) {
 			if (failure !== undefined || (readerClosed && writerClosed)) return;
 			failure = reason;
+			lost ||= queue.length > 0;
 			queue.clear();
 			readable.fire();
 			writable.fire();

@@ -40,6 +40,7 @@ export function createReadableSource(open: () => Readable, options: { readonly d
 	const opened = (): Readable => {
 		if (stream !== undefined) return stream;
 		stream = open();
+		if (stream.readableObjectMode) throw new TypeError("Cannot read bytes from a stream in object mode");
 		if (stream.errored) onError(stream.errored);
 		else if (stream.readableEnded) onEnd();
 		else if (stream.destroyed) onClose();

@@ -29,10 +29,14 @@ export interface ByteSource extends Waitable {
 export interface ByteSink extends Waitable {
 	/** How many bytes `write` takes now; 0 when it must be waited for; `null` when the other side has closed. Throws a `StreamFailure`. */
 	capacity(): number | null;
-	/** At most `capacity()` bytes. The sink may keep the array: the caller does not write to it again. */
+	/**
+	 * At most `capacity()` bytes; a sink that several writers share (standard output) may be given as much by each of them.
+	 * The sink may keep the array: the caller does not write to it again. Does nothing once the other side has closed.
+	 */
 	write(bytes: Uint8Array): void;
-	/** Starts flushing; the sink is ready again, with `flushed()` true, when all that was written has left. */
+	/** Starts flushing: there is no capacity until all that was written has left. */
 	flush(): void;
+	/** True when all that was written has left; never again once some of it was lost. */
 	flushed(): boolean;
 	/** No more will be written. Idempotent. What was written is still delivered. */
 	close(): void;

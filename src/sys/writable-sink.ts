@@ -43,6 +43,10 @@ export function createWritableSink(stream: Writable, options: { readonly end: bo
 		if (!options.end && !gone && failure === undefined) stream.off("error", onError);
 	};
 	const over = (): boolean => closed || gone || stream.destroyed || stream.writableEnded;
+	// A synchronous write that fails shows here first; its event comes later.
+	const lookForError = (): void => {
+		if (stream.errored && !gone && failure === undefined) onError(stream.errored);
+	};
 
 	return {
 		ready: () => over() || failure !== undefined || (!flushing && !stream.writableNeedDrain),
@@ -51,6 +55,7 @@ export function createWritableSink(stream: Writable, options: { readonly end: bo
 			return signal.wait();
 		},
 		capacity() {
+			lookForError();
 			if (failure !== undefined && !closed) throw failure;
 			if (over()) return null;
 			if (flushing || stream.writableNeedDrain) return 0;
@@ -63,16 +68,18 @@ export function createWritableSink(stream: Writable, options: { readonly end: bo
 			stream.write(bytes, (error) => {
 				if (error) onError(error);
 				pending--;
-				if (pending > 0) return;
+				if (stream.writableLength > 0) return;
 				flushing = false;
 				signal.fire();
 				detach();
 			});
 		},
 		flush() {
-			flushing = pending > 0;
+			flushing = stream.writableLength > 0;
 		},
-		flushed: () => pending === 0,
+		// Not by the callbacks: where Node writes synchronously (files, terminals, pipes) nothing is left after the write,
+		// though its callback comes later, and the guest need not be suspended for it.
+		flushed: () => stream.writableLength === 0,
 		close() {
 			if (closed) return;
 			if (options.end) attach();

@@ -14,6 +14,10 @@ import {
 import { type HttpOptions, HttpState } from "./http/http-state.ts";
 import { DEFAULT_WASI_LIMITS, type WasiLimits } from "./limits.ts";
 
+// These two have no state of their own.
+const SYSTEM_WALL_CLOCK: WallClock = createWallClock();
+const SYSTEM_RANDOM: RandomSource = createSecureRandom();
+
 /** Which of the standard streams are a terminal. */
 export interface TerminalFlags {
 	readonly stdin?: boolean;
@@ -56,10 +60,10 @@ export class WasiContext {
 	readonly monotonicClock: MonotonicClock;
 	readonly wallClock: WallClock;
 	readonly random: RandomSource;
-	readonly insecureRandom: RandomSource;
-	readonly insecureSeed: readonly [bigint, bigint];
 	readonly http: HttpState;
 	readonly limits: WasiLimits;
+	#insecureRandom: RandomSource | undefined;
+	#insecureSeed: readonly [bigint, bigint] | undefined;
 	readonly #onDenied: ((what: string, hint: string) => void) | undefined;
 	readonly #denied: Set<string> = new Set();
 	readonly #endings: Set<() => void> = new Set();
@@ -74,14 +78,25 @@ export class WasiContext {
 		this.stderr = options.stderr ?? createNullSink();
 		this.terminal = options.terminal ?? {};
 		this.monotonicClock = options.monotonicClock ?? createMonotonicClock();
-		this.wallClock = options.wallClock ?? createWallClock();
-		this.random = options.random ?? createSecureRandom();
-		this.insecureSeed = options.insecureSeed ?? [this.random.u64(), this.random.u64()];
-		// Not the guest's own seed: what it learns from one must not tell it the other.
-		this.insecureRandom = options.insecureRandom ?? createSeededRandom([this.random.u64(), this.random.u64()]);
+		this.wallClock = options.wallClock ?? SYSTEM_WALL_CLOCK;
+		this.random = options.random ?? SYSTEM_RANDOM;
+		this.#insecureSeed = options.insecureSeed;
+		this.#insecureRandom = options.insecureRandom;
 		this.http = new HttpState(options.http);
 		this.limits = { ...DEFAULT_WASI_LIMITS, ...options.limits };
 		this.#onDenied = options.onDenied;
+	}
+
+	/** The same for the life of the sandbox. Drawn when first asked for, as most guests never ask. */
+	get insecureSeed(): readonly [bigint, bigint] {
+		this.#insecureSeed ??= [this.random.u64(), this.random.u64()];
+		return this.#insecureSeed;
+	}
+
+	get insecureRandom(): RandomSource {
+		// Not from the guest's own seed: what it learns from one must not tell it the other.
+		this.#insecureRandom ??= createSeededRandom([this.random.u64(), this.random.u64()]);
+		return this.#insecureRandom;
 	}
 
 	get ended(): boolean {

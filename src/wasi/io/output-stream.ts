@@ -161,8 +161,10 @@ export class OutputStream {
 	#untilFlushed(): WriteResult | Promise<WriteResult> {
 		return attemptUntil<WriteResult>([watchOf(this.sink)], () =>
 			this.#guard<WriteResult | undefined>(() => {
+				// The capacity first, for it tells of a failure; but who read all and then went has not closed too early.
+				const capacity = this.sink.capacity();
 				if (this.sink.flushed()) return ok();
-				return this.sink.capacity() === null ? this.#closed() : undefined;
+				return capacity === null ? this.#closed() : undefined;
 			}),
 		);
 	}

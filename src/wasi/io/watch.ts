@@ -47,7 +47,7 @@ function createWatch(waitable: Waitable): Watch {
 }
 
 /** Settles with the first wake-up of any of `all`; nobody watches any longer then. */
-export function firstWake(all: readonly Watch[]): Promise<void> {
+function firstWake(all: readonly Watch[]): Promise<void> {
 	return new Promise((resolve) => {
 		const stops: (() => void)[] = [];
 		let woken = false;

@@ -1,0 +1,32 @@
+/** Limits of the core decoder. Where V8 has a limit of its own, ours is the same, so that nothing passes here to fail there. */
+
+/** V8 `kV8MaxWasmTypes`; also the limit of the JavaScript API's implementation limits. */
+export const MAX_TYPES = 1_000_000;
+/** WebAssembly JavaScript API, implementation limits. */
+export const MAX_FUNCTIONS = 1_000_000;
+/** WebAssembly JavaScript API, implementation limits. */
+export const MAX_IMPORTS = 1_000_000;
+/** WebAssembly JavaScript API, implementation limits. */
+export const MAX_EXPORTS = 1_000_000;
+/** WebAssembly JavaScript API, implementation limits. */
+export const MAX_GLOBALS = 1_000_000;
+/** WebAssembly JavaScript API, implementation limits (tables). */
+export const MAX_TABLES = 100_000;
+/** V8 `kV8MaxWasmMemories`. */
+export const MAX_MEMORIES = 100_000;
+/** V8 `kV8MaxWasmTags`. */
+export const MAX_TAGS = 1_000_000;
+/** WebAssembly JavaScript API, implementation limits. */
+export const MAX_FUNCTION_PARAMS = 1_000;
+/** WebAssembly JavaScript API, implementation limits. */
+export const MAX_FUNCTION_RESULTS = 1_000;
+/** V8 `kV8MaxWasmStructFields`. */
+export const MAX_STRUCT_FIELDS = 10_000;
+/** WebAssembly 3.0, validation of memory types: 2^16 pages of 64 KiB. */
+export const MAX_MEMORY32_PAGES = 65_536n;
+/** WebAssembly 3.0, validation of memory types: 2^48 pages. */
+export const MAX_MEMORY64_PAGES = 0x1_0000_0000_0000n;
+/** Ours: how deep concrete types may refer to one another before their canonical text is refused. */
+export const MAX_TYPE_TEXT_DEPTH = 500;
+/** Ours: characters of canonical type text for one module; a chain of types that mention each other twice doubles at every step. */
+export const MAX_TYPE_TEXT = 4_000_000;

@@ -1,0 +1,65 @@
+import type { Reader } from "../bytes/mod.ts";
+import { hex } from "./syntax.ts";
+import type { CustomSection, SectionInfo } from "./types.ts";
+
+/** A section and a reader over its content. */
+export interface Section extends SectionInfo {
+	readonly content: Reader;
+	/** Set for custom sections (id 0), whose name has been read off the content. */
+	readonly custom?: CustomSection;
+}
+
+/** Sections of a core module: id, name, and the place in the order that the specification demands. */
+const CORE_SECTIONS: readonly { readonly id: number; readonly name: string; readonly order: number }[] = [
+	{ id: 1, name: "type", order: 1 },
+	{ id: 2, name: "import", order: 2 },
+	{ id: 3, name: "function", order: 3 },
+	{ id: 4, name: "table", order: 4 },
+	{ id: 5, name: "memory", order: 5 },
+	{ id: 13, name: "tag", order: 6 },
+	{ id: 6, name: "global", order: 7 },
+	{ id: 7, name: "export", order: 8 },
+	{ id: 8, name: "start", order: 9 },
+	{ id: 9, name: "element", order: 10 },
+	{ id: 12, name: "data count", order: 11 },
+	{ id: 10, name: "code", order: 12 },
+	{ id: 11, name: "data", order: 13 },
+];
+
+const CORE_SECTION_BY_ID = new Map(CORE_SECTIONS.map((section) => [section.id, section]));
+
+/** Reads the next section of a module or component: id, length and content; `nameOf` gives `undefined` for an unknown id. */
+export function decodeSection(reader: Reader, nameOf: (id: number) => string | undefined): Section {
+	const offset = reader.offset;
+	const id = reader.u8("a section id");
+	const name = id === 0 ? "custom" : nameOf(id);
+	if (name === undefined) throw reader.malformed(`malformed section id: ${hex(id)}`, offset);
+	const size = reader.u32("the size of a section");
+	const content = reader.sub(size, `the ${name} section`);
+	if (id !== 0) return { id, name, offset, size, content };
+	const title = content.name("the name of a custom section");
+	const start = content.offset;
+	const custom: CustomSection = { name: title, offset: start, bytes: content.take(content.remaining) };
+	return { id, name: `custom "${title}"`, offset, size, content, custom };
+}
+
+/** The sections of a core module, in order; `reader` stands behind the preamble. */
+export function* decodeCoreSections(reader: Reader): Generator<Section> {
+	let last = 0;
+	while (!reader.done) {
+		const section = decodeSection(reader, (id) => CORE_SECTION_BY_ID.get(id)?.name);
+		if (section.id !== 0) {
+			const order = CORE_SECTION_BY_ID.get(section.id)?.order ?? 0;
+			if (order <= last) throw reader.malformed("section out of order", section.offset);
+			last = order;
+		}
+		yield section;
+	}
+}
+
+/** Ends the reading of a section: nothing may be left. */
+export function finishSection(section: Section): void {
+	if (!section.content.done) {
+		throw section.content.malformed(`section size mismatch: unexpected data at the end of the ${section.name} section`);
+	}
+}
