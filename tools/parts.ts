@@ -65,7 +65,7 @@ export const PARTS: readonly Part[] = [
 		name: "wasi",
 		holds: "WASI 0.2: one file per interface, over `sys`, each call checked against a grant",
 		uses: ["sys", "link"],
-		node: false,
+		node: true,
 		files: 0,
 	},
 	{ name: "app", holds: "manifest, validation, permissions", uses: ["fault"], node: true, files: 0 },
