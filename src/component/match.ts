@@ -43,8 +43,8 @@ export class ResourceBindings {
 	}
 }
 
-/** Called for each type that matching looks at. */
-type Visit = () => void;
+/** Called with the number of types that matching is about to look at. */
+type Visit = (count: number) => void;
 
 /**
  * Whether an item of type `actual` may be given where `expected` is asked for: `null`, or the first difference in words, with
@@ -86,8 +86,9 @@ class Matcher {
 	}
 
 	extern(actual: ExternType, expected: ExternType): string | null {
-		this.#visit();
+		this.#visit(1);
 		if (actual.kind === "core module" && expected.kind === "core module") {
+			this.#visit(actual.type.imports.length + expected.type.imports.length + expected.type.exports.size);
 			return matchCoreModuleType(actual.type, expected.type);
 		}
 		if (actual.kind === "func" && expected.kind === "func") return this.#func(actual.type, expected.type);
@@ -155,7 +156,7 @@ class Matcher {
 	}
 
 	#func(actual: FunctionType, expected: FunctionType): string | null {
-		this.#visit();
+		this.#visit(1);
 		if (actual.async !== expected.async) {
 			const word = (async: boolean): string => (async ? "an async" : "a sync");
 			return `expected ${word(expected.async)} function, found ${word(actual.async)} one`;
@@ -185,7 +186,7 @@ class Matcher {
 	}
 
 	#value(actual: ValueType, expected: ValueType): string | null {
-		this.#visit();
+		this.#visit(1);
 		const a = actual;
 		const e = expected;
 		if (a.kind === "record" && e.kind === "record") return this.#record(a, e);

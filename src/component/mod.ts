@@ -52,3 +52,4 @@ export type {
 	ValueType,
 } from "./types.ts";
 export { validateComponent } from "./validate.ts";
+export { printWit, type WitOptions } from "./wit/print.ts";

@@ -29,4 +29,4 @@ export const MAX_MEMORY64_PAGES = 0x1_0000_0000_0000n;
 /** Ours: how deep concrete types may refer to one another before their canonical text is refused. */
 export const MAX_TYPE_TEXT_DEPTH = 500;
 /** Ours: characters of canonical type text for one module; a chain of types that mention each other twice doubles at every step. */
-export const MAX_TYPE_TEXT = 4_000_000;
+export const MAX_TYPE_TEXT = 1_000_000;

@@ -18,7 +18,10 @@ export function validateAlias(scope: Scope, { sort, target, offset }: AliasDefin
 				throw invalid(`core instance ${target.instance} has no export named \`${target.name}\``, offset);
 			}
 			if (`core ${item.kind}` !== sort) {
-				throw invalid(`export \`${target.name}\` of core instance ${target.instance} is not a ${sort}`, offset);
+				throw invalid(
+					`export \`${target.name}\` for core instance ${target.instance} is not a ${sort.slice(5)}`,
+					offset,
+				);
 			}
 			scope.addCore(item);
 			break;

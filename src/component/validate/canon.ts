@@ -44,8 +44,13 @@ function valuesOf(type: FunctionType): { params: readonly ValueType[]; results: 
 
 const hasPointers = (types: readonly ValueType[]): boolean => types.some((type) => infoOf(type).pointers);
 
-function flatCount(types: readonly ValueType[]): number {
-	return types.reduce((count, type) => count + flattenType(type).length, 0);
+function flatCount(scope: Scope, types: readonly ValueType[]): number {
+	let count = 0;
+	for (const type of types) {
+		scope.work.step(infoOf(type).size);
+		count += flattenType(type).length;
+	}
+	return count;
 }
 
 function checkAsync(options: CanonOptions, type: FunctionType, offset: number): void {
@@ -60,10 +65,10 @@ function validateLift(scope: Scope, canon: Extract<Canon, { op: "lift" }>, offse
 	const core = scope.coreFuncs.get(canon.func, offset).type;
 	checkAsync(options, type, offset);
 	const { params, results } = valuesOf(type);
-	const spills = flatCount(params) > MAX_FLAT_PARAMS;
+	const spills = flatCount(scope, params) > MAX_FLAT_PARAMS;
 	const paramsInMemory = spills || hasPointers(params);
 	// An async lift returns through `task.return`, which has options of its own
-	const resultsInMemory = !options.async && (hasPointers(results) || flatCount(results) > 1);
+	const resultsInMemory = !options.async && (hasPointers(results) || flatCount(scope, results) > 1);
 	const use = {
 		memory: paramsInMemory || resultsInMemory,
 		realloc: paramsInMemory,
@@ -104,9 +109,9 @@ function validateLower(scope: Scope, canon: Extract<Canon, { op: "lower" }>, off
 	checkAsync(options, type, offset);
 	const { params, results } = valuesOf(type);
 	const mostParams = options.async ? MAX_FLAT_ASYNC_PARAMS : MAX_FLAT_PARAMS;
-	const resultSpills = options.async ? results.length > 0 : flatCount(results) > 1;
+	const resultSpills = options.async ? results.length > 0 : flatCount(scope, results) > 1;
 	const use = {
-		memory: hasPointers(params) || flatCount(params) > mostParams || hasPointers(results) || resultSpills,
+		memory: hasPointers(params) || flatCount(scope, params) > mostParams || hasPointers(results) || resultSpills,
 		realloc: hasPointers(results),
 		allows: LOWER,
 		title: "lowerings",

@@ -86,7 +86,7 @@ function exported(type: ExternType): ExternType {
 function ascribe(scope: Scope, actual: ExternType, desc: ExternDesc, name: string): ExternType {
 	const opaque: ResourceType[] = [];
 	const type = resolveDesc(scope, desc, name, opaque);
-	const mismatch = matchExternType(actual, type, new ResourceBindings(opaque), () => scope.work.step());
+	const mismatch = matchExternType(actual, type, new ResourceBindings(opaque), (count) => scope.work.step(count));
 	if (mismatch !== null) {
 		throw invalid(`ascribed type of export is not compatible with item's type: ${mismatch}`, scope.work.offset);
 	}

@@ -23,11 +23,9 @@ export function definitionOf(handle: HandleType): ResourceDefinition | undefined
 	return definitions.get(handle);
 }
 
-/** The first definition of what `type` is another name of. */
-export function originOf(type: object): object {
-	let origin = type;
-	for (let next = origins.get(origin); next !== undefined; next = origins.get(origin)) origin = next;
-	return origin;
+/** The definition that `type` was made from by import or export, if it was. */
+export function originOf(type: object): object | undefined {
+	return origins.get(type);
 }
 
 /** Makes `copy` a name of what `original` names. */

@@ -115,7 +115,7 @@ function instantiate(
 	for (const [name, type] of component.imports) {
 		const arg = args.get(name);
 		if (arg === undefined) throw invalid(`missing import named \`${name}\``, offset);
-		const mismatch = matchExternType(arg, type, bindings, () => scope.work.step());
+		const mismatch = matchExternType(arg, type, bindings, (count) => scope.work.step(count));
 		if (mismatch !== null) throw invalid(`type mismatch for import \`${name}\`: ${mismatch}`, offset);
 	}
 	const replaced = new Map<ResourceType, ResourceType>(bindings.bound);

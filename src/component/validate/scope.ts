@@ -63,7 +63,7 @@ export class Scope implements TypeSpace {
 	readonly coreTables: IndexSpace<CoreKind<"table">> = new IndexSpace("core table", MAX_ITEMS);
 	readonly coreMemories: IndexSpace<CoreKind<"memory">> = new IndexSpace("core memory", MAX_ITEMS);
 	readonly coreGlobals: IndexSpace<CoreKind<"global">> = new IndexSpace("core global", MAX_ITEMS);
-	readonly coreTags: IndexSpace<CoreKind<"tag">> = new IndexSpace("core tag", MAX_ITEMS);
+	readonly coreTags: IndexSpace<CoreKind<"tag">> = new IndexSpace("tag", MAX_ITEMS);
 	readonly coreModules: IndexSpace<CoreModuleType> = new IndexSpace("module", MAX_MODULES);
 	readonly coreInstances: IndexSpace<CoreInstanceType> = new IndexSpace("core instance", MAX_INSTANCES);
 	readonly coreTypes: IndexSpace<CoreTypeEntry> = new IndexSpace("core type", MAX_TYPES);

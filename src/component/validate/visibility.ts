@@ -11,14 +11,20 @@ const NAMEABLE: ReadonlySet<ValueType["kind"]> = new Set(["record", "variant", "
  * so far.
  */
 export class VisibleTypes {
-	readonly #named: Set<object>;
+	readonly #named = new Set<object>();
+	readonly #outer: VisibleTypes | null;
 	/** Value types all of whose parts are known to be named. Names are never lost, so this stays true. */
 	readonly #checked = new Set<ValueType>();
 	readonly #work: Work;
 
-	constructor(work: Work, named: Iterable<object> = []) {
+	/** @param outer names that hold here as well. */
+	constructor(work: Work, outer: VisibleTypes | null = null) {
 		this.#work = work;
-		this.#named = new Set(named);
+		this.#outer = outer;
+	}
+
+	#isNamed(definition: object): boolean {
+		return this.#named.has(definition) || (this.#outer !== null && this.#outer.#isNamed(definition));
 	}
 
 	/** Whether an import or export of this type mentions named definitions only; names what it introduces on the way. */
@@ -72,7 +78,7 @@ export class VisibleTypes {
 				return this.#func(type);
 			case "instance":
 				// What the instances of a type export is named within the type only
-				return new VisibleTypes(this.#work, this.#named).#admitInstance(type.type);
+				return new VisibleTypes(this.#work, this).#admitInstance(type.type);
 			default:
 				return true;
 		}
@@ -87,9 +93,9 @@ export class VisibleTypes {
 		this.#work.step();
 		if (type.kind === "own" || type.kind === "borrow") {
 			const definition = definitionOf(type);
-			return definition !== undefined && this.#named.has(definition);
+			return definition !== undefined && this.#isNamed(definition);
 		}
-		if (NAMEABLE.has(type.kind) && !this.#named.has(type)) return false;
+		if (NAMEABLE.has(type.kind) && !this.#isNamed(type)) return false;
 		if (!childrenOf(type).every((child) => this.#value(child))) return false;
 		this.#checked.add(type);
 		return true;

@@ -7,8 +7,9 @@ export class Work {
 	/** Offset of the definition being validated. */
 	offset = 0;
 
-	step(): void {
-		if (++this.#steps > MAX_VALIDATION_WORK) {
+	step(count = 1): void {
+		this.#steps += count;
+		if (this.#steps > MAX_VALIDATION_WORK) {
 			throw overLimit("validating the component takes too much work: its types are too large", this.offset);
 		}
 	}
