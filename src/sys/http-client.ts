@@ -192,8 +192,11 @@ class Exchange implements HttpExchange {
 			else socket.once(scheme === "https" ? "secureConnect" : "connect", () => this.#onConnected());
 		});
 		client.on("response", (message) => this.#onResponse(message));
-		client.on("upgrade", () => this.#fail(new HttpFailure("upgrade", "the server switched protocols")));
-		client.on("connect", () => this.#fail(new HttpFailure("upgrade", "the server opened a tunnel")));
+		client.on("upgrade", (_message, socket) => {
+			// Node has taken it off the request: nobody else would close it.
+			socket.destroy();
+			this.#fail(new HttpFailure("upgrade", "the server switched protocols"));
+		});
 		client.on("finish", () => this.#armFirstByte());
 		client.on("error", (error) => {
 			if (this.#client !== client) return;

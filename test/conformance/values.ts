@@ -64,7 +64,7 @@ export function toValue(type: ValueType, expr: SExpr | undefined): unknown {
 		case "record":
 			return Object.fromEntries(
 				type.fields.map((field) => {
-					const found = items.find((item) => textOf(itemsOf(item)[0]) === field.name || fieldName(item) === field.name);
+					const found = items.find((item) => textOf(itemsOf(item)[0]) === field.name);
 					return [field.key, toValue(field.type, fieldValue(found))];
 				}),
 			);
@@ -91,13 +91,9 @@ export function toValue(type: ValueType, expr: SExpr | undefined): unknown {
 	}
 }
 
-/** `(field "name" value)` and `("name" value)` both occur. */
-function fieldName(item: SExpr): string {
-	return item.kind === "list" && item.items[0]?.kind === "string" ? textOf(item.items[0]) : "";
-}
-
-function fieldValue(item: SExpr | undefined): SExpr | undefined {
-	return item?.kind === "list" ? item.items.at(-1) : undefined;
+/** Of `(field "name" u32.const 1)`: the value stands there without parentheses of its own. */
+function fieldValue(field: SExpr | undefined): SExpr | undefined {
+	return field?.kind === "list" ? { ...field, items: field.items.slice(2) } : undefined;
 }
 
 /** A value with typed arrays as arrays and absent payloads left out, so that values compare deeply. NaN equals NaN. */
