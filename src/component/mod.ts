@@ -31,14 +31,11 @@ export {
 } from "./flatten.ts";
 export { matchExternType, ResourceBindings } from "./match.ts";
 export {
-	canonicalVersion,
 	type InterfaceName,
 	isCompatible,
-	isKebabCase,
 	type NameFault,
 	type ParsedName,
 	parseExternName,
-	parseInterfaceName,
 	versionKey,
 } from "./names.ts";
 export { resolveDefinedType, resolveFunctionType, resolveValueType, toCamelCase, type TypeSpace } from "./resolve.ts";
