@@ -36,6 +36,7 @@ export {
 	type NameFault,
 	type ParsedName,
 	parseExternName,
+	parseInterfaceName,
 	versionKey,
 } from "./names.ts";
 export { resolveDefinedType, resolveFunctionType, resolveValueType, toCamelCase, type TypeSpace } from "./resolve.ts";
