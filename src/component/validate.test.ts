@@ -172,6 +172,27 @@ test("small input cannot make large types or much work", async () => {
 	}
 });
 
+test("a component that passes through another still makes resources of its own", async () => {
+	const use = (first: string, second: string): Promise<ComponentType> =>
+		typeOf(`
+			(component $K (type $R (resource (rep i32))) (export $r "r" (type $R))
+				(type $rec (record (field "a" (own $r)))) (export "rec" (type $rec)))
+			(component $C
+				(import "k" (component $k (export "r" (type $r (sub resource)))
+					(type $rec' (record (field "a" (own $r)))) (export "rec" (type (eq $rec')))))
+				(export "k" (component $k)))
+			(instance $c (instantiate $C (with "k" (component $K))))
+			(alias export $c "k" (component $k))
+			(instance $i (instantiate $k))
+			(instance $j (instantiate $k))
+			(component $use (import "r" (type $r (sub resource)))
+				(type $rec' (record (field "a" (own $r)))) (import "rec" (type (eq $rec'))))
+			(instance (instantiate $use (with "r" (type ${first} "r")) (with "rec" (type ${second} "rec"))))`);
+	await use("$i", "$i");
+	await use("$j", "$j");
+	await assert.rejects(use("$i", "$j"), { code: "component/invalid", message: /resource types are not the same/ });
+});
+
 test("errors carry the offset of the definition at fault", async () => {
 	const bytes = await parse(`(component (type $a u8) (component (type $x (own 0))))`);
 	assert.throws(
