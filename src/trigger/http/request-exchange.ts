@@ -268,6 +268,8 @@ export class RequestExchange {
 	#release(guest: GuestHandler, reason: unknown): void {
 		this.#counts.guestsInUse--;
 		try {
+			// First of all the context: when that has ended, what the guest's handles hold may be dropped in any order.
+			guest.context.end();
 			guest.end(reason);
 		} catch (error) {
 			this.#note(this.#outcome, describe(error), error);
