@@ -71,6 +71,8 @@ export class RequestExchange {
 	/** Never rejects. Settles when the guest's call is over. */
 	async run(): Promise<void> {
 		this.#counts.requestsInFlight++;
+		// A write that loses the race against a disconnect; the close tells of it.
+		this.#response.on("error", () => {});
 		this.#response.on("finish", () => {
 			// Node says so of a connection that was cut, too.
 			this.#sent = !this.#request.socket.destroyed;

@@ -76,7 +76,7 @@ function refuse(context: WasiContext, target: Target): ErrorCode | undefined {
 		if (http.deniedReports < http.limits.deniedReports) {
 			http.deniedReports++;
 			const grant = grantFor(scheme, host, port);
-			context.denied(`an HTTP request to ${grant}`, `--allow-outbound ${grant}`);
+			context.denied(`an HTTP request to ${grant}`, `grant it with --allow-outbound ${grant}`);
 		}
 		return { tag: "HTTP-request-denied" };
 	}
