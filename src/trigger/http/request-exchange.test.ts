@@ -740,3 +740,66 @@ test("a guest that fetches while it is served: a proxy of one site before anothe
 		});
 	});
 });
+
+test("requests that were sent one after another on a connection are all released when it goes", async () => {
+	const never = new Promise(() => {});
+	await serving(
+		() => never,
+		async ({ listener, idle, handler, ended }) => {
+			const socket = connect(listener.port, "127.0.0.1");
+			socket.write("GET /1 HTTP/1.1\r\nHost: h\r\n\r\n".repeat(12));
+			await until(() => handler.usage().guestsInUse === 12, "all have arrived");
+			socket.destroy();
+			const records = await idle();
+			assert.deepEqual(new Set(records.map(({ outcome }) => outcome)), new Set(["client-gone"]));
+			assert.equal(ended.length, 12);
+		},
+	);
+	await serving(
+		(guest, _request, outparam) => guest.respond(outparam, 200, "in turn"),
+		async ({ listener }) => {
+			const head = "GET / HTTP/1.1\r\nHost: h\r\n";
+			const answer = await rawAnswer(listener.port, `${`${head}\r\n`.repeat(3)}${head}Connection: close\r\n\r\n`);
+			assert.equal(answer.match(/in turn/g)?.length, 4);
+		},
+	);
+});
+
+test("the end of a sandbox drops handles in any order, even those of living children", async () => {
+	let ends = 0;
+	const records: RequestRecord[] = [];
+	const handler = createHttpHandler({
+		acquire() {
+			const context = createWasiContext();
+			const guest = new SimulatedGuest(context);
+			const held: [string, unknown][] = [];
+			return {
+				context,
+				async call(request, outparam) {
+					const incoming = guest.ok("[method]incoming-request.consume", request);
+					const input = guest.ok("[method]incoming-body.stream", incoming);
+					const { body } = guest.start(outparam);
+					const output = guest.ok("[method]outgoing-body.write", body);
+					held.push(["incoming-request", request], ["incoming-body", incoming], ["input-stream", input]);
+					held.push(["outgoing-body", body], ["output-stream", output]);
+					await guest.call("[method]output-stream.blocking-write-and-flush", output, Buffer.from("begun"));
+					throw new Trap("unreachable");
+				},
+				end() {
+					for (const [resource, rep] of held) guest.drop(resource, rep);
+					ends++;
+				},
+			};
+		},
+		onRequest: (record) => records.push(record),
+	});
+	const listener = await listen({ host: "127.0.0.1", port: 0, handler });
+	try {
+		const answer = await fetchText(listener.url, { method: "POST" }, "body");
+		assert.deepEqual([answer.text, answer.broken], ["begun", "ECONNRESET"]);
+		await until(() => records.length === 1, "the request is over");
+		assert.deepEqual([records[0]?.outcome, records[0]?.reason, ends], ["truncated", "unreachable", 1]);
+	} finally {
+		await listener.close(0);
+	}
+});
