@@ -160,7 +160,10 @@ export class Sandbox implements Disposable {
 
 	/** Ends what runs or waits in it; the callers get an error. Idempotent. */
 	[Symbol.dispose](): void {
-		this.#instance.dispose(new SkerryError("guest/killed", "the sandbox was disposed"));
-		this.#context.end();
+		try {
+			this.#context.end();
+		} finally {
+			this.#instance.dispose(new SkerryError("guest/killed", "the sandbox was disposed"));
+		}
 	}
 }
