@@ -1,4 +1,5 @@
 import {
+	type ComponentType,
 	type ExternType,
 	isCompatible,
 	matchExternType,
@@ -31,9 +32,9 @@ export interface Binding {
  * Binds the imports of a component to what the host offers.
  * @throws SkerryError `link/missing-imports`, listing every import that is missing or of another type, with the nearest name
  */
-export function bindImports(imports: ReadonlyMap<string, ExternType>, host: HostImports): Binding {
-	const binder = new Binder(host, resourcesOf(imports.values()));
-	for (const [name, type] of imports) binder.import(name, type);
+export function bindImports(component: ComponentType, host: HostImports): Binding {
+	const binder = new Binder(host, component.importedResources ?? []);
+	for (const [name, type] of component.imports) binder.import(name, type);
 	binder.check();
 	return binder;
 }
@@ -145,14 +146,6 @@ class Binder implements Binding {
 			"link/missing-imports",
 			`Cannot link the component: ${what} missing or mistyped\n${this.#problems.map((p) => `  - ${p}`).join("\n")}`,
 		);
-	}
-}
-
-/** Every resource that these imports introduce. */
-function* resourcesOf(types: Iterable<ExternType>): Iterable<ResourceType> {
-	for (const type of types) {
-		if (type.kind === "instance") yield* resourcesOf(type.type.exports.values());
-		else if (type.kind === "type" && type.type.kind === "resource") yield type.type.resource;
 	}
 }
 
