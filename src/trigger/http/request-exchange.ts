@@ -242,14 +242,13 @@ export class RequestExchange {
 	#onResponseClosed(): void {
 		if (this.#responseOver) return;
 		this.#responseOver = true;
-		if (this.#sent) {
-			if (this.#guestOver) this.#finish();
-			return;
+		if (!this.#sent) {
+			if (this.#bodyEnd() === "aborted") this.#note("truncated", BROKEN_OFF);
+			else this.#note("client-gone", "the client closed the connection");
 		}
-		if (this.#bodyEnd() === "aborted") {
-			this.#note("truncated", BROKEN_OFF);
-		} else this.#note("client-gone", "the client closed the connection");
-		this.#endGuest(new SkerryError("guest/killed", this.#reason ?? "the client closed the connection"));
+		if (this.#guestOver) this.#finish();
+		// With its response sent, the guest may still be at work.
+		else if (!this.#sent) this.#endGuest(new SkerryError("guest/killed", this.#reason ?? ""));
 	}
 
 	#endGuest(reason: unknown): void {
