@@ -143,6 +143,8 @@ class LiftedFunction implements ComponentFunction {
 	/** A call that enters `entered`. Values are carried (see `Context.carried`) when another guest calls. */
 	callFrom(entered: readonly ComponentInstance[] | null, args: readonly unknown[], carried: boolean): unknown {
 		enterInstances(entered);
+		const { store } = this.instance;
+		const { epoch } = store;
 		const scope = this.#signature.borrows ? new CallScope() : null;
 		const flat = this.#lowerArguments(args, scope, entered, carried);
 		let result: CoreValue | undefined | Promise<CoreValue | undefined>;
@@ -153,9 +155,13 @@ class LiftedFunction implements ComponentFunction {
 			throw this.instance.store.fail(error);
 		}
 		return result
-			.then((value) => this.#return(value, scope, entered, carried))
+			.then((value) => {
+				if (store.epoch !== epoch) trap("cannot enter component instance");
+				return this.#return(value, scope, entered, carried);
+			})
 			.catch((error: unknown) => {
-				throw this.instance.store.fail(error);
+				// A call that ends after its sandbox did says nothing of the next use.
+				throw store.epoch === epoch ? store.fail(error) : error;
 			});
 	}
 
@@ -272,9 +278,14 @@ export function canonLower(
 		return loadTuple(cx, params, pointer);
 	}
 
-	function lowerResult(value: unknown, flat: readonly CoreValue[], scope: CallScope | null): CoreValue | undefined {
-		// The guest may have been ended while it waited; then it does not go on.
-		if (store.disposed) trap("cannot enter component instance");
+	function lowerResult(
+		value: unknown,
+		flat: readonly CoreValue[],
+		scope: CallScope | null,
+		epoch: object,
+	): CoreValue | undefined {
+		// The guest may have been ended while it waited; then it does not go on, and its store may serve another use.
+		if (store.disposed || store.epoch !== epoch) trap("cannot enter component instance");
 		let returned: CoreValue | undefined;
 		if (result !== null) {
 			if (guest === null) checkValue(store, result, value, "result");
@@ -298,6 +309,7 @@ export function canonLower(
 
 	return (...flat) => {
 		if (!instance.mayLeave) trap("cannot leave component instance");
+		const { epoch } = store;
 		const scope = borrows ? new CallScope() : null;
 		const args = liftArguments(flat, scope);
 		let value: unknown;
@@ -307,9 +319,9 @@ export function canonLower(
 			scope?.expire();
 			throw error;
 		}
-		if (!(value instanceof Promise)) return lowerResult(value, flat, scope);
+		if (!(value instanceof Promise)) return lowerResult(value, flat, scope, epoch);
 		return value.then(
-			(settled: unknown) => lowerResult(settled, flat, scope),
+			(settled: unknown) => lowerResult(settled, flat, scope, epoch),
 			(error: unknown) => {
 				scope?.expire();
 				throw error;

@@ -126,7 +126,7 @@ function isChar(value: unknown): boolean {
 
 function isResource(store: Store, type: ResourceType, value: unknown, owned: boolean): boolean {
 	if (store.implementation(type).instance === null) return true;
-	if (!(value instanceof GuestResource) || value.owner !== store) return false;
+	if (!(value instanceof GuestResource) || value.owner !== store.epoch) return false;
 	return !value.spent && !(owned && value.borrowed) && store.sameResource(value.type, type);
 }
 

@@ -35,7 +35,7 @@ export function liftOwn(cx: Context, index: number, type: ResourceType): unknown
 	if (!getHandle(instance, index, type).owned) trap("cannot lift own resource from a borrow");
 	const { rep } = removeHandle(instance, index, type);
 	if (cx.carried || instance.store.implementation(type).instance === null) return rep;
-	return new GuestResource(type, rep as number, false, instance.store);
+	return new GuestResource(type, rep as number, false, instance.store.epoch);
 }
 
 export function liftBorrow(cx: Context, index: number, type: ResourceType): unknown {
@@ -44,7 +44,7 @@ export function liftBorrow(cx: Context, index: number, type: ResourceType): unkn
 	const handle = getHandle(instance, index, type);
 	scope.addLender(handle);
 	if (cx.carried || instance.store.implementation(type).instance === null) return handle.rep;
-	const resource = new GuestResource(type, handle.rep as number, true, instance.store);
+	const resource = new GuestResource(type, handle.rep as number, true, instance.store.epoch);
 	scope.addLent(resource);
 	return resource;
 }

@@ -54,9 +54,31 @@ export class Store {
 	poison: Error | undefined;
 	readonly #instances: ComponentInstance[] = [];
 	#disposed = false;
+	#epoch: object = {};
 
 	constructor(context: unknown) {
 		this.context = context;
+	}
+
+	/** A token of this use of the store: what was made in an earlier one has another. */
+	get epoch(): object {
+		return this.#epoch;
+	}
+
+	/**
+	 * Makes a disposed store as good as new, for the next use of its instances. What is left of the last use (a host function that
+	 * has not settled, a `GuestResource` that somebody kept) cannot reach into this one.
+	 */
+	reset(context: unknown): void {
+		if (!this.#disposed) this.dispose();
+		this.#disposed = false;
+		this.#epoch = {};
+		this.poison = undefined;
+		this.context = context;
+		for (const instance of this.#instances) {
+			instance.mayLeave = true;
+			instance.entered = false;
+		}
 	}
 
 	/** True once `dispose` was called: nothing of this store may run any more. */
@@ -96,7 +118,7 @@ export class Store {
 	 */
 	drop(resource: GuestResource): unknown {
 		const { borrowed, spent, owner, type, rep } = resource;
-		if (borrowed || spent || owner !== this) {
+		if (borrowed || spent || owner !== this.#epoch) {
 			const state = borrowed ? "it is borrowed" : spent ? "it was given away or dropped" : "it is of another store";
 			throw new SkerryError("call/bad-value", `Cannot drop resource ${type.name}: ${state}`);
 		}

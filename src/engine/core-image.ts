@@ -32,7 +32,9 @@ export function takeCoreImage(instance: WasmInstance, state: CoreState, mapper: 
 		memories,
 		size: memories.reduce((sum, memory) => sum + memory.length, 0),
 		attach(other) {
-			const attached = memories.map((image, i) => image.attach(other.exports[state.memories[i] as string] as WasmMemory));
+			const attached = memories.map((image, i) =>
+				image.attach(other.exports[state.memories[i] as string] as WasmMemory),
+			);
 			const globals = state.globals.map((name) => other.exports[name] as WasmGlobal);
 			return new Attached(attached, globals, values);
 		},
@@ -47,7 +49,11 @@ class Attached implements AttachedCore {
 	readonly #globals: readonly WasmGlobal[];
 	readonly #values: readonly (number | bigint)[];
 
-	constructor(memories: readonly AttachedMemory[], globals: readonly WasmGlobal[], values: readonly (number | bigint)[]) {
+	constructor(
+		memories: readonly AttachedMemory[],
+		globals: readonly WasmGlobal[],
+		values: readonly (number | bigint)[],
+	) {
 		this.#memories = memories;
 		this.#globals = globals;
 		this.#values = values;

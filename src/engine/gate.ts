@@ -29,6 +29,9 @@ export class Gate {
 	readonly #waiters = new Set<Waiter>();
 	/** Calls into the guest that have not returned: how to reject them. */
 	readonly #calls = new Set<(reason: unknown) => void>();
+	/** Stacks of guests that have not been left, abandoned or not. */
+	#stacks = 0;
+	#calledWhileStarting = false;
 	readonly #results = new Map<number, CoreValue | undefined>();
 	#nextTicket = 0;
 	readonly #shared: Record<string, WasmExtern>;
@@ -52,6 +55,27 @@ export class Gate {
 	 */
 	get lost(): boolean {
 		return this.#calls.size > this.#waiters.size;
+	}
+
+	/** No guest is on any stack: what is left of it is its state. */
+	get quiet(): boolean {
+		return this.#stacks === 0;
+	}
+
+	/** A host function ran during instantiation: what it gave is in the guest's state. */
+	get calledWhileStarting(): boolean {
+		return this.#calledWhileStarting;
+	}
+
+	/** As new. Only when `quiet`. */
+	reset(): void {
+		this.#status.value = STATUS_DONE;
+		this.#pending = undefined;
+		this.#failed = false;
+		this.#fault = undefined;
+		this.#waiters.clear();
+		this.#calls.clear();
+		this.#results.clear();
 	}
 
 	/** Rejects the calls that are still under way with the reason given to `fail`: for guests that will never return. */
@@ -81,6 +105,7 @@ export class Gate {
 			// The last wait never began: V8 refused it, and the guest caught the refusal.
 			if (this.#pending !== undefined) this.fail(new Trap(CANNOT_BLOCK));
 			if (this.#failed) return nothing;
+			if (this.#starting) this.#calledWhileStarting = true;
 			try {
 				const value = fn(...args);
 				if (!(value instanceof Promise)) return value;
@@ -162,12 +187,15 @@ export class Gate {
 			if (this.#starting) return direct(...args);
 			return new Promise((resolve, reject) => {
 				this.#calls.add(reject);
+				this.#stacks++;
 				promising(...args).then(
 					(value) => {
+						this.#stacks--;
 						this.#calls.delete(reject);
 						resolve(value);
 					},
 					(error: unknown) => {
+						this.#stacks--;
 						this.#calls.delete(reject);
 						reject(this.reason(error));
 					},

@@ -46,7 +46,20 @@ const MADV_DONTNEED = 4;
 
 /** `_IOWR('f', 16, struct pm_scan_arg)`; the structure has 12 words of 64 bits. */
 const PAGEMAP_SCAN = 0xc060_6610n;
-const SCAN = { size: 0, flags: 1, start: 2, end: 3, walkEnd: 4, vec: 5, vecLength: 6, maxPages: 7, inverted: 8, mask: 9, anyOf: 10, wanted: 11 } as const;
+const SCAN = {
+	size: 0,
+	flags: 1,
+	start: 2,
+	end: 3,
+	walkEnd: 4,
+	vec: 5,
+	vecLength: 6,
+	maxPages: 7,
+	inverted: 8,
+	mask: 9,
+	anyOf: 10,
+	wanted: 11,
+} as const;
 const SCAN_WORDS = 12;
 const PAGE_IS_FILE = 1n << 2n;
 const PAGE_IS_PRESENT = 1n << 3n;
@@ -121,7 +134,8 @@ class LinuxPageMapper implements PageMapper {
 		const fd = libc.memfd_create(this.#ffi.getRawPointer(name), MFD_CLOEXEC);
 		if (fd < 0) throw new Error("memfd_create failed");
 		const length = BigInt(bytes.length);
-		const written = libc.ftruncate(fd, length) === 0 ? libc.pwrite(fd, this.#ffi.getRawPointer(bytes), length, 0n) : -1n;
+		const written =
+			libc.ftruncate(fd, length) === 0 ? libc.pwrite(fd, this.#ffi.getRawPointer(bytes), length, 0n) : -1n;
 		if (written !== length) {
 			libc.close(fd);
 			throw new Error("the image cannot be written: out of memory?");

@@ -26,7 +26,8 @@ const COPY_LIMIT = 128 * 1024;
 
 /** @param bytes the content; kept, not copied */
 export function createMemoryImage(bytes: Uint8Array, mapper: PageMapper | undefined): MemoryImage {
-	if (mapper === undefined || bytes.length <= COPY_LIMIT || bytes.length % mapper.pageSize !== 0) return copyImage(bytes);
+	if (mapper === undefined || bytes.length <= COPY_LIMIT || bytes.length % mapper.pageSize !== 0)
+		return copyImage(bytes);
 	let pages: PageImage;
 	try {
 		pages = mapper.createImage(bytes);

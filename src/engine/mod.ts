@@ -1,5 +1,9 @@
 /** V8 and what is around it: compiling, the border between guests and the host, traps. The only part that touches `WebAssembly`. */
 export { CompileCache } from "./compile.ts";
+export type { AttachedCore, CoreImage, CoreState } from "./core-image.ts";
+export { takeCoreImage } from "./core-image.ts";
 export { Gate } from "./gate.ts";
+export { createLinuxPageMapper } from "./linux-pages.ts";
+export type { PageMapper } from "./pages.ts";
 export { compileTrampolines } from "./trampolines.ts";
 export { webAssembly, type WasmExtern, type WasmInstance, type WasmModule } from "./v8.ts";

@@ -13,7 +13,17 @@ import {
 	Store,
 } from "../abi/mod.ts";
 import type { ResourceType } from "../component/mod.ts";
-import { Gate, type WasmExtern, type WasmInstance, type WasmModule } from "../engine/mod.ts";
+import {
+	type AttachedCore,
+	type CoreImage,
+	type CoreState,
+	Gate,
+	type PageMapper,
+	takeCoreImage,
+	type WasmExtern,
+	type WasmInstance,
+	type WasmModule,
+} from "../engine/mod.ts";
 import type { HostFunction, HostResource } from "./host.ts";
 import type {
 	CoreInstanceRef,
@@ -30,6 +40,8 @@ import type {
 export interface Linked {
 	readonly plan: Plan;
 	readonly modules: readonly WasmModule[];
+	/** For each module the state that a reset puts back, or why it cannot be. */
+	readonly states: readonly (CoreState | string)[];
 	/** One for each of the plan's host functions. */
 	readonly functions: readonly HostFunction<any>[];
 	/** The host's resources among the imports. */
@@ -49,6 +61,12 @@ export function instantiate(linked: Linked, context: unknown): Instance {
 	return new Instance(linked, context);
 }
 
+/** The state of all core instances of a component, shared by its slots. */
+export interface InstanceImage {
+	/** By core instance. */
+	readonly cores: readonly CoreImage[];
+}
+
 export class Instance {
 	readonly store: Store;
 	readonly exports: ReadonlyMap<string, InstanceExport>;
@@ -57,6 +75,7 @@ export class Instance {
 	readonly #components: ComponentInstance[] = [];
 	readonly #cores: WasmInstance[] = [];
 	readonly #trampolines: WasmExtern[] = [];
+	#attached: readonly AttachedCore[] | undefined;
 	readonly #lifted: (ComponentFunction | undefined)[] = [];
 	readonly #host: ComponentFunction[];
 	/** Whether the host's calls into the guest can wait: only where a host function is there to wait for. */
@@ -97,6 +116,53 @@ export class Instance {
 	/** True when a call's stack was taken down from outside (by the watchdog): it neither runs nor waits. Asked between turns of the event loop. */
 	get lost(): boolean {
 		return this.#gate.lost;
+	}
+
+	/**
+	 * The state of every core instance as it is now, which must be right after instantiation. Why there can be none, as text: a module
+	 * whose state cannot be put back exactly, or one whose start function got something from the host that may differ next time.
+	 */
+	takeImage(mapper: PageMapper | undefined): InstanceImage | string {
+		if (this.#gate.calledWhileStarting) return "a start function calls the host";
+		const why = this.#linked.states.find((state) => typeof state === "string");
+		if (why !== undefined) return why;
+		return {
+			cores: this.#cores.map((core, slot) => takeCoreImage(core, this.#state(slot), mapper)),
+		};
+	}
+
+	/** Binds this instance to an image of its component, for `reset`. */
+	attach(image: InstanceImage): void {
+		this.#attached = this.#cores.map((core, slot) => {
+			const found = image.cores[slot];
+			if (found === undefined) throw new Error("an image of another component");
+			return found.attach(core);
+		});
+	}
+
+	/** No guest is on any stack: `reset` may be called. */
+	get quiet(): boolean {
+		return this.#gate.quiet;
+	}
+
+	/**
+	 * Makes a disposed instance equal to a new one, for another use. Only when `quiet`.
+	 * @returns false when the state cannot be restored exactly (a memory has grown, say): the instance is to be thrown away
+	 */
+	reset(context: unknown): boolean {
+		const attached = this.#attached;
+		if (attached === undefined) return false;
+		for (const core of attached) if (!core.restore()) return false;
+		this.#gate.reset();
+		this.store.reset(context);
+		return true;
+	}
+
+	#state(slot: number): CoreState {
+		const step = this.#linked.plan.steps.find((s) => s.kind === "instantiate" && s.slot === slot);
+		const state = step?.kind === "instantiate" ? this.#linked.states[step.module] : undefined;
+		if (state === undefined || typeof state === "string") throw new Error(`core instance ${slot} has no known state`);
+		return state;
 	}
 
 	/** The exported function at `path`, names as in the binary; `undefined` where there is none. */

@@ -1,0 +1,103 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import fc from "fast-check";
+import { createLinuxPageMapper } from "./linux-pages.ts";
+import { createMemoryImage } from "./memory-strategy.ts";
+import { webAssembly, type WasmMemory } from "./v8.ts";
+
+const WASM_PAGE = 65_536;
+const mapper = createLinuxPageMapper();
+
+function createMemory(pages: number): WasmMemory & { grow(by: number): number } {
+	return new (webAssembly().Memory)({ initial: pages, maximum: pages + 4 }) as WasmMemory & {
+		grow(by: number): number;
+	};
+}
+
+function pattern(length: number): Uint8Array {
+	return Uint8Array.from({ length }, (_, i) => (i * 31 + (i >> 12)) & 0xff);
+}
+
+/** Both strategies have to do the same. */
+const STRATEGIES = [
+	{ name: "copy", mapper: undefined, skip: false as const },
+	{
+		name: "cow",
+		mapper: typeof mapper === "string" ? undefined : mapper,
+		skip: typeof mapper === "string" ? `no copy-on-write memory here: ${mapper}` : (false as const),
+	},
+];
+
+for (const strategy of STRATEGIES) {
+	suite(`memory strategy ${strategy.name}`, { skip: strategy.skip }, () => {
+		const pages = 4;
+		const bytes = pattern(pages * WASM_PAGE);
+
+		test("is the one that is meant", () => {
+			using image = createMemoryImage(bytes, strategy.mapper);
+			assert.equal(image.strategy, strategy.name);
+			assert.equal(image.length, bytes.length);
+		});
+
+		test("attaching gives a memory the image, whatever was in it", () => {
+			using image = createMemoryImage(bytes, strategy.mapper);
+			const memory = createMemory(pages);
+			new Uint8Array(memory.buffer).fill(0xaa);
+			image.attach(memory);
+			assert.deepEqual(new Uint8Array(memory.buffer), bytes);
+		});
+
+		test("restores any set of writes, again and again", () => {
+			using image = createMemoryImage(bytes, strategy.mapper);
+			const memory = createMemory(pages);
+			const attached = image.attach(memory);
+			const writes = fc.array(fc.tuple(fc.nat(bytes.length - 1), fc.nat(255), fc.integer({ min: 1, max: 20_000 })), {
+				maxLength: 40,
+			});
+			fc.assert(
+				fc.property(writes, (list) => {
+					const view = new Uint8Array(memory.buffer);
+					for (const [at, value, length] of list) view.fill(value, at, Math.min(at + length, view.length));
+					assert.equal(attached.restore(), true);
+					assert.equal(Buffer.compare(view, bytes), 0);
+				}),
+				{ numRuns: 100 },
+			);
+		});
+
+		test("two memories over one image do not see each other's writes", () => {
+			using image = createMemoryImage(bytes, strategy.mapper);
+			const [a, b] = [createMemory(pages), createMemory(pages)];
+			image.attach(a);
+			image.attach(b);
+			new Uint8Array(a.buffer).fill(1);
+			assert.equal(Buffer.compare(new Uint8Array(b.buffer), bytes), 0);
+		});
+
+		test("refuses a memory that has grown: it cannot be made smaller", () => {
+			using image = createMemoryImage(bytes, strategy.mapper);
+			const memory = createMemory(pages);
+			const attached = image.attach(memory);
+			memory.grow(1);
+			assert.equal(attached.restore(), false);
+		});
+
+		test("every page written, more than stay resident", () => {
+			const large = pattern(160 * WASM_PAGE);
+			using image = createMemoryImage(large, strategy.mapper);
+			const memory = createMemory(160);
+			const attached = image.attach(memory);
+			const view = new Uint8Array(memory.buffer);
+			for (let round = 0; round < 3; round++) {
+				view.fill(0xee);
+				assert.equal(attached.restore(), true);
+				assert.equal(Buffer.compare(view, large), 0);
+			}
+		});
+	});
+}
+
+test("small images are copied even where pages could be mapped", () => {
+	using image = createMemoryImage(pattern(WASM_PAGE), typeof mapper === "string" ? undefined : mapper);
+	assert.equal(image.strategy, "copy");
+});
