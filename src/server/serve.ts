@@ -1,4 +1,4 @@
-import { CompileCache } from "../engine/mod.ts";
+import { CompileCache, createLinuxPageMapper } from "../engine/mod.ts";
 import { SkerryError } from "../fault/mod.ts";
 import { linkComponent, type LoadedComponent, loadComponent } from "../link/mod.ts";
 import { SandboxPool } from "../pool/mod.ts";
@@ -66,13 +66,17 @@ export async function serve(options: ServeOptions): Promise<Server> {
 	const meter = new BufferMeter();
 	const output = (stream: "stdout" | "stderr"): ByteSink =>
 		createLineSink(limits.output, (line) => options.onOutput?.(stream, line));
-	const pool = new SandboxPool(linked, () => ({
-		env: options.env,
-		stdout: output("stdout"),
-		stderr: output("stderr"),
-		http: { outbound: { policy, client }, meter },
-		...(options.onDenied === undefined ? {} : { onDenied: options.onDenied }),
-	}));
+	const mapper = createLinuxPageMapper();
+	const pool = new SandboxPool(linked, {
+		wasi: () => ({
+			env: options.env,
+			stdout: output("stdout"),
+			stderr: output("stderr"),
+			http: { outbound: { policy, client }, meter },
+			...(options.onDenied === undefined ? {} : { onDenied: options.onDenied }),
+		}),
+		mapper: typeof mapper === "string" ? undefined : mapper,
+	});
 	const handler = createHttpHandler({
 		acquire: (): GuestHandler => {
 			const sandbox = pool.acquire();
