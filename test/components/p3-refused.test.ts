@@ -50,7 +50,7 @@ suite("p3", { skip: absent }, () => {
 
 /** The error of loading the file, with as many of its neighbours' exports as it imports. */
 async function refusal(engine: Engine, file: string): Promise<SkerryError> {
-	let imports: Imports = {};
+	const imports: Record<string, Imports[string]> = {};
 	for (;;) {
 		try {
 			await engine.load(file, { imports });
@@ -59,7 +59,7 @@ async function refusal(engine: Engine, file: string): Promise<SkerryError> {
 			if (!(error instanceof SkerryError)) throw error;
 			const wanted = Object.keys(NEIGHBOURS).filter((name) => error.message.includes(`- ${name}:`));
 			if (error.code !== "link/missing-imports" || wanted.length === 0) return error;
-			imports = { ...imports, ...Object.fromEntries(wanted.map((name) => [name, NEIGHBOURS[name]!])) };
+			for (const name of wanted) imports[name] = NEIGHBOURS[name]!;
 		}
 	}
 }
