@@ -14,8 +14,10 @@ import type { HostFunctionSlot } from "./plan.ts";
 export interface HostImports {
 	/** Found by exact name first, then by a compatible version; one without a version serves every version. */
 	readonly interfaces: readonly HostInterface<any>[];
-	/** Functions imported directly by the world. */
+	/** Functions imported directly by the world, methods of its resources among them. */
 	readonly functions?: Readonly<Record<string, HostFunction<any>>>;
+	/** Resources imported directly by the world. */
+	readonly resources?: Readonly<Record<string, HostResource<any>>>;
 	/** Why a whole import cannot be had here, where there is more to say than its name. */
 	readonly explain?: (name: string) => string | undefined;
 }
@@ -56,7 +58,9 @@ class Binder implements Binding {
 			return;
 		}
 		if (type.kind === "type" && type.type.kind === "resource") {
-			this.#problems.push(`${name}: a resource that is not in an interface cannot be given by the host yet`);
+			const found = this.#host.resources?.[name];
+			if (found === undefined) this.#missing(name, Object.keys(this.#host.resources ?? {}));
+			else this.resources.set(type.type.resource, found);
 			return;
 		}
 		if (type.kind !== "instance") return;
