@@ -1,0 +1,2 @@
+/** Passes over core modules. */
+export { exportState, type ModuleState } from "./state.ts";

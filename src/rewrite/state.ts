@@ -1,0 +1,97 @@
+import {
+	CodeReader,
+	countImports,
+	decodeModule,
+	encodeModule,
+	type ExportSyntax,
+	type Module,
+	OP,
+	type OpName,
+	type ValueTypeSyntax,
+} from "../wasm/mod.ts";
+
+/** The names under which a module exports the state that a reset puts back: all that can change in it after instantiation. */
+export interface ModuleState {
+	readonly memories: readonly string[];
+	readonly globals: readonly string[];
+}
+
+export interface StatefulModule {
+	/** The module with exports added; the very same bytes when there was nothing to add. */
+	readonly bytes: Uint8Array;
+	/** Or why its state cannot be put back exactly. */
+	readonly state: ModuleState | string;
+}
+
+/** Instructions that change what no reset puts back. */
+const IRREVERSIBLE: ReadonlyMap<number, string> = new Map(
+	(
+		[
+			["table.set", "it changes tables"],
+			["table.grow", "it changes tables"],
+			["table.fill", "it changes tables"],
+			["table.copy", "it changes tables"],
+			["table.init", "it changes tables"],
+			["data.drop", "it drops data segments"],
+			["elem.drop", "it drops element segments"],
+		] satisfies [OpName, string][]
+	).map(([name, why]) => [OP[name], why]),
+);
+
+const NUMBERS = new Set(["i32", "i64", "f32", "f64"]);
+
+/**
+ * Exports the memories and mutable globals that a core module defines, so that the engine can put them back.
+ * @param offset where the module starts in the outermost binary, for errors
+ * @throws SkerryError `binary/*`
+ */
+export function exportState(bytes: Uint8Array, offset: number): StatefulModule {
+	const module = decodeModule(bytes, offset);
+	const why = irreversible(module);
+	if (why !== undefined) return { bytes, state: why };
+	const imported = countImports(module);
+	const names = new Set(module.exports.map((e) => e.name));
+	const added: ExportSyntax[] = [];
+	const add = (kind: "memory" | "global", index: number): string => {
+		// Whatever names the guest has chosen, these are others.
+		let name = `skerry:${kind}:${index}`;
+		while (names.has(name)) name += "'";
+		added.push({ name, kind, index });
+		return name;
+	};
+	const memories = module.memories.map((_, i) => add("memory", imported.memory + i));
+	const globals = module.globals.flatMap(({ type }, i) => (type.mutable ? [add("global", imported.global + i)] : []));
+	const state = { memories, globals };
+	if (added.length === 0) return { bytes, state };
+	return { bytes: encodeModule({ ...module, exports: [...module.exports, ...added] }), state };
+}
+
+/** What of a module changes without that a reset could put it back; `undefined` where nothing does. */
+function irreversible(module: Module): string | undefined {
+	if (module.memories.some(({ limits }) => limits.shared)) return "its memory is shared with other threads";
+	for (const { type } of module.globals) {
+		// A mutable vector or reference cannot be put back from outside; an immutable reference may lead to what is mutable.
+		if (type.mutable ? !isNumber(type.type) : isStructured(type.type)) return "it keeps references or vectors in globals";
+	}
+	for (const { type } of module.tables) {
+		if (isStructured(type.element)) return "it keeps references to structures in tables";
+	}
+	const reader = new CodeReader(module.code);
+	for (let body = 0; body < module.code.starts.length; body++) {
+		reader.enter(body);
+		while (reader.next()) {
+			const why = IRREVERSIBLE.get(reader.op);
+			if (why !== undefined) return why;
+		}
+	}
+	return undefined;
+}
+
+function isNumber(type: ValueTypeSyntax): boolean {
+	return type.kind === "number" && NUMBERS.has(type.name);
+}
+
+/** A reference to something that has a state of its own (WasmGC). Functions and the host's values have none. */
+function isStructured(type: ValueTypeSyntax): boolean {
+	return type.kind === "ref" && type.heap !== "func" && type.heap !== "extern" && type.heap !== "nofunc" && type.heap !== "noextern";
+}
