@@ -185,22 +185,24 @@ export class Gate {
 		const promising = webAssembly().promising(fn as (...args: CoreValue[]) => CoreValue | undefined);
 		return (...args) => {
 			if (this.#starting) return direct(...args);
-			return new Promise((resolve, reject) => {
-				this.#calls.add(reject);
-				this.#stacks++;
-				promising(...args).then(
-					(value) => {
-						this.#stacks--;
-						this.#calls.delete(reject);
-						resolve(value);
-					},
-					(error: unknown) => {
-						this.#stacks--;
-						this.#calls.delete(reject);
-						reject(this.reason(error));
-					},
-				);
-			});
+			const { promise, resolve, reject } = Promise.withResolvers<CoreValue | undefined>();
+			// When the guest's stack is taken down in its first turn, so is the caller's: nobody is left to handle what `abandon` rejects.
+			promise.catch(() => {});
+			this.#calls.add(reject);
+			this.#stacks++;
+			promising(...args).then(
+				(value) => {
+					this.#stacks--;
+					this.#calls.delete(reject);
+					resolve(value);
+				},
+				(error: unknown) => {
+					this.#stacks--;
+					this.#calls.delete(reject);
+					reject(this.reason(error));
+				},
+			);
+			return promise;
 		};
 	}
 

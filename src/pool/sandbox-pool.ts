@@ -3,14 +3,14 @@ import { SkerryError } from "../fault/mod.ts";
 import { type Instance, type InstanceImage, instantiate, type Linked } from "../link/mod.ts";
 import { createWasiContext, type WasiContext, type WasiOptions } from "../wasi/mod.ts";
 
-/** What is in use now. All but `warm` are zero when no call is under way: anything else is a leak. */
+/** What is in use now. All zero when no call is under way: anything else is a leak. */
 export interface PoolUsage {
 	readonly sandboxes: number;
 	/** Handles in the tables of those sandboxes. */
 	readonly handles: number;
 }
 
-/** What became of sandboxes so far. */
+/** What became of instances so far. */
 export interface PoolCounts {
 	/** Calls that were given a sandbox. */
 	readonly acquired: number;
@@ -29,14 +29,16 @@ export interface PoolOptions {
 	readonly warm?: number;
 	/** Copy-on-write memory, where the system has it. */
 	readonly mapper?: PageMapper | undefined;
+	/** Told how many sandboxes are in use, whenever that changes and before guest code runs. */
+	readonly onCount?: (live: number) => void;
 }
 
-/** As many as requests that a busy server works on at a time. */
+/** As many as the requests that a busy server works on at a time. */
 const DEFAULT_WARM = 64;
 
 /**
- * The sandboxes of one component. Each is made for one call; afterwards its instance is put back into the state that it had right
- * after instantiation, exactly, and kept for another call, or thrown away when that is not possible.
+ * The sandboxes of one component. Each serves one call; then its instance is put back into the state that it had right after
+ * instantiation, exactly, and kept for another call, or thrown away when that is not possible.
  */
 export class SandboxPool {
 	readonly #linked: Linked;
@@ -60,19 +62,26 @@ export class SandboxPool {
 		return { ...this.#counts };
 	}
 
-	/** Why every call gets a new instance; `undefined` where instances are reset, or none was made yet. */
+	/** Why every call gets a new instance; `undefined` where instances are reset, and before the first call. */
 	get freshBecause(): string | undefined {
 		return typeof this.#image === "string" ? this.#image : undefined;
 	}
 
-	/** @throws Trap when a start function of the component traps */
-	acquire(): PooledSandbox {
+	/** Rejects with a Trap when a start function of the component traps. */
+	async acquire(): Promise<PooledSandbox> {
 		this.#counts.acquired++;
 		const context = createWasiContext(this.#options.wasi());
 		const sandbox = new PooledSandbox(context, (instance, quiet) => this.#release(sandbox, instance, quiet));
 		this.#live.add(sandbox);
+		this.#options.onCount?.(this.#live.size);
+		const ready = this.#ready.pop();
+		if (ready !== undefined) {
+			ready.store.context = context;
+			sandbox.use(ready);
+			return sandbox;
+		}
 		try {
-			sandbox.start((store) => this.#take(store));
+			await sandbox.start(() => this.#create(context));
 		} catch (error) {
 			sandbox.end(error);
 			throw error;
@@ -80,12 +89,7 @@ export class SandboxPool {
 		return sandbox;
 	}
 
-	#take(context: WasiContext): Instance {
-		const ready = this.#ready.pop();
-		if (ready !== undefined) {
-			ready.store.context = context;
-			return ready;
-		}
+	#create(context: WasiContext): Instance {
 		this.#counts.created++;
 		const instance = instantiate(this.#linked, context);
 		this.#image ??= instance.takeImage(this.#options.mapper);
@@ -95,9 +99,10 @@ export class SandboxPool {
 
 	#release(sandbox: PooledSandbox, instance: Instance | undefined, quiet: boolean): void {
 		this.#live.delete(sandbox);
+		this.#options.onCount?.(this.#live.size);
 		if (instance === undefined) return;
 		if (quiet) this.#recycle(instance);
-		// A guest that was killed in a call is still unwinding; what waits for it in microtasks comes first.
+		// A guest that was ended in a call is still unwinding; what waits for it in microtasks comes first.
 		else setImmediate(() => this.#recycle(instance));
 	}
 
@@ -135,16 +140,32 @@ export class PooledSandbox {
 	readonly context: WasiContext;
 	#instance: Instance | undefined;
 	readonly #release: (instance: Instance | undefined, quiet: boolean) => void;
+	/** Guest code of `start` is on the stack, or was when it was taken down. */
+	#starting = false;
 	#ended = false;
+	/** Rejects what is under way. */
+	readonly #running = new Set<(reason: unknown) => void>();
 
 	constructor(context: WasiContext, release: (instance: Instance | undefined, quiet: boolean) => void) {
 		this.context = context;
 		this.#release = release;
 	}
 
-	/** @throws Trap */
-	start(take: (context: WasiContext) => Instance): void {
-		this.#instance = take(this.context);
+	/** An instance that is ready. */
+	use(instance: Instance): void {
+		this.#instance = instance;
+	}
+
+	/** Makes an instance. Rejects with a Trap, or with the reason that `interrupt` was given. */
+	start(create: () => Instance): Promise<void> {
+		return this.#run(() => {
+			this.#starting = true;
+			try {
+				if (!this.#ended) this.#instance = create();
+			} finally {
+				this.#starting = false;
+			}
+		});
 	}
 
 	get handles(): number {
@@ -153,16 +174,38 @@ export class PooledSandbox {
 
 	/** The guest is in a call, yet neither runs nor waits for the host: its stack was taken down from outside. */
 	get lost(): boolean {
-		return this.#instance?.lost ?? !this.#ended;
+		return this.#starting || (this.#instance?.lost ?? false);
 	}
 
-	/** Calls an export by its names in the binary. */
+	/** Calls an export by its names in the binary. Rejects with what ended the call, or with the reason that `interrupt` or `end` was given. */
 	async call(path: readonly string[], args: readonly unknown[]): Promise<unknown> {
 		const fn = this.#instance?.function(path);
-		if (fn === undefined) {
+		if (fn === undefined)
 			throw new SkerryError("link/no-export", `Cannot call ${path.join("#")}: the component does not export it`);
+		return await this.#run(() => fn.call(args));
+	}
+
+	/** Does what runs guest code so that it can be taken down: its caller still hears of it, and Node's own bookkeeping is not cut short. */
+	async #run<T>(work: () => T | PromiseLike<T>): Promise<T> {
+		const { promise, resolve, reject } = Promise.withResolvers<T>();
+		this.#running.add(reject);
+		// A turn of its own, because V8 also throws away the microtasks that are due when it takes down a stack: they may be a
+		// neighbour's. In it a promise's reaction, not the timer's callback nor `queueMicrotask`: around those, Node keeps a stack of
+		// contexts, and ends the process when it finds one left over.
+		setImmediate(() => {
+			void Promise.resolve().then(work).then(resolve, reject);
+		});
+		try {
+			return await promise;
+		} finally {
+			this.#running.delete(reject);
 		}
-		return await fn.call(args);
+	}
+
+	/** Ends what runs in it: whatever called into the guest gets the reason, and has the sandbox to end. */
+	interrupt(reason: unknown): void {
+		this.#instance?.interrupt(reason);
+		for (const reject of this.#running) reject(reason);
 	}
 
 	/** Ends what runs in it and gives everything back. Idempotent; whatever called into the guest gets the first reason. */
@@ -170,9 +213,10 @@ export class PooledSandbox {
 		if (this.#ended) return;
 		this.#ended = true;
 		const instance = this.#instance;
+		const quiet = instance?.quiet ?? true;
+		this.interrupt(reason);
 		// From here on the instance is another call's.
 		this.#instance = undefined;
-		const quiet = instance?.quiet ?? true;
 		// The context first: a body whose context has ended can be dropped in any order.
 		try {
 			this.context.end();

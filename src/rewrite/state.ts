@@ -71,7 +71,8 @@ function irreversible(module: Module): string | undefined {
 	if (module.memories.some(({ limits }) => limits.shared)) return "its memory is shared with other threads";
 	for (const { type } of module.globals) {
 		// A mutable vector or reference cannot be put back from outside; an immutable reference may lead to what is mutable.
-		if (type.mutable ? !isNumber(type.type) : isStructured(type.type)) return "it keeps references or vectors in globals";
+		if (type.mutable ? !isNumber(type.type) : isStructured(type.type))
+			return "it keeps references or vectors in globals";
 	}
 	for (const { type } of module.tables) {
 		if (isStructured(type.element)) return "it keeps references to structures in tables";
@@ -93,5 +94,11 @@ function isNumber(type: ValueTypeSyntax): boolean {
 
 /** A reference to something that has a state of its own (WasmGC). Functions and the host's values have none. */
 function isStructured(type: ValueTypeSyntax): boolean {
-	return type.kind === "ref" && type.heap !== "func" && type.heap !== "extern" && type.heap !== "nofunc" && type.heap !== "noextern";
+	return (
+		type.kind === "ref" &&
+		type.heap !== "func" &&
+		type.heap !== "extern" &&
+		type.heap !== "nofunc" &&
+		type.heap !== "noextern"
+	);
 }
