@@ -80,6 +80,39 @@ export class Reader {
 		return result;
 	}
 
+	/** Signed LEB128 of at most 32 bits. */
+	s32(what = "an s32"): number {
+		const start = this.offset;
+		let result = 0;
+		for (let shift = 0; ; shift += 7) {
+			const byte = this.u8(what);
+			if (shift === 28) {
+				if ((byte & 0x80) !== 0) throw this.malformed("integer representation too long", start);
+				const sign = byte & 0x78;
+				if (sign !== 0 && sign !== 0x78) throw this.malformed("integer too large", start);
+			}
+			result |= (byte & 0x7f) << shift;
+			if ((byte & 0x80) === 0) {
+				return shift < 28 && (byte & 0x40) !== 0 ? result | (-1 << (shift + 7)) : result;
+			}
+		}
+	}
+
+	/** Signed LEB128 of at most 64 bits. */
+	s64(what = "an s64"): bigint {
+		const start = this.offset;
+		let result = 0n;
+		for (let shift = 0n; ; shift += 7n) {
+			const byte = this.u8(what);
+			if (shift === 63n) {
+				if ((byte & 0x80) !== 0) throw this.malformed("integer representation too long", start);
+				if (byte !== 0 && byte !== 0x7f) throw this.malformed("integer too large", start);
+			}
+			result |= BigInt(byte & 0x7f) << shift;
+			if ((byte & 0x80) === 0) return BigInt.asIntN(Math.min(64, Number(shift) + 7), result);
+		}
+	}
+
 	/** Signed LEB128 of at most 33 bits (the format's `s33`: type indices and heap types). */
 	s33(what = "a type"): number {
 		const start = this.offset;

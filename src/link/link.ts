@@ -1,5 +1,6 @@
 import { type Component, type ComponentType, decodeComponent, validateComponent } from "../component/mod.ts";
 import type { CompileCache } from "../engine/mod.ts";
+import { exportState } from "../rewrite/mod.ts";
 import { bindImports, type HostImports } from "./imports.ts";
 import { createPlan } from "./inline.ts";
 import type { Linked } from "./instantiate.ts";
@@ -24,6 +25,13 @@ export async function linkComponent(loaded: LoadedComponent, host: HostImports, 
 	// Imports first: what is missing tells a user more than what cannot be linked yet.
 	const binding = bindImports(loaded.type, host);
 	const plan = createPlan(loaded.component, loaded.type);
-	const modules = await Promise.all(plan.modules.map(({ bytes, offset }) => cache.compile(bytes, offset)));
-	return { plan, modules, functions: plan.host.map((slot) => binding.function(slot)), resources: binding.resources };
+	const stateful = plan.modules.map(({ bytes, offset }) => exportState(bytes, offset));
+	const compiling = stateful.map(({ bytes }, i) => cache.compile(bytes, plan.modules[i]?.offset ?? 0));
+	return {
+		plan,
+		modules: await Promise.all(compiling),
+		states: stateful.map(({ state }) => state),
+		functions: plan.host.map((slot) => binding.function(slot)),
+		resources: binding.resources,
+	};
 }

@@ -1,19 +1,11 @@
-import { Reader } from "../bytes/mod.ts";
+import type { Reader } from "../bytes/mod.ts";
 import { SkerryError } from "../fault/mod.ts";
-import { skipConstantExpression } from "./const-expr.ts";
+import { decodeItems } from "./codec.ts";
 import * as limits from "./limits.ts";
-import { isComponent, isCoreModule, isWasm } from "./preamble.ts";
+import { decodeModulePreamble } from "./preamble.ts";
+import { VECTORS } from "./section/vectors.ts";
 import { decodeCoreSections, finishSection } from "./sections.ts";
-import {
-	decodeExternType,
-	decodeGlobalType,
-	decodeMemoryType,
-	decodeRecType,
-	decodeTableType,
-	decodeTagType,
-	type ExternTypeSyntax,
-	hex,
-} from "./syntax.ts";
+import { decodeRecType, type ExternKind, type ExternTypeSyntax } from "./syntax.ts";
 import { CoreTypeSpace } from "./type-space.ts";
 import type { CoreExternType, CoreModuleType, CustomSection, SectionInfo } from "./types.ts";
 
@@ -44,26 +36,10 @@ export interface ModuleInterface {
 	readonly start: number | null;
 }
 
-const KINDS = ["func", "table", "memory", "global", "tag"] as const;
-
 /** Index spaces while a module is read: imports first, then what the module defines. */
 interface Spaces {
 	readonly types: CoreTypeSpace;
-	readonly items: { readonly [K in (typeof KINDS)[number]]: ExternTypeSyntax[] };
-}
-
-/** Checks the preamble of a core module. */
-function decodeModulePreamble(bytes: Uint8Array, base: number): Reader {
-	const place = { place: { offset: base } };
-	if (!isWasm(bytes)) throw new SkerryError("binary/not-wasm", "magic header not detected: not WebAssembly", place);
-	if (bytes.length < 8) throw new SkerryError("binary/truncated", "unexpected end: cannot read the version", place);
-	if (isComponent(bytes)) {
-		throw new SkerryError("binary/component", "expected a version header for a module, found a component", place);
-	}
-	if (!isCoreModule(bytes)) throw new SkerryError("binary/malformed", "unknown binary version", place);
-	const reader = new Reader(bytes, base);
-	reader.take(8);
-	return reader;
+	readonly items: { readonly [K in ExternKind]: ExternTypeSyntax[] };
 }
 
 /**
@@ -99,17 +75,13 @@ export function decodeModuleInterface(bytes: Uint8Array, offset = 0): ModuleInte
 			case "start":
 				start = content.u32("the start function");
 				break;
-			case "function":
-			case "table":
-			case "memory":
-			case "global":
-			case "tag":
-				decodeDefinitions(section.name, content, spaces);
-				break;
-			default:
+			default: {
 				if (section.custom !== undefined) customs.push(section.custom);
-				// Code, data and elements are V8's to decode
-				continue;
+				const definitions = DEFINITIONS[section.name]?.(content);
+				// Code, data and elements show nothing to the outside
+				if (definitions === undefined) continue;
+				for (const syntax of definitions) spaces.items[syntax.kind].push(syntax);
+			}
 		}
 		finishSection(section);
 	}
@@ -141,65 +113,26 @@ function decodeTypes(content: Reader, types: CoreTypeSpace): void {
 function decodeImports(content: Reader, spaces: Spaces, imports: ModuleImport[]): void {
 	for (let n = content.count("imports", limits.MAX_IMPORTS, 4); n > 0; n--) {
 		const offset = content.offset;
-		const module = content.name("a module name");
-		const name = content.name("an import name");
-		const syntax = decodeExternType(content);
-		spaces.items[syntax.kind].push(syntax);
-		imports.push({ module, name, type: spaces.types.externType(syntax, offset), offset });
+		const { module, name, type } = VECTORS.imports.decode(content);
+		spaces.items[type.kind].push(type);
+		imports.push({ module, name, type: spaces.types.externType(type, offset), offset });
 	}
 }
 
-const DEFINITIONS: Record<
-	"function" | "table" | "memory" | "global" | "tag",
-	{ readonly what: string; readonly limit: number; readonly decode: (content: Reader) => ExternTypeSyntax }
-> = {
-	function: {
-		what: "functions",
-		limit: limits.MAX_FUNCTIONS,
-		decode: (content) => ({ kind: "func", type: content.u32("a type index") }),
-	},
-	table: { what: "tables", limit: limits.MAX_TABLES, decode: decodeTableDefinition },
-	memory: { what: "memories", limit: limits.MAX_MEMORIES, decode: decodeMemoryType },
-	global: {
-		what: "globals",
-		limit: limits.MAX_GLOBALS,
-		decode: (content) => {
-			const type = decodeGlobalType(content);
-			skipConstantExpression(content);
-			return type;
-		},
-	},
-	tag: { what: "tags", limit: limits.MAX_TAGS, decode: decodeTagType },
+/** What each section of definitions adds to the index spaces; how its items are decoded is the section table's. */
+const DEFINITIONS: { readonly [name: string]: ((content: Reader) => readonly ExternTypeSyntax[]) | undefined } = {
+	function: (content) => decodeItems(content, "functions").map((type) => ({ kind: "func", type })),
+	table: (content) => decodeItems(content, "tables").map(({ type }) => type),
+	memory: (content) => decodeItems(content, "memories"),
+	global: (content) => decodeItems(content, "globals").map(({ type }) => type),
+	tag: (content) => decodeItems(content, "tags"),
 };
-
-/** A table type, or `0x40 0x00`, a type and an initial value. */
-function decodeTableDefinition(content: Reader): ExternTypeSyntax {
-	if (content.peek() !== 0x40) return decodeTableType(content);
-	const start = content.offset;
-	content.u8();
-	if (content.u8("a reserved byte") !== 0) throw content.malformed("zero byte expected", start);
-	const type = decodeTableType(content);
-	skipConstantExpression(content);
-	return type;
-}
-
-function decodeDefinitions(name: keyof typeof DEFINITIONS, content: Reader, spaces: Spaces): void {
-	const { what, limit, decode } = DEFINITIONS[name];
-	for (let n = content.count(what, limit); n > 0; n--) {
-		const syntax = decode(content);
-		spaces.items[syntax.kind].push(syntax);
-	}
-}
 
 function decodeExports(content: Reader, spaces: Spaces, exports: ModuleExport[]): void {
 	const names = new Set<string>();
 	for (let n = content.count("exports", limits.MAX_EXPORTS, 3); n > 0; n--) {
 		const offset = content.offset;
-		const name = content.name("an export name");
-		const byte = content.u8("an external kind");
-		const kind = KINDS[byte];
-		if (kind === undefined) throw content.malformed(`invalid leading byte (${hex(byte)}) for external kind`, offset);
-		const index = content.u32("an index");
+		const { name, kind, index } = VECTORS.exports.decode(content);
 		const syntax = spaces.items[kind][index];
 		const place = { place: { offset } };
 		if (syntax === undefined) {

@@ -22,6 +22,16 @@ export const MAX_FUNCTION_PARAMS = 1_000;
 export const MAX_FUNCTION_RESULTS = 1_000;
 /** V8 `kV8MaxWasmStructFields`. */
 export const MAX_STRUCT_FIELDS = 10_000;
+/** V8 `kV8MaxWasmDataSegments`. */
+export const MAX_DATA_SEGMENTS = 100_000;
+/** V8 `kV8MaxWasmTableInitEntries`, which bounds element segments and the entries of each. */
+export const MAX_ELEMENTS = 10_000_000;
+/** V8 `kV8MaxWasmFunctionSize`; also the WebAssembly JavaScript API's. */
+export const MAX_FUNCTION_SIZE = 7_654_321;
+/** V8 `kV8MaxWasmFunctionLocals`, parameters not counted here; also the WebAssembly JavaScript API's. */
+export const MAX_LOCALS = 50_000;
+/** V8 `kV8MaxWasmFunctionBrTableSize`. */
+export const MAX_BR_TABLE = 65_520;
 /** WebAssembly 3.0, validation of memory types: 2^16 pages of 64 KiB. */
 export const MAX_MEMORY32_PAGES = 65_536n;
 /** WebAssembly 3.0, validation of memory types: 2^48 pages. */
@@ -30,3 +40,5 @@ export const MAX_MEMORY64_PAGES = 0x1_0000_0000_0000n;
 export const MAX_TYPE_TEXT_DEPTH = 500;
 /** Ours: characters of canonical type text for one module; a chain of types that mention each other twice doubles at every step. */
 export const MAX_TYPE_TEXT = 1_000_000;
+/** Ours: names in one map of the `name` section; V8 reads names of functions only, which are fewer. */
+export const MAX_NAMES = 10_000_000;

@@ -1,4 +1,18 @@
-/** The core binary format, as far as components need it: preamble, sections, types as text, imports, exports and names. */
+/** The core binary format: decode, encode, walk and edit modules of WebAssembly 3.0; types as text and interfaces for components. */
+export {
+	BRANCH_HINTS,
+	type BranchHint,
+	type BranchHints,
+	decodeBranchHints,
+	encodeBranchHints,
+} from "./branch-hints.ts";
+export { checkCode } from "./code-check.ts";
+export { CodeReader, type LocalRun } from "./code-reader.ts";
+export { CodeWriter } from "./code-writer.ts";
+export { decodeModule, encodeModule } from "./codec.ts";
+export type { ConstExpr } from "./const-expr.ts";
+export type { BlockType, CatchClause, ImmediateValue, MemArg } from "./immediates.ts";
+export type { Instruction } from "./instruction.ts";
 export {
 	decodeModuleInterface,
 	type ModuleExport,
@@ -6,11 +20,32 @@ export {
 	type ModuleInterface,
 	moduleTypeOf,
 } from "./interface.ts";
-export { matchCoreExternType, matchCoreModuleType } from "./match.ts";
-export { decodeNames, type ModuleNames } from "./names.ts";
+export { matchCoreExternType, matchCoreModuleType, printCoreFunctionType } from "./match.ts";
+export { countImports, type Module, type ModuleCustom } from "./module.ts";
+export { decodeNames, encodeNames, type IndirectNameMap, type ModuleNames, type NameMap } from "./names.ts";
+export type { IndexSpace } from "./opcodes.ts";
+export { OP, type OpName, type Operator, operatorOf } from "./operators.ts";
 export { isComponent, isCoreModule, isWasm } from "./preamble.ts";
 export { decodeProducers, type Producer } from "./producers.ts";
+export { type IndexMaps, remapModule } from "./remap.ts";
+export type { Code } from "./section/code.ts";
+export type { GlobalDefinition, TableDefinition } from "./section/definitions.ts";
+export type { ExportSyntax, ImportSyntax } from "./section/externs.ts";
+export type { DataSegment, ElementItems, ElementMode, ElementSegment } from "./section/segments.ts";
 export { decodeSection, finishSection, type Section } from "./sections.ts";
-export { decodeCoreValueType, decodeExternType, decodeRecType } from "./syntax.ts";
+export {
+	decodeCoreValueType,
+	decodeExternType,
+	decodeRecType,
+	type ExternTypeSyntax,
+	type GlobalTypeSyntax,
+	type LimitsSyntax,
+	type MemoryTypeSyntax,
+	type RecTypeSyntax,
+	type SubTypeSyntax,
+	type TableTypeSyntax,
+	type TagTypeSyntax,
+	type ValueTypeSyntax,
+} from "./syntax.ts";
 export { CoreTypeSpace } from "./type-space.ts";
 export type { CoreExternType, CoreFunctionType, CoreModuleType, CustomSection, SectionInfo } from "./types.ts";

@@ -9,24 +9,29 @@ export interface Section extends SectionInfo {
 	readonly custom?: CustomSection;
 }
 
-/** Sections of a core module: id, name, and the place in the order that the specification demands. */
-const CORE_SECTIONS: readonly { readonly id: number; readonly name: string; readonly order: number }[] = [
-	{ id: 1, name: "type", order: 1 },
-	{ id: 2, name: "import", order: 2 },
-	{ id: 3, name: "function", order: 3 },
-	{ id: 4, name: "table", order: 4 },
-	{ id: 5, name: "memory", order: 5 },
-	{ id: 13, name: "tag", order: 6 },
-	{ id: 6, name: "global", order: 7 },
-	{ id: 7, name: "export", order: 8 },
-	{ id: 8, name: "start", order: 9 },
-	{ id: 9, name: "element", order: 10 },
-	{ id: 12, name: "data count", order: 11 },
-	{ id: 10, name: "code", order: 12 },
-	{ id: 11, name: "data", order: 13 },
-];
+/** Sections of a core module in the order that the specification demands, which is not that of their ids. */
+export const CORE_SECTIONS = [
+	{ id: 1, name: "type" },
+	{ id: 2, name: "import" },
+	{ id: 3, name: "function" },
+	{ id: 4, name: "table" },
+	{ id: 5, name: "memory" },
+	{ id: 13, name: "tag" },
+	{ id: 6, name: "global" },
+	{ id: 7, name: "export" },
+	{ id: 8, name: "start" },
+	{ id: 9, name: "element" },
+	{ id: 12, name: "data count" },
+	{ id: 10, name: "code" },
+	{ id: 11, name: "data" },
+] as const;
 
-const CORE_SECTION_BY_ID = new Map(CORE_SECTIONS.map((section) => [section.id, section]));
+export type CoreSectionName = (typeof CORE_SECTIONS)[number]["name"];
+
+/** Place in the order, from 1, and name. */
+const CORE_SECTION_BY_ID: ReadonlyMap<number, { readonly name: CoreSectionName; readonly order: number }> = new Map(
+	CORE_SECTIONS.map(({ id, name }, i) => [id, { name, order: i + 1 }]),
+);
 
 /** Reads the next section of a module or component: id, length and content; `nameOf` gives `undefined` for an unknown id. */
 export function decodeSection(reader: Reader, nameOf: (id: number) => string | undefined): Section {

@@ -39,15 +39,44 @@ export interface LimitsSyntax {
 	readonly pageSizeLog2?: number;
 }
 
+export interface TableTypeSyntax {
+	readonly kind: "table";
+	readonly element: ValueTypeSyntax;
+	readonly limits: LimitsSyntax;
+}
+
+export interface MemoryTypeSyntax {
+	readonly kind: "memory";
+	readonly limits: LimitsSyntax;
+}
+
+export interface GlobalTypeSyntax {
+	readonly kind: "global";
+	readonly type: ValueTypeSyntax;
+	readonly mutable: boolean;
+}
+
+/** A tag has the type of a function: its parameters are what is thrown. */
+export interface TagTypeSyntax {
+	readonly kind: "tag";
+	readonly type: number;
+}
+
 /** An `externtype` with its type indices unresolved. */
 export type ExternTypeSyntax =
-	| { readonly kind: "func" | "tag"; readonly type: number }
-	| { readonly kind: "table"; readonly element: ValueTypeSyntax; readonly limits: LimitsSyntax }
-	| { readonly kind: "memory"; readonly limits: LimitsSyntax }
-	| { readonly kind: "global"; readonly type: ValueTypeSyntax; readonly mutable: boolean };
+	| { readonly kind: "func"; readonly type: number }
+	| TableTypeSyntax
+	| MemoryTypeSyntax
+	| GlobalTypeSyntax
+	| TagTypeSyntax;
+
+export type ExternKind = ExternTypeSyntax["kind"];
+
+/** Core specification, binary format, External Types: kinds by their byte. */
+export const EXTERN_KINDS: readonly ExternKind[] = ["func", "table", "memory", "global", "tag"];
 
 /** WebAssembly 3.0, binary format, Types: the number and vector types. */
-const NUMBERS = new Map<number, string>([
+export const NUMBERS: ReadonlyMap<number, string> = new Map<number, string>([
 	[0x7f, "i32"],
 	[0x7e, "i64"],
 	[0x7d, "f32"],
@@ -56,7 +85,7 @@ const NUMBERS = new Map<number, string>([
 ]);
 
 /** WebAssembly 3.0, binary format, Heap Types; the last two are of the stack switching proposal. */
-const HEAPS = new Map<number, string>([
+export const HEAPS: ReadonlyMap<number, string> = new Map<number, string>([
 	[0x74, "noexn"],
 	[0x73, "nofunc"],
 	[0x72, "noextern"],
@@ -74,7 +103,7 @@ const HEAPS = new Map<number, string>([
 ]);
 
 /** Types that only a field can have. */
-const PACKED = new Map<number, string>([
+export const PACKED: ReadonlyMap<number, string> = new Map<number, string>([
 	[0x78, "i8"],
 	[0x77, "i16"],
 ]);
@@ -123,7 +152,8 @@ function decodeMutability(reader: Reader): boolean {
 	return byte === 1;
 }
 
-function decodeVector<T>(reader: Reader, what: string, limit: number, item: (reader: Reader) => T): T[] {
+/** A count and as many items, each of at least one byte. */
+export function decodeVector<T>(reader: Reader, what: string, limit: number, item: (reader: Reader) => T): T[] {
 	const items: T[] = [];
 	for (let n = reader.count(what, limit); n > 0; n--) items.push(item(reader));
 	return items;
@@ -163,10 +193,10 @@ export function decodeRecType(reader: Reader): RecTypeSyntax {
 }
 
 /** What each bit of the flags of limits means. */
-const HAS_MAXIMUM = 0x01;
-const SHARED = 0x02;
-const INDEX_64 = 0x04;
-const CUSTOM_PAGE_SIZE = 0x08;
+export const HAS_MAXIMUM = 0x01;
+export const SHARED = 0x02;
+export const INDEX_64 = 0x04;
+export const CUSTOM_PAGE_SIZE = 0x08;
 
 function decodeLimits(reader: Reader, allowed: number): LimitsSyntax {
 	const start = reader.offset;
@@ -186,46 +216,52 @@ function decodeLimits(reader: Reader, allowed: number): LimitsSyntax {
 	};
 }
 
-export function decodeTableType(reader: Reader): ExternTypeSyntax {
+export function decodeTableType(reader: Reader): TableTypeSyntax {
 	const start = reader.offset;
 	const element = decodeCoreValueType(reader);
 	if (element.kind !== "ref") throw reader.malformed("malformed reference type", start);
 	return { kind: "table", element, limits: decodeLimits(reader, HAS_MAXIMUM | SHARED | INDEX_64) };
 }
 
-export function decodeMemoryType(reader: Reader): ExternTypeSyntax {
+export function decodeMemoryType(reader: Reader): MemoryTypeSyntax {
 	return {
 		kind: "memory",
 		limits: decodeLimits(reader, HAS_MAXIMUM | SHARED | INDEX_64 | CUSTOM_PAGE_SIZE),
 	};
 }
 
-export function decodeGlobalType(reader: Reader): ExternTypeSyntax {
+export function decodeGlobalType(reader: Reader): GlobalTypeSyntax {
 	return { kind: "global", type: decodeCoreValueType(reader), mutable: decodeMutability(reader) };
 }
 
-export function decodeTagType(reader: Reader): ExternTypeSyntax {
+export function decodeTagType(reader: Reader): TagTypeSyntax {
 	const start = reader.offset;
 	if (reader.u8("a tag attribute") !== 0) throw reader.malformed("malformed tag attribute", start);
 	return { kind: "tag", type: reader.u32("a type index") };
 }
 
+/** Core specification, binary format, External Types: a kind byte. */
+export function decodeExternKind(reader: Reader): ExternKind {
+	const start = reader.offset;
+	const byte = reader.u8("an external kind");
+	const kind = EXTERN_KINDS[byte];
+	if (kind === undefined) throw reader.malformed(`invalid leading byte (${hex(byte)}) for external kind`, start);
+	return kind;
+}
+
 /** Core specification, binary format, External Types: a kind byte and the type. */
 export function decodeExternType(reader: Reader): ExternTypeSyntax {
-	const start = reader.offset;
-	const kind = reader.u8("an external kind");
+	const kind = decodeExternKind(reader);
 	switch (kind) {
-		case 0x00:
-			return { kind: "func", type: reader.u32("a type index") };
-		case 0x01:
+		case "func":
+			return { kind, type: reader.u32("a type index") };
+		case "table":
 			return decodeTableType(reader);
-		case 0x02:
+		case "memory":
 			return decodeMemoryType(reader);
-		case 0x03:
+		case "global":
 			return decodeGlobalType(reader);
-		case 0x04:
+		case "tag":
 			return decodeTagType(reader);
-		default:
-			throw reader.malformed(`invalid leading byte (${hex(kind)}) for external kind`, start);
 	}
 }

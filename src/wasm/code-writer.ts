@@ -1,0 +1,91 @@
+import { Writer } from "../bytes/mod.ts";
+import { encodeValueType } from "./encode-types.ts";
+import { encodeOperator } from "./operators.ts";
+import type { LocalRun } from "./code-reader.ts";
+import type { Code } from "./section/code.ts";
+
+/**
+ * Writes function bodies as edits of those of `source`. Everything between two edits is copied as it is, in one piece:
+ *
+ * ```ts
+ * writer.begin(reader.bodyStart);
+ * while (reader.next()) if (reader.op === CALL) writer.replace(reader.start, reader.end).op(CALL).out.u32(reader.first + 1);
+ * writer.finishBody(reader.end);
+ * ```
+ */
+export class CodeWriter {
+	/** Where to write what an edit puts in. */
+	readonly out: Writer;
+	readonly #source: Uint8Array;
+	readonly #starts: number[] = [];
+	readonly #ends: number[] = [];
+	/** What of the source has been copied or replaced. */
+	#taken = 0;
+	#bodyStart = 0;
+
+	/** @param source where the bytes to copy come from. */
+	constructor(source: Code) {
+		this.#source = source.bytes;
+		// A twentieth more, as passes rather add than remove
+		this.out = new Writer(Math.ceil(source.bytes.length * 1.05) + 1024);
+	}
+
+	/** Begins a body that continues with the source from `position` on. */
+	begin(position: number): this {
+		this.#bodyStart = this.out.length;
+		this.#taken = position;
+		return this;
+	}
+
+	/** Copies up to `start` and leaves out what lies up to `end`; what is then written to `out` stands in its place. */
+	replace(start: number, end: number): this {
+		this.#copy(start);
+		this.#taken = end;
+		return this;
+	}
+
+	/** Copies up to `position`; what is then written to `out` stands before what follows there. */
+	insert(position: number): this {
+		this.#copy(position);
+		return this;
+	}
+
+	op(operator: number): this {
+		encodeOperator(this.out, operator);
+		return this;
+	}
+
+	/** Local declarations, which begin a body. */
+	locals(runs: readonly LocalRun[]): this {
+		this.out.u32(runs.length);
+		for (const { count, type } of runs) encodeValueType(this.out.u32(count), type);
+		return this;
+	}
+
+	/** Where in the new body the source's `position` comes to lie, which is at or behind the last edit. */
+	offsetOf(position: number): number {
+		return this.out.length - this.#bodyStart + (position - this.#taken);
+	}
+
+	/** Copies up to `end` and ends the body. */
+	finishBody(end: number): void {
+		this.#copy(end);
+		this.#starts.push(this.#bodyStart);
+		this.#ends.push(this.out.length);
+	}
+
+	/** All bodies. The writer is not to be used after. */
+	finish(): Code {
+		return {
+			bytes: this.out.detach(),
+			offset: 0,
+			starts: Uint32Array.from(this.#starts),
+			ends: Uint32Array.from(this.#ends),
+		};
+	}
+
+	#copy(end: number): void {
+		if (end > this.#taken) this.out.range(this.#source, this.#taken, end);
+		this.#taken = end;
+	}
+}
