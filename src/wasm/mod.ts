@@ -20,7 +20,7 @@ export {
 	type ModuleInterface,
 	moduleTypeOf,
 } from "./interface.ts";
-export { matchCoreExternType, matchCoreModuleType, printCoreFunctionType } from "./match.ts";
+export { matchCoreExternType, matchCoreModuleType } from "./match.ts";
 export { countImports, type Module, type ModuleCustom } from "./module.ts";
 export { decodeNames, encodeNames, type IndirectNameMap, type ModuleNames, type NameMap } from "./names.ts";
 export type { IndexSpace } from "./opcodes.ts";
