@@ -1,2 +1,2 @@
 /** The sandboxes of an app: made for a call, ended after it, counted. */
-export { type PooledSandbox, type PoolUsage, SandboxPool } from "./sandbox-pool.ts";
+export { type PoolCounts, type PooledSandbox, type PoolUsage, SandboxPool } from "./sandbox-pool.ts";

@@ -1,7 +1,7 @@
 import { CompileCache, createLinuxPageMapper } from "../engine/mod.ts";
 import { SkerryError } from "../fault/mod.ts";
 import { linkComponent, type LoadedComponent, loadComponent } from "../link/mod.ts";
-import { type PooledSandbox, SandboxPool } from "../pool/mod.ts";
+import { type PoolCounts, type PooledSandbox, SandboxPool } from "../pool/mod.ts";
 import { BufferMeter, type ByteSink, createHttpClient } from "../sys/mod.ts";
 import {
 	createHttpHandler,
@@ -45,6 +45,8 @@ export interface Server {
 	/** Milliseconds that decoding, validating, linking and compiling took. */
 	readonly loadTime: number;
 	usage(): ServerUsage;
+	/** What became of sandboxes so far. */
+	counts(): PoolCounts;
 	/** Accepts nothing more, lets what is under way finish for `grace` milliseconds, then ends it. Idempotent. */
 	close(grace?: number): Promise<void>;
 }
@@ -94,7 +96,7 @@ export async function serve(options: ServeOptions): Promise<Server> {
 				call: async (request, response) => {
 					await sandbox.call(handle, [request, response]);
 				},
-				end: (reason) => sandbox.end(reason ?? new SkerryError("guest/killed", "the request is over")),
+				end: (reason) => sandbox.end(reason ?? REQUEST_OVER),
 			};
 		},
 		limits,
@@ -112,6 +114,7 @@ export async function serve(options: ServeOptions): Promise<Server> {
 	return {
 		url: listener.url,
 		loadTime,
+		counts: () => pool.counts,
 		usage: () => {
 			const { requestsInFlight, outgoingInFlight, bufferedBytes } = handler.usage();
 			return { requests: requestsInFlight, ...pool.usage(), outgoing: outgoingInFlight, bufferedBytes };
@@ -124,6 +127,9 @@ export async function serve(options: ServeOptions): Promise<Server> {
 		},
 	};
 }
+
+/** Why a sandbox ends after its request; made once, for a stack costs more than the reset. */
+const REQUEST_OVER = new SkerryError("guest/killed", "the request is over");
 
 const HANDLER = /^wasi:http\/incoming-handler@0\.2\./;
 
