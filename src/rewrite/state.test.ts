@@ -1,0 +1,97 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
+import { exportState } from "./state.ts";
+
+const instantiate = (bytes: Uint8Array): Record<string, any> =>
+	new (globalThis as any).WebAssembly.Instance(new (globalThis as any).WebAssembly.Module(bytes), {
+		"": { i: new (globalThis as any).WebAssembly.Global({ value: "i32", mutable: true }, 5) },
+	}).exports;
+
+suite("exportState", () => {
+	test("exports memories and mutable globals that the module defines, and nothing that it imports", async () => {
+		const bytes = await parse(`(module
+			(import "" "i" (global (mut i32)))
+			(memory 1) (memory 2)
+			(global i32 (i32.const 1)) (global (mut i64) (i64.const 7)) (global (mut f64) (f64.const 0.5))
+			(func (export "skerry:memory:0")))`);
+		const { bytes: rewritten, state } = exportState(bytes, 0);
+		assert.deepEqual(state, {
+			memories: ["skerry:memory:0'", "skerry:memory:1"],
+			globals: ["skerry:global:2", "skerry:global:3"],
+		});
+		const exports = instantiate(rewritten);
+		assert.deepEqual(Object.keys(exports), [
+			"skerry:memory:0",
+			"skerry:memory:0'",
+			"skerry:memory:1",
+			"skerry:global:2",
+			"skerry:global:3",
+		]);
+		assert.equal(exports["skerry:memory:1"].buffer.byteLength, 131_072);
+		assert.equal(exports["skerry:global:2"].value, 7n);
+		assert.equal(exports["skerry:global:3"].value, 0.5);
+	});
+
+	test("leaves a module without state as it is", async () => {
+		const bytes = await parse(`(module (table 1 funcref) (elem (i32.const 0) $f) (func $f (export "f")))`);
+		const result = exportState(bytes, 0);
+		assert.equal(result.bytes, bytes);
+		assert.deepEqual(result.state, { memories: [], globals: [] });
+	});
+
+	for (const { name, text, why } of [
+		{
+			name: "table.set",
+			text: `(table 1 funcref) (func (table.set (i32.const 0) (ref.null func)))`,
+			why: /changes tables/,
+		},
+		{
+			name: "table.grow",
+			text: `(table 1 funcref) (func (drop (table.grow (ref.null func) (i32.const 1))))`,
+			why: /changes tables/,
+		},
+		{
+			name: "table.fill",
+			text: `(table 1 funcref) (func (table.fill (i32.const 0) (ref.null func) (i32.const 1)))`,
+			why: /changes tables/,
+		},
+		{
+			name: "table.copy",
+			text: `(table 1 funcref) (func (table.copy (i32.const 0) (i32.const 0) (i32.const 1)))`,
+			why: /changes tables/,
+		},
+		{
+			name: "table.init",
+			text: `(table 1 funcref) (elem $e func) (func (table.init $e (i32.const 0) (i32.const 0) (i32.const 0)))`,
+			why: /changes tables/,
+		},
+		{ name: "data.drop", text: `(memory 1) (data $d "x") (func (data.drop $d))`, why: /drops data/ },
+		{ name: "elem.drop", text: `(elem $e func) (func (elem.drop $e))`, why: /drops element/ },
+		{ name: "a mutable vector", text: `(global (mut v128) (v128.const i64x2 0 0))`, why: /references or vectors/ },
+		{ name: "a mutable reference", text: `(global (mut externref) (ref.null extern))`, why: /references or vectors/ },
+		{
+			name: "an immutable reference to what is mutable",
+			text: `(type $s (struct (field (mut i32)))) (global (ref $s) (struct.new $s (i32.const 1)))`,
+			why: /references or vectors/,
+		},
+		{
+			name: "a table of structures",
+			text: `(type $s (struct (field (mut i32)))) (table 1 (ref null $s))`,
+			why: /structures in tables/,
+		},
+		{ name: "a shared memory", text: `(memory 1 2 shared)`, why: /shared/ },
+	]) {
+		test(`says why a module cannot be put back: ${name}`, async () => {
+			const bytes = await parse(`(module ${text})`);
+			const result = exportState(bytes, 0);
+			assert.equal(result.bytes, bytes);
+			assert.match(String(result.state), why);
+		});
+	}
+
+	test("an immutable reference to a function has no state", async () => {
+		const bytes = await parse(`(module (func $f) (elem declare func $f) (global funcref (ref.func $f)))`);
+		assert.deepEqual(exportState(bytes, 0).state, { memories: [], globals: [] });
+	});
+});
