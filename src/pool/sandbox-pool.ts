@@ -55,7 +55,7 @@ export class SandboxPool {
 
 	/** Ends every sandbox: their callers get `reason`. */
 	close(reason: unknown): void {
-		for (const sandbox of [...this.#live]) sandbox.end(reason);
+		for (const sandbox of this.#live) sandbox.end(reason);
 	}
 }
 

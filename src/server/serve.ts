@@ -126,7 +126,7 @@ function findHandler({ type }: LoadedComponent): string {
 	const names = [...type.exports.keys()];
 	const found = names.find((name) => HANDLER.test(name));
 	if (found !== undefined) return found;
-	const later = names.find((name) => /^wasi:http\/handler@/.test(name));
+	const later = names.find((name) => name.startsWith("wasi:http/handler@"));
 	if (later !== undefined) {
 		const version = /@(\d+\.\d+)/.exec(later)?.[1];
 		throw new SkerryError(

@@ -63,7 +63,7 @@ export class Watchdog<S extends Watched> implements Disposable {
 			const now = Atomics.load(cells, STOPPED);
 			if (now === stopped) return;
 			stopped = now;
-			for (const sandbox of [...options.live()]) if (sandbox.lost) options.onStopped(sandbox);
+			for (const sandbox of options.live()) if (sandbox.lost) options.onStopped(sandbox);
 		}, TICK_MS).unref();
 		const ticks = Math.max(2, Math.ceil(options.limit / TICK_MS));
 		this.#worker = new Worker(WORKER, { eval: true, workerData: { memory, ticks, tick: TICK_MS } });
