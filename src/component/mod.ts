@@ -31,10 +31,8 @@ export {
 } from "./flatten.ts";
 export { matchExternType, ResourceBindings } from "./match.ts";
 export {
-	canonicalVersion,
 	type InterfaceName,
 	isCompatible,
-	isKebabCase,
 	type NameFault,
 	type ParsedName,
 	parseExternName,

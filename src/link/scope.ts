@@ -75,7 +75,7 @@ export class Scope implements TypeSpace {
 
 	enclosing(count: number): Scope {
 		if (count === 0) return this;
-		if (this.outer === null) throw new Error("a validated component does not refer beyond the outermost one");
+		if (this.outer === null) throw new Error(`validated component has no enclosing component ${count}`);
 		return this.outer.enclosing(count - 1);
 	}
 

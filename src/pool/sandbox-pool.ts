@@ -98,7 +98,11 @@ export class PooledSandbox {
 		if (this.#ended) return;
 		this.#ended = true;
 		this.#release();
-		this.#instance?.dispose(reason);
-		this.context.end();
+		// The context first: a body whose context has ended can be dropped in any order.
+		try {
+			this.context.end();
+		} finally {
+			this.#instance?.dispose(reason);
+		}
 	}
 }

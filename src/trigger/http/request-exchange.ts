@@ -71,6 +71,8 @@ export class RequestExchange {
 	/** Never rejects. Settles when the guest's call is over. */
 	async run(): Promise<void> {
 		this.#counts.requestsInFlight++;
+		// A write that loses the race against a disconnect; the close tells of it.
+		this.#response.on("error", () => {});
 		this.#response.on("finish", () => {
 			// Node says so of a connection that was cut, too.
 			this.#sent = !this.#request.socket.destroyed;
@@ -242,14 +244,13 @@ export class RequestExchange {
 	#onResponseClosed(): void {
 		if (this.#responseOver) return;
 		this.#responseOver = true;
-		if (this.#sent) {
-			if (this.#guestOver) this.#finish();
-			return;
+		if (!this.#sent) {
+			if (this.#bodyEnd() === "aborted") this.#note("truncated", BROKEN_OFF);
+			else this.#note("client-gone", "the client closed the connection");
 		}
-		if (this.#bodyEnd() === "aborted") {
-			this.#note("truncated", BROKEN_OFF);
-		} else this.#note("client-gone", "the client closed the connection");
-		this.#endGuest(new SkerryError("guest/killed", this.#reason ?? "the client closed the connection"));
+		if (this.#guestOver) this.#finish();
+		// With its response sent, the guest may still be at work.
+		else if (!this.#sent) this.#endGuest(new SkerryError("guest/killed", this.#reason ?? ""));
 	}
 
 	#endGuest(reason: unknown): void {
@@ -269,6 +270,8 @@ export class RequestExchange {
 	#release(guest: GuestHandler, reason: unknown): void {
 		this.#counts.guestsInUse--;
 		try {
+			// First of all the context: when that has ended, what the guest's handles hold may be dropped in any order.
+			guest.context.end();
 			guest.end(reason);
 		} catch (error) {
 			this.#note(this.#outcome, describe(error), error);

@@ -43,8 +43,8 @@ export class IncomingBody {
 	}
 
 	drop(): void {
-		this.#checkChildren("drop");
 		this.#source.close();
+		this.#checkChildren("drop");
 	}
 
 	#checkChildren(operation: string): void {
