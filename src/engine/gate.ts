@@ -160,19 +160,21 @@ export class Gate {
 		const promising = webAssembly().promising(fn as (...args: CoreValue[]) => CoreValue | undefined);
 		return (...args) => {
 			if (this.#starting) return direct(...args);
-			return new Promise((resolve, reject) => {
-				this.#calls.add(reject);
-				promising(...args).then(
-					(value) => {
-						this.#calls.delete(reject);
-						resolve(value);
-					},
-					(error: unknown) => {
-						this.#calls.delete(reject);
-						reject(this.reason(error));
-					},
-				);
-			});
+			const { promise, resolve, reject } = Promise.withResolvers<CoreValue | undefined>();
+			// When the guest's stack is taken down in its first turn, so is the caller's: nobody is left to handle what `abandon` rejects.
+			promise.catch(() => {});
+			this.#calls.add(reject);
+			promising(...args).then(
+				(value) => {
+					this.#calls.delete(reject);
+					resolve(value);
+				},
+				(error: unknown) => {
+					this.#calls.delete(reject);
+					reject(this.reason(error));
+				},
+			);
+			return promise;
 		};
 	}
 

@@ -110,10 +110,15 @@ export class Instance {
 		return found !== undefined && "call" in found ? found : undefined;
 	}
 
-	/** Ends whatever runs or waits in the sandbox (its callers get `reason`) and gives back what its handles hold of the host. */
-	dispose(reason: unknown): void {
+	/** Ends whatever runs or waits in the sandbox: its callers get `reason`. */
+	interrupt(reason: unknown): void {
 		this.#gate.fail(reason);
 		this.#gate.abandon();
+	}
+
+	/** As `interrupt`, and gives back what its handles hold of the host. */
+	dispose(reason: unknown): void {
+		this.interrupt(reason);
 		this.store.dispose();
 	}
 

@@ -1,7 +1,7 @@
 import { CompileCache } from "../engine/mod.ts";
 import { SkerryError } from "../fault/mod.ts";
 import { linkComponent, type LoadedComponent, loadComponent } from "../link/mod.ts";
-import { SandboxPool } from "../pool/mod.ts";
+import { type PooledSandbox, SandboxPool } from "../pool/mod.ts";
 import { BufferMeter, type ByteSink, createHttpClient } from "../sys/mod.ts";
 import {
 	createHttpHandler,
@@ -66,16 +66,28 @@ export async function serve(options: ServeOptions): Promise<Server> {
 	const meter = new BufferMeter();
 	const output = (stream: "stdout" | "stderr"): ByteSink =>
 		createLineSink(limits.output, (line) => options.onOutput?.(stream, line));
-	const pool = new SandboxPool(linked, () => ({
-		env: options.env,
-		stdout: output("stdout"),
-		stderr: output("stderr"),
-		http: { outbound: { policy, client }, meter },
-		...(options.onDenied === undefined ? {} : { onDenied: options.onDenied }),
-	}));
+	const watchdog = new Watchdog<PooledSandbox>({
+		limit: limits.hold,
+		live: () => pool.live,
+		onStopped: (sandbox) => {
+			const message = `killed: held the thread for ${limits.hold} ms (limit "hold")`;
+			sandbox.interrupt(new SkerryError("guest/killed", message));
+		},
+	});
+	const pool = new SandboxPool(
+		linked,
+		() => ({
+			env: options.env,
+			stdout: output("stdout"),
+			stderr: output("stderr"),
+			http: { outbound: { policy, client }, meter },
+			...(options.onDenied === undefined ? {} : { onDenied: options.onDenied }),
+		}),
+		(live) => watchdog.count(live),
+	);
 	const handler = createHttpHandler({
-		acquire: (): GuestHandler => {
-			const sandbox = pool.acquire();
+		acquire: async (): Promise<GuestHandler> => {
+			const sandbox = await pool.acquire();
 			return {
 				context: sandbox.context,
 				call: async (request, response) => {
@@ -88,14 +100,6 @@ export async function serve(options: ServeOptions): Promise<Server> {
 		client,
 		meter,
 		...(options.onRequest === undefined ? {} : { onRequest: options.onRequest }),
-	});
-	const watchdog = new Watchdog({
-		limit: limits.hold,
-		live: () => pool.live,
-		onStopped: (sandbox) => {
-			const message = `killed: held the thread for ${limits.hold} ms (limit "hold")`;
-			sandbox.end(new SkerryError("guest/killed", message));
-		},
 	});
 	let listener: HttpListener;
 	try {

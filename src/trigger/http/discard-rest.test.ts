@@ -6,6 +6,18 @@ import { answerTo, type Handle, serving } from "../../../test/http-site.ts";
 test("100 Continue is sent when the guest reads, and an unread body does not hold the connection", async () => {
 	const handle: Handle = async (guest, request, outparam) => {
 		const path = guest.call("[method]incoming-request.path-with-query", request);
+		if (path === "/echo") {
+			const incoming = guest.ok("[method]incoming-request.consume", request);
+			const source = guest.ok("[method]incoming-body.stream", incoming);
+			const { body } = guest.start(outparam);
+			const sink = guest.ok("[method]outgoing-body.write", body);
+			await new Promise(setImmediate);
+			await guest.readAll(source, (chunk) => guest.write(sink, chunk));
+			guest.drop("input-stream", source);
+			guest.drop("output-stream", sink);
+			guest.ok("[static]outgoing-body.finish", body, undefined);
+			return;
+		}
 		await guest.respond(outparam, 200, path === "/read" ? (await guest.consume(request, "request")).text : "unread");
 	};
 	await serving(
@@ -13,6 +25,7 @@ test("100 Continue is sent when the guest reads, and an unread body does not hol
 		async ({ url, idle }) => {
 			for (const [path, text, continued] of [
 				["/read", "hello", true],
+				["/echo", "hello", true],
 				["/ignore", "unread", false],
 			] as const) {
 				const request = send(`${url}${path}`, {

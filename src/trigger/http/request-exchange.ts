@@ -40,7 +40,8 @@ export class RequestExchange {
 	readonly #id: string;
 	readonly #request: IncomingMessage;
 	readonly #response: ServerResponse;
-	readonly #continueDue: boolean;
+	/** The client waits for `100 Continue` before it sends the body, and the guest may still want that. */
+	#continueDue: boolean;
 	readonly #limits: TriggerLimits;
 	readonly #counts: ExchangeOptions["counts"];
 	readonly #options: HttpHandlerOptions;
@@ -56,6 +57,8 @@ export class RequestExchange {
 	#outcome: RequestOutcome = "answered";
 	#reason: string | undefined;
 	#error: unknown;
+	/** The guest has taken the request's body. */
+	#consumed: () => boolean = () => false;
 	#bodyEnd: () => "open" | "finished" | "aborted" = () => "finished";
 
 	constructor({ id, request, response, continueDue, limits, counts, options }: ExchangeOptions) {
@@ -111,11 +114,13 @@ export class RequestExchange {
 				...target,
 				rawHeaders: this.#request.rawHeaders,
 				body: new IncomingMessageSource(this.#request, {
-					onStart: () => {
-						if (this.#continueDue && !this.#response.headersSent) this.#response.writeContinue();
+					onStart: () => this.#continue(),
+					onDone: () => {
+						this.#continueDue = false;
 					},
 				}),
 			});
+			this.#consumed = () => request.consumed;
 			const response = createResponseOutparam({
 				respond: (result) => this.#respond(guest, result),
 				abandon: () => this.#fail(500, "failed", "the guest dropped its response-outparam without a response"),
@@ -158,6 +163,8 @@ export class RequestExchange {
 				headers.push("content-length", String(body.sink.keptBytes));
 			}
 		}
+		// A guest that streams its answer may read the request meanwhile; behind the head it is too late to ask for that.
+		if (status < 400 && body?.sink.end === "open" && this.#consumed()) this.#continue();
 		this.#response.writeHead(status, headers);
 		if (bodiless || body === undefined) {
 			this.#response.end();
@@ -178,6 +185,12 @@ export class RequestExchange {
 			if (!this.#response.destroyed && !this.#response.writableEnded) this.#response.flushHeaders();
 		});
 		return true;
+	}
+
+	#continue(): void {
+		if (!this.#continueDue || this.#response.headersSent) return;
+		this.#continueDue = false;
+		this.#response.writeContinue();
 	}
 
 	/** RFC 9110, 6.4.1: these have no body, whatever the guest writes. */
