@@ -142,7 +142,11 @@ export class PooledSandbox {
 		this.#ended = true;
 		this.#release();
 		this.interrupt(reason);
-		this.#instance?.dispose(reason);
-		this.context.end();
+		// The context first: its end allows the guest's handles to go in any order.
+		try {
+			this.context.end();
+		} finally {
+			this.#instance?.dispose(reason);
+		}
 	}
 }
