@@ -72,13 +72,19 @@ export const PARTS: readonly Part[] = [
 	{
 		name: "pool",
 		holds: "per-app sandbox pools, queues, limits",
-		uses: ["engine", "wasi", "app"],
+		uses: ["link", "wasi"],
 		node: true,
 		files: 1,
 	},
-	{ name: "trigger", holds: "what starts a call: HTTP", uses: ["pool", "app"], node: true, files: 8 },
-	{ name: "server", holds: "listening, routing, the life of the process", uses: ["trigger"], node: true, files: 4 },
-	{ name: "build", holds: "source → component, cached by content", uses: ["app"], node: true, files: 9 },
+	{ name: "trigger", holds: "what starts a call: HTTP", uses: ["wasi"], node: true, files: 8 },
+	{
+		name: "server",
+		holds: "listening, routing, the life of the process",
+		uses: ["pool", "trigger"],
+		node: true,
+		files: 4,
+	},
+	{ name: "build", holds: "source → component, cached by content", uses: [], node: true, files: 9 },
 	{
 		name: "embed",
 		holds: "the public embedding API: `Engine`, over linking and WASI",
@@ -89,7 +95,7 @@ export const PARTS: readonly Part[] = [
 	{
 		name: "cli",
 		holds: "the command line: one file per command, loaded lazily",
-		uses: ["embed", "server", "build"],
+		uses: ["app", "build", "embed", "server"],
 		node: true,
 		files: 21,
 	},
