@@ -13,17 +13,20 @@ export interface PoolUsage {
 export class SandboxPool {
 	readonly #linked: Linked;
 	readonly #options: () => WasiOptions;
+	readonly #maxHandles: number;
 	readonly #onCount: (live: number) => void;
 	readonly #live = new Set<PooledSandbox>();
 	#created = 0;
 
 	/**
 	 * @param options what the next sandbox gets of WASI; called once for each
+	 * @param maxHandles how many handles each component instance may have
 	 * @param onCount told how many sandboxes are in use, whenever that changes and before guest code runs
 	 */
-	constructor(linked: Linked, options: () => WasiOptions, onCount: (live: number) => void) {
+	constructor(linked: Linked, options: () => WasiOptions, maxHandles: number, onCount: (live: number) => void) {
 		this.#linked = linked;
 		this.#options = options;
+		this.#maxHandles = maxHandles;
 		this.#onCount = onCount;
 	}
 
@@ -43,7 +46,7 @@ export class SandboxPool {
 		this.#live.add(sandbox);
 		this.#onCount(this.#live.size);
 		try {
-			await sandbox.start(this.#linked);
+			await sandbox.start(this.#linked, this.#maxHandles);
 		} catch (error) {
 			sandbox.end(error);
 			throw error;
@@ -85,11 +88,11 @@ export class PooledSandbox {
 	}
 
 	/** Instantiates the component. Rejects with a Trap, or with the reason that `interrupt` was given. */
-	start(linked: Linked): Promise<void> {
+	start(linked: Linked, maxHandles: number): Promise<void> {
 		return this.#run(() => {
 			this.#starting = true;
 			try {
-				if (!this.#ended) this.#instance = instantiate(linked, this.context);
+				if (!this.#ended) this.#instance = instantiate(linked, this.context, maxHandles);
 			} finally {
 				this.#starting = false;
 			}

@@ -4,6 +4,8 @@ export interface ServerLimits {
 	readonly hold: number;
 	/** Bytes of standard output, and as many of standard error, that reach the log per call. */
 	readonly output: number;
+	/** Handles that a component instance of a guest may have at a time. */
+	readonly handles: number;
 }
 
 export const DEFAULT_SERVER_LIMITS: ServerLimits = {
@@ -11,4 +13,6 @@ export const DEFAULT_SERVER_LIMITS: ServerLimits = {
 	hold: 5_000,
 	// A stack trace and what led to it.
 	output: 64 * 1024,
+	// A guest has a few dozen; one with thousands of timers has a pollable for each. What a handle holds is bounded elsewhere.
+	handles: 10_000,
 };

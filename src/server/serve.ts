@@ -83,6 +83,7 @@ export async function serve(options: ServeOptions): Promise<Server> {
 			http: { outbound: { policy, client }, meter },
 			...(options.onDenied === undefined ? {} : { onDenied: options.onDenied }),
 		}),
+		limits.handles,
 		(live) => watchdog.count(live),
 	);
 	const handler = createHttpHandler({
