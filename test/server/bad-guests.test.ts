@@ -175,7 +175,7 @@ const GUESTS: readonly BadGuest[] = [
 		name: "takes handles without end",
 		wat: "(loop $again (drop (call $fields)) (br $again))",
 		...EARLY,
-		reason: /limit/,
+		reason: /handle table is full \(limit "handles": 10000\)/,
 	},
 	{
 		name: "takes all the memory there is, and touches the end of it",
