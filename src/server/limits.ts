@@ -13,6 +13,7 @@ export const DEFAULT_SERVER_LIMITS: ServerLimits = {
 	hold: 5_000,
 	// A stack trace and what led to it.
 	output: 64 * 1024,
-	// A guest has a few dozen; one with thousands of timers has a pollable for each. What a handle holds is bounded elsewhere.
-	handles: 10_000,
+	// A guest should have a few dozen, but StarlingMonkey (componentize-js 0.23) leaks a pollable for every 8 KiB of a body that it
+	// reads: enough for one of 8 GB. At some 100 bytes each, a guest that takes them on purpose gets some 100 MB.
+	handles: 1_000_000,
 };
