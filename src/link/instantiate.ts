@@ -60,7 +60,7 @@ export class Instance {
 	readonly #trampolines: WasmExtern[] = [];
 	readonly #lifted: (ComponentFunction | undefined)[] = [];
 	readonly #host: ComponentFunction[];
-	/** Whether calls into the guest can wait: only where a host function is there to wait for. */
+	/** Whether the host's calls into the guest can wait: only where a host function is there to wait for. */
 	readonly #blocking: boolean;
 
 	constructor(linked: Linked, context: unknown, maxHandles?: number) {
@@ -81,7 +81,17 @@ export class Instance {
 			if (fn === undefined) throw new Error(`unbound import ${slot.path.join("#")}`);
 			return hostFunction(slot.type, (...args) => fn(this.store.context, ...args));
 		});
-		for (const step of plan.steps) this.#run(step);
+		try {
+			for (const step of plan.steps) this.#run(step);
+		} catch (error) {
+			// What start functions got of the host before one of them failed is given back.
+			try {
+				this.dispose(error);
+			} catch {
+				// The start function failed first.
+			}
+			throw error;
+		}
 		this.exports = this.#export(plan.exports);
 	}
 
@@ -137,7 +147,7 @@ export class Instance {
 			}
 			case "resource": {
 				const { resource, destructor } = step;
-				const core = destructor === null ? null : this.#gate.wrapExport(this.#resolve(destructor), this.#blocking);
+				const core = destructor === null ? null : this.#wrap(destructor, step.instance);
 				this.store.resources.set(resource, {
 					instance: this.#component(step.instance),
 					destructor: core === null ? null : (rep) => core(rep as number),
@@ -162,6 +172,11 @@ export class Instance {
 
 	#resolve(item: CoreItem): WasmExtern {
 		return item.kind === "trampoline" ? this.#trampolines[item.index] : this.#core(item.slot).exports[item.name];
+	}
+
+	/** A function of the component instance as other guests call it. */
+	#wrap(item: CoreItem, instance: number): CoreFunction {
+		return this.#gate.wrapExport(this.#resolve(item), this.#linked.plan.waits[instance] ?? true);
 	}
 
 	#options(options: PlanOptions): CanonicalOptions {
@@ -201,8 +216,10 @@ export class Instance {
 		if (lifted === undefined) {
 			const plan = this.#linked.plan.lifted[ref.index];
 			if (plan === undefined) throw new Error(`plan has no lifted function ${ref.index}`);
+			// A watchdog knows a call by its promise, so the host's calls have one even where nothing can wait.
 			const core = this.#gate.wrapExport(this.#resolve(plan.core), this.#blocking);
-			lifted = canonLift(plan.type, core, this.#options(plan.options), this.#component(plan.instance));
+			const nested = this.#wrap(plan.core, plan.instance);
+			lifted = canonLift(plan.type, core, this.#options(plan.options), this.#component(plan.instance), nested);
 			this.#lifted[ref.index] = lifted;
 		}
 		return lifted;

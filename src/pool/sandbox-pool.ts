@@ -145,7 +145,7 @@ export class PooledSandbox {
 		this.#ended = true;
 		this.#release();
 		this.interrupt(reason);
-		// The context first: its end allows the guest's handles to go in any order.
+		// The context first: a body whose context has ended can be dropped in any order.
 		try {
 			this.context.end();
 		} finally {

@@ -6,7 +6,7 @@ export {
 	type ModuleInterface,
 	moduleTypeOf,
 } from "./interface.ts";
-export { matchCoreExternType, matchCoreModuleType, printCoreFunctionType } from "./match.ts";
+export { matchCoreExternType, matchCoreModuleType } from "./match.ts";
 export { decodeNames, type ModuleNames } from "./names.ts";
 export { isComponent, isCoreModule, isWasm } from "./preamble.ts";
 export { decodeProducers, type Producer } from "./producers.ts";

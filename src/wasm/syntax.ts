@@ -13,7 +13,7 @@ export interface FieldSyntax {
 	readonly mutable: boolean;
 }
 
-export type CompositeTypeSyntax =
+type CompositeTypeSyntax =
 	| {
 			readonly kind: "func";
 			readonly params: readonly ValueTypeSyntax[];

@@ -74,6 +74,8 @@ export class RequestExchange {
 	/** Never rejects. Settles when the guest's call is over. */
 	async run(): Promise<void> {
 		this.#counts.requestsInFlight++;
+		// A write that loses the race against a disconnect; the close tells of it.
+		this.#response.on("error", () => {});
 		this.#response.on("finish", () => {
 			// Node says so of a connection that was cut, too.
 			this.#sent = !this.#request.socket.destroyed;
@@ -281,6 +283,8 @@ export class RequestExchange {
 	#release(guest: GuestHandler, reason: unknown): void {
 		this.#counts.guestsInUse--;
 		try {
+			// First of all the context: when that has ended, what the guest's handles hold may be dropped in any order.
+			guest.context.end();
 			guest.end(reason);
 		} catch (error) {
 			this.#note(this.#outcome, describe(error), error);
