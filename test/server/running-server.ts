@@ -152,7 +152,7 @@ export class RunningServer implements AsyncDisposable {
 }
 
 /** Waits at most five seconds. */
-async function until(condition: () => boolean, what: string): Promise<void> {
+export async function until(condition: () => boolean, what: string): Promise<void> {
 	const deadline = performance.now() + 5_000;
 	while (!condition()) {
 		if (performance.now() > deadline) assert.fail(`waited in vain for ${what}`);
