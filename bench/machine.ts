@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
-import { cpus, release, totalmem, type } from "node:os";
+import { cpus, loadavg, release, totalmem, type } from "node:os";
 
 /** What a figure depends on besides the programs. */
 export interface Machine {
@@ -9,6 +9,8 @@ export interface Machine {
 	readonly cores: number;
 	readonly memoryBytes: number;
 	readonly system: string;
+	/** Processes that wanted a core in the minute before the run: well above 0, others were using the machine. */
+	readonly loadAverage: number;
 }
 
 export function describeMachine(): Machine {
@@ -17,6 +19,7 @@ export function describeMachine(): Machine {
 		cores: allowedCores()?.length ?? cpus().length,
 		memoryBytes: totalmem(),
 		system: `${type()} ${release()} ${process.arch}`,
+		loadAverage: loadavg()[0] ?? 0,
 	};
 }
 

@@ -21,7 +21,7 @@ it("renderHttp: every result, what failed and what is absent", () => {
 		date: "2026-11-21T00:00:00.000Z",
 		command: "npm run bench -- http",
 		commit: null,
-		machine: { cpu: "Test CPU", cores: 2, memoryBytes: 8e9, system: "Linux 6 x64" },
+		machine: { cpu: "Test CPU", cores: 2, memoryBytes: 8e9, system: "Linux 6 x64", loadAverage: 0.5 },
 		load: { tool: "wrk", version: "4.1.0", connections: 32, seconds: 3, rounds: 3, warmupSeconds: 2 },
 		cores: null,
 		peers: [{ peer: "node:http", version: "26.0.0", isolation: "none" }],
@@ -45,7 +45,7 @@ it("renderHttp: every result, what failed and what is absent", () => {
 	};
 	assert.equal(
 		renderHttp(report),
-		`Test CPU, 2 cores, 8 GB, Linux 6 x64
+		`Test CPU, 2 cores, 8 GB, Linux 6 x64, load average 0.5 before
 wrk 4.1.0: 32 connections, medians of 3 rounds of 3 s after 2 s of warm-up; NOT PINNED: server and load share cores
 
 hello

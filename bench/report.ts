@@ -55,7 +55,7 @@ export interface HttpReport {
 export function renderHttp(report: HttpReport): string {
 	const { machine, load, cores } = report;
 	const lines = [
-		`${machine.cpu}, ${machine.cores} cores, ${bytes(machine.memoryBytes)}, ${machine.system}`,
+		`${machine.cpu}, ${machine.cores} cores, ${bytes(machine.memoryBytes)}, ${machine.system}, load average ${figure(machine.loadAverage)} before`,
 		`${load.tool} ${load.version}: ${load.connections} connections, medians of ${load.rounds} rounds of ${load.seconds} s after ${load.warmupSeconds} s of warm-up; ` +
 			(cores === null
 				? "NOT PINNED: server and load share cores"
@@ -120,7 +120,7 @@ function bytes(value: number): string {
 }
 
 /** Columns as wide as their widest cell; the first two, which are words, to the left. */
-export function renderTable(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
+function renderTable(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
 	const widths = head.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]?.length ?? 0)));
 	return [head, ...rows].map((row) =>
 		row

@@ -5,6 +5,7 @@ export {
 	type ExportedFunction,
 	type Exports,
 	type Grants,
+	type GuestResource,
 	type ImportedClass,
 	type ImportedFunction,
 	type ImportedInterface,

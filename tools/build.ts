@@ -20,7 +20,7 @@ for (const path of globSync("**/*.d.ts", { cwd: dist })) {
 	writeFileSync(file, text.replaceAll(/(?<=(?:from |import\()["']\.[^"']*)\.ts(?=["'])/g, ".js"));
 }
 
-const sources = globSync("**/*.ts", { cwd: join(root, "src"), exclude: ["**/*.test.ts"] });
+const sources = globSync("**/*.ts", { cwd: join(root, "src"), exclude: ["**/*.test.ts", "**/*.fixture.ts"] });
 const built = new Set(globSync("**/*.js", { cwd: dist }));
 const missing = sources.filter((path) => !built.has(path.replace(/\.ts$/, ".js")));
 if (missing.length > 0) throw new Error(`Not built: ${missing.join(", ")}`);

@@ -29,10 +29,12 @@ test("a clean tree passes, and every file of it is seen", () => {
 		files.map(({ path, part, isTest, imports }) => [path, part, isTest, imports.length]),
 		[
 			["src/engine/mod.ts", "engine", false, 0],
+			["src/high/mod.ts", "high", false, 0],
 			["src/index.ts", "index", false, 1],
 			["src/low/low.ts", "low", false, 0],
 			["src/low/mod.ts", "low", false, 1],
-			["src/middle/mod.test.ts", "middle", true, 2],
+			["src/middle/guest.fixture.ts", "middle", true, 1],
+			["src/middle/mod.test.ts", "middle", true, 3],
 			["src/middle/mod.ts", "middle", false, 1],
 		],
 	);
@@ -61,7 +63,8 @@ const cases: readonly [fixture: string, ...expected: [Violation["rule"], file: s
 	["unknown-part", ["unknown-part", "src/stray/mod.ts", "stray is not in tools/parts.ts"]],
 	["resolve", ["resolve", middle, "line 1 imports ./gone.ts, which is no source file"]],
 	["parse", ["parse", middle, "cannot be parsed: Unexpected token"]],
-	["unknowable", ["parse", middle, "line 1 imports what cannot be known"]],
+	["unknowable", ["resolve", middle, "line 1 imports what only the run shows"]],
+	["test-only", ["resolve", middle, "line 1 imports ./guest.fixture.ts, which is for tests"]],
 ];
 
 for (const [fixture, ...expected] of cases) {
@@ -111,8 +114,8 @@ const marked = (parts: string, graph: string) =>
 test("the drawing shows the parts that exist and replaces only what is between the markers", () => {
 	const table =
 		"| Part | Holds | Stands on |\n| --- | --- | --- |\n| `low` | the lowest | – |\n| `middle` | over low | low |\n" +
-		"| `engine` | beside middle | low |\n";
-	const graph = "```mermaid\ngraph TD\n\tengine\n\tindex --> middle\n\tlow\n\tmiddle --> low\n```\n";
+		"| `engine` | beside middle | low |\n| `high` | over all | middle, engine |\n";
+	const graph = "```mermaid\ngraph TD\n\tengine\n\thigh\n\tindex --> middle\n\tlow\n\tmiddle --> low\n```\n";
 	const drawn = drawArchitecture(marked("old\n", "older\n"), scan("clean"), RULES);
 	assert.equal(drawn, marked(table, graph));
 	assert.equal(drawArchitecture(drawn, scan("clean"), RULES), drawn);

@@ -51,9 +51,8 @@ function signatureOf(type: FunctionType): Signature {
 
 function toSignature(type: FunctionType): Signature {
 	const elements = type.params.map((param) => param.type);
-	const types = type.result === null ? elements : [...elements, type.result];
-	const gated = type.async ? "async functions" : types.map(findGated).find((found) => found !== null);
-	if (gated !== undefined && gated !== null) {
+	const gated = findUnsupported(type);
+	if (gated !== null) {
 		throw new SkerryError("link/unsupported", `Cannot link a function: ${gated} are not supported yet`);
 	}
 	const resultSlots = type.result === null ? [] : flattenType(type.result);
@@ -93,6 +92,14 @@ function contains(type: ValueType, kind: ValueType["kind"]): boolean {
 	return type.kind === kind || parts(type).some((part) => contains(part, kind));
 }
 
+/** What keeps a function from being lifted or lowered here, in the plural; `null` when nothing does. */
+export function findUnsupported(type: FunctionType): string | null {
+	if (type.async) return "async functions";
+	const types = type.params.map((param) => param.type);
+	if (type.result !== null) types.push(type.result);
+	return types.map(findGated).find((found) => found !== null) ?? null;
+}
+
 function findGated(type: ValueType): string | null {
 	for (const kind of ["stream", "future", "error-context"] as const) {
 		if (contains(type, kind)) return `${kind} values`;
@@ -106,15 +113,23 @@ class LiftedFunction implements ComponentFunction {
 	readonly instance: ComponentInstance;
 	readonly #signature: Signature;
 	readonly #core: CoreFunction;
+	readonly #nested: CoreFunction;
 	readonly #postReturn: CoreFunction | null;
 	readonly #context: Context;
 	readonly #enteredFromHost: readonly ComponentInstance[] | null;
 
-	constructor(type: FunctionType, core: CoreFunction, options: CanonicalOptions, instance: ComponentInstance) {
+	constructor(
+		type: FunctionType,
+		core: CoreFunction,
+		options: CanonicalOptions,
+		instance: ComponentInstance,
+		nested: CoreFunction,
+	) {
 		this.type = type;
 		this.instance = instance;
 		this.#signature = signatureOf(type);
 		this.#core = core;
+		this.#nested = nested;
 		this.#postReturn = options.postReturn;
 		this.#context = new Context(options, instance);
 		this.#enteredFromHost = instance.enteredFrom(null);
@@ -132,7 +147,7 @@ class LiftedFunction implements ComponentFunction {
 		const flat = this.#lowerArguments(args, scope, entered, carried);
 		let result: CoreValue | undefined | Promise<CoreValue | undefined>;
 		try {
-			result = this.#core(...flat);
+			result = carried ? this.#nested(...flat) : this.#core(...flat);
 			if (!(result instanceof Promise)) return this.#return(result, scope, entered, carried);
 		} catch (error) {
 			throw this.instance.store.fail(error);
@@ -220,14 +235,15 @@ class LiftedFunction implements ComponentFunction {
 	}
 }
 
-/** `canon lift`: the component function that calls `core`. */
+/** `canon lift`: the component function that calls `core`; `nested` in its place when another guest calls. */
 export function canonLift(
 	type: FunctionType,
 	core: CoreFunction,
 	options: CanonicalOptions,
 	instance: ComponentInstance,
+	nested: CoreFunction = core,
 ): ComponentFunction {
-	return new LiftedFunction(type, core, options, instance);
+	return new LiftedFunction(type, core, options, instance, nested);
 }
 
 /** `canon lower`: the core function that calls `callee`. It returns a promise when the callee does. */

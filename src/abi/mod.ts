@@ -1,5 +1,5 @@
 /** The canonical ABI: values between component functions and core code, handles, and the state of component instances. */
-export { canonLift, canonLower, hostFunction } from "./call.ts";
+export { canonLift, canonLower, findUnsupported, hostFunction } from "./call.ts";
 export { canonResourceDrop, canonResourceNew, canonResourceRep } from "./resources.ts";
 export {
 	type CanonicalOptions,

@@ -61,7 +61,7 @@ test("rule 4: a full table traps, and takes handles again once one was removed",
 	const table = new HandleTable(count, 3);
 	const handle = new ResourceHandle({ name: "" }, 0, null);
 	assert.deepEqual([table.add(handle), table.add(handle), table.add(handle)], [1, 2, 3]);
-	assert.throws(() => table.add(handle), { name: "Trap", message: "handle table is full" });
+	assert.throws(() => table.add(handle), { name: "Trap", message: `handle table is full (limit "handles": 3)` });
 	table.remove(2);
 	assert.equal(table.add(handle), 2);
 	assert.equal(count.handles, 3);

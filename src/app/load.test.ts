@@ -42,6 +42,7 @@ describe("a manifest that is right", () => {
 name = "shop"
 version = "1.2.3"
 description = "Sells things"
+try = ["curl {url}/"]
 
 [[trigger.http]]
 route = "/..."
@@ -59,6 +60,7 @@ source = "app.wasm"
 			name: "shop",
 			version: "1.2.3",
 			description: "Sells things",
+			try: ["curl {url}/"],
 			folder,
 			file: join(folder, "skerry.toml"),
 			triggers: { http: [{ route: "/...", component: "front-end" }] },
@@ -117,7 +119,7 @@ describe("a manifest with one mistake names it, its line and its key", () => {
 			message: /unknown key `colour`$/,
 			line: 3,
 			key: "application.colour",
-			hint: /the keys here are name, version, description$/,
+			hint: /the keys here are name, version, description, try$/,
 		},
 		{
 			name: "a key that Object.prototype has",

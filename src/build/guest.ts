@@ -63,7 +63,7 @@ const answer = async (event) => {
 		if (response instanceof Response) return response;
 		throw new TypeError("fetch returned no Response");
 	} catch (error) {
-		console.error(error instanceof Error ? \`\${error}\\n\${error.stack}\` : error);
+		console.error(error instanceof Error ? \`\${error}\\n\${error.stack}\`.trimEnd() : error);
 		return new Response("Internal Server Error\\n", { status: 500 });
 	}
 };

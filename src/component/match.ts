@@ -20,10 +20,15 @@ export class ResourceBindings {
 	/** The definitions (see `validate/identity.ts`) that were matched: of the type, to what was supplied for each. */
 	readonly definitions: Map<object, object>;
 
-	constructor(bindable: Iterable<ResourceType> = [], outer?: ResourceBindings) {
+	/** What is matched under its own quantifier (a type of instances, a component) must not share its definitions with the outside. */
+	constructor(
+		bindable: Iterable<ResourceType> = [],
+		outer?: ResourceBindings,
+		definitions: Map<object, object> = outer?.definitions ?? new Map(),
+	) {
 		this.#bindable = new Set(bindable);
 		this.#outer = outer;
-		this.definitions = outer?.definitions ?? new Map();
+		this.definitions = definitions;
 	}
 
 	/** What has been bound so far. */
@@ -122,7 +127,10 @@ class Matcher {
 
 	#instance(actual: InstanceType, expected: InstanceType): string | null {
 		// A type of instances (not an instance) introduces resources: each side's stand for one another
-		const bindings = new ResourceBindings(expected.resources, this.#expected);
+		const bindings =
+			expected.resources === undefined
+				? this.#expected
+				: new ResourceBindings(expected.resources, this.#expected, new Map());
 		const inner = new Matcher(this.#actual, bindings, this.#visit);
 		return inner.#exports(actual.exports, expected.exports, "instance export");
 	}
@@ -143,7 +151,7 @@ class Matcher {
 
 	#component(actual: ComponentType, expected: ComponentType): string | null {
 		// The other way round for imports: what is expected to be imported supplies what is imported
-		const supplied = new ResourceBindings(actual.importedResources, this.#actual);
+		const supplied = new ResourceBindings(actual.importedResources, this.#actual, new Map());
 		const imports = new Matcher(this.#expected, supplied, this.#visit);
 		for (const [name, type] of actual.imports) {
 			const offer = expected.imports.get(name);
@@ -151,7 +159,7 @@ class Matcher {
 			const mismatch = imports.extern(offer, type);
 			if (mismatch !== null) return `type mismatch in import \`${name}\`: ${mismatch}`;
 		}
-		const created = new ResourceBindings(expected.createdResources, this.#expected);
+		const created = new ResourceBindings(expected.createdResources, this.#expected, new Map());
 		return new Matcher(supplied, created, this.#visit).#exports(actual.exports, expected.exports, "export");
 	}
 

@@ -3,6 +3,7 @@ import { existsSync, globSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { array, assert as check, double, integer, nat, property, record } from "fast-check";
 import { SkerryError } from "../fault/mod.ts";
+import { decodeModuleInterface, type SectionInfo } from "../wasm/mod.ts";
 import { decodeComponent } from "./decode.ts";
 import { validateComponent } from "./validate.ts";
 import { printWit } from "./wit/print.ts";
@@ -16,13 +17,20 @@ function corpus(): readonly Uint8Array[] {
 	return files.map((file) => readFileSync(file)).filter((bytes) => bytes.length < 110_000);
 }
 
-/** Where component sections lie: mutations inside of code would hit nothing. */
+/** Where what is decoded lies: mutations in code, data and custom sections would hit nothing. */
 function structuralBytes(bytes: Uint8Array): readonly number[] {
 	const component = decodeComponent(bytes);
 	const offsets: number[] = [];
-	for (const { name, offset, size } of component.sections) {
-		const length = name === "core module" || name.startsWith("custom") ? 12 : size;
-		for (let i = 0; i < length; i++) offsets.push(offset + i);
+	const add = (sections: readonly SectionInfo[], opaque: ReadonlySet<string>): void => {
+		for (const { name, offset, size } of sections) {
+			const length = opaque.has(name) || name.startsWith("custom") ? 12 : size;
+			for (let i = 0; i < length; i++) offsets.push(offset + i);
+		}
+	};
+	add(component.sections, new Set(["core module"]));
+	for (const definition of component.definitions) {
+		if (definition.kind !== "core module") continue;
+		add(decodeModuleInterface(definition.bytes, definition.offset).sections, new Set(["code", "data", "element"]));
 	}
 	return offsets;
 }

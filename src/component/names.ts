@@ -117,7 +117,7 @@ function checkVersion(version: string): string | null {
 }
 
 function parseDependency(key: string, rest: string, text: string): ParsedName | NameFault {
-	const [, inner, integrity] = /^<([^<>]*)>(?:,integrity=<([^<>]*)>)?$/.exec(rest) ?? [];
+	const [, inner, integrity] = /^<([^,]*)>(?:,integrity=<([^<>]*)>)?$/.exec(rest) ?? [];
 	if (inner === undefined) return fault(`\`${text}\` is not in kebab case`);
 	if (integrity !== undefined && !INTEGRITY.test(integrity)) return fault(`\`${integrity}\` is not integrity metadata`);
 	switch (key) {

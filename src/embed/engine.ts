@@ -1,12 +1,11 @@
 import { readFile } from "node:fs/promises";
 
+import type { GuestResource } from "../abi/mod.ts";
 import type { ExternType } from "../component/mod.ts";
 import { CompileCache, webAssembly } from "../engine/mod.ts";
 import { inFile, SkerryError } from "../fault/mod.ts";
 import {
-	type HostFunction,
 	type HostImports,
-	type HostInterface,
 	type Instance,
 	instantiate,
 	type Linked,
@@ -16,15 +15,7 @@ import {
 import { createWasiContext, WASI_HOST, type WasiContext } from "../wasi/mod.ts";
 import { callExport, createExports, type Exports } from "./exports.ts";
 import { type Grants, SHARED_CLIENT, toWasiOptions } from "./grants.ts";
-import {
-	givenName,
-	type ImportedFunction,
-	type ImportedInterface,
-	type Imports,
-	strayImports,
-	toHostFunction,
-	toHostInterface,
-} from "./imports.ts";
+import { type Imports, toHostImports } from "./imports.ts";
 
 export interface LoadOptions {
 	/** What the host gives beside WASI. An interface of WASI given here takes the place of Skerry's own. */
@@ -77,22 +68,11 @@ async function readSource(source: Source): Promise<Uint8Array> {
 }
 
 function hostImports(wanted: ReadonlyMap<string, ExternType>, imports: Imports): HostImports {
-	const interfaces: HostInterface<any>[] = [];
-	const functions: Record<string, HostFunction<any>> = {};
-	const used = new Set<string>();
-	for (const [name, type] of wanted) {
-		const given = givenName(name, imports);
-		if (given === undefined) continue;
-		used.add(given);
-		const value = imports[given];
-		if (type.kind === "instance") interfaces.push(toHostInterface(name, type.type, value as ImportedInterface));
-		else if (type.kind === "func") functions[name] = toHostFunction(type.type, value as ImportedFunction);
-	}
-	const stray = strayImports(imports, used, wanted.keys());
+	const { host, stray } = toHostImports(wanted, imports);
 	if (stray.length > 0) {
 		throw new SkerryError("link/missing-imports", `Cannot link the component: it does not import ${stray.join(", ")}`);
 	}
-	return { ...WASI_HOST, interfaces: [...interfaces, ...WASI_HOST.interfaces], functions };
+	return { ...WASI_HOST, ...host, interfaces: [...host.interfaces, ...WASI_HOST.interfaces] };
 }
 
 /** A component that is ready to run. */
@@ -141,7 +121,12 @@ export class Sandbox implements Disposable {
 
 	constructor(linked: Linked, context: WasiContext) {
 		this.#context = context;
-		this.#instance = instantiate(linked, context);
+		try {
+			this.#instance = instantiate(linked, context);
+		} catch (error) {
+			context.end();
+			throw error;
+		}
 		this.exports = createExports(linked.plan.exports, (path, args) => this.call(path, args));
 	}
 
@@ -153,6 +138,11 @@ export class Sandbox implements Disposable {
 		return await callExport(fn, path.join("#"), args);
 	}
 
+	/** Drops a resource of the guest that a call returned: its destructor runs. */
+	async drop(resource: GuestResource): Promise<void> {
+		await this.#instance.store.drop(resource);
+	}
+
 	/** Handles that the guest holds now. */
 	get handles(): number {
 		return this.#instance.store.handles;
@@ -160,7 +150,10 @@ export class Sandbox implements Disposable {
 
 	/** Ends what runs or waits in it; the callers get an error. Idempotent. */
 	[Symbol.dispose](): void {
-		this.#instance.dispose(new SkerryError("guest/killed", "the sandbox was disposed"));
-		this.#context.end();
+		try {
+			this.#context.end();
+		} finally {
+			this.#instance.dispose(new SkerryError("guest/killed", "the sandbox was disposed"));
+		}
 	}
 }

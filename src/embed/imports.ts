@@ -1,18 +1,19 @@
 import { GuestResource } from "../abi/mod.ts";
 import { type ExternType, type FunctionType, type InstanceType, toCamelCase } from "../component/mod.ts";
 import { nearest } from "../fault/mod.ts";
-import type { HostFunction, HostInterface, HostResource } from "../link/mod.ts";
+import type { HostFunction, HostImports, HostInterface, HostResource } from "../link/mod.ts";
 
 /**
- * What an embedder gives to a component: per import name an object with functions and classes, or a function.
- * Names may leave the version out. Functions and methods are in camelCase; a resource is a class in PascalCase.
+ * What an embedder gives to a component: per import name an object with functions and classes; what the world imports directly,
+ * a function or a class. Interfaces may leave the version out. Functions and methods are in camelCase, or named as in the binary;
+ * a resource is a class in PascalCase.
  *
  * - a function whose WIT result is `result<T, E>` returns the `T`, or throws a `ComponentError` with the `E`
  * - a resource is a class: its constructor, methods and static methods are the resource's; `[Symbol.dispose]` is called when the
  *   guest drops its last handle
  * - a promise makes the guest wait
  */
-export type Imports = Readonly<Record<string, ImportedInterface | ImportedFunction>>;
+export type Imports = Readonly<Record<string, ImportedInterface | ImportedFunction | ImportedClass>>;
 export type ImportedFunction = (...args: any[]) => unknown;
 export type ImportedInterface = Readonly<Record<string, ImportedFunction | ImportedClass>>;
 export type ImportedClass = new (...args: any[]) => object;
@@ -54,7 +55,7 @@ function toPascalCase(name: string): string {
  * One of an embedder's interfaces as the linker takes it, made to the shape that the component wants of it.
  * What the embedder's object lacks is left out: the linker lists it.
  */
-export function toHostInterface(name: string, wanted: InstanceType, given: ImportedInterface): HostInterface<unknown> {
+function toHostInterface(name: string, wanted: InstanceType, given: ImportedInterface): HostInterface<unknown> {
 	const functions: Record<string, HostFunction<unknown>> = {};
 	const resources: Record<string, HostResource<unknown>> = {};
 	for (const [member, type] of wanted.exports) {
@@ -62,10 +63,38 @@ export function toHostInterface(name: string, wanted: InstanceType, given: Impor
 			const fn = memberFunction(member, given);
 			if (fn !== undefined) functions[member] = toHostFunction(type.type, fn);
 		} else if (isResource(type) && typeof given[toPascalCase(member)] === "function") {
-			resources[member] = { drop: (_, rep: Partial<Disposable>) => rep[Symbol.dispose]?.() };
+			resources[member] = DISPOSED;
 		}
 	}
 	return { name, functions, resources };
+}
+
+const DISPOSED: HostResource<unknown> = { drop: (_, rep: Partial<Disposable>) => rep[Symbol.dispose]?.() };
+
+/**
+ * All that a component imports, out of what the embedder gives. `stray` are the names that it does not import, each with the
+ * nearest that it does.
+ */
+export function toHostImports(
+	wanted: ReadonlyMap<string, ExternType>,
+	imports: Imports,
+): { readonly host: HostImports; readonly stray: readonly string[] } {
+	const interfaces: HostInterface<unknown>[] = [];
+	const functions: Record<string, HostFunction<unknown>> = {};
+	const resources: Record<string, HostResource<unknown>> = {};
+	const used = new Set<string>();
+	for (const [name, type] of wanted) {
+		const given = givenName(name, type, imports);
+		if (given === undefined) continue;
+		used.add(given);
+		if (type.kind === "instance") {
+			interfaces.push(toHostInterface(name, type.type, imports[given] as ImportedInterface));
+		} else if (type.kind === "func") {
+			const fn = memberFunction(name, imports as ImportedInterface);
+			if (fn !== undefined) functions[name] = toHostFunction(type.type, fn);
+		} else if (typeof imports[given] === "function") resources[name] = DISPOSED;
+	}
+	return { host: { interfaces, functions, resources }, stray: strayImports(imports, used, wanted.keys()) };
 }
 
 function isResource(type: ExternType): boolean {
@@ -98,7 +127,7 @@ function memberFunction(member: string, given: ImportedInterface): ImportedFunct
 }
 
 /** A function in JavaScript's manner (values or exceptions) as the linker takes it (explicit results). */
-export function toHostFunction(type: FunctionType, fn: ImportedFunction): HostFunction<unknown> {
+function toHostFunction(type: FunctionType, fn: ImportedFunction): HostFunction<unknown> {
 	if (type.result?.kind !== "result") return (_, ...args) => fn(...args);
 	return (_, ...args) => {
 		try {
@@ -120,15 +149,20 @@ function err(error: unknown): unknown {
 	throw error;
 }
 
-/** The name under which the embedder gave an import: exact, without its version, or (for the linker's message) the nearest. */
-export function givenName(wanted: string, imports: Imports): string | undefined {
-	if (wanted in imports) return wanted;
-	const base = wanted.replace(/@.*$/, "");
-	return base in imports ? base : undefined;
+/** The name under which the embedder gave an import, if it did. */
+function givenName(wanted: string, type: ExternType, imports: Imports): string | undefined {
+	const names = [wanted];
+	if (type.kind === "instance") names.push(wanted.replace(/@.*$/, ""));
+	else if (isResource(type)) names.push(toPascalCase(wanted));
+	else if (type.kind === "func") {
+		const resource = parseMember(wanted)?.resource;
+		names.push(resource === undefined ? toCamelCase(wanted) : toPascalCase(resource));
+	}
+	return names.find((name) => Object.hasOwn(imports, name));
 }
 
 /** Names among `imports` that the component does not import, each with the nearest that it does. */
-export function strayImports(imports: Imports, used: ReadonlySet<string>, wanted: Iterable<string>): string[] {
+function strayImports(imports: Imports, used: ReadonlySet<string>, wanted: Iterable<string>): string[] {
 	const names = [...wanted];
 	return Object.keys(imports)
 		.filter((name) => !used.has(name))

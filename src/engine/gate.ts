@@ -2,7 +2,7 @@ import type { CoreFunction, CoreValue } from "../abi/mod.ts";
 import type { CoreFunctionType } from "../component/mod.ts";
 import { SkerryError, Trap } from "../fault/mod.ts";
 import { STATUS_DONE, STATUS_FAILED, STATUS_WAITING, TRAMPOLINE_IMPORTS } from "./trampolines.ts";
-import { toTrap } from "./traps.ts";
+import { hostFault, toTrap } from "./traps.ts";
 import { webAssembly, type WasmExtern, type WasmGlobal, type WasmInstance, type WasmModule } from "./v8.ts";
 
 interface Waiter {
@@ -10,6 +10,8 @@ interface Waiter {
 }
 
 const KILLED = -1;
+
+const CANNOT_BLOCK = "cannot block a synchronous task before returning";
 
 /**
  * The border between one sandbox's guests and the host. Every host function is called through it, so that the guest can wait,
@@ -22,6 +24,8 @@ export class Gate {
 	/** Why the guest was ended. Once set, each of the sandbox's host calls ends in a trap. */
 	#fault: unknown;
 	#failed = false;
+	/** A start function is on the stack, which V8 cannot suspend. */
+	#starting = false;
 	readonly #waiters = new Set<Waiter>();
 	/** Calls into the guest that have not returned: how to reject them. */
 	readonly #calls = new Set<(reason: unknown) => void>();
@@ -74,19 +78,18 @@ export class Gate {
 	#guard(fn: CoreFunction, result: string | undefined): CoreFunction {
 		const nothing = result === undefined ? undefined : result === "i64" ? 0n : 0;
 		return (...args) => {
+			// The last wait never began: V8 refused it, and the guest caught the refusal.
+			if (this.#pending !== undefined) this.fail(new Trap(CANNOT_BLOCK));
 			if (this.#failed) return nothing;
-			if (this.#pending !== undefined) {
-				// The last wait never began: V8 refused it, and the guest caught the refusal.
-				this.fail(new Trap("cannot block a synchronous task before returning"));
-				return nothing;
-			}
 			try {
 				const value = fn(...args);
 				if (!(value instanceof Promise)) return value;
 				this.#pending = value;
-				this.#status.value = STATUS_WAITING;
+				if (this.#starting) this.fail(new Trap(CANNOT_BLOCK));
+				else if (this.#failed) this.fail(this.#fault);
+				else this.#status.value = STATUS_WAITING;
 			} catch (error) {
-				this.fail(toTrap(error));
+				this.fail(hostFault(error));
 			}
 			return nothing;
 		};
@@ -98,7 +101,7 @@ export class Gate {
 		this.#pending = undefined;
 		this.#status.value = STATUS_DONE;
 		return new Promise((resolve) => {
-			if (pending === undefined || this.#failed) {
+			if (pending === undefined) {
 				resolve(KILLED);
 				return;
 			}
@@ -114,7 +117,7 @@ export class Gate {
 				},
 				(error: unknown) => {
 					if (!this.#waiters.delete(waiter)) return;
-					this.fail(toTrap(error));
+					this.fail(hostFault(error));
 					resolve(KILLED);
 				},
 			);
@@ -128,47 +131,57 @@ export class Gate {
 			this.#fault = reason;
 		}
 		this.#status.value = STATUS_FAILED;
+		// Nobody will wait for it any more: should it fail, that is no news.
+		this.#pending?.catch(() => {});
+		this.#pending = undefined;
 		const waiters = [...this.#waiters];
 		this.#waiters.clear();
 		for (const waiter of waiters) waiter.settle(KILLED);
 	}
 
 	/**
-	 * Wraps a guest's export for the host. With `blocking`, the call can wait in host functions and always returns a promise.
-	 * What ends the call is thrown as a `Trap`, or as what `fail` was given.
+	 * Wraps a guest's export for its callers. With `blocking`, the call can wait in host functions and returns a promise, unless a
+	 * start function makes it: there nothing can wait. What ends the call is thrown as a `Trap`, or as what `fail` was given.
 	 */
 	wrapExport(exported: WasmExtern, blocking: boolean): CoreFunction {
 		if (typeof exported !== "function") throw new TypeError("not a core function");
 		const fn = exported as CoreFunction;
-		if (!blocking) {
-			return (...args) => {
-				try {
-					return fn(...args);
-				} catch (error) {
-					throw this.reason(error);
-				}
-			};
-		}
+		const direct: CoreFunction = (...args) => {
+			let result: CoreValue | undefined;
+			try {
+				result = fn(...args) as CoreValue | undefined;
+			} catch (error) {
+				throw this.reason(error);
+			}
+			if (this.#pending !== undefined) throw this.reason(undefined);
+			return result;
+		};
+		if (!blocking) return direct;
 		const promising = webAssembly().promising(fn as (...args: CoreValue[]) => CoreValue | undefined);
-		return (...args) =>
-			new Promise((resolve, reject) => {
-				this.#calls.add(reject);
-				promising(...args).then(
-					(value) => {
-						this.#calls.delete(reject);
-						resolve(value);
-					},
-					(error: unknown) => {
-						this.#calls.delete(reject);
-						reject(this.reason(error));
-					},
-				);
-			});
+		return (...args) => {
+			if (this.#starting) return direct(...args);
+			const { promise, resolve, reject } = Promise.withResolvers<CoreValue | undefined>();
+			// When the guest's stack is taken down in its first turn, so is the caller's: nobody is left to handle what `abandon` rejects.
+			promise.catch(() => {});
+			this.#calls.add(reject);
+			promising(...args).then(
+				(value) => {
+					this.#calls.delete(reject);
+					resolve(value);
+				},
+				(error: unknown) => {
+					this.#calls.delete(reject);
+					reject(this.reason(error));
+				},
+			);
+			return promise;
+		};
 	}
 
 	/** Instantiates a core module; its start function runs, and cannot wait. */
 	instantiate(module: WasmModule, imports: Record<string, Record<string, WasmExtern>>): WasmInstance {
 		const { Instance, LinkError } = webAssembly();
+		this.#starting = true;
 		try {
 			return new Instance(module, imports);
 		} catch (error) {
@@ -177,11 +190,15 @@ export class Gate {
 				throw new SkerryError("link/instantiation", `Cannot instantiate a core module: ${message}`, { cause: error });
 			}
 			throw this.reason(error);
+		} finally {
+			this.#starting = false;
 		}
 	}
 
 	/** Why a guest really ended: `error` is what V8 reported. */
 	reason(error: unknown): unknown {
+		// A wait that was asked for and never began: V8 refused it.
+		if (this.#pending !== undefined) this.fail(new Trap(CANNOT_BLOCK, { cause: error }));
 		return this.#failed ? this.#fault : toTrap(error);
 	}
 }

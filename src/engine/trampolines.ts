@@ -46,7 +46,7 @@ export const TRAMPOLINE_IMPORTS = {
 } as const;
 
 /** A module that exports one trampoline per type, named by its index, and imports what they call. At most one result each. */
-export function encodeTrampolines(types: readonly CoreFunctionType[]): Uint8Array {
+function encodeTrampolines(types: readonly CoreFunctionType[]): Uint8Array {
 	const typeSection = new Writer();
 	typeSection.u32(RESULTS.length + 1 + types.length);
 	for (const result of RESULTS) writeFunctionType(typeSection, ["i32"], [result]);

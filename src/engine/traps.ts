@@ -8,18 +8,27 @@ import { webAssembly } from "./v8.ts";
  */
 export function toTrap(error: unknown): unknown {
 	if (error instanceof SkerryError) return error;
-	const { RuntimeError, Exception } = webAssembly();
+	const { RuntimeError, SuspendError, Exception } = webAssembly();
 	if (error instanceof Exception) return new Trap("uncaught exception", { cause: error });
-	if (!(error instanceof Error)) return error;
-	const { name, message } = error;
-	const known = TRAPS.find(([text]) => message.startsWith(text));
-	if (!(error instanceof RuntimeError) && name !== "SuspendError" && name !== "RangeError") return error;
-	return new Trap(known?.[1] ?? message, { cause: error, frames: guestFrames(error) });
+	if (error instanceof RuntimeError || error instanceof SuspendError || isStackOverflow(error)) {
+		const known = TRAPS.find(([text]) => error.message.startsWith(text));
+		return new Trap(known?.[1] ?? error.message, { cause: error, frames: guestFrames(error) });
+	}
+	return error;
+}
+
+/** What a host function threw is kept as it is; only that the stack came to its end there is the guest's doing. */
+export function hostFault(error: unknown): unknown {
+	return isStackOverflow(error) ? toTrap(error) : error;
+}
+
+function isStackOverflow(error: unknown): error is RangeError {
+	return error instanceof RangeError && error.message === "Maximum call stack size exceeded";
 }
 
 /** The guest's frames of a V8 stack, innermost first: `function+0xoffset`, without the host's own frames. */
-function guestFrames(error: unknown): string[] {
-	const stack = error instanceof Error ? (error.stack ?? "") : "";
+function guestFrames(error: Error): string[] {
+	const stack = error.stack ?? "";
 	const frames: string[] = [];
 	for (const line of stack.split("\n")) {
 		const match = /^\s*at (?:(.*?) \()?wasm:\/\/wasm\/([^:]*):wasm-function\[(\d+)\]:(0x[0-9a-f]+)\)?$/.exec(line);

@@ -38,6 +38,7 @@ interface V8WebAssembly {
 	readonly CompileError: typeof Error;
 	readonly LinkError: typeof Error;
 	readonly RuntimeError: typeof Error;
+	readonly SuspendError: typeof Error;
 	readonly Exception: new (...args: never[]) => object;
 	compile(bytes: Uint8Array): Promise<WasmModule>;
 	promising<F extends AnyFunction>(fn: F): (...args: Parameters<F>) => Promise<ReturnType<F>>;

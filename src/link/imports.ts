@@ -1,4 +1,5 @@
 import {
+	type ComponentType,
 	type ExternType,
 	isCompatible,
 	matchExternType,
@@ -13,8 +14,10 @@ import type { HostFunctionSlot } from "./plan.ts";
 export interface HostImports {
 	/** Found by exact name first, then by a compatible version; one without a version serves every version. */
 	readonly interfaces: readonly HostInterface<any>[];
-	/** Functions imported directly by the world. */
+	/** Functions imported directly by the world, methods of its resources among them. */
 	readonly functions?: Readonly<Record<string, HostFunction<any>>>;
+	/** Resources imported directly by the world. */
+	readonly resources?: Readonly<Record<string, HostResource<any>>>;
 	/** Why a whole import cannot be had here, where there is more to say than its name. */
 	readonly explain?: (name: string) => string | undefined;
 }
@@ -29,9 +32,9 @@ export interface Binding {
  * Binds the imports of a component to what the host offers.
  * @throws SkerryError `link/missing-imports`, listing every import that is missing or of another type, with the nearest name
  */
-export function bindImports(imports: ReadonlyMap<string, ExternType>, host: HostImports): Binding {
-	const binder = new Binder(host, resourcesOf(imports.values()));
-	for (const [name, type] of imports) binder.import(name, type);
+export function bindImports(component: ComponentType, host: HostImports): Binding {
+	const binder = new Binder(host, component.importedResources ?? []);
+	for (const [name, type] of component.imports) binder.import(name, type);
 	binder.check();
 	return binder;
 }
@@ -55,7 +58,9 @@ class Binder implements Binding {
 			return;
 		}
 		if (type.kind === "type" && type.type.kind === "resource") {
-			this.#problems.push(`${name}: a resource that is not in an interface cannot be given by the host yet`);
+			const found = this.#host.resources?.[name];
+			if (found === undefined) this.#missing(name, Object.keys(this.#host.resources ?? {}));
+			else this.resources.set(type.type.resource, found);
 			return;
 		}
 		if (type.kind !== "instance") return;
@@ -141,14 +146,6 @@ class Binder implements Binding {
 			"link/missing-imports",
 			`Cannot link the component: ${what} missing or mistyped\n${this.#problems.map((p) => `  - ${p}`).join("\n")}`,
 		);
-	}
-}
-
-/** Every resource that these imports introduce. */
-function* resourcesOf(types: Iterable<ExternType>): Iterable<ResourceType> {
-	for (const type of types) {
-		if (type.kind === "instance") yield* resourcesOf(type.type.exports.values());
-		else if (type.kind === "type" && type.type.kind === "resource") yield type.type.resource;
 	}
 }
 

@@ -8,8 +8,10 @@ import {
 	type Definition,
 	type ExternType,
 	flattenFunctionType,
+	type FunctionType,
 	type ResourceType,
 } from "../component/mod.ts";
+import { findUnsupported } from "../abi/mod.ts";
 import { compileTrampolines } from "../engine/mod.ts";
 import { SkerryError } from "../fault/mod.ts";
 import type {
@@ -24,6 +26,7 @@ import type {
 	Step,
 	Trampoline,
 } from "./plan.ts";
+import { findWaiting } from "./reach.ts";
 import { type InstanceRef, type Item, type ModuleRef, Scope, type TypeItem } from "./scope.ts";
 
 /**
@@ -74,6 +77,7 @@ class Inliner {
 		return {
 			modules: this.#modules,
 			instances: this.#instances,
+			waits: findWaiting(this.#instances.length, this.#lifted, this.#steps),
 			coreInstances: this.#coreInstances,
 			lifted: this.#lifted,
 			host: this.#host,
@@ -248,7 +252,7 @@ class Inliner {
 		switch (canon.op) {
 			case "lift": {
 				const options = planOptions(canon.options, scope, offset);
-				const type = scope.functionType(canon.type);
+				const type = supported(scope.functionType(canon.type), offset);
 				const index = this.#lifted.length;
 				this.#lifted.push({ core: scope.coreItem("func", canon.func), options, type, instance: scope.instance });
 				scope.funcs.push({ kind: "lift", index, type });
@@ -257,7 +261,7 @@ class Inliner {
 			case "lower": {
 				const callee = scope.func(canon.func);
 				const options = planOptions(canon.options, scope, offset);
-				const type = flattenFunctionType(callee.type, "lower");
+				const type = flattenFunctionType(supported(callee.type, offset), "lower");
 				this.#trampoline(scope, { kind: "lower", callee, options, instance: scope.instance }, type);
 				break;
 			}
@@ -293,8 +297,15 @@ class Inliner {
 	}
 }
 
+function supported(type: FunctionType, offset: number): FunctionType {
+	const feature = findUnsupported(type);
+	if (feature !== null) throw unsupported(`${feature} (asynchronous components)`, offset);
+	return type;
+}
+
 function planOptions(options: CanonOptions, scope: Scope, offset: number): PlanOptions {
-	if (options.async || options.callback !== null) throw unsupported("the canonical option async", offset);
+	if (options.async || options.callback !== null)
+		throw unsupported("the canonical option async (asynchronous components)", offset);
 	if (options.gc || options.coreType !== null) throw unsupported("the canonical option gc", offset);
 	return {
 		encoding: options.encoding,

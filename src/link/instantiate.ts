@@ -43,10 +43,11 @@ export type InstanceExport =
 
 /**
  * One instance of a component with everything in it: a sandbox. `strategy` fresh: new core instances and memories.
+ * @param maxHandles how many handles each of its component instances may have; the specification's bound by default
  * @throws Trap when a start function traps; SkerryError `link/instantiation`
  */
-export function instantiate(linked: Linked, context: unknown): Instance {
-	return new Instance(linked, context);
+export function instantiate(linked: Linked, context: unknown, maxHandles?: number): Instance {
+	return new Instance(linked, context, maxHandles);
 }
 
 export class Instance {
@@ -59,12 +60,12 @@ export class Instance {
 	readonly #trampolines: WasmExtern[] = [];
 	readonly #lifted: (ComponentFunction | undefined)[] = [];
 	readonly #host: ComponentFunction[];
-	/** Whether calls into the guest can wait: only where a host function is there to wait for. */
+	/** Whether the host's calls into the guest can wait: only where a host function is there to wait for. */
 	readonly #blocking: boolean;
 
-	constructor(linked: Linked, context: unknown) {
+	constructor(linked: Linked, context: unknown, maxHandles?: number) {
 		this.#linked = linked;
-		this.store = new Store(context);
+		this.store = new Store(context, maxHandles);
 		const { plan } = linked;
 		this.#blocking = plan.host.length > 0;
 		for (const parent of plan.instances) {
@@ -80,7 +81,17 @@ export class Instance {
 			if (fn === undefined) throw new Error(`unbound import ${slot.path.join("#")}`);
 			return hostFunction(slot.type, (...args) => fn(this.store.context, ...args));
 		});
-		for (const step of plan.steps) this.#run(step);
+		try {
+			for (const step of plan.steps) this.#run(step);
+		} catch (error) {
+			// What start functions got of the host before one of them failed is given back.
+			try {
+				this.dispose(error);
+			} catch {
+				// The start function failed first.
+			}
+			throw error;
+		}
 		this.exports = this.#export(plan.exports);
 	}
 
@@ -100,10 +111,15 @@ export class Instance {
 		return found !== undefined && "call" in found ? found : undefined;
 	}
 
-	/** Ends whatever runs or waits in the sandbox (its callers get `reason`) and gives back what its handles hold of the host. */
-	dispose(reason: unknown): void {
+	/** Ends whatever runs or waits in the sandbox: its callers get `reason`. */
+	interrupt(reason: unknown): void {
 		this.#gate.fail(reason);
 		this.#gate.abandon();
+	}
+
+	/** As `interrupt`, and gives back what its handles hold of the host. */
+	dispose(reason: unknown): void {
+		this.interrupt(reason);
 		this.store.dispose();
 	}
 
@@ -131,7 +147,7 @@ export class Instance {
 			}
 			case "resource": {
 				const { resource, destructor } = step;
-				const core = destructor === null ? null : this.#gate.wrapExport(this.#resolve(destructor), this.#blocking);
+				const core = destructor === null ? null : this.#wrap(destructor, step.instance);
 				this.store.resources.set(resource, {
 					instance: this.#component(step.instance),
 					destructor: core === null ? null : (rep) => core(rep as number),
@@ -156,6 +172,11 @@ export class Instance {
 
 	#resolve(item: CoreItem): WasmExtern {
 		return item.kind === "trampoline" ? this.#trampolines[item.index] : this.#core(item.slot).exports[item.name];
+	}
+
+	/** A function of the component instance as other guests call it. */
+	#wrap(item: CoreItem, instance: number): CoreFunction {
+		return this.#gate.wrapExport(this.#resolve(item), this.#linked.plan.waits[instance] ?? true);
 	}
 
 	#options(options: PlanOptions): CanonicalOptions {
@@ -195,8 +216,10 @@ export class Instance {
 		if (lifted === undefined) {
 			const plan = this.#linked.plan.lifted[ref.index];
 			if (plan === undefined) throw new Error(`plan has no lifted function ${ref.index}`);
+			// A watchdog knows a call by its promise, so the host's calls have one even where nothing can wait.
 			const core = this.#gate.wrapExport(this.#resolve(plan.core), this.#blocking);
-			lifted = canonLift(plan.type, core, this.#options(plan.options), this.#component(plan.instance));
+			const nested = this.#wrap(plan.core, plan.instance);
+			lifted = canonLift(plan.type, core, this.#options(plan.options), this.#component(plan.instance), nested);
 			this.#lifted[ref.index] = lifted;
 		}
 		return lifted;

@@ -22,7 +22,7 @@ export function loadComponent(bytes: Uint8Array): LoadedComponent {
  */
 export async function linkComponent(loaded: LoadedComponent, host: HostImports, cache: CompileCache): Promise<Linked> {
 	// Imports first: what is missing tells a user more than what cannot be linked yet.
-	const binding = bindImports(loaded.type.imports, host);
+	const binding = bindImports(loaded.type, host);
 	const plan = createPlan(loaded.component, loaded.type);
 	const modules = await Promise.all(plan.modules.map(({ bytes, offset }) => cache.compile(bytes, offset)));
 	return { plan, modules, functions: plan.host.map((slot) => binding.function(slot)), resources: binding.resources };

@@ -86,6 +86,8 @@ export interface Plan {
 	readonly modules: readonly { readonly bytes: Uint8Array; readonly offset: number }[];
 	/** Parent of each component instance; the first is the root and has none. */
 	readonly instances: readonly (number | null)[];
+	/** For each component instance, whether a call into it may have to wait for the host. */
+	readonly waits: readonly boolean[];
 	readonly coreInstances: number;
 	readonly lifted: readonly LiftedFunction[];
 	readonly host: readonly HostFunctionSlot[];

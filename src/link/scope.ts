@@ -74,10 +74,9 @@ export class Scope implements TypeSpace {
 	}
 
 	enclosing(count: number): Scope {
-		let scope: Scope | null = this;
-		for (let i = 0; i < count && scope !== null; i++) scope = scope.outer;
-		if (scope === null) throw new Error(`validated component has no enclosing component ${count}`);
-		return scope;
+		if (count === 0) return this;
+		if (this.outer === null) throw new Error(`validated component has no enclosing component ${count}`);
+		return this.outer.enclosing(count - 1);
 	}
 
 	coreItem(sort: CoreSort, index: number): CoreItem {

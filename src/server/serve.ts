@@ -1,7 +1,7 @@
 import { CompileCache } from "../engine/mod.ts";
 import { SkerryError } from "../fault/mod.ts";
 import { linkComponent, type LoadedComponent, loadComponent } from "../link/mod.ts";
-import { SandboxPool } from "../pool/mod.ts";
+import { type PooledSandbox, SandboxPool } from "../pool/mod.ts";
 import { BufferMeter, type ByteSink, createHttpClient } from "../sys/mod.ts";
 import {
 	createHttpHandler,
@@ -66,16 +66,29 @@ export async function serve(options: ServeOptions): Promise<Server> {
 	const meter = new BufferMeter();
 	const output = (stream: "stdout" | "stderr"): ByteSink =>
 		createLineSink(limits.output, (line) => options.onOutput?.(stream, line));
-	const pool = new SandboxPool(linked, () => ({
-		env: options.env,
-		stdout: output("stdout"),
-		stderr: output("stderr"),
-		http: { outbound: { policy, client }, meter },
-		...(options.onDenied === undefined ? {} : { onDenied: options.onDenied }),
-	}));
+	const watchdog = new Watchdog<PooledSandbox>({
+		limit: limits.hold,
+		live: () => pool.live,
+		onStopped: (sandbox) => {
+			const message = `killed: held the thread for ${limits.hold} ms (limit "hold")`;
+			sandbox.interrupt(new SkerryError("guest/killed", message));
+		},
+	});
+	const pool = new SandboxPool(
+		linked,
+		() => ({
+			env: options.env,
+			stdout: output("stdout"),
+			stderr: output("stderr"),
+			http: { outbound: { policy, client }, meter },
+			...(options.onDenied === undefined ? {} : { onDenied: options.onDenied }),
+		}),
+		limits.handles,
+		(live) => watchdog.count(live),
+	);
 	const handler = createHttpHandler({
-		acquire: (): GuestHandler => {
-			const sandbox = pool.acquire();
+		acquire: async (): Promise<GuestHandler> => {
+			const sandbox = await pool.acquire();
 			return {
 				context: sandbox.context,
 				call: async (request, response) => {
@@ -88,14 +101,6 @@ export async function serve(options: ServeOptions): Promise<Server> {
 		client,
 		meter,
 		...(options.onRequest === undefined ? {} : { onRequest: options.onRequest }),
-	});
-	const watchdog = new Watchdog({
-		limit: limits.hold,
-		live: () => pool.live,
-		onStopped: (sandbox) => {
-			const message = `killed: held the thread for ${limits.hold} ms (limit "hold")`;
-			sandbox.end(new SkerryError("guest/killed", message));
-		},
 	});
 	let listener: HttpListener;
 	try {
@@ -126,7 +131,7 @@ function findHandler({ type }: LoadedComponent): string {
 	const names = [...type.exports.keys()];
 	const found = names.find((name) => HANDLER.test(name));
 	if (found !== undefined) return found;
-	const later = names.find((name) => /^wasi:http\/handler@/.test(name));
+	const later = names.find((name) => name.startsWith("wasi:http/handler@"));
 	if (later !== undefined) {
 		const version = /@(\d+\.\d+)/.exec(later)?.[1];
 		throw new SkerryError(

@@ -49,25 +49,29 @@ export interface WatchdogOptions<S extends Watched> {
  */
 export class Watchdog<S extends Watched> implements Disposable {
 	readonly #worker: Worker;
+	readonly #cells: Int32Array;
 	readonly #timer: NodeJS.Timeout;
 
 	constructor(options: WatchdogOptions<S>) {
 		const memory = new SharedArrayBuffer(CELLS * Int32Array.BYTES_PER_ELEMENT);
 		const cells = new Int32Array(memory);
 		let stopped = 0;
+		this.#cells = cells;
 		this.#timer = setInterval(() => {
-			let guests = 0;
-			for (const _ of options.live()) guests++;
-			Atomics.store(cells, GUESTS, guests);
 			Atomics.add(cells, BEAT, 1);
 			const now = Atomics.load(cells, STOPPED);
 			if (now === stopped) return;
 			stopped = now;
-			for (const sandbox of [...options.live()]) if (sandbox.lost) options.onStopped(sandbox);
+			for (const sandbox of options.live()) if (sandbox.lost) options.onStopped(sandbox);
 		}, TICK_MS).unref();
 		const ticks = Math.max(2, Math.ceil(options.limit / TICK_MS));
 		this.#worker = new Worker(WORKER, { eval: true, workerData: { memory, ticks, tick: TICK_MS } });
 		this.#worker.unref();
+	}
+
+	/** How many guests there are now. Told before a guest gets the thread: one that never gives it back is counted by then. */
+	count(guests: number): void {
+		Atomics.store(this.#cells, GUESTS, guests);
 	}
 
 	[Symbol.dispose](): void {

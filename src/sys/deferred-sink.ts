@@ -64,8 +64,9 @@ export class DeferredSink implements BodySink {
 	}
 
 	ready(): boolean {
+		if (this.#end !== "open") return true;
 		if (this.#target !== undefined) return this.#target.ready();
-		return this.#end !== "open" || this.#keptBytes < this.#options.bound;
+		return this.#keptBytes < this.#options.bound;
 	}
 
 	async wait(): Promise<void> {
@@ -74,17 +75,17 @@ export class DeferredSink implements BodySink {
 	}
 
 	capacity(): number | null {
-		if (this.#target !== undefined) return this.#target.capacity();
 		if (this.#end !== "open") return null;
+		if (this.#target !== undefined) return this.#target.capacity();
 		return this.#options.bound - this.#keptBytes;
 	}
 
 	write(bytes: Uint8Array): void {
+		if (this.#end !== "open" || bytes.length === 0) return;
 		if (this.#target !== undefined) {
 			this.#target.write(bytes);
 			return;
 		}
-		if (this.#end !== "open" || bytes.length === 0) return;
 		this.#kept.push(bytes);
 		this.#keptBytes += bytes.length;
 		this.#options.meter?.add(bytes.length);

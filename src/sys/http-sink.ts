@@ -30,6 +30,7 @@ export class OutgoingMessageSink implements BodySink {
 	readonly #signal = new Signal();
 	#buffered = 0;
 	#flushing = false;
+	#waking = false;
 	#done = false;
 	#peerClosed = false;
 	#failure: HttpFailure | undefined;
@@ -45,7 +46,6 @@ export class OutgoingMessageSink implements BodySink {
 			this.#peerClosed = true;
 			this.#release(this.#buffered);
 		});
-		if (message.destroyed) this.#peerClosed = true;
 	}
 
 	ready(): boolean {
@@ -107,7 +107,7 @@ export class OutgoingMessageSink implements BodySink {
 	}
 
 	#isDestroyed(): boolean {
-		return this.#peerClosed || this.#failure !== undefined;
+		return this.#peerClosed || this.#failure !== undefined || this.#message.destroyed;
 	}
 
 	#isOver(): boolean {
@@ -120,7 +120,13 @@ export class OutgoingMessageSink implements BodySink {
 		this.#buffered -= released;
 		this.#options.meter?.add(-released);
 		if (this.#buffered === 0) this.#flushing = false;
-		this.#signal.fire();
+		if (this.#waking) return;
+		// In another turn of the event loop: a writer whose bytes the kernel takes at once would never let go of this one.
+		this.#waking = true;
+		setImmediate(() => {
+			this.#waking = false;
+			this.#signal.fire();
+		});
 	}
 }
 

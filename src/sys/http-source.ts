@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
 import { HttpFailure, toHttpFailure } from "./http-failure.ts";
 import type { ByteSource } from "./stream.ts";
 import { Signal } from "./signal.ts";
@@ -28,6 +29,7 @@ export class IncomingMessageSource implements BodySource {
 	readonly #message: IncomingMessage;
 	readonly #options: IncomingSourceOptions;
 	readonly #signal = new Signal();
+	#socket: Socket | undefined;
 	#timer: NodeJS.Timeout | undefined;
 	#state: "idle" | "reading" | "ended" | "closed" | "failed" = "idle";
 	#failure: HttpFailure | undefined;
@@ -51,11 +53,6 @@ export class IncomingMessageSource implements BodySource {
 		if (message.destroyed && !message.complete) this.#onClose();
 	}
 
-	/** Bytes that have arrived and were not read yet. */
-	get buffered(): number {
-		return this.#message.readableLength;
-	}
-
 	get rawTrailers(): readonly string[] {
 		return this.#message.rawTrailers;
 	}
@@ -66,6 +63,11 @@ export class IncomingMessageSource implements BodySource {
 	}
 
 	wait(): Promise<void> {
+		if (this.#socket === undefined && this.#state === "reading") {
+			// A server that has answered forgets the request: then only the socket tells of the connection's end.
+			this.#socket = this.#message.socket;
+			this.#socket.on("close", this.#onClose);
+		}
 		if (this.#options.idleTimeout !== undefined && this.#timer === undefined && this.#state === "reading") {
 			this.#timer = setTimeout(() => {
 				this.#fail(new HttpFailure("read-timeout", `no bytes arrived within ${this.#options.idleTimeout} ms`));
@@ -115,6 +117,7 @@ export class IncomingMessageSource implements BodySource {
 		this.#stopTimer();
 		this.#message.off("readable", this.#onReadable);
 		this.#message.off("close", this.#onClose);
+		this.#socket?.off("close", this.#onClose);
 		// Lets Node see its own end, so that the connection can be used again. `#onError` stays: a late error is nobody's.
 		if (state === "ended") this.#message.resume();
 		this.#signal.fire();

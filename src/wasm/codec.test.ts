@@ -8,7 +8,7 @@ import { decodeModule, encodeModule } from "./codec.ts";
 import * as limits from "./limits.ts";
 import type { Module } from "./module.ts";
 import { countImports } from "./module.ts";
-import { decodeNames, encodeNames } from "./names.ts";
+import { decodeNameSection, encodeNameSection } from "./names.ts";
 import { OP } from "./operators.ts";
 import { V8 } from "./v8.fixture.ts";
 
@@ -266,7 +266,7 @@ test("names: every subsection", async () => {
 		(func $fun (local $loc i32) (block $lab)))`;
 	const [section] = decodeModule(await parse(text)).customs;
 	assert.ok(section !== undefined);
-	const names = decodeNames(section.bytes);
+	const names = decodeNameSection(section.bytes);
 	assert.deepEqual(names, {
 		module: "mod",
 		functions: new Map([
@@ -284,9 +284,9 @@ test("names: every subsection", async () => {
 		fields: new Map([[0, new Map([[0, "fi"]])]]),
 		tags: new Map([[0, "tag"]]),
 	});
-	assert.deepEqual(encodeNames(names), section.bytes);
+	assert.deepEqual(encodeNameSection(names), section.bytes);
 	// What is malformed is left out: here the last subsections
-	assert.deepEqual(decodeNames(section.bytes.subarray(0, 30)).tags, new Map());
+	assert.deepEqual(decodeNameSection(section.bytes.subarray(0, 30)).tags, new Map());
 });
 
 test("branch hints", () => {

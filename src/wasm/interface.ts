@@ -136,11 +136,7 @@ function decodeExports(content: Reader, spaces: Spaces, exports: ModuleExport[])
 		const syntax = spaces.items[kind][index];
 		const place = { place: { offset } };
 		if (syntax === undefined) {
-			throw new SkerryError(
-				"component/invalid",
-				`unknown ${kind} ${index}: exported ${kind} index out of bounds`,
-				place,
-			);
+			throw new SkerryError("core/invalid", `unknown ${kind} ${index}: exported ${kind} index out of bounds`, place);
 		}
 		if (names.has(name)) {
 			throw new SkerryError("core/invalid", `duplicate export name \`${name}\` already defined`, place);

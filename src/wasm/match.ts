@@ -49,7 +49,7 @@ function isCoreSubtype(actual: string, expected: string): boolean {
 	return e.heap === kind || (SUPERTYPES.get(kind)?.includes(e.heap) ?? false);
 }
 
-export function printCoreFunctionType(type: CoreFunctionType): string {
+function printCoreFunctionType(type: CoreFunctionType): string {
 	const params = type.params.length === 0 ? "" : ` (param ${type.params.join(" ")})`;
 	const results = type.results.length === 0 ? "" : ` (result ${type.results.join(" ")})`;
 	return `(func${params}${results})`;

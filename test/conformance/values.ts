@@ -1,10 +1,8 @@
 import type { ValueType } from "../../src/component/mod.ts";
 import { headOf, type SExpr, textOf } from "../wast/sexpr.ts";
 
-type List = Extract<SExpr, { kind: "list" }>;
-
 function itemsOf(expr: SExpr | undefined): readonly SExpr[] {
-	return expr?.kind === "list" ? (expr as List).items.slice(1) : [];
+	return expr?.kind === "list" ? expr.items.slice(1) : [];
 }
 
 function number(text: string): number {

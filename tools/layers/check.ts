@@ -93,6 +93,10 @@ function checkFile(file: SourceFile, files: readonly SourceFile[], rules: Rules)
 	for (const problem of file.problems) report("parse", problem);
 	const part = rules.parts.find(({ name }) => name === file.part);
 	if (part === undefined && file.part !== PUBLIC_DOOR) report("unknown-part", `${file.part} is not in tools/parts.ts`);
+	// A part that may use Node may load a package that it has found itself.
+	if (!file.isTest && part?.node !== true) {
+		for (const line of file.unknownImports) report("resolve", `line ${line} imports what only the run shows`);
+	}
 	const allowed = allowedParts(rules).get(file.part) ?? new Set();
 
 	for (const { specifier, target, line } of file.imports) {
@@ -109,6 +113,7 @@ function checkFile(file: SourceFile, files: readonly SourceFile[], rules: Rules)
 			if (!file.isTest) report("resolve", `line ${line} imports ${specifier}, which is no source file`);
 			continue;
 		}
+		if (imported.isTest && !file.isTest) report("resolve", `line ${line} imports ${specifier}, which is for tests`);
 		if (imported.part === file.part) continue;
 		if (!allowed.has(imported.part)) {
 			report("direction", `line ${line} imports ${specifier}: ${file.part} may not use ${imported.part}`);

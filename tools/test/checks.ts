@@ -15,6 +15,7 @@ export const CHECKS: readonly Check[] = [
 	{ name: "lint", command: "oxlint", args: ["--type-aware", "--deny-warnings"] },
 	{ name: "format", command: "oxfmt", args: ["--check"] },
 	{ name: "layers", command: "node", args: ["tools/layers.ts"] },
+	{ name: "lock", command: "node", args: ["tools/lock.ts", "--check"] },
 	{ name: "knip", command: "knip", args: ["--no-progress", "--no-config-hints"] },
 ];
 

@@ -23,7 +23,7 @@ app.get("/fetch", async (c) => {
 	try {
 		return await fetch(url);
 	} catch (error) {
-		return c.text(`Cannot fetch ${url}: ${error}\n`, 502);
+		return c.text(`Cannot fetch ${url}: ${String(error)}\n`, 502);
 	}
 });
 

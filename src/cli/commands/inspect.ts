@@ -10,6 +10,7 @@ export const inspectCommand: CommandModule = {
 	describe(command) {
 		command
 			.argument("<file>", "a .wasm file: a component or a core module")
+			.option("--full", "print the interfaces of the world with their types, too")
 			.option("--json", "print the report as JSON")
 			.addHelpText(
 				"after",
@@ -19,7 +20,7 @@ command can run it. Nothing in the file is executed. The exit status is 65 for a
 
 Examples:
   $ skerry inspect hello.wasm
-  $ skerry inspect hello.wasm --json | jq -r .wit`,
+  $ skerry inspect hello.wasm --full --json | jq -r .wit > hello.wit`,
 			);
 	},
 
@@ -28,7 +29,7 @@ Examples:
 		const report = await withProgress(`Reading ${path}`, async () => {
 			const bytes = await readBytes(file);
 			try {
-				return createReport(path, bytes);
+				return createReport(path, bytes, options["full"] === true);
 			} catch (error) {
 				throw inFile(error, path);
 			}

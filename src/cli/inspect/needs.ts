@@ -1,4 +1,5 @@
 /** What the imports of a component ask of the host, and which command can run it. */
+import { parseInterfaceName } from "../../component/mod.ts";
 
 export interface Need {
 	/** The interfaces as imported. */
@@ -15,38 +16,41 @@ export interface Verdict {
 	readonly reason: string;
 }
 
-interface InterfaceName {
-	/** `namespace:package`. */
+/** A name split into `namespace:package`, interface and version; `undefined` for a name of another form. */
+function splitName(name: string): WasiName | undefined {
+	const parsed = parseInterfaceName(name);
+	if (parsed.kind === "fault") return undefined;
+	return {
+		package: `${parsed.namespace}:${parsed.package}`,
+		interface: parsed.interface,
+		version: parsed.version ?? "",
+	};
+}
+
+interface WasiName {
 	readonly package: string;
 	readonly interface: string;
 	readonly version: string;
-}
-
-/** Splits `namespace:package/interface@version`; `undefined` for a name of another form. */
-function parseInterfaceName(name: string): InterfaceName | undefined {
-	const match = /^([^/@]+)\/([^@]+)(?:@(.+))?$/.exec(name);
-	if (match === null) return undefined;
-	return { package: match[1] ?? "", interface: match[2] ?? "", version: match[3] ?? "" };
 }
 
 /** The last release of WASI 0.2 that the host implements. */
 const LAST_WASI_02 = 12;
 
 /** Released versions of WASI 0.2; a release candidate is another interface. */
-const isWasi02 = ({ version }: InterfaceName): boolean =>
+const isWasi02 = ({ version }: WasiName): boolean =>
 	Number(/^0\.2\.(\d+)$/.exec(version)?.[1] ?? Number.NaN) <= LAST_WASI_02;
-const isWasi03 = ({ package: name, version }: InterfaceName): boolean =>
+const isWasi03 = ({ package: name, version }: WasiName): boolean =>
 	name.startsWith("wasi:") && version.startsWith("0.3.");
 
 interface Rule {
-	readonly matches: (name: InterfaceName) => boolean;
+	readonly matches: (name: WasiName) => boolean;
 	/** `undefined`: it is there for every guest, and shows it nothing of this machine but time and chance. */
 	readonly need: Omit<Need, "interfaces"> | undefined;
 }
 
 const isPart =
 	(name: string, ...interfaces: string[]) =>
-	(given: InterfaceName): boolean =>
+	(given: WasiName): boolean =>
 		given.package === name && isWasi02(given) && (interfaces.length === 0 || interfaces.includes(given.interface));
 
 /** The first that matches counts. */
@@ -81,7 +85,7 @@ const RULES: readonly Rule[] = [
 const UNKNOWN: Rule = { matches: () => true, need: RULES.at(-1)?.need };
 
 function ruleFor(name: string): Rule {
-	const parsed = parseInterfaceName(name);
+	const parsed = splitName(name);
 	return (parsed === undefined ? undefined : RULES.find(({ matches }) => matches(parsed))) ?? UNKNOWN;
 }
 
@@ -108,10 +112,10 @@ export function judgeCommands(imports: readonly string[], exports: readonly stri
 		const { need } = ruleFor(name);
 		return need !== undefined && need.meaning.endsWith("it cannot be run");
 	});
-	const names = exports.map((name) => ({ name, parsed: parseInterfaceName(name) }));
+	const names = exports.map((name) => ({ name, parsed: splitName(name) }));
 	return ENTRIES.map((entry) => {
 		const { command } = entry;
-		const find = (interfaceName: string, accepts: (name: InterfaceName) => boolean) =>
+		const find = (interfaceName: string, accepts: (name: WasiName) => boolean) =>
 			names.find(
 				({ parsed }) => parsed?.package === entry.package && parsed.interface === interfaceName && accepts(parsed),
 			)?.name;

@@ -1,4 +1,5 @@
-import { type Component, decodeComponent } from "../../component/mod.ts";
+import { type Component, decodeComponent, printWit, validateComponent } from "../../component/mod.ts";
+import { renderError, SkerryError } from "../../fault/mod.ts";
 import {
 	type CoreExternType,
 	type CustomSection,
@@ -31,7 +32,7 @@ export interface Report {
 	readonly size: number;
 	readonly imports: readonly string[];
 	readonly exports: readonly string[];
-	/** The interface of a valid component. */
+	/** The imports and exports of a valid component as a WIT world. */
 	readonly wit?: string;
 	/** Why the component is not valid. */
 	readonly invalid?: string;
@@ -40,9 +41,13 @@ export interface Report {
 	readonly root: Part;
 }
 
-/** @throws SkerryError when the bytes are not well-formed. */
-export function createReport(file: string, bytes: Uint8Array): Report {
-	return isCoreModule(bytes) ? reportModule(file, bytes) : reportComponent(file, bytes);
+/**
+ * Describes what `bytes` hold. `full` prints the interfaces of the world, too.
+ *
+ * @throws SkerryError when the bytes are not well-formed.
+ */
+export function createReport(file: string, bytes: Uint8Array, full: boolean): Report {
+	return isCoreModule(bytes) ? reportModule(file, bytes) : reportComponent(file, bytes, full);
 }
 
 function reportModule(file: string, bytes: Uint8Array): Report {
@@ -60,20 +65,36 @@ function reportModule(file: string, bytes: Uint8Array): Report {
 	};
 }
 
-function reportComponent(file: string, bytes: Uint8Array): Report {
+function reportComponent(file: string, bytes: Uint8Array, full: boolean): Report {
 	const component = decodeComponent(bytes);
 	const imports = component.definitions.flatMap((item) => (item.kind === "import" ? item.name.name : []));
 	const exports = component.definitions.flatMap((item) => (item.kind === "export" ? item.name.name : []));
+	const described = describeInterface(component, full);
+	const commands = judgeCommands(imports, exports);
 	return {
 		file,
 		kind: "component",
 		size: bytes.length,
 		imports,
 		exports,
+		...described,
 		needs: findNeeds(imports),
-		commands: judgeCommands(imports, exports),
+		commands: described.invalid === undefined ? commands : commands.map(refuseInvalid),
 		root: describeComponent(component),
 	};
+}
+
+function refuseInvalid({ command }: Verdict): Verdict {
+	return { command, possible: false, reason: "it is not valid" };
+}
+
+function describeInterface(component: Component, full: boolean): Pick<Report, "wit" | "invalid"> {
+	try {
+		return { wit: printWit(validateComponent(component), { full }) };
+	} catch (error) {
+		if (error instanceof SkerryError) return { invalid: renderError(error) };
+		throw error;
+	}
 }
 
 function describeComponent(component: Component): Part {

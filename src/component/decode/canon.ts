@@ -154,7 +154,7 @@ const ASYNC = 6;
 const GC = 9;
 
 /** Binary.md `opts`. An option given twice is well-formed but not valid, which the AST could not show. */
-export function decodeOptions(reader: Reader): CanonOptions {
+function decodeOptions(reader: Reader): CanonOptions {
 	const indices: Partial<Record<(typeof INDEXED)[keyof typeof INDEXED]["key"], number>> = {};
 	let encoding: (typeof ENCODINGS)[number] | undefined;
 	let async = false;

@@ -23,7 +23,7 @@ const SORTS = new Map<number, Sort>([
 	[0x05, "instance"],
 ]);
 
-export function decodeCoreSort(reader: Reader, what: string): CoreSort {
+function decodeCoreSort(reader: Reader, what: string): CoreSort {
 	const start = reader.offset;
 	const byte = reader.u8("a core sort");
 	const sort = CORE_SORTS.get(byte);

@@ -47,7 +47,8 @@ const hasPointers = (types: readonly ValueType[]): boolean => types.some((type) 
 function flatCount(scope: Scope, types: readonly ValueType[]): number {
 	let count = 0;
 	for (const type of types) {
-		scope.work.step(infoOf(type).size);
+		// Flattening visits each node once, and cheaply
+		scope.work.step(Math.ceil(infoOf(type).size / 16));
 		count += flattenType(type).length;
 	}
 	return count;

@@ -6,18 +6,24 @@ import type { TriggerLimits } from "./limits.ts";
  * long, the connection is closed.
  */
 export function discardRest(request: IncomingMessage, limits: TriggerLimits): void {
-	if (request.complete || request.destroyed) {
+	const { socket } = request;
+	if (request.complete || socket.destroyed) {
 		request.resume();
 		return;
 	}
 	let bytes = 0;
-	const timer = setTimeout(() => request.destroy(), limits.discardTime);
+	const timer = setTimeout(() => socket.destroy(), limits.discardTime);
+	const stop = (): void => {
+		clearTimeout(timer);
+		socket.off("close", stop);
+	};
+	// Node forgets a request that is answered: of the end of its connection only the socket tells.
+	socket.on("close", stop);
+	request.on("end", stop);
+	request.on("error", stop);
 	request.on("data", (chunk: Uint8Array) => {
 		bytes += chunk.length;
-		if (bytes > limits.discardBytes) request.destroy();
+		if (bytes > limits.discardBytes) socket.destroy();
 	});
-	request.on("error", () => {});
-	request.on("close", () => clearTimeout(timer));
-	request.on("end", () => clearTimeout(timer));
 	request.resume();
 }

@@ -40,7 +40,8 @@ export class RequestExchange {
 	readonly #id: string;
 	readonly #request: IncomingMessage;
 	readonly #response: ServerResponse;
-	readonly #continueDue: boolean;
+	/** The client waits for `100 Continue` before it sends the body, and the guest may still want that. */
+	#continueDue: boolean;
 	readonly #limits: TriggerLimits;
 	readonly #counts: ExchangeOptions["counts"];
 	readonly #options: HttpHandlerOptions;
@@ -56,6 +57,8 @@ export class RequestExchange {
 	#outcome: RequestOutcome = "answered";
 	#reason: string | undefined;
 	#error: unknown;
+	/** The guest has taken the request's body. */
+	#consumed: () => boolean = () => false;
 	#bodyEnd: () => "open" | "finished" | "aborted" = () => "finished";
 
 	constructor({ id, request, response, continueDue, limits, counts, options }: ExchangeOptions) {
@@ -71,6 +74,8 @@ export class RequestExchange {
 	/** Never rejects. Settles when the guest's call is over. */
 	async run(): Promise<void> {
 		this.#counts.requestsInFlight++;
+		// A write that loses the race against a disconnect; the close tells of it.
+		this.#response.on("error", () => {});
 		this.#response.on("finish", () => {
 			// Node says so of a connection that was cut, too.
 			this.#sent = !this.#request.socket.destroyed;
@@ -109,11 +114,13 @@ export class RequestExchange {
 				...target,
 				rawHeaders: this.#request.rawHeaders,
 				body: new IncomingMessageSource(this.#request, {
-					onStart: () => {
-						if (this.#continueDue && !this.#response.headersSent) this.#response.writeContinue();
+					onStart: () => this.#continue(),
+					onDone: () => {
+						this.#continueDue = false;
 					},
 				}),
 			});
+			this.#consumed = () => request.consumed;
 			const response = createResponseOutparam({
 				respond: (result) => this.#respond(guest, result),
 				abandon: () => this.#fail(500, "failed", "the guest dropped its response-outparam without a response"),
@@ -156,6 +163,8 @@ export class RequestExchange {
 				headers.push("content-length", String(body.sink.keptBytes));
 			}
 		}
+		// A guest that streams its answer may read the request meanwhile; behind the head it is too late to ask for that.
+		if (status < 400 && body?.sink.end === "open" && this.#consumed()) this.#continue();
 		this.#response.writeHead(status, headers);
 		if (bodiless || body === undefined) {
 			this.#response.end();
@@ -176,6 +185,12 @@ export class RequestExchange {
 			if (!this.#response.destroyed && !this.#response.writableEnded) this.#response.flushHeaders();
 		});
 		return true;
+	}
+
+	#continue(): void {
+		if (!this.#continueDue || this.#response.headersSent) return;
+		this.#continueDue = false;
+		this.#response.writeContinue();
 	}
 
 	/** RFC 9110, 6.4.1: these have no body, whatever the guest writes. */
@@ -242,14 +257,13 @@ export class RequestExchange {
 	#onResponseClosed(): void {
 		if (this.#responseOver) return;
 		this.#responseOver = true;
-		if (this.#sent) {
-			if (this.#guestOver) this.#finish();
-			return;
+		if (!this.#sent) {
+			if (this.#bodyEnd() === "aborted") this.#note("truncated", BROKEN_OFF);
+			else this.#note("client-gone", "the client closed the connection");
 		}
-		if (this.#bodyEnd() === "aborted") {
-			this.#note("truncated", BROKEN_OFF);
-		} else this.#note("client-gone", "the client closed the connection");
-		this.#endGuest(new SkerryError("guest/killed", this.#reason ?? "the client closed the connection"));
+		if (this.#guestOver) this.#finish();
+		// With its response sent, the guest may still be at work.
+		else if (!this.#sent) this.#endGuest(new SkerryError("guest/killed", this.#reason ?? ""));
 	}
 
 	#endGuest(reason: unknown): void {
@@ -269,6 +283,8 @@ export class RequestExchange {
 	#release(guest: GuestHandler, reason: unknown): void {
 		this.#counts.guestsInUse--;
 		try {
+			// First of all the context: when that has ended, what the guest's handles hold may be dropped in any order.
+			guest.context.end();
 			guest.end(reason);
 		} catch (error) {
 			this.#note(this.#outcome, describe(error), error);

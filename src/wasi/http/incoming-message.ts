@@ -18,6 +18,11 @@ class IncomingMessage {
 		this.#source = source;
 	}
 
+	/** The guest has taken the body. */
+	get consumed(): boolean {
+		return this.#consumed;
+	}
+
 	/** Once. */
 	consume(): Result<IncomingBody, undefined> {
 		if (this.#consumed) return err(undefined);

@@ -62,9 +62,9 @@ export class OutgoingBody {
 	}
 
 	drop(): void {
-		this.#checkChildren("drop");
 		this.#forget();
 		this.sink.abort();
+		this.#checkChildren("drop");
 	}
 
 	/** Names where the body goes. Until then its sandbox's end drops it, even when it is finished. */

@@ -304,7 +304,7 @@ test("what is malformed, denied or too much is refused before anything is sent",
 		});
 	}
 	assert.deepEqual(denied, [
-		["an HTTP request to https://api.example.com", "--allow-outbound https://api.example.com"],
+		["an HTTP request to https://api.example.com", "grant it with --allow-outbound https://api.example.com"],
 	]);
 	for (let i = 0; i < 40; i++) await fails(guest, guest.request("GET", `https://host${i}.example.com/`));
 	assert.equal(denied.length, 15, "a guest cannot flood the log");

@@ -22,8 +22,8 @@ interface Target {
 }
 
 /**
- * `wasi:http/outgoing-handler.handle`. Malformed and denied requests, and those above the limit, fail here; everything else is
- * told by the future. The exchange starts when the guest flushes the body, fills its buffer, finishes it, or wants the response: a body
+ * `wasi:http/outgoing-handler.handle`. A malformed request fails here; everything else, also that it is denied or one too many, is
+ * told by the future, where guests expect what `fetch` may report. The exchange starts when the guest flushes the body, fills its buffer, finishes it, or wants the response: a body
  * that is complete by then is sent with its length, which many servers ask for, and not in chunks.
  */
 export function sendRequest(
@@ -32,13 +32,16 @@ export function sendRequest(
 	options: RequestOptions | undefined,
 ): Result<FutureIncomingResponse, ErrorCode> {
 	const target = toTarget(request);
-	const refusal = "tag" in target ? target : refuse(context, target);
-	if (refusal !== undefined || "tag" in target || context.http.outbound === undefined) {
+	if ("tag" in target) {
 		request.drop();
-		return err(refusal ?? { tag: "HTTP-request-denied" });
+		return err(target);
 	}
-	const pending = new Pending(context, context.http.outbound.client, target, request, options);
-	return ok(new FutureIncomingResponse(context, pending));
+	const client = admit(context, target);
+	if ("tag" in client) {
+		request.drop();
+		return ok(new FutureIncomingResponse(context, { start: () => client, abort: () => {} }));
+	}
+	return ok(new FutureIncomingResponse(context, new Pending(context, client, target, request, options)));
 }
 
 /** The checked target, or what is malformed. */
@@ -68,19 +71,20 @@ function toTarget(request: OutgoingRequest): Target | ErrorCode {
 	};
 }
 
-/** What keeps a well-formed request from being sent. */
-function refuse(context: WasiContext, target: Target): ErrorCode | undefined {
+/** What sends the request, or the reason why nothing does. */
+function admit(context: WasiContext, target: Target): HttpClient | ErrorCode {
 	const { http } = context;
 	const { scheme, host, port } = target;
 	if (http.outbound?.policy.allows(scheme, host, port) !== true) {
 		if (http.deniedReports < http.limits.deniedReports) {
 			http.deniedReports++;
 			const grant = grantFor(scheme, host, port);
-			context.denied(`an HTTP request to ${grant}`, `--allow-outbound ${grant}`);
+			context.denied(`an HTTP request to ${grant}`, `grant it with --allow-outbound ${grant}`);
 		}
 		return { tag: "HTTP-request-denied" };
 	}
-	return http.outgoing < http.limits.outgoingRequests ? undefined : { tag: "connection-limit-reached" };
+	if (http.outgoing >= http.limits.outgoingRequests) return { tag: "connection-limit-reached" };
+	return http.outbound.client;
 }
 
 /** A request that has been accepted. It counts against the limit until nothing of its exchange is left. */

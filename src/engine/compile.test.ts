@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { SkerryError } from "../fault/mod.ts";
+import { CompileCache } from "./compile.ts";
+import { assemble } from "./guest.fixture.ts";
+
+/** A function that leaves an i32 where its type has no result: the text parser does not validate. */
+const INVALID = await assemble("(module (func (i32.const 0)))");
+
+async function refusal(compiling: Promise<unknown>): Promise<SkerryError> {
+	try {
+		await compiling;
+	} catch (error) {
+		assert.ok(error instanceof SkerryError);
+		return error;
+	}
+	return assert.fail("it was compiled");
+}
+
+test("equal bytes are compiled once per cache, wherever they stand", async () => {
+	const cache = new CompileCache();
+	const bytes = await assemble(`(module (func (export "f")))`);
+	const [first, second] = await Promise.all([cache.compile(bytes, 0), cache.compile(bytes.slice(), 77)]);
+	assert.equal(first, second);
+	assert.equal(await cache.compile(bytes, 5), first);
+	assert.notEqual(await cache.compile(await assemble(`(module (func (export "g")))`), 0), first);
+	assert.notEqual(await new CompileCache().compile(bytes, 0), first);
+});
+
+test("what V8 refuses is an error with the offset in the outermost binary", async () => {
+	const cache = new CompileCache();
+	const error = await refusal(cache.compile(INVALID, 1000));
+	assert.equal(error.code, "core/invalid");
+	assert.match(error.message, /^Cannot compile a core module: Compiling function #0 failed: expected 0 elements/);
+	assert.doesNotMatch(error.message, /WebAssembly\.|@\+/, "V8's own prefix and offset are left out");
+	assert.ok(error.cause instanceof Error);
+	const within = error.place?.offset ?? 0;
+	assert.ok(within > 1018 && within < 1000 + INVALID.length, `in the body of the function: ${within}`);
+});
+
+test("equal bytes that are refused in two places are two errors", async () => {
+	const cache = new CompileCache();
+	const errors = await Promise.all([0, 500].map((offset) => refusal(cache.compile(INVALID, offset))));
+	const later = await refusal(cache.compile(INVALID, 9000));
+	const [first = 0, second, third] = [...errors, later].map((error) => error.place?.offset);
+	assert.deepEqual([second, third], [first + 500, first + 9000]);
+});
+
+test("bytes that are no module at all", async () => {
+	for (const bytes of [new Uint8Array(), Uint8Array.of(0, 0x61), new TextEncoder().encode("not WebAssembly")]) {
+		const error = await refusal(new CompileCache().compile(bytes, 3));
+		assert.equal(error.code, "core/invalid");
+		assert.ok((error.place?.offset ?? 0) >= 3);
+	}
+});

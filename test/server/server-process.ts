@@ -1,0 +1,47 @@
+/** A server in a process of its own, driven through messages: killing a guest's stack is not for a process in which `node:test` watches. */
+import { serve, type Server, type ServeOptions, type ServerUsage } from "../../src/server/mod.ts";
+import type { RequestRecord } from "../../src/trigger/mod.ts";
+
+export type StartOptions = Pick<ServeOptions, "bytes"> &
+	Partial<Pick<ServeOptions, "env" | "allowOutbound" | "limits">>;
+export type LoggedRequest = Omit<RequestRecord, "error">;
+
+export type ToServer = { readonly start: StartOptions } | "usage" | "stop";
+export type FromServer =
+	| { readonly url: string }
+	| { readonly failed: string }
+	| { readonly usage: ServerUsage }
+	| { readonly record: LoggedRequest }
+	/** `stdout line`, `stderr line` */
+	| { readonly output: string }
+	/** `what; hint` */
+	| { readonly denied: string };
+
+function tell(message: FromServer): void {
+	process.send?.(message);
+}
+
+let server: Server | undefined;
+
+async function start(options: StartOptions): Promise<void> {
+	server = await serve({
+		env: {},
+		allowOutbound: [],
+		...options,
+		listen: { host: "127.0.0.1", port: 0 },
+		onRequest: ({ error: _, ...record }) => tell({ record }),
+		onOutput: (stream, line) => tell({ output: `${stream} ${line}` }),
+		onDenied: (what, hint) => tell({ denied: `${what}; ${hint}` }),
+	});
+	tell({ url: server.url });
+}
+
+process.on("message", (message: ToServer) => {
+	if (message === "usage") {
+		if (server !== undefined) tell({ usage: server.usage() });
+	} else if (message === "stop") {
+		void server?.close(0).then(() => process.disconnect?.());
+	} else {
+		start(message.start).catch((error: unknown) => tell({ failed: String(error) }));
+	}
+});
