@@ -56,7 +56,10 @@ const RIGHT: [type: ValueType, values: unknown[]][] = [
 	[{ kind: "result", ok: null, err: t("u8") }, [{ tag: "ok" }, { tag: "ok", val: "ignored" }, { tag: "err", val: 1 }]],
 	[{ kind: "own", resource: H }, [undefined, null, 1, {}]],
 	[{ kind: "own", resource: R }, [new GuestResource(R, 1, false, store.epoch)]],
-	[{ kind: "borrow", resource: R }, [new GuestResource(R, 1, false, store.epoch), new GuestResource(R, 1, true, store.epoch)]],
+	[
+		{ kind: "borrow", resource: R },
+		[new GuestResource(R, 1, false, store.epoch), new GuestResource(R, 1, true, store.epoch)],
+	],
 ];
 
 for (const [type, values] of RIGHT) {
@@ -109,7 +112,11 @@ const WRONG: [type: ValueType, value: unknown, message: string][] = [
 	[{ kind: "own", resource: R }, spent, "x: expected own<r>, got a spent r"],
 	[{ kind: "own", resource: R }, new GuestResource(R, 1, true, store.epoch), "x: expected own<r>, got a borrowed r"],
 	[{ kind: "borrow", resource: R }, new GuestResource(H, 1, false, store.epoch), "x: expected borrow<r>, got a h"],
-	[{ kind: "own", resource: R }, new GuestResource(R, 1, false, new Store(undefined).epoch), "x: expected own<r>, got a r"],
+	[
+		{ kind: "own", resource: R },
+		new GuestResource(R, 1, false, new Store(undefined).epoch),
+		"x: expected own<r>, got a r",
+	],
 	[t("u8"), "y".repeat(100), `x: expected u8, got "${"y".repeat(60)}"…`],
 ];
 

@@ -299,7 +299,9 @@ test("a destructor that fails poisons; a resource whose instance is busy stays a
 		(error) => error === oops,
 	);
 	assert.equal(store.poison, oops);
-	assert.throws(() => new Store(undefined).drop(new GuestResource(R, 1, false, store.epoch)), { code: "call/bad-value" });
+	assert.throws(() => new Store(undefined).drop(new GuestResource(R, 1, false, store.epoch)), {
+		code: "call/bad-value",
+	});
 });
 
 test("a host's resource is its representation, and dropping its last handle runs the destructor", async () => {
