@@ -1,4 +1,4 @@
-import type { PageMapper } from "../engine/mod.ts";
+import type { CoreSnapshot, PageMapper } from "../engine/mod.ts";
 import { SkerryError } from "../fault/mod.ts";
 import { type Instance, type InstanceImage, instantiate, type Linked } from "../link/mod.ts";
 import { createWasiContext, type WasiContext, type WasiOptions } from "../wasi/mod.ts";
@@ -18,6 +18,8 @@ export interface PoolCounts {
 	readonly created: number;
 	/** Instances that were put back into the state of the image. */
 	readonly reset: number;
+	/** Bytes of memories that were written for that. */
+	readonly restoredBytes: number;
 	/** Instances that could not be, or for which there was no room. */
 	readonly discarded: number;
 }
@@ -48,7 +50,7 @@ export class SandboxPool {
 	readonly #live = new Set<PooledSandbox>();
 	/** `undefined` before the first instance; a text says why there is none. */
 	#image: InstanceImage | string | undefined;
-	readonly #counts = { acquired: 0, created: 0, reset: 0, discarded: 0 };
+	readonly #counts = { acquired: 0, created: 0, reset: 0, restoredBytes: 0, discarded: 0 };
 	#closed = false;
 
 	constructor(linked: Linked, options: PoolOptions) {
@@ -108,10 +110,14 @@ export class SandboxPool {
 
 	#recycle(instance: Instance): void {
 		const wanted = typeof this.#image === "object" && !this.#closed && this.#ready.length < this.#warm;
-		if (wanted && instance.quiet && instance.reset(undefined)) {
-			this.#counts.reset++;
-			this.#ready.push(instance);
-		} else this.#counts.discarded++;
+		const restored = wanted && instance.quiet ? instance.reset(undefined) : undefined;
+		if (restored === undefined) {
+			this.#counts.discarded++;
+			return;
+		}
+		this.#counts.reset++;
+		this.#counts.restoredBytes += restored;
+		this.#ready.push(instance);
 	}
 
 	usage(): PoolUsage {
@@ -170,6 +176,11 @@ export class PooledSandbox {
 
 	get handles(): number {
 		return this.#instance?.store.handles ?? 0;
+	}
+
+	/** What its core instances hold now; nothing once it has ended. */
+	snapshot(): CoreSnapshot[] {
+		return this.#instance?.snapshot() ?? [];
 	}
 
 	/** The guest is in a call, yet neither runs nor waits for the host: its stack was taken down from outside. */
