@@ -199,17 +199,26 @@ export class PooledSandbox {
 	/** Does what runs guest code so that it can be taken down: its caller still hears of it, and Node's own bookkeeping is not cut short. */
 	async #run<T>(work: () => T | PromiseLike<T>): Promise<T> {
 		const { promise, resolve, reject } = Promise.withResolvers<T>();
-		this.#running.add(reject);
+		let stopped = false;
+		const stop = (reason: unknown): void => {
+			stopped = true;
+			reject(reason);
+		};
+		this.#running.add(stop);
 		// A turn of its own, because V8 also throws away the microtasks that are due when it takes down a stack: they may be a
 		// neighbour's. In it a promise's reaction, not the timer's callback nor `queueMicrotask`: around those, Node keeps a stack of
 		// contexts, and ends the process when it finds one left over.
 		setImmediate(() => {
-			void Promise.resolve().then(work).then(resolve, reject);
+			// Ended before it began, it must not begin: the instance may be another call's by now.
+			const begin = (): T | PromiseLike<T> | undefined => (stopped ? undefined : work());
+			void Promise.resolve()
+				.then(begin)
+				.then((value) => resolve(value as T), reject);
 		});
 		try {
 			return await promise;
 		} finally {
-			this.#running.delete(reject);
+			this.#running.delete(stop);
 		}
 	}
 

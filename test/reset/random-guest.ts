@@ -80,7 +80,7 @@ export function createRandomGuest(seed: number): RandomGuest {
 	(alias core export $b "realloc" (core func $realloc))
 	(alias core export $b "post" (core func $post))
 	(func (export "text") (param "s" string) (result string)
-		(canon lift (core func $b "text") (memory $own) (realloc $realloc) (post-return (func $post))))
+		(canon lift (core func $b "text") (memory $own) (realloc $realloc) (post-return (core func $post))))
 )`;
 	return { wat, functions: functions.map(([module, name]) => `${module}-${name}`) };
 }
