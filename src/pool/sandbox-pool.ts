@@ -51,7 +51,8 @@ export class SandboxPool {
 	/** `undefined` before the first instance; a text says why there is none. */
 	#image: InstanceImage | string | undefined;
 	readonly #counts = { acquired: 0, created: 0, reset: 0, restoredBytes: 0, discarded: 0 };
-	#closed = false;
+	/** Set by `close`. */
+	#closed: { readonly reason: unknown } | undefined;
 
 	constructor(linked: Linked, options: PoolOptions) {
 		this.#linked = linked;
@@ -69,8 +70,9 @@ export class SandboxPool {
 		return typeof this.#image === "string" ? this.#image : undefined;
 	}
 
-	/** Rejects with a Trap when a start function of the component traps. */
+	/** Rejects with a Trap when a start function of the component traps, and with what `close` was given once that was called. */
 	async acquire(): Promise<PooledSandbox> {
+		if (this.#closed !== undefined) throw this.#closed.reason;
 		this.#counts.acquired++;
 		const context = createWasiContext(this.#options.wasi());
 		const sandbox = new PooledSandbox(context, (instance, quiet) => this.#release(sandbox, instance, quiet));
@@ -109,7 +111,7 @@ export class SandboxPool {
 	}
 
 	#recycle(instance: Instance): void {
-		const wanted = typeof this.#image === "object" && !this.#closed && this.#ready.length < this.#warm;
+		const wanted = typeof this.#image === "object" && this.#closed === undefined && this.#ready.length < this.#warm;
 		const restored = wanted && instance.quiet ? instance.reset(undefined) : undefined;
 		if (restored === undefined) {
 			this.#counts.discarded++;
@@ -133,7 +135,7 @@ export class SandboxPool {
 
 	/** Ends every sandbox: their callers get `reason`. */
 	close(reason: unknown): void {
-		this.#closed = true;
+		this.#closed = { reason };
 		for (const sandbox of this.#live) sandbox.end(reason);
 		this.#ready.length = 0;
 		if (typeof this.#image === "object") for (const core of this.#image.cores) core[Symbol.dispose]();

@@ -135,7 +135,7 @@ function moduleText(dice: Dice, { name, irreversible, hostAtStart, imports }: Mo
 		const global = { name: `${name}g${i}`, type };
 		globals.push(global);
 		lines.push(
-			`(global $${global.name} (export "${global.name}") (mut ${type}) (${type}.const ${dice.pick(values as readonly string[])}))`,
+			`(global $${global.name} (export "${global.name}") (mut ${type}) (${type}.const ${dice.pick<string>(values)}))`,
 		);
 	}
 	lines.push(`(global $heap (mut i32) (i32.const 1024))`);
