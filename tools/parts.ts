@@ -25,7 +25,20 @@ export const PARTS: readonly Part[] = [
 		files: 4,
 	},
 	{ name: "bytes", holds: "cursor, writer, LEB128, UTF-8", uses: ["fault"], node: false, files: 3 },
-	{ name: "wasm", holds: "core binary: sections, types, names", uses: ["bytes"], node: false, files: 10 },
+	{
+		name: "wasm",
+		holds: "core binary: the opcode table, modules decoded and encoded, a walker and a writer for code, names",
+		uses: ["bytes"],
+		node: false,
+		files: 26,
+	},
+	{
+		name: "rewrite",
+		holds: "passes over core modules: exporting the state that a reset puts back",
+		uses: ["wasm"],
+		node: false,
+		files: 2,
+	},
 	{
 		name: "component",
 		holds: "component binary: decode, types, validate, names and versions, WIT printing",
@@ -43,7 +56,7 @@ export const PARTS: readonly Part[] = [
 	{
 		name: "engine",
 		holds: "compilation and instantiation; the only part that touches V8's `WebAssembly`",
-		uses: ["abi"],
+		uses: ["rewrite", "abi"],
 		node: false,
 		files: 6,
 	},
@@ -72,13 +85,19 @@ export const PARTS: readonly Part[] = [
 	{
 		name: "pool",
 		holds: "per-app sandbox pools, queues, limits",
-		uses: ["engine", "wasi", "app"],
+		uses: ["link", "wasi"],
 		node: true,
 		files: 1,
 	},
-	{ name: "trigger", holds: "what starts a call: HTTP", uses: ["pool", "app"], node: true, files: 8 },
-	{ name: "server", holds: "listening, routing, the life of the process", uses: ["trigger"], node: true, files: 4 },
-	{ name: "build", holds: "source → component, cached by content", uses: ["app"], node: true, files: 9 },
+	{ name: "trigger", holds: "what starts a call: HTTP", uses: ["wasi"], node: true, files: 8 },
+	{
+		name: "server",
+		holds: "listening, routing, the life of the process",
+		uses: ["pool", "trigger"],
+		node: true,
+		files: 4,
+	},
+	{ name: "build", holds: "source → component, cached by content", uses: [], node: true, files: 9 },
 	{
 		name: "embed",
 		holds: "the public embedding API: `Engine`, over linking and WASI",
@@ -89,7 +108,7 @@ export const PARTS: readonly Part[] = [
 	{
 		name: "cli",
 		holds: "the command line: one file per command, loaded lazily",
-		uses: ["embed", "server", "build"],
+		uses: ["app", "build", "embed", "server"],
 		node: true,
 		files: 21,
 	},

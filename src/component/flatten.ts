@@ -65,7 +65,7 @@ function concat(types: readonly ValueType[]): readonly FlatType[] {
 }
 
 /** CanonicalABI.md `flatten_variant` for the payloads of the cases. */
-export function flattenVariant(payloads: readonly (ValueType | null)[]): readonly FlatType[] {
+function flattenVariant(payloads: readonly (ValueType | null)[]): readonly FlatType[] {
 	const flat: FlatType[] = [];
 	for (const payload of payloads) {
 		if (payload === null) continue;
@@ -77,7 +77,7 @@ export function flattenVariant(payloads: readonly (ValueType | null)[]): readonl
 	return ["i32", ...flat];
 }
 
-export function joinFlatTypes(a: FlatType, b: FlatType): FlatType {
+function joinFlatTypes(a: FlatType, b: FlatType): FlatType {
 	if (a === b) return a;
 	if ((a === "i32" && b === "f32") || (a === "f32" && b === "i32")) return "i32";
 	return "i64";

@@ -1,6 +1,5 @@
 /** The component binary format: decode, validate, types, names and WIT. Knows nothing of instances or of V8. */
 export type { CoreExternType, CoreFunctionType, CoreModuleType, CustomSection, SectionInfo } from "../wasm/mod.ts";
-export { isComponent, isCoreModule } from "../wasm/mod.ts";
 export type {
 	AliasDefinition,
 	BuiltinCanon,
@@ -20,26 +19,10 @@ export type {
 	ValueTypeRef,
 } from "./ast.ts";
 export { decodeComponent } from "./decode.ts";
-export {
-	flattenFunctionType,
-	flattenType,
-	flattenVariant,
-	type FlatType,
-	joinFlatTypes,
-	MAX_FLAT_PARAMS,
-	MAX_FLAT_RESULTS,
-} from "./flatten.ts";
+export { flattenFunctionType, flattenType, type FlatType, MAX_FLAT_PARAMS, MAX_FLAT_RESULTS } from "./flatten.ts";
 export { matchExternType, ResourceBindings } from "./match.ts";
-export {
-	type InterfaceName,
-	isCompatible,
-	type NameFault,
-	type ParsedName,
-	parseExternName,
-	parseInterfaceName,
-	versionKey,
-} from "./names.ts";
-export { resolveDefinedType, resolveFunctionType, resolveValueType, toCamelCase, type TypeSpace } from "./resolve.ts";
+export { type InterfaceName, isCompatible, type NameFault, type ParsedName, parseInterfaceName } from "./names.ts";
+export { resolveDefinedType, resolveFunctionType, toCamelCase, type TypeSpace } from "./resolve.ts";
 export type {
 	ComponentType,
 	DefinedType,

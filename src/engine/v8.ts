@@ -27,12 +27,6 @@ export interface WasmMemory {
 	readonly buffer: ArrayBufferLike;
 }
 
-export interface WasmTable {
-	readonly length: number;
-	get(index: number): unknown;
-	set(index: number, value: unknown): void;
-}
-
 export type WasmImports = Record<string, Record<string, WasmExtern>>;
 
 type AnyFunction = (...args: never[]) => unknown;

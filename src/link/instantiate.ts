@@ -57,10 +57,11 @@ export type InstanceExport =
 
 /**
  * One instance of a component with everything in it: a sandbox. `strategy` fresh: new core instances and memories.
+ * @param maxHandles how many handles each of its component instances may have; the specification's bound by default
  * @throws Trap when a start function traps; SkerryError `link/instantiation`
  */
-export function instantiate(linked: Linked, context: unknown): Instance {
-	return new Instance(linked, context);
+export function instantiate(linked: Linked, context: unknown, maxHandles?: number): Instance {
+	return new Instance(linked, context, maxHandles);
 }
 
 /** The state of all core instances of a component, shared by its slots. */
@@ -83,9 +84,9 @@ export class Instance {
 	/** Whether the host's calls into the guest can wait: only where a host function is there to wait for. */
 	readonly #blocking: boolean;
 
-	constructor(linked: Linked, context: unknown) {
+	constructor(linked: Linked, context: unknown, maxHandles?: number) {
 		this.#linked = linked;
-		this.store = new Store(context);
+		this.store = new Store(context, maxHandles);
 		const { plan } = linked;
 		this.#blocking = plan.host.length > 0;
 		for (const parent of plan.instances) {

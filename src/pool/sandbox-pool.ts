@@ -31,6 +31,8 @@ export interface PoolOptions {
 	readonly warm?: number;
 	/** Copy-on-write memory, where the system has it. */
 	readonly mapper?: PageMapper | undefined;
+	/** How many handles each component instance may have. */
+	readonly maxHandles?: number;
 	/** Told how many sandboxes are in use, whenever that changes and before guest code runs. */
 	readonly onCount?: (live: number) => void;
 }
@@ -95,7 +97,7 @@ export class SandboxPool {
 
 	#create(context: WasiContext): Instance {
 		this.#counts.created++;
-		const instance = instantiate(this.#linked, context);
+		const instance = instantiate(this.#linked, context, this.#options.maxHandles);
 		this.#image ??= instance.takeImage(this.#options.mapper);
 		if (typeof this.#image === "object") instance.attach(this.#image);
 		return instance;

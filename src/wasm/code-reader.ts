@@ -2,8 +2,8 @@ import { Reader } from "../bytes/mod.ts";
 import { SkerryError } from "../fault/mod.ts";
 import { decodeImmediate, type ImmediateValue } from "./immediates.ts";
 import { MAX_BR_TABLE, MAX_LOCALS } from "./limits.ts";
-import { OPERATOR_LIMIT, operatorOf, PREFIX_FIRST, PREFIX_SIZE } from "./operators.ts";
-import type { Atom } from "./opcodes.ts";
+import { OPERATOR_LIMIT, operatorOf, PREFIX_FIRST, PREFIX_SIZE, printOpcode } from "./operators.ts";
+import type { Atom } from "./opcode-row.ts";
 import type { Code } from "./section/code.ts";
 import { decodeCoreValueType, hex, type ValueTypeSyntax } from "./syntax.ts";
 
@@ -331,7 +331,7 @@ export class CodeReader {
 				this.#labels();
 				break;
 			case ILLEGAL:
-				throw this.malformed(`illegal opcode ${hex(this.op)}`);
+				throw this.malformed(`illegal opcode ${printOpcode(this.op)}`);
 			default:
 				this.#skipGeneral();
 		}
@@ -362,8 +362,11 @@ export class CodeReader {
 				place: { offset: this.code.offset + start },
 			});
 		}
-		for (let i = 0; i <= count && this.end < this.#limit; i++) this.#u32();
-		if (count >= this.#limit - start) throw this.#truncated();
+		for (let i = 0; i <= count; i++) {
+			// Not left to the caller: the count may promise more than there is
+			if (this.end >= this.#limit) throw this.#truncated();
+			this.#u32();
+		}
 	}
 
 	#skipGeneral(): void {

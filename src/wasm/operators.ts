@@ -1,5 +1,7 @@
 import type { Writer } from "../bytes/mod.ts";
-import { type Atom, type IndexSpace, OPCODES, type OpcodeRow } from "./opcodes.ts";
+import { hex } from "./syntax.ts";
+import type { Atom, IndexSpace, OpcodeRow } from "./opcode-row.ts";
+import { OPCODES } from "./opcodes.ts";
 
 /** The name of an instruction: the second column of the opcode table. */
 export type OpName = (typeof OPCODES)[number][1];
@@ -80,6 +82,12 @@ export function encodeOperator(writer: Writer, op: number): void {
 			return;
 		}
 	}
+}
+
+/** The code of an operator as it stands in the binary: `0x6a`, `0xfc 0x08`. */
+export function printOpcode(op: number): string {
+	const range = PREFIXES.findLast(({ first }) => op >= first);
+	return range === undefined ? hex(op) : `${hex(range.prefix)} ${hex(op - range.first)}`;
 }
 
 /** A bit for each index space that an instruction can point into, and for `types`, which may hide in its other immediates. */

@@ -206,7 +206,9 @@ function decodeLimits(reader: Reader, allowed: number): LimitsSyntax {
 	const bound = (): bigint => (wide ? reader.u64("a limit") : BigInt(reader.u32("a limit")));
 	const minimum = bound();
 	const maximum = (flags & HAS_MAXIMUM) === 0 ? undefined : bound();
+	const at = reader.offset;
 	const pageSizeLog2 = (flags & CUSTOM_PAGE_SIZE) === 0 ? undefined : reader.u32("a page size");
+	if (pageSizeLog2 !== undefined && pageSizeLog2 > 63) throw reader.malformed("invalid custom page size", at);
 	return {
 		minimum,
 		...(maximum === undefined ? {} : { maximum }),

@@ -34,17 +34,22 @@ suite("component-model", { skip: absent }, () => {
 
 	after(() => {
 		if (process.env["SKERRY_BLESS"] === "1") blessLedger(LEDGER, all);
-		writeSummary(all);
+		writeSummary(all, ledger.failed);
 	});
 });
 
-/** One line per folder for the closing summary of `npm test`. */
-function writeSummary(all: ReadonlyMap<string, Outcome>): void {
-	const folders = new Map<string, Record<Outcome["status"], number>>();
+/** One line per folder for the closing summary of `npm test`: failures that the ledger knows do not fail the run, but are named. */
+function writeSummary(all: ReadonlyMap<string, Outcome>, known: Readonly<Record<string, string>>): void {
+	const folders = new Map<string, Record<Outcome["status"] | "known", number>>();
 	for (const [place, { status }] of all) {
 		const folder = place.slice(0, place.indexOf("/"));
-		const counts = folders.get(folder) ?? { passed: 0, failed: 0, skipped: 0 };
-		counts[status]++;
+		const counts = folders.get(folder) ?? { passed: 0, failed: 0, skipped: 0, known: 0 };
+		if (status === "failed" && place in known) {
+			counts.skipped++;
+			counts.known++;
+		} else {
+			counts[status]++;
+		}
 		folders.set(folder, counts);
 	}
 	const directory = process.env["SKERRY_SUMMARY_DIR"];
@@ -53,12 +58,9 @@ function writeSummary(all: ReadonlyMap<string, Outcome>): void {
 		return;
 	}
 	mkdirSync(directory, { recursive: true });
-	for (const [folder, counts] of folders) {
-		const line = JSON.stringify({
-			suite: `component-model/${folder}`,
-			...counts,
-			note: "deviations are in the ledger",
-		});
+	for (const [folder, { known, ...counts }] of folders) {
+		const note = `${known === 0 ? "" : `${known} of the skipped fail, as the ledger says; `}deviations are in the ledger`;
+		const line = JSON.stringify({ suite: `component-model/${folder}`, ...counts, note });
 		appendFileSync(path.join(directory, "conformance.jsonl"), `${line}\n`);
 	}
 }

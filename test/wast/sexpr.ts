@@ -113,7 +113,8 @@ export function parseSExprs(text: string): readonly SExpr[] {
 			return { kind: "list", items, start, end: at, line: startLine };
 		}
 		if (text[at] === '"') return { kind: "string", bytes: string(), start, end: at, line: startLine };
-		while (at < text.length && !/[\s()";]/.test(text[at] ?? "")) at++;
+		// A lone semicolon is a token of its own within annotations
+		while (at < text.length && !/[\s()"]/.test(text[at] ?? "") && !text.startsWith(";;", at)) at++;
 		if (at === start) throw fail(`unexpected ${text[at]}`);
 		return { kind: "atom", text: text.slice(start, at), start, end: at, line: startLine };
 	}
