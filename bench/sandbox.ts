@@ -147,7 +147,7 @@ function imageBytes(linked: Linked): number {
 /** Resident memory that one more sandbox takes, after it has served a request and was put back. */
 async function measureIdle(pool: SandboxPool, request: (sandbox: PooledSandbox) => Promise<unknown>): Promise<number> {
 	const serve = async (count: number): Promise<void> => {
-		const sandboxes = await Promise.all(Array.from({ length: count }, () => pool.acquire()));
+		const sandboxes = await Promise.all(Array.from({ length: count }, async () => await pool.acquire()));
 		for (const sandbox of sandboxes) await request(sandbox);
 		for (const sandbox of sandboxes) sandbox.end(OVER);
 		await turn();
