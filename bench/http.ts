@@ -1,7 +1,7 @@
-import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { buildComponent } from "../src/build/mod.ts";
+import { commit } from "./commit.ts";
 import { findLoadTool, type LoadResult, type LoadSettings, type LoadTool } from "./load.ts";
 import { chooseCores, describeMachine, moveTo } from "./machine.ts";
 import { jco } from "./peers/jco.ts";
@@ -161,16 +161,4 @@ async function findWorkloads(onProgress: (line: string) => void): Promise<Worklo
 		if (!there) onProgress(`${name}: left out, there is no ${component}`);
 		return there;
 	});
-}
-
-/** The commit of this tree, with `+` when files differ from it; nothing outside a repository. */
-function commit(): string | null {
-	const folder = fileURLToPath(new URL("..", import.meta.url));
-	const git = (...args: string[]): string =>
-		execFileSync("git", ["-C", folder, ...args], { encoding: "utf8", stdio: "pipe" }).trim();
-	try {
-		return git("rev-parse", "--short=12", "HEAD") + (git("status", "--porcelain") === "" ? "" : "+");
-	} catch {
-		return null;
-	}
 }

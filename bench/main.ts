@@ -1,37 +1,45 @@
 // `npm run bench -- http [--seconds N] [--rounds N] [--warmup N] [--only NAME,…] [--json FILE]`
+// `npm run bench -- sandbox [--cycles N] [--json FILE]`
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { benchHttp, PEER_NAMES } from "./http.ts";
 import { renderHttp } from "./report.ts";
+import { benchSandbox } from "./sandbox.ts";
+import { renderSandbox } from "./sandbox-report.ts";
 
-const USAGE = `Usage: npm run bench -- http [options]
+const USAGE = `Usage: npm run bench -- http|sandbox [options]
 
+http: servers under load
   --seconds N     length of a round (default 3)
   --rounds N      rounds, of which the medians are shown (default 5)
   --warmup N      seconds of load before the first round (default 2)
   --only A,B      these servers only: ${PEER_NAMES.join(", ")}
+sandbox: what making a sandbox ready and putting it back takes
+  --cycles N      requests that are measured, after as many that are not (default 10000)
+both:
   --json FILE     write the figures there, too
 `;
 
 /** Seconds and rounds are bounded: a benchmark is no endurance test. */
 const MAX_NUMBER = 60;
+const MAX_CYCLES = 1_000_000;
 
 function usage(message: string): never {
 	process.stderr.write(`${message}\n\n${USAGE}`);
 	process.exit(64);
 }
 
-function toNumber(name: string, text: string): number {
+function toNumber(name: string, text: string, maximum = MAX_NUMBER): number {
 	const value = Number(text);
-	if (!Number.isInteger(value) || value < 1 || value > MAX_NUMBER) {
-		usage(`--${name} is a whole number from 1 to ${MAX_NUMBER}, not ${JSON.stringify(text)}`);
+	if (!Number.isInteger(value) || value < 1 || value > maximum) {
+		usage(`--${name} is a whole number from 1 to ${maximum}, not ${JSON.stringify(text)}`);
 	}
 	return value;
 }
 
 function parse(args: string[]): {
 	positionals: string[];
-	values: Record<"seconds" | "rounds" | "warmup", string> & { only?: string; json?: string; help: boolean };
+	values: Record<"seconds" | "rounds" | "warmup" | "cycles", string> & { only?: string; json?: string; help: boolean };
 } {
 	try {
 		return parseArgs({
@@ -41,6 +49,7 @@ function parse(args: string[]): {
 				seconds: { type: "string", default: "3" },
 				rounds: { type: "string", default: "5" },
 				warmup: { type: "string", default: "2" },
+				cycles: { type: "string", default: "10000" },
 				only: { type: "string" },
 				json: { type: "string" },
 				help: { type: "boolean", default: false, short: "h" },
@@ -57,7 +66,8 @@ if (values.help) {
 	process.stdout.write(USAGE);
 	process.exit(0);
 }
-if (positionals.length !== 1 || positionals[0] !== "http") usage("Say what to measure: http");
+const [what] = positionals;
+if (positionals.length !== 1 || (what !== "http" && what !== "sandbox")) usage("Say what to measure: http or sandbox");
 const only = values.only?.split(",");
 const unknown = only?.find((name) => !PEER_NAMES.includes(name));
 if (unknown !== undefined) usage(`There is no server ${JSON.stringify(unknown)}`);
@@ -65,14 +75,26 @@ if (unknown !== undefined) usage(`There is no server ${JSON.stringify(unknown)}`
 // The servers run in groups of their own, which a Ctrl-C does not reach; ending this way ends them.
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
 
-const report = await benchHttp({
-	seconds: toNumber("seconds", values.seconds),
-	rounds: toNumber("rounds", values.rounds),
-	warmupSeconds: toNumber("warmup", values.warmup),
-	only,
+const common = {
 	command: `npm run bench -- ${args.join(" ")}`,
-	onProgress: (line) => process.stderr.write(`${line}\n`),
-});
-process.stdout.write(`\n${renderHttp(report)}\n`);
-if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(report, undefined, "\t")}\n`);
-if (report.failed.length > 0 || report.results.some(({ failures }) => failures > 0)) process.exitCode = 1;
+	onProgress: (line: string) => void process.stderr.write(`${line}\n`),
+};
+const print = (text: string, report: object): void => {
+	process.stdout.write(`\n${text}\n`);
+	if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(report, undefined, "\t")}\n`);
+};
+if (what === "http") {
+	const report = await benchHttp({
+		seconds: toNumber("seconds", values.seconds),
+		rounds: toNumber("rounds", values.rounds),
+		warmupSeconds: toNumber("warmup", values.warmup),
+		only,
+		...common,
+	});
+	print(renderHttp(report), report);
+	if (report.failed.length > 0 || report.results.some(({ failures }) => failures > 0)) process.exitCode = 1;
+} else {
+	const cycles = toNumber("cycles", values.cycles, MAX_CYCLES);
+	const report = await benchSandbox({ cycles, warmup: cycles, ...common });
+	print(renderSandbox(report), report);
+}

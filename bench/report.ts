@@ -115,12 +115,12 @@ export function figure(value: number): string {
 	return Math.abs(value) >= 100 ? value.toFixed(0) : `${Number(value.toPrecision(3))}`;
 }
 
-function bytes(value: number): string {
+export function bytes(value: number): string {
 	return value >= 1e9 ? `${figure(value / 1e9)} GB` : `${figure(value / 1e6)} MB`;
 }
 
 /** Columns as wide as their widest cell; the first two, which are words, to the left. */
-function renderTable(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
+export function renderTable(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
 	const widths = head.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]?.length ?? 0)));
 	return [head, ...rows].map((row) =>
 		row

@@ -18,3 +18,15 @@ export interface Spread {
 export function toSpread(rounds: readonly number[]): Spread {
 	return { median: median(rounds), min: Math.min(...rounds), max: Math.max(...rounds), rounds };
 }
+
+/** A figure that was measured very often. */
+export interface Quantiles {
+	readonly median: number;
+	/** 99 of 100 are not above. */
+	readonly p99: number;
+}
+
+export function toQuantiles(values: Iterable<number>): Quantiles {
+	const sorted = Float64Array.from(values).sort();
+	return { median: median([...sorted]), p99: sorted[Math.ceil(sorted.length * 0.99) - 1] ?? Number.NaN };
+}

@@ -95,6 +95,7 @@ export class HandleTable {
 
 	/** Empties the table and returns what was in it. */
 	drain(): ResourceHandle[] {
+		if (this.#entries.length === 1) return [];
 		const handles = this.#entries.filter((handle) => handle !== undefined);
 		this.#entries.length = 1;
 		this.#free.length = 0;

@@ -35,6 +35,8 @@ export class Gate {
 	readonly #results = new Map<number, CoreValue | undefined>();
 	#nextTicket = 0;
 	readonly #shared: Record<string, WasmExtern>;
+	/** What `#status` holds: writing to a global of V8's takes longer than to remember it. Guests only read it. */
+	#written = STATUS_DONE;
 
 	constructor() {
 		const take = (ticket: number): CoreValue | undefined => {
@@ -69,17 +71,25 @@ export class Gate {
 
 	/** As new. Only when `quiet`. */
 	reset(): void {
-		this.#status.value = STATUS_DONE;
+		this.#setStatus(STATUS_DONE);
 		this.#pending = undefined;
 		this.#failed = false;
 		this.#fault = undefined;
-		this.#waiters.clear();
-		this.#calls.clear();
-		this.#results.clear();
+		// Clearing an empty collection still makes a new one inside.
+		if (this.#waiters.size > 0) this.#waiters.clear();
+		if (this.#calls.size > 0) this.#calls.clear();
+		if (this.#results.size > 0) this.#results.clear();
+	}
+
+	#setStatus(status: number): void {
+		if (this.#written === status) return;
+		this.#written = status;
+		this.#status.value = status;
 	}
 
 	/** Rejects the calls that are still under way with the reason given to `fail`: for guests that will never return. */
 	abandon(): void {
+		if (this.#calls.size === 0) return;
 		const calls = [...this.#calls];
 		this.#calls.clear();
 		for (const reject of calls) reject(this.#fault);
@@ -112,7 +122,7 @@ export class Gate {
 				this.#pending = value;
 				if (this.#starting) this.fail(new Trap(CANNOT_BLOCK));
 				else if (this.#failed) this.fail(this.#fault);
-				else this.#status.value = STATUS_WAITING;
+				else this.#setStatus(STATUS_WAITING);
 			} catch (error) {
 				this.fail(hostFault(error));
 			}
@@ -124,7 +134,7 @@ export class Gate {
 	#wait(): Promise<number> {
 		const pending = this.#pending;
 		this.#pending = undefined;
-		this.#status.value = STATUS_DONE;
+		this.#setStatus(STATUS_DONE);
 		return new Promise((resolve) => {
 			if (pending === undefined) {
 				resolve(KILLED);
@@ -155,10 +165,11 @@ export class Gate {
 			this.#failed = true;
 			this.#fault = reason;
 		}
-		this.#status.value = STATUS_FAILED;
+		this.#setStatus(STATUS_FAILED);
 		// Nobody will wait for it any more: should it fail, that is no news.
 		this.#pending?.catch(() => {});
 		this.#pending = undefined;
+		if (this.#waiters.size === 0) return;
 		const waiters = [...this.#waiters];
 		this.#waiters.clear();
 		for (const waiter of waiters) waiter.settle(KILLED);

@@ -68,6 +68,15 @@ const PAGE_IS_SWAPPED = 1n << 4n;
 const REGIONS = 1024;
 const REGION_WORDS = 3;
 
+/** The argument of `PAGEMAP_SCAN` for one memory. */
+interface Scan {
+	readonly words: BigUint64Array;
+	readonly pointer: Pointer;
+	readonly base: Pointer;
+	/** `base` as a number: addresses have 47 bits. */
+	readonly origin: number;
+}
+
 /** The mapper of this machine, or why there is none. Tried once, with a real page: what it needs is either there or not. */
 export function createLinuxPageMapper(): PageMapper | string {
 	const { process } = globalThis as { process?: { platform: string; getBuiltinModule?: (name: string) => unknown } };
@@ -92,8 +101,6 @@ class LinuxPageMapper implements PageMapper {
 	readonly #ffi: Ffi;
 	readonly #libc: LibC;
 	readonly #pagemap: number;
-	readonly #scan = new BigUint64Array(SCAN_WORDS);
-	readonly #scanPointer: Pointer;
 	/** Low and high halves of each word: addresses as numbers, without a bigint each. */
 	readonly #regions = new Uint32Array(REGIONS * REGION_WORDS * 2);
 
@@ -104,15 +111,6 @@ class LinuxPageMapper implements PageMapper {
 		const path = cString("/proc/self/pagemap");
 		this.#pagemap = this.#libc.open(ffi.getRawPointer(path), O_CLOEXEC);
 		if (this.#pagemap < 0) throw new Error("/proc/self/pagemap cannot be opened");
-		const scan = this.#scan;
-		scan[SCAN.size] = BigInt(scan.byteLength);
-		scan[SCAN.vec] = ffi.getRawPointer(this.#regions);
-		scan[SCAN.vecLength] = BigInt(REGIONS);
-		scan[SCAN.inverted] = PAGE_IS_FILE;
-		scan[SCAN.mask] = PAGE_IS_FILE;
-		scan[SCAN.anyOf] = PAGE_IS_PRESENT | PAGE_IS_SWAPPED;
-		scan[SCAN.wanted] = PAGE_IS_PRESENT;
-		this.#scanPointer = ffi.getRawPointer(scan);
 	}
 
 	/** Why exact restoring does not work here, found by doing it once. */
@@ -152,27 +150,37 @@ class LinuxPageMapper implements PageMapper {
 		if (this.#libc.mmap(base, length, PROT_READ_WRITE, MAP_PRIVATE_FIXED, fd, 0n) !== base) {
 			throw new Error("mmap refused the image");
 		}
+		// All that a scan asks for, once for each memory: a reset makes no object.
+		const words = new BigUint64Array(SCAN_WORDS);
+		words[SCAN.size] = BigInt(words.byteLength);
+		words[SCAN.start] = base;
+		words[SCAN.end] = base + length;
+		words[SCAN.vec] = this.#ffi.getRawPointer(this.#regions);
+		words[SCAN.vecLength] = BigInt(REGIONS);
+		words[SCAN.inverted] = PAGE_IS_FILE;
+		words[SCAN.mask] = PAGE_IS_FILE;
+		words[SCAN.anyOf] = PAGE_IS_PRESENT | PAGE_IS_SWAPPED;
+		words[SCAN.wanted] = PAGE_IS_PRESENT;
+		const scan: Scan = { words, pointer: this.#ffi.getRawPointer(words), base, origin: Number(base) };
 		const memory = new Uint8Array(buffer, 0, image.length);
-		return { restore: () => this.#restore(base, memory, image) };
+		return { restore: () => this.#restore(scan, memory, image) };
 	}
 
-	#restore(base: Pointer, memory: Uint8Array, image: Uint8Array): number {
-		const scan = this.#scan;
-		const end = base + BigInt(image.length);
-		const origin = Number(base);
+	#restore({ words, pointer, base, origin }: Scan, memory: Uint8Array, image: Uint8Array): number | undefined {
+		const libc = this.#libc;
 		let restored = 0;
-		let start = base;
-		do {
-			scan[SCAN.start] = start;
-			scan[SCAN.end] = end;
-			scan[SCAN.walkEnd] = 0n;
-			const count = this.#libc.ioctl(this.#pagemap, PAGEMAP_SCAN, this.#scanPointer);
-			if (count < 0) throw new Error("PAGEMAP_SCAN failed");
+		for (;;) {
+			const count = libc.ioctl(this.#pagemap, PAGEMAP_SCAN, pointer);
+			if (count < 0) return undefined;
 			restored += this.#copyBack(count, origin, memory, image);
-			start = scan[SCAN.walkEnd] ?? end;
-		} while (start < end);
+			// With room to spare, it went to the end.
+			if (count < REGIONS) break;
+			words[SCAN.start] = words[SCAN.walkEnd] as bigint;
+			if (words[SCAN.start] === words[SCAN.end]) break;
+		}
+		if (words[SCAN.start] !== base) words[SCAN.start] = base;
 		// A call that dirtied far more than others do: give the pages back rather than copy them each time.
-		if (restored > RESIDENT_LIMIT * this.pageSize) this.#libc.madvise(base, BigInt(image.length), MADV_DONTNEED);
+		if (restored > RESIDENT_LIMIT * this.pageSize) libc.madvise(base, BigInt(image.length), MADV_DONTNEED);
 		return restored;
 	}
 

@@ -11,8 +11,11 @@ export interface PageImage extends Disposable {
 
 /** One memory over which an image is mapped. Valid as long as its buffer is. */
 export interface MappedPages {
-	/** Puts back every page that differs from the image; the pages that it put back, in bytes. Nothing that was written is left. */
-	restore(): number;
+	/**
+	 * Puts back every page that differs from the image; the pages that it put back, in bytes. Nothing that was written is left.
+	 * `undefined` when the system did not say what was written: then nothing is known of the memory.
+	 */
+	restore(): number | undefined;
 }
 
 export interface PageMapper {

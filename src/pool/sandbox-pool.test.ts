@@ -86,7 +86,7 @@ suite("SandboxPool", () => {
 
 	test("no more are kept than `warm`", async () => {
 		const pool = await counter({ warm: 2 });
-		const sandboxes = await Promise.all([1, 2, 3, 4].map(() => pool.acquire()));
+		const sandboxes = await Promise.all([1, 2, 3, 4].map(async () => await pool.acquire()));
 		assert.deepEqual(pool.usage(), { sandboxes: 4, handles: 0 });
 		for (const sandbox of sandboxes) sandbox.end(OVER);
 		const { restoredBytes: _, ...counts } = pool.counts;
@@ -284,11 +284,11 @@ suite("SandboxPool", () => {
 		await turn();
 		await turn();
 		// One that is being started, too.
-		const starting = assert.rejects(pool.acquire(), /stopping/);
+		const starting = assert.rejects(async () => await pool.acquire(), /stopping/);
 		pool.close(new Error("the server is stopping"));
 		await waiting;
 		await starting;
-		await assert.rejects(pool.acquire(), /stopping/);
+		await assert.rejects(async () => await pool.acquire(), /stopping/);
 		await turn();
 		await turn();
 		assert.deepEqual(pool.usage(), NOTHING);

@@ -72,9 +72,9 @@ export class SandboxPool {
 		return typeof this.#image === "string" ? this.#image : undefined;
 	}
 
-	/** Rejects with a Trap when a start function of the component traps, and with what `close` was given once that was called. */
-	async acquire(): Promise<PooledSandbox> {
-		if (this.#closed !== undefined) throw this.#closed.reason;
+	/** At once when an instance is ready. Rejects with a Trap when a start function of the component traps, and with what `close` was given once that was called. */
+	acquire(): PooledSandbox | Promise<PooledSandbox> {
+		if (this.#closed !== undefined) return rejected(this.#closed.reason);
 		this.#counts.acquired++;
 		const context = createWasiContext(this.#options.wasi());
 		const sandbox = new PooledSandbox(context, (instance, quiet) => this.#release(sandbox, instance, quiet));
@@ -86,8 +86,12 @@ export class SandboxPool {
 			sandbox.use(ready);
 			return sandbox;
 		}
+		return this.#start(sandbox);
+	}
+
+	async #start(sandbox: PooledSandbox): Promise<PooledSandbox> {
 		try {
-			await sandbox.start(() => this.#create(context));
+			await sandbox.start(() => this.#create(sandbox.context));
 		} catch (error) {
 			sandbox.end(error);
 			throw error;
@@ -143,6 +147,10 @@ export class SandboxPool {
 		if (typeof this.#image === "object") for (const core of this.#image.cores) core[Symbol.dispose]();
 		this.#image = "the pool is closed";
 	}
+}
+
+async function rejected(reason: unknown): Promise<never> {
+	throw reason;
 }
 
 /** One call's sandbox: an instance of the component and its WASI context. */

@@ -53,19 +53,20 @@ export class WasiContext {
 	readonly args: readonly string[];
 	readonly env: Readonly<Record<string, string>>;
 	readonly initialCwd: string | undefined;
-	readonly stdin: ByteSource;
-	readonly stdout: ByteSink;
-	readonly stderr: ByteSink;
 	readonly terminal: TerminalFlags;
-	readonly monotonicClock: MonotonicClock;
 	readonly wallClock: WallClock;
 	readonly random: RandomSource;
 	readonly http: HttpState;
 	readonly limits: WasiLimits;
+	// Made when first asked for: there is a context for every request, and most guests never ask.
+	#stdin: ByteSource | undefined;
+	#stdout: ByteSink | undefined;
+	#stderr: ByteSink | undefined;
+	#monotonicClock: MonotonicClock | undefined;
 	#insecureRandom: RandomSource | undefined;
 	#insecureSeed: readonly [bigint, bigint] | undefined;
 	readonly #onDenied: ((what: string, hint: string) => void) | undefined;
-	readonly #denied: Set<string> = new Set();
+	#denied: Set<string> | undefined;
 	readonly #endings: Set<() => void> = new Set();
 	#ended = false;
 
@@ -73,21 +74,37 @@ export class WasiContext {
 		this.args = options.args ?? [];
 		this.env = options.env ?? {};
 		this.initialCwd = options.initialCwd;
-		this.stdin = options.stdin ?? createBytesSource();
-		this.stdout = options.stdout ?? createNullSink();
-		this.stderr = options.stderr ?? createNullSink();
+		this.#stdin = options.stdin;
+		this.#stdout = options.stdout;
+		this.#stderr = options.stderr;
 		this.terminal = options.terminal ?? {};
-		this.monotonicClock = options.monotonicClock ?? createMonotonicClock();
+		this.#monotonicClock = options.monotonicClock;
 		this.wallClock = options.wallClock ?? SYSTEM_WALL_CLOCK;
 		this.random = options.random ?? SYSTEM_RANDOM;
 		this.#insecureSeed = options.insecureSeed;
 		this.#insecureRandom = options.insecureRandom;
 		this.http = new HttpState(options.http);
-		this.limits = { ...DEFAULT_WASI_LIMITS, ...options.limits };
+		this.limits = options.limits === undefined ? DEFAULT_WASI_LIMITS : { ...DEFAULT_WASI_LIMITS, ...options.limits };
 		this.#onDenied = options.onDenied;
 	}
 
-	/** The same for the life of the sandbox. Drawn when first asked for, as most guests never ask. */
+	get stdin(): ByteSource {
+		return (this.#stdin ??= createBytesSource());
+	}
+
+	get stdout(): ByteSink {
+		return (this.#stdout ??= createNullSink());
+	}
+
+	get stderr(): ByteSink {
+		return (this.#stderr ??= createNullSink());
+	}
+
+	get monotonicClock(): MonotonicClock {
+		return (this.#monotonicClock ??= createMonotonicClock());
+	}
+
+	/** The same for the life of the sandbox. */
 	get insecureSeed(): readonly [bigint, bigint] {
 		this.#insecureSeed ??= [this.random.u64(), this.random.u64()];
 		return this.#insecureSeed;
@@ -105,6 +122,7 @@ export class WasiContext {
 
 	/** Says, once per `what`, that the guest wanted something that it was not granted, and what would grant it. */
 	denied(what: string, hint: string): void {
+		this.#denied ??= new Set();
 		if (this.#denied.has(what)) return;
 		this.#denied.add(what);
 		this.#onDenied?.(what, hint);
@@ -126,16 +144,19 @@ export class WasiContext {
 	end(): void {
 		if (this.#ended) return;
 		this.#ended = true;
-		const endings = [...this.#endings, ...[this.stdin, this.stdout, this.stderr].map((stream) => () => stream.close())];
-		this.#endings.clear();
 		const failures: unknown[] = [];
-		for (const ending of endings) {
+		// One that fails must not keep the others open.
+		const attempt = (ending: () => void): void => {
 			try {
 				ending();
 			} catch (failure) {
-				// One that fails must not keep the others open.
 				failures.push(failure);
 			}
+		};
+		for (const ending of this.#endings) attempt(ending);
+		if (this.#endings.size > 0) this.#endings.clear();
+		for (const stream of [this.#stdin, this.#stdout, this.#stderr]) {
+			if (stream !== undefined) attempt(() => stream.close());
 		}
 		if (failures.length > 0) throw new AggregateError(failures, "a sandbox's context did not end cleanly");
 	}

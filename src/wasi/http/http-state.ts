@@ -23,7 +23,7 @@ export class HttpState {
 
 	constructor(options: HttpOptions = {}) {
 		this.outbound = options.outbound;
-		this.limits = { ...DEFAULT_HTTP_LIMITS, ...options.limits };
+		this.limits = options.limits === undefined ? DEFAULT_HTTP_LIMITS : { ...DEFAULT_HTTP_LIMITS, ...options.limits };
 		this.meter = options.meter ?? new BufferMeter();
 	}
 }
