@@ -100,8 +100,8 @@ export const PARTS: readonly Part[] = [
 	{ name: "build", holds: "source → component, cached by content", uses: [], node: true, files: 9 },
 	{
 		name: "embed",
-		holds: "the public embedding API: `Engine`, over linking and WASI",
-		uses: ["link", "wasi"],
+		holds: "the public embedding API: `Engine`, over pools of sandboxes",
+		uses: ["pool"],
 		node: true,
 		files: 4,
 	},

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 
 import type { GuestResource } from "../abi/mod.ts";
 import type { ExternType } from "../component/mod.ts";
-import { CompileCache, webAssembly } from "../engine/mod.ts";
+import { CompileCache, createLinuxPageMapper, webAssembly } from "../engine/mod.ts";
 import { inFile, SkerryError } from "../fault/mod.ts";
 import {
 	type HostImports,
@@ -12,6 +12,7 @@ import {
 	linkComponent,
 	loadComponent,
 } from "../link/mod.ts";
+import { SandboxPool } from "../pool/mod.ts";
 import { createWasiContext, WASI_HOST, type WasiContext } from "../wasi/mod.ts";
 import { callExport, createExports, type Exports } from "./exports.ts";
 import { type Grants, SHARED_CLIENT, toWasiOptions } from "./grants.ts";
@@ -77,6 +78,10 @@ function hostImports(wanted: ReadonlyMap<string, ExternType>, imports: Imports):
 
 /** Handles that each component instance of a sandbox may have: what a guest that leaks can cost of the host's memory. As the server's limit. */
 const MAX_HANDLES = 1_000_000;
+/** Sandboxes of a component that are kept ready for calls of its `exports`: they cost the pages that a call writes. */
+const WARM = 16;
+/** Why a sandbox ends after its call; made once, for a stack costs more than the reset. */
+const CALL_OVER = new SkerryError("guest/killed", "the call is over");
 
 /** A component that is ready to run. */
 export class Component {
@@ -91,9 +96,20 @@ export class Component {
 	constructor(linked: Linked, grants: Grants) {
 		this.#linked = linked;
 		this.#grants = grants;
-		this.exports = createExports(linked.plan.exports, async (path, args) => {
-			using sandbox = this.instantiate();
-			return await sandbox.call(path, args);
+		const mapper = createLinuxPageMapper();
+		const pool = new SandboxPool(linked, {
+			wasi: () => toWasiOptions(grants, SHARED_CLIENT),
+			warm: WARM,
+			mapper: typeof mapper === "string" ? undefined : mapper,
+			maxHandles: MAX_HANDLES,
+		});
+		this.exports = createExports(linked.plan.exports, async (path, args, type) => {
+			const sandbox = await pool.acquire();
+			try {
+				return await callExport(type, path.join("#"), args, (values) => sandbox.call(path, values));
+			} finally {
+				sandbox.end(CALL_OVER);
+			}
 		});
 	}
 
@@ -138,7 +154,7 @@ export class Sandbox implements Disposable {
 		const fn = this.#instance.function(path);
 		if (fn === undefined)
 			throw new SkerryError("link/no-export", `Cannot call ${path.join("#")}: the component does not export it`);
-		return await callExport(fn, path.join("#"), args);
+		return await callExport(fn.type, path.join("#"), args, (values) => fn.call(values));
 	}
 
 	/** Drops a resource of the guest that a call returned: its destructor runs. */

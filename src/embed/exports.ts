@@ -1,5 +1,4 @@
-import type { ComponentFunction } from "../abi/mod.ts";
-import { toCamelCase } from "../component/mod.ts";
+import { type FunctionType, toCamelCase } from "../component/mod.ts";
 import { SkerryError } from "../fault/mod.ts";
 import type { PlanExport } from "../link/mod.ts";
 import { ComponentError } from "./imports.ts";
@@ -11,7 +10,7 @@ export type ExportedFunction = (...args: any[]) => Promise<any>;
 export type Exports = { readonly [name: string]: any };
 
 /** How a call finds its function: in the sandbox at hand, or in a new one. */
-export type Caller = (path: readonly string[], args: readonly unknown[]) => Promise<unknown>;
+export type Caller = (path: readonly string[], args: readonly unknown[], type: FunctionType) => Promise<unknown>;
 
 /** The tree of exported functions, each calling through `caller`. */
 export function createExports(
@@ -23,7 +22,7 @@ export function createExports(
 	for (const [name, item] of tree) {
 		const inner = [...path, name];
 		if (item.kind === "func") {
-			const call: ExportedFunction = (...args) => caller(inner, args);
+			const call: ExportedFunction = (...args) => caller(inner, args, item.ref.type);
 			made[name.startsWith("[") ? name : toCamelCase(name)] = call;
 		} else if (item.kind === "instance") {
 			const nested = createExports(item.exports, caller, inner);
@@ -35,14 +34,19 @@ export function createExports(
 	return made;
 }
 
-/** Calls `fn` and turns a `result` into a value or an exception. */
-export async function callExport(fn: ComponentFunction, name: string, args: readonly unknown[]): Promise<unknown> {
-	const { params, result } = fn.type;
+/** Makes a call of a function of this type and turns a `result` into a value or an exception. */
+export async function callExport(
+	type: FunctionType,
+	name: string,
+	args: readonly unknown[],
+	call: (args: readonly unknown[]) => unknown,
+): Promise<unknown> {
+	const { params, result } = type;
 	if (args.length !== params.length) {
 		const counts = `${args.length} arguments for ${params.length} parameters`;
 		throw new SkerryError("call/bad-value", `Cannot call ${name}: ${counts}`);
 	}
-	const value = await fn.call(args);
+	const value = await call(args);
 	if (result?.kind !== "result") return value;
 	const { tag, val } = value as { tag: "ok" | "err"; val?: unknown };
 	if (tag === "err") throw new ComponentError(val);

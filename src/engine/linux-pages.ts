@@ -77,18 +77,33 @@ interface Scan {
 	readonly origin: number;
 }
 
+interface HostProcess {
+	readonly platform: string;
+	getBuiltinModule?: (name: string) => unknown;
+	emitWarning: (...args: unknown[]) => void;
+}
+
+let tried: PageMapper | string | undefined;
+
 /** The mapper of this machine, or why there is none. Tried once, with a real page: what it needs is either there or not. */
 export function createLinuxPageMapper(): PageMapper | string {
-	const { process } = globalThis as { process?: { platform: string; getBuiltinModule?: (name: string) => unknown } };
+	return (tried ??= tryPageMapper((globalThis as { process?: HostProcess }).process));
+}
+
+function tryPageMapper(process: HostProcess | undefined): PageMapper | string {
 	if (process?.platform !== "linux") return "copy-on-write memory needs Linux";
-	const ffi = process.getBuiltinModule?.("node:ffi") as Ffi | undefined;
-	if (ffi === undefined) return "node:ffi is missing";
+	// It is used on purpose, and does without where it fails: that `node:ffi` is experimental is nothing to tell every user.
+	const { emitWarning } = process;
+	process.emitWarning = () => {};
 	try {
+		const ffi = process.getBuiltinModule?.("node:ffi") as Ffi | undefined;
+		if (ffi === undefined) return "node:ffi is missing";
 		const mapper = new LinuxPageMapper(ffi);
-		const why = mapper.selfTest();
-		return why ?? mapper;
+		return mapper.selfTest() ?? mapper;
 	} catch (error) {
 		return error instanceof Error ? error.message : String(error);
+	} finally {
+		process.emitWarning = emitWarning;
 	}
 }
 
@@ -101,6 +116,8 @@ class LinuxPageMapper implements PageMapper {
 	readonly #ffi: Ffi;
 	readonly #libc: LibC;
 	readonly #pagemap: number;
+	/** Closes images that nobody disposes of: components of an embedder just go out of scope. Mappings of them stay valid. */
+	readonly #forgotten = new FinalizationRegistry<number>((fd) => void this.#libc.close(fd));
 	/** Low and high halves of each word: addresses as numbers, without a bigint each. */
 	readonly #regions = new Uint32Array(REGIONS * REGION_WORDS * 2);
 
@@ -138,10 +155,18 @@ class LinuxPageMapper implements PageMapper {
 			libc.close(fd);
 			throw new Error("the image cannot be written: out of memory?");
 		}
-		return {
+		let open = true;
+		const made: PageImage = {
 			map: (buffer) => this.#map(buffer, fd, bytes),
-			[Symbol.dispose]: () => void libc.close(fd),
+			[Symbol.dispose]: () => {
+				if (!open) return;
+				open = false;
+				this.#forgotten.unregister(made);
+				libc.close(fd);
+			},
 		};
+		this.#forgotten.register(made, fd, made);
+		return made;
 	}
 
 	#map(buffer: ArrayBufferLike, fd: number, image: Uint8Array): MappedPages {
