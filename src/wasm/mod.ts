@@ -1,14 +1,7 @@
 /** The core binary format: decode, encode, walk and edit modules of WebAssembly 3.0; types as text and interfaces for components. */
-export {
-	BRANCH_HINTS,
-	type BranchHint,
-	type BranchHints,
-	decodeBranchHints,
-	encodeBranchHints,
-} from "./branch-hints.ts";
+export type { BranchHint, BranchHints } from "./branch-hints.ts";
 export { checkCode } from "./code-check.ts";
 export { CodeReader, type LocalRun } from "./code-reader.ts";
-export { CodeWriter } from "./code-writer.ts";
 export { decodeModule, encodeModule } from "./codec.ts";
 export type { ConstExpr } from "./const-expr.ts";
 export type { BlockType, CatchClause, ImmediateValue, MemArg } from "./immediates.ts";
@@ -22,20 +15,11 @@ export {
 } from "./interface.ts";
 export { matchCoreExternType, matchCoreModuleType } from "./match.ts";
 export { countImports, type Module, type ModuleCustom } from "./module.ts";
-export {
-	decodeNames,
-	decodeNameSection,
-	encodeNameSection,
-	type IndirectNameMap,
-	type ModuleNames,
-	type NameMap,
-	type NameSection,
-} from "./names.ts";
+export { decodeNames, type IndirectNameMap, type ModuleNames, type NameMap, type NameSection } from "./names.ts";
 export type { IndexSpace } from "./opcode-row.ts";
-export { OP, type OpName, type Operator, operatorOf } from "./operators.ts";
+export { OP, type OpName, type Operator } from "./operators.ts";
 export { isComponent, isCoreModule, isWasm } from "./preamble.ts";
 export { decodeProducers, type Producer } from "./producers.ts";
-export { type IndexMaps, remapModule } from "./remap.ts";
 export type { Code } from "./section/code.ts";
 export type { GlobalDefinition, TableDefinition } from "./section/definitions.ts";
 export type { ExportSyntax, ImportSyntax } from "./section/externs.ts";
