@@ -190,15 +190,19 @@ async function findWorkloads(onProgress: (line: string) => void): Promise<Worklo
 		});
 	}
 	const rust = fileURLToPath(new URL("../../shared/suites/http/rust-hello-0.2.wasm", import.meta.url));
-	const quickstart = fileURLToPath(new URL("../examples/quickstart", import.meta.url));
-	const { file } = await buildComponent({
-		entry: `${quickstart}/src/app.ts`,
-		folder: quickstart,
-		onProgress: (step) => onProgress(`quickstart: ${step}`),
-	});
+	const build = async (folder: string, entry: string): Promise<string> => {
+		const path = fileURLToPath(new URL(folder, import.meta.url));
+		const { file } = await buildComponent({
+			entry: `${path}/${entry}`,
+			folder: path,
+			onProgress: (step) => onProgress(`${entry}: ${step}`),
+		});
+		return file;
+	};
 	for (const [name, component] of [
 		["rust hello", rust],
-		["quickstart hello (TypeScript)", file],
+		["StarlingMonkey hello", await build("programs", "hello.js")],
+		["quickstart hello (TypeScript)", await build("../examples/quickstart", "src/app.ts")],
 	] as const) {
 		if (!existsSync(component)) {
 			onProgress(`${name}: left out, there is no ${component}`);

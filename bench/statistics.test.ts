@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
-import { median, toSpread } from "./statistics.ts";
+import { median, toQuantiles, toSpread } from "./statistics.ts";
 
 it("median: the middle, by number and not by text, without touching its input", () => {
 	const cases: [number[], number][] = [
@@ -19,4 +19,10 @@ it("median: the middle, by number and not by text, without touching its input", 
 
 it("toSpread: keeps the rounds in their order", () => {
 	assert.deepEqual(toSpread([3, 1, 2]), { median: 2, min: 1, max: 3, rounds: [3, 1, 2] });
+});
+
+it("toQuantiles: the middle, and what 99 of 100 do not exceed", () => {
+	const hundred = Array.from({ length: 100 }, (_, i) => 100 - i);
+	assert.deepEqual(toQuantiles(hundred), { median: 50.5, p99: 99 });
+	assert.deepEqual(toQuantiles([7]), { median: 7, p99: 7 });
 });
