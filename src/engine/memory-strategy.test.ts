@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { createLinuxPageMapper } from "./linux-pages.ts";
 import { createMemoryImage } from "./memory-strategy.ts";
 import { webAssembly, type WasmMemory } from "./v8.ts";

@@ -2,8 +2,10 @@
 export { CompileCache } from "./compile.ts";
 export type { AttachedCore, CoreImage, CoreState } from "./core-image.ts";
 export { takeCoreImage } from "./core-image.ts";
+export { FLAG_LAYOUT, interruptFlag } from "./flag.ts";
 export { Gate } from "./gate.ts";
 export { createLinuxPageMapper } from "./linux-pages.ts";
+export { createOwnedImports } from "./owned.ts";
 export type { PageMapper } from "./pages.ts";
 export { compileTrampolines } from "./trampolines.ts";
 export { webAssembly, type WasmExtern, type WasmInstance, type WasmModule } from "./v8.ts";

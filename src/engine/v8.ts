@@ -27,12 +27,6 @@ export interface WasmMemory {
 	readonly buffer: ArrayBufferLike;
 }
 
-export interface WasmTable {
-	readonly length: number;
-	get(index: number): unknown;
-	set(index: number, value: unknown): void;
-}
-
 export type WasmImports = Record<string, Record<string, WasmExtern>>;
 
 type AnyFunction = (...args: never[]) => unknown;
@@ -45,7 +39,12 @@ interface V8WebAssembly {
 	};
 	readonly Instance: new (module: WasmModule, imports: WasmImports) => WasmInstance;
 	readonly Global: new (type: { value: string; mutable: boolean }, initial: number | bigint) => WasmGlobal;
-	readonly Memory: new (type: { initial: number; maximum?: number }) => WasmMemory;
+	readonly Memory: new (type: {
+		initial: number | bigint;
+		maximum?: number | bigint;
+		shared?: boolean;
+		address?: "i32" | "i64";
+	}) => WasmMemory;
 	readonly Suspending: new (fn: (...args: never[]) => Promise<unknown>) => WasmExtern;
 	readonly CompileError: typeof Error;
 	readonly LinkError: typeof Error;

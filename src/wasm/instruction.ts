@@ -11,7 +11,7 @@ export interface Instruction {
 }
 
 /** Reads an opcode. Throws where the table has none of that code. */
-export function decodeOperator(reader: Reader): { readonly op: number; readonly operator: Operator } {
+function decodeOperator(reader: Reader): { readonly op: number; readonly operator: Operator } {
 	const start = reader.offset;
 	const byte = reader.u8("an instruction");
 	let op = byte;

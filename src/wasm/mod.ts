@@ -27,7 +27,6 @@ export type { IndexSpace } from "./opcodes.ts";
 export { OP, type OpName, type Operator, operatorOf } from "./operators.ts";
 export { isComponent, isCoreModule, isWasm } from "./preamble.ts";
 export { decodeProducers, type Producer } from "./producers.ts";
-export { type IndexMaps, remapModule } from "./remap.ts";
 export type { Code } from "./section/code.ts";
 export type { GlobalDefinition, TableDefinition } from "./section/definitions.ts";
 export type { ExportSyntax, ImportSyntax } from "./section/externs.ts";
