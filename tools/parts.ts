@@ -25,7 +25,13 @@ export const PARTS: readonly Part[] = [
 		files: 4,
 	},
 	{ name: "bytes", holds: "cursor, writer, LEB128, UTF-8", uses: ["fault"], node: false, files: 3 },
-	{ name: "wasm", holds: "core binary: sections, types, names", uses: ["bytes"], node: false, files: 10 },
+	{
+		name: "wasm",
+		holds: "core binary: the opcode table, modules decoded and encoded, a walker and a writer for code, names",
+		uses: ["bytes"],
+		node: false,
+		files: 26,
+	},
 	{
 		name: "rewrite",
 		holds: "passes over core modules: state, metering; and the independent proof of what they made",
@@ -50,7 +56,7 @@ export const PARTS: readonly Part[] = [
 	{
 		name: "engine",
 		holds: "compilation and instantiation; the only part that touches V8's `WebAssembly`",
-		uses: ["abi", "rewrite"],
+		uses: ["rewrite", "abi"],
 		node: false,
 		files: 6,
 	},
@@ -117,6 +123,4 @@ export const WEBASSEMBLY_PART = "engine";
 export const MAX_LINES = 600;
 
 /** Files that may be longer, each with its reason. Generated files and tables only. */
-export const LONG_FILES: Readonly<Record<string, string>> = {
-	"src/wasm/opcodes.ts": "the table of opcodes",
-};
+export const LONG_FILES: Readonly<Record<string, string>> = {};

@@ -30,7 +30,7 @@ const variant: ValueType = {
 };
 const flags: ValueType = { kind: "flags", names: ["read", "write-all"], keys: ["read", "writeAll"] };
 const map: ValueType = { kind: "map", key: t("string"), value: t("u8") };
-const spent = new GuestResource(R, 1, false, store);
+const spent = new GuestResource(R, 1, false, store.epoch);
 spent.spent = true;
 
 const RIGHT: [type: ValueType, values: unknown[]][] = [
@@ -55,8 +55,11 @@ const RIGHT: [type: ValueType, values: unknown[]][] = [
 	[option(option(t("u8"))), [{ tag: "none" }, { tag: "some", val: undefined }, { tag: "some", val: 1 }]],
 	[{ kind: "result", ok: null, err: t("u8") }, [{ tag: "ok" }, { tag: "ok", val: "ignored" }, { tag: "err", val: 1 }]],
 	[{ kind: "own", resource: H }, [undefined, null, 1, {}]],
-	[{ kind: "own", resource: R }, [new GuestResource(R, 1, false, store)]],
-	[{ kind: "borrow", resource: R }, [new GuestResource(R, 1, false, store), new GuestResource(R, 1, true, store)]],
+	[{ kind: "own", resource: R }, [new GuestResource(R, 1, false, store.epoch)]],
+	[
+		{ kind: "borrow", resource: R },
+		[new GuestResource(R, 1, false, store.epoch), new GuestResource(R, 1, true, store.epoch)],
+	],
 ];
 
 for (const [type, values] of RIGHT) {
@@ -107,9 +110,13 @@ const WRONG: [type: ValueType, value: unknown, message: string][] = [
 	[{ kind: "result", ok: null, err: t("u8") }, undefined, "x: expected result<_, u8>, got undefined"],
 	[{ kind: "own", resource: R }, 5, "x: expected own<r>, got 5"],
 	[{ kind: "own", resource: R }, spent, "x: expected own<r>, got a spent r"],
-	[{ kind: "own", resource: R }, new GuestResource(R, 1, true, store), "x: expected own<r>, got a borrowed r"],
-	[{ kind: "borrow", resource: R }, new GuestResource(H, 1, false, store), "x: expected borrow<r>, got a h"],
-	[{ kind: "own", resource: R }, new GuestResource(R, 1, false, new Store(undefined)), "x: expected own<r>, got a r"],
+	[{ kind: "own", resource: R }, new GuestResource(R, 1, true, store.epoch), "x: expected own<r>, got a borrowed r"],
+	[{ kind: "borrow", resource: R }, new GuestResource(H, 1, false, store.epoch), "x: expected borrow<r>, got a h"],
+	[
+		{ kind: "own", resource: R },
+		new GuestResource(R, 1, false, new Store(undefined).epoch),
+		"x: expected own<r>, got a r",
+	],
 	[t("u8"), "y".repeat(100), `x: expected u8, got "${"y".repeat(60)}"…`],
 ];
 

@@ -62,7 +62,7 @@ export class HandleTable {
 	readonly #entries: (ResourceHandle | undefined)[] = [undefined];
 	readonly #free: number[] = [];
 
-	/** `count.handles` goes up and down with this table. */
+	/** `count.handles` goes up and down with this table. `maximum` is the highest index, at most `MAX_HANDLES`. */
 	constructor(count: { handles: number }, maximum: number = MAX_HANDLES) {
 		this.#count = count;
 		this.#maximum = maximum;
@@ -72,7 +72,7 @@ export class HandleTable {
 		let index = this.#free.pop();
 		if (index === undefined) {
 			index = this.#entries.length;
-			if (index > this.#maximum) trap("handle table is full");
+			if (index > this.#maximum) trap(`handle table is full (limit "handles": ${this.#maximum})`);
 		}
 		this.#entries[index] = handle;
 		this.#count.handles++;

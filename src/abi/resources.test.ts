@@ -61,7 +61,7 @@ test("rule 4: a full table traps, and takes handles again once one was removed",
 	const table = new HandleTable(count, 3);
 	const handle = new ResourceHandle({ name: "" }, 0, null);
 	assert.deepEqual([table.add(handle), table.add(handle), table.add(handle)], [1, 2, 3]);
-	assert.throws(() => table.add(handle), { name: "Trap", message: "handle table is full" });
+	assert.throws(() => table.add(handle), { name: "Trap", message: `handle table is full (limit "handles": 3)` });
 	table.remove(2);
 	assert.equal(table.add(handle), 2);
 	assert.equal(count.handles, 3);
@@ -107,7 +107,7 @@ test("rule 12: a borrow lowered into the instance that defines the resource is t
 	const type = func([borrow(R)]);
 	const seen: CoreValue[] = [];
 	const intoMaker = canonLift(type, (rep) => void seen.push(rep), maker.options(), maker.instance);
-	const resource = new GuestResource(R, 42, false, store);
+	const resource = new GuestResource(R, 42, false, store.epoch);
 	intoMaker.call([resource]);
 	assert.deepEqual(seen, [42]);
 	const drop = canonResourceDrop(user.instance, R);
@@ -125,7 +125,7 @@ test("a borrow that is not dropped before its call returns traps, and poisons", 
 	const { store, user, R } = await createWorld();
 	const lifted = canonLift(func([borrow(R)]), () => undefined, user.options(), user.instance);
 	const message = "borrow handles still remain at the end of the call";
-	assert.throws(() => lifted.call([new GuestResource(R, 1, false, store)]), { name: "Trap", message });
+	assert.throws(() => lifted.call([new GuestResource(R, 1, false, store.epoch)]), { name: "Trap", message });
 	assert.equal(store.poison?.message, message);
 });
 
@@ -134,7 +134,7 @@ test("rule 13: what is lent can be neither dropped nor moved until the call retu
 	// The maker's function takes a borrow and an own: given the same handle, lifting the own traps.
 	const both = func([borrow(R), own(R)]);
 	const lifted = canonLift(both, () => assert.fail("entered"), maker.options(), maker.instance);
-	const mine = new GuestResource(R, 9, false, store);
+	const mine = new GuestResource(R, 9, false, store.epoch);
 	const take = canonLift(
 		func([own(R)]),
 		(index) => {
@@ -177,7 +177,7 @@ test("a borrow handle may be lent on, but not given as own", async () => {
 		assert.equal(canonResourceDrop(third.instance, R)(Number(index)), undefined);
 	};
 	const lend = canonLift(type, core, third.options(), third.instance);
-	lend.call([new GuestResource(R, 77, false, store)]);
+	lend.call([new GuestResource(R, 77, false, store.epoch)]);
 	assert.deepEqual(seen, [77]);
 	const moves = canonLift(
 		type,
@@ -188,7 +188,7 @@ test("a borrow handle may be lent on, but not given as own", async () => {
 		user.options(),
 		user.instance,
 	);
-	assert.throws(() => moves.call([new GuestResource(R, 1, false, store)]), {
+	assert.throws(() => moves.call([new GuestResource(R, 1, false, store.epoch)]), {
 		message: "cannot lift own resource from a borrow",
 	});
 });
@@ -223,7 +223,7 @@ test("own moves from guest to guest and to the host, and back", async () => {
 test("one resource given twice in a call is the host's mistake, not the guest's", async () => {
 	const { store, user, R } = await createWorld();
 	const twice = canonLift(func([own(R), own(R)]), () => assert.fail("entered"), user.options(), user.instance);
-	const resource = new GuestResource(R, 5, false, store);
+	const resource = new GuestResource(R, 5, false, store.epoch);
 	assert.throws(
 		() => twice.call([resource, resource]),
 		(error) => error instanceof SkerryError && error.code === "call/bad-value",
@@ -243,7 +243,7 @@ test("rule 13: dropping another instance's resource is a full call into it", asy
 		},
 		user.options(),
 		user.instance,
-	).call([new GuestResource(R, 1, false, store)]);
+	).call([new GuestResource(R, 1, false, store.epoch)]);
 	assert.deepEqual({ states, after: maker.instance.entered }, { states: [true], after: false });
 	// Within the defining instance it is a plain call.
 	assert.equal(canonResourceDrop(maker.instance, R)(canonResourceNew(maker.instance, R)(1)), undefined);
@@ -273,7 +273,7 @@ test("a destructor may wait, and its instance stays entered meanwhile", async ()
 	let finish = (): void => undefined;
 	const waits = new Promise<void>((resolve) => (finish = resolve));
 	const { store, maker, R } = await createWorld(() => waits);
-	const resource = new GuestResource(R, 1, false, store);
+	const resource = new GuestResource(R, 1, false, store.epoch);
 	const dropping = store.drop(resource);
 	assert.ok(dropping instanceof Promise);
 	assert.equal(maker.instance.entered, true);
@@ -281,7 +281,7 @@ test("a destructor may wait, and its instance stays entered meanwhile", async ()
 	await dropping;
 	assert.deepEqual({ entered: maker.instance.entered, spent: resource.spent }, { entered: false, spent: true });
 	assert.throws(() => store.drop(resource), { code: "call/bad-value" });
-	assert.throws(() => store.drop(new GuestResource(R, 1, true, store)), { code: "call/bad-value" });
+	assert.throws(() => store.drop(new GuestResource(R, 1, true, store.epoch)), { code: "call/bad-value" });
 });
 
 test("a destructor that fails poisons; a resource whose instance is busy stays as it was", async () => {
@@ -289,7 +289,7 @@ test("a destructor that fails poisons; a resource whose instance is busy stays a
 	const { store, maker, R } = await createWorld(() => {
 		throw oops;
 	});
-	const resource = new GuestResource(R, 1, false, store);
+	const resource = new GuestResource(R, 1, false, store.epoch);
 	maker.instance.entered = true;
 	assert.throws(() => store.drop(resource), { message: "cannot enter component instance" });
 	assert.deepEqual({ spent: resource.spent, poison: store.poison }, { spent: false, poison: undefined });
@@ -299,7 +299,9 @@ test("a destructor that fails poisons; a resource whose instance is busy stays a
 		(error) => error === oops,
 	);
 	assert.equal(store.poison, oops);
-	assert.throws(() => new Store(undefined).drop(new GuestResource(R, 1, false, store)), { code: "call/bad-value" });
+	assert.throws(() => new Store(undefined).drop(new GuestResource(R, 1, false, store.epoch)), {
+		code: "call/bad-value",
+	});
 });
 
 test("a host's resource is its representation, and dropping its last handle runs the destructor", async () => {

@@ -1,6 +1,6 @@
 import type { FunctionType, ResourceType } from "../component/mod.ts";
 import { SkerryError, Trap } from "../fault/mod.ts";
-import { HandleTable } from "./handles.ts";
+import { HandleTable, MAX_HANDLES } from "./handles.ts";
 import { trap } from "./traps.ts";
 import type { GuestResource } from "./values.ts";
 
@@ -52,12 +52,15 @@ export class Store {
 	handles = 0;
 	/** The first trap. Once set, no instance of this store may be entered again. */
 	poison: Error | undefined;
+	/** How many handles each table may have. */
+	readonly maxHandles: number;
 	readonly #instances: ComponentInstance[] = [];
 	#disposed = false;
 	#epoch: object = {};
 
-	constructor(context: unknown) {
+	constructor(context: unknown, maxHandles: number = MAX_HANDLES) {
 		this.context = context;
+		this.maxHandles = maxHandles;
 	}
 
 	/** A token of this use of the store: what was made in an earlier one has another. */
@@ -176,7 +179,7 @@ export class ComponentInstance {
 	constructor(store: Store, parent: ComponentInstance | null) {
 		this.store = store;
 		this.parent = parent;
-		this.handles = new HandleTable(store);
+		this.handles = new HandleTable(store, store.maxHandles);
 		store.register(this);
 	}
 

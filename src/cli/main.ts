@@ -1,8 +1,10 @@
 /** The entry of the command line: what `bin/skerry.js` starts. */
 import { runProgram } from "./program.ts";
 import { exitStatusOf, ignoreBrokenPipes, printError } from "./terminal.ts";
+import { silenceFfiWarning } from "./warnings.ts";
 
 ignoreBrokenPipes();
+silenceFfiWarning();
 process.on("uncaughtException", (error) => {
 	printError(error);
 	process.exit(exitStatusOf(error));

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { SkerryError } from "../fault/mod.ts";
-import { parseDuration, parseEnvironment, parseListen, parseOutboundOrigin } from "./values.ts";
+import { checkOutbound, parseDuration, parseEnvironment, parseListen } from "./values.ts";
 
 function usage(message: RegExp, hint: RegExp) {
 	return (error: unknown): boolean => {
@@ -84,27 +84,19 @@ suite("parseDuration", () => {
 	}
 });
 
-suite("parseOutboundOrigin", () => {
-	const accepted: readonly [string, string][] = [
-		["https://api.example.com", "https://api.example.com"],
-		["HTTPS://API.example.com/", "https://api.example.com"],
-		["http://localhost:8080", "http://localhost:8080"],
-		["https://*.example.com", "https://*.example.com"],
-		["https://*", "https://*"],
-		["http://[::1]:80", "http://[::1]:80"],
-	];
-	for (const [text, expected] of accepted) test(text, () => assert.equal(parseOutboundOrigin(text), expected));
+suite("checkOutbound", () => {
+	test("gives origins back as they are", () => {
+		const origins = ["https://api.example.com", "http://localhost:8080", "https://*.example.com"];
+		assert.deepEqual(checkOutbound(origins), origins);
+	});
 	const refused: readonly [string, RegExp][] = [
-		["api.example.com", /did you mean --allow-outbound https:\/\/api\.example\.com\?/],
-		["localhost:80", /did you mean --allow-outbound http:\/\/localhost:80\?/],
-		["https://example.com/path", /an origin without a path/],
-		["ftp://example.com", /an origin without a path/],
-		["https://user@example.com", /an origin without a path/],
-		["https://example.com:99999", /an origin without a path/],
-		["https://a*.example.com", /an origin without a path/],
-		["", /an origin without a path/],
+		["api.example.com", /did you mean https:\/\/api\.example\.com\?/],
+		["localhost:80", /did you mean http:\/\/localhost:80\?/],
+		["https://example.com/path", /a path cannot be granted/],
+		["ftp://example.com", /the scheme must be/],
+		["", /the scheme is missing/],
 	];
-	for (const [text, hint] of refused) {
-		test(`refuses "${text}"`, () => assert.throws(() => parseOutboundOrigin(text), usage(/^Cannot allow/, hint)));
+	for (const [text, message] of refused) {
+		test(`refuses "${text}"`, () => assert.throws(() => checkOutbound([text]), usage(message, /scheme:\/\/host/)));
 	}
 });

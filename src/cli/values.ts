@@ -1,4 +1,5 @@
 /** What option values mean. Each reader throws a `cli/usage` error that names its option. */
+import { parseOutboundPolicy } from "../wasi/mod.ts";
 import { usageError } from "./usage.ts";
 
 /** Gathers the values of an option that may be repeated. */
@@ -78,21 +79,8 @@ export function parseDuration(option: string, text: string): number {
 	return milliseconds;
 }
 
-/** An origin that a guest may call: `scheme://host[:port]`, with `*` or `*.domain` for many hosts. */
-export function parseOutboundOrigin(text: string): string {
-	const match = /^(https?):\/\/(\*|(?:\*\.)?[\w.-]+|\[[0-9a-f:.]+\])(?::(\d{1,5}))?\/?$/i.exec(text);
-	if (match === null || Number(match[3] ?? 0) > 65_535) {
-		const bare = /^(?:\*\.)?[\w.-]+(?::\d+)?$/.test(text) && nearestScheme(text);
-		throw usageError(
-			`Cannot allow outbound requests to ${text}: this is not SCHEME://HOST[:PORT]`,
-			bare === false
-				? "a grant names an origin without a path: --allow-outbound https://api.example.com"
-				: `did you mean --allow-outbound ${bare}?`,
-		);
-	}
-	return text.replace(/\/$/, "").toLowerCase();
-}
-
-function nearestScheme(host: string): string {
-	return /^(?:localhost|127\.)/.test(host) ? `http://${host}` : `https://${host}`;
+/** Origins that a guest may call, checked here so that a mistake is told before anything is loaded. */
+export function checkOutbound(origins: readonly string[]): readonly string[] {
+	parseOutboundPolicy(origins);
+	return origins;
 }

@@ -75,6 +75,9 @@ function hostImports(wanted: ReadonlyMap<string, ExternType>, imports: Imports):
 	return { ...WASI_HOST, ...host, interfaces: [...host.interfaces, ...WASI_HOST.interfaces] };
 }
 
+/** Handles that each component instance of a sandbox may have: what a guest that leaks can cost of the host's memory. As the server's limit. */
+const MAX_HANDLES = 1_000_000;
+
 /** A component that is ready to run. */
 export class Component {
 	/**
@@ -122,7 +125,7 @@ export class Sandbox implements Disposable {
 	constructor(linked: Linked, context: WasiContext) {
 		this.#context = context;
 		try {
-			this.#instance = instantiate(linked, context);
+			this.#instance = instantiate(linked, context, MAX_HANDLES);
 		} catch (error) {
 			context.end();
 			throw error;

@@ -8,6 +8,20 @@ export interface CoreState {
 	readonly globals: readonly string[];
 }
 
+/** What a core instance holds now: what `CoreState` names, in the same order. */
+export interface CoreSnapshot {
+	/** Views, not copies: valid until the memory grows. */
+	readonly memories: readonly Uint8Array[];
+	readonly globals: readonly (number | bigint)[];
+}
+
+export function readCoreState(instance: WasmInstance, state: CoreState): CoreSnapshot {
+	return {
+		memories: state.memories.map((name) => new Uint8Array((instance.exports[name] as WasmMemory).buffer)),
+		globals: state.globals.map((name) => (instance.exports[name] as WasmGlobal).value),
+	};
+}
+
 /** The mutable state of one core instance at the moment it was taken. */
 export interface CoreImage extends Disposable {
 	readonly memories: readonly MemoryImage[];
@@ -18,16 +32,20 @@ export interface CoreImage extends Disposable {
 
 /** One core instance that can be put back into the state of its image. */
 export interface AttachedCore {
-	/** `false` when the state cannot be restored exactly: the instance is to be discarded. */
-	restore(): boolean;
+	/** The bytes that were put back; `undefined` when the state cannot be restored exactly: the instance is to be discarded. */
+	restore(): number | undefined;
 }
 
-export function takeCoreImage(instance: WasmInstance, state: CoreState, mapper: PageMapper | undefined): CoreImage {
-	const memories = state.memories.map((name) => {
-		const { buffer } = instance.exports[name] as WasmMemory;
-		return createMemoryImage(new Uint8Array(buffer.slice(0)), mapper);
-	});
-	const values = state.globals.map((name) => (instance.exports[name] as WasmGlobal).value);
+/** @returns why there can be no image, as text */
+export function takeCoreImage(
+	instance: WasmInstance,
+	state: CoreState,
+	mapper: PageMapper | undefined,
+): CoreImage | string {
+	const { memories: bytes, globals: values } = readCoreState(instance, state);
+	// The guest can see the bits of a NaN, and a JavaScript number need not keep them.
+	if (values.some((value) => Number.isNaN(value))) return "a global holds a NaN";
+	const memories = bytes.map((view) => createMemoryImage(view.slice(), mapper));
 	return {
 		memories,
 		size: memories.reduce((sum, memory) => sum + memory.length, 0),
@@ -59,11 +77,16 @@ class Attached implements AttachedCore {
 		this.#values = values;
 	}
 
-	restore(): boolean {
+	restore(): number | undefined {
 		for (let i = 0; i < this.#globals.length; i++) {
 			(this.#globals[i] as WasmGlobal).value = this.#values[i] as number | bigint;
 		}
-		for (const memory of this.#memories) if (!memory.restore()) return false;
-		return true;
+		let bytes = 0;
+		for (const memory of this.#memories) {
+			const restored = memory.restore();
+			if (restored === undefined) return undefined;
+			bytes += restored;
+		}
+		return bytes;
 	}
 }

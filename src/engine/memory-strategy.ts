@@ -1,4 +1,4 @@
-import type { PageImage, PageMapper } from "./pages.ts";
+import type { MappedPages, PageImage, PageMapper } from "./pages.ts";
 import type { WasmMemory } from "./v8.ts";
 
 /** How a slot's memories are put back: `copy` copies the whole image, `cow` the pages that were written. (`fresh` has no slots.) */
@@ -14,8 +14,8 @@ export interface MemoryImage extends Disposable {
 }
 
 export interface AttachedMemory {
-	/** Puts the image back; `false` when that cannot be done exactly, because the memory has grown. */
-	restore(): boolean;
+	/** Puts the image back: the bytes that it wrote; `undefined` when that cannot be done exactly, because the memory has grown. */
+	restore(): number | undefined;
 }
 
 /**
@@ -42,19 +42,22 @@ function copyImage(bytes: Uint8Array): MemoryImage {
 	return {
 		strategy: "copy",
 		length: bytes.length,
-		attach(memory) {
-			const { buffer } = memory;
-			const view = new Uint8Array(buffer);
-			const restore = (): boolean => {
-				if (memory.buffer !== buffer) return false;
-				view.set(bytes);
-				return true;
-			};
-			if (view.length !== bytes.length) throw new RangeError("a memory of another length than its image");
-			restore();
-			return { restore };
-		},
+		attach: (memory) => attachCopy(memory, bytes),
 		[Symbol.dispose]() {},
+	};
+}
+
+function attachCopy(memory: WasmMemory, bytes: Uint8Array): AttachedMemory {
+	const { buffer } = memory;
+	if (buffer.byteLength !== bytes.length) throw new RangeError("a memory of another length than its image");
+	const view = new Uint8Array(buffer);
+	view.set(bytes);
+	return {
+		restore() {
+			if (memory.buffer !== buffer) return undefined;
+			view.set(bytes);
+			return bytes.length;
+		},
 	};
 }
 
@@ -65,14 +68,14 @@ function cowImage(bytes: Uint8Array, pages: PageImage): MemoryImage {
 		attach(memory) {
 			const { buffer } = memory;
 			if (buffer.byteLength !== bytes.length) throw new RangeError("a memory of another length than its image");
-			const mapped = pages.map(buffer);
-			return {
-				restore() {
-					if (memory.buffer !== buffer) return false;
-					mapped.restore();
-					return true;
-				},
-			};
+			let mapped: MappedPages;
+			try {
+				mapped = pages.map(buffer);
+			} catch {
+				// Too many mappings, or no memory for one: slower, never wrong.
+				return attachCopy(memory, bytes);
+			}
+			return { restore: () => (memory.buffer === buffer ? mapped.restore() : undefined) };
 		},
 		[Symbol.dispose]: () => pages[Symbol.dispose](),
 	};

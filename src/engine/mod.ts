@@ -1,7 +1,13 @@
 /** V8 and what is around it: compiling, the border between guests and the host, traps. The only part that touches `WebAssembly`. */
 export { CompileCache } from "./compile.ts";
-export type { AttachedCore, CoreImage, CoreState } from "./core-image.ts";
-export { takeCoreImage } from "./core-image.ts";
+export {
+	type AttachedCore,
+	type CoreImage,
+	type CoreSnapshot,
+	type CoreState,
+	readCoreState,
+	takeCoreImage,
+} from "./core-image.ts";
 export { FLAG_LAYOUT, interruptFlag } from "./flag.ts";
 export { Gate } from "./gate.ts";
 export { createLinuxPageMapper } from "./linux-pages.ts";

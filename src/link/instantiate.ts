@@ -16,10 +16,12 @@ import type { ResourceType } from "../component/mod.ts";
 import {
 	type AttachedCore,
 	type CoreImage,
+	type CoreSnapshot,
 	type CoreState,
 	createOwnedImports,
 	Gate,
 	type PageMapper,
+	readCoreState,
 	takeCoreImage,
 	type WasmExtern,
 	type WasmInstance,
@@ -59,10 +61,11 @@ export type InstanceExport =
 
 /**
  * One instance of a component with everything in it: a sandbox. `strategy` fresh: new core instances and memories.
+ * @param maxHandles how many handles each of its component instances may have; the specification's bound by default
  * @throws Trap when a start function traps; SkerryError `link/instantiation`
  */
-export function instantiate(linked: Linked, context: unknown): Instance {
-	return new Instance(linked, context);
+export function instantiate(linked: Linked, context: unknown, maxHandles?: number): Instance {
+	return new Instance(linked, context, maxHandles);
 }
 
 /** The state of all core instances of a component, shared by its slots. */
@@ -85,9 +88,9 @@ export class Instance {
 	/** Whether the host's calls into the guest can wait: only where a host function is there to wait for. */
 	readonly #blocking: boolean;
 
-	constructor(linked: Linked, context: unknown) {
+	constructor(linked: Linked, context: unknown, maxHandles?: number) {
 		this.#linked = linked;
-		this.store = new Store(context);
+		this.store = new Store(context, maxHandles);
 		const { plan } = linked;
 		this.#blocking = plan.host.length > 0;
 		for (const parent of plan.instances) {
@@ -130,9 +133,24 @@ export class Instance {
 		if (this.#gate.calledWhileStarting) return "a start function calls the host";
 		const why = this.#linked.states.find((state) => typeof state === "string");
 		if (why !== undefined) return why;
-		return {
-			cores: this.#cores.map((core, slot) => takeCoreImage(core, this.#state(slot), mapper)),
-		};
+		const cores: CoreImage[] = [];
+		for (const [slot, core] of this.#cores.entries()) {
+			const image = takeCoreImage(core, this.#state(slot) as CoreState, mapper);
+			if (typeof image === "string") {
+				for (const taken of cores) taken[Symbol.dispose]();
+				return image;
+			}
+			cores.push(image);
+		}
+		return { cores };
+	}
+
+	/** What each core instance holds now; nothing of those whose module has no known state. */
+	snapshot(): CoreSnapshot[] {
+		return this.#cores.map((core, slot) => {
+			const state = this.#state(slot);
+			return typeof state === "string" ? { memories: [], globals: [] } : readCoreState(core, state);
+		});
 	}
 
 	/** Binds this instance to an image of its component, for `reset`. */
@@ -151,21 +169,27 @@ export class Instance {
 
 	/**
 	 * Makes a disposed instance equal to a new one, for another use. Only when `quiet`.
-	 * @returns false when the state cannot be restored exactly (a memory has grown, say): the instance is to be thrown away
+	 * @returns the bytes that were put back; `undefined` when the state cannot be restored exactly (a memory has grown, say): the
+	 * instance is to be thrown away
 	 */
-	reset(context: unknown): boolean {
+	reset(context: unknown): number | undefined {
 		const attached = this.#attached;
-		if (attached === undefined) return false;
-		for (const core of attached) if (!core.restore()) return false;
+		if (attached === undefined) return undefined;
+		let bytes = 0;
+		for (const core of attached) {
+			const restored = core.restore();
+			if (restored === undefined) return undefined;
+			bytes += restored;
+		}
 		this.#gate.reset();
 		this.store.reset(context);
-		return true;
+		return bytes;
 	}
 
-	#state(slot: number): CoreState {
+	#state(slot: number): CoreState | string {
 		const step = this.#linked.plan.steps.find((s) => s.kind === "instantiate" && s.slot === slot);
 		const state = step?.kind === "instantiate" ? this.#linked.states[step.module] : undefined;
-		if (state === undefined || typeof state === "string") throw new Error(`core instance ${slot} has no known state`);
+		if (state === undefined) throw new Error(`core instance ${slot} has no known state`);
 		return state;
 	}
 

@@ -1,4 +1,4 @@
-import type { PageMapper } from "../engine/mod.ts";
+import type { CoreSnapshot, PageMapper } from "../engine/mod.ts";
 import { SkerryError } from "../fault/mod.ts";
 import { type Instance, type InstanceImage, instantiate, type Linked } from "../link/mod.ts";
 import { createWasiContext, type WasiContext, type WasiOptions } from "../wasi/mod.ts";
@@ -18,6 +18,8 @@ export interface PoolCounts {
 	readonly created: number;
 	/** Instances that were put back into the state of the image. */
 	readonly reset: number;
+	/** Bytes of memories that were written for that. */
+	readonly restoredBytes: number;
 	/** Instances that could not be, or for which there was no room. */
 	readonly discarded: number;
 }
@@ -29,6 +31,8 @@ export interface PoolOptions {
 	readonly warm?: number;
 	/** Copy-on-write memory, where the system has it. */
 	readonly mapper?: PageMapper | undefined;
+	/** How many handles each component instance may have. */
+	readonly maxHandles?: number;
 	/** Told how many sandboxes are in use, whenever that changes and before guest code runs. */
 	readonly onCount?: (live: number) => void;
 }
@@ -48,8 +52,9 @@ export class SandboxPool {
 	readonly #live = new Set<PooledSandbox>();
 	/** `undefined` before the first instance; a text says why there is none. */
 	#image: InstanceImage | string | undefined;
-	readonly #counts = { acquired: 0, created: 0, reset: 0, discarded: 0 };
-	#closed = false;
+	readonly #counts = { acquired: 0, created: 0, reset: 0, restoredBytes: 0, discarded: 0 };
+	/** Set by `close`. */
+	#closed: { readonly reason: unknown } | undefined;
 
 	constructor(linked: Linked, options: PoolOptions) {
 		this.#linked = linked;
@@ -67,8 +72,9 @@ export class SandboxPool {
 		return typeof this.#image === "string" ? this.#image : undefined;
 	}
 
-	/** Rejects with a Trap when a start function of the component traps. */
+	/** Rejects with a Trap when a start function of the component traps, and with what `close` was given once that was called. */
 	async acquire(): Promise<PooledSandbox> {
+		if (this.#closed !== undefined) throw this.#closed.reason;
 		this.#counts.acquired++;
 		const context = createWasiContext(this.#options.wasi());
 		const sandbox = new PooledSandbox(context, (instance, quiet) => this.#release(sandbox, instance, quiet));
@@ -91,7 +97,7 @@ export class SandboxPool {
 
 	#create(context: WasiContext): Instance {
 		this.#counts.created++;
-		const instance = instantiate(this.#linked, context);
+		const instance = instantiate(this.#linked, context, this.#options.maxHandles);
 		this.#image ??= instance.takeImage(this.#options.mapper);
 		if (typeof this.#image === "object") instance.attach(this.#image);
 		return instance;
@@ -107,11 +113,15 @@ export class SandboxPool {
 	}
 
 	#recycle(instance: Instance): void {
-		const wanted = typeof this.#image === "object" && !this.#closed && this.#ready.length < this.#warm;
-		if (wanted && instance.quiet && instance.reset(undefined)) {
-			this.#counts.reset++;
-			this.#ready.push(instance);
-		} else this.#counts.discarded++;
+		const wanted = typeof this.#image === "object" && this.#closed === undefined && this.#ready.length < this.#warm;
+		const restored = wanted && instance.quiet ? instance.reset(undefined) : undefined;
+		if (restored === undefined) {
+			this.#counts.discarded++;
+			return;
+		}
+		this.#counts.reset++;
+		this.#counts.restoredBytes += restored;
+		this.#ready.push(instance);
 	}
 
 	usage(): PoolUsage {
@@ -127,7 +137,7 @@ export class SandboxPool {
 
 	/** Ends every sandbox: their callers get `reason`. */
 	close(reason: unknown): void {
-		this.#closed = true;
+		this.#closed = { reason };
 		for (const sandbox of this.#live) sandbox.end(reason);
 		this.#ready.length = 0;
 		if (typeof this.#image === "object") for (const core of this.#image.cores) core[Symbol.dispose]();
@@ -172,6 +182,11 @@ export class PooledSandbox {
 		return this.#instance?.store.handles ?? 0;
 	}
 
+	/** What its core instances hold now; nothing once it has ended. */
+	snapshot(): CoreSnapshot[] {
+		return this.#instance?.snapshot() ?? [];
+	}
+
 	/** The guest is in a call, yet neither runs nor waits for the host: its stack was taken down from outside. */
 	get lost(): boolean {
 		return this.#starting || (this.#instance?.lost ?? false);
@@ -188,17 +203,26 @@ export class PooledSandbox {
 	/** Does what runs guest code so that it can be taken down: its caller still hears of it, and Node's own bookkeeping is not cut short. */
 	async #run<T>(work: () => T | PromiseLike<T>): Promise<T> {
 		const { promise, resolve, reject } = Promise.withResolvers<T>();
-		this.#running.add(reject);
+		let stopped = false;
+		const stop = (reason: unknown): void => {
+			stopped = true;
+			reject(reason);
+		};
+		this.#running.add(stop);
 		// A turn of its own, because V8 also throws away the microtasks that are due when it takes down a stack: they may be a
 		// neighbour's. In it a promise's reaction, not the timer's callback nor `queueMicrotask`: around those, Node keeps a stack of
 		// contexts, and ends the process when it finds one left over.
 		setImmediate(() => {
-			void Promise.resolve().then(work).then(resolve, reject);
+			// Ended before it began, it must not begin: the instance may be another call's by now.
+			const begin = (): T | PromiseLike<T> | undefined => (stopped ? undefined : work());
+			void Promise.resolve()
+				.then(begin)
+				.then((value) => resolve(value as T), reject);
 		});
 		try {
 			return await promise;
 		} finally {
-			this.#running.delete(reject);
+			this.#running.delete(stop);
 		}
 	}
 

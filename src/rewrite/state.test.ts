@@ -82,6 +82,22 @@ suite("exportState", () => {
 			text: `(type $s (struct (field (mut i32)))) (table 1 (ref null $s))`,
 			why: /structures in tables/,
 		},
+		{
+			name: "a structure behind an externref",
+			text: `(type $s (struct (field (mut i32)))) (global externref (extern.convert_any (struct.new $s (i32.const 1))))`,
+			why: /structures in constants/,
+		},
+		{
+			name: "a structure in a table of externref",
+			text: `(type $s (struct (field (mut i32))))
+				(table 1 externref (extern.convert_any (struct.new_default $s)))`,
+			why: /structures in constants/,
+		},
+		{
+			name: "a structure in an element segment",
+			text: `(type $s (struct (field (mut i32)))) (elem (ref $s) (struct.new $s (i32.const 1)))`,
+			why: /structures in constants/,
+		},
 		{ name: "a shared memory", text: `(memory 1 2 shared)`, why: /shared/ },
 	]) {
 		test(`says why a module cannot be put back: ${name}`, async () => {

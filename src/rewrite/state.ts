@@ -1,4 +1,12 @@
-import { countImports, type ExportSyntax, type Module, type OpName, type ValueTypeSyntax } from "../wasm/mod.ts";
+import {
+	type ConstExpr,
+	countImports,
+	type ExportSyntax,
+	type Module,
+	OP,
+	type OpName,
+	type ValueTypeSyntax,
+} from "../wasm/mod.ts";
 import type { Survey } from "./survey.ts";
 
 /** The names under which a module exports the state that a reset puts back: all that can change in it after instantiation. */
@@ -41,6 +49,27 @@ export function exportState(
 	return { module: added.length === 0 ? module : { ...module, exports: [...module.exports, ...added] }, state };
 }
 
+/** What makes a structure. In a constant expression, it is made once for the instance and may be changed ever after. */
+const STRUCTURES: ReadonlySet<number> = new Set<number>(
+	(["struct.new", "struct.new_default", "array.new", "array.new_default", "array.new_fixed"] satisfies OpName[]).map(
+		(name) => OP[name],
+	),
+);
+
+/**
+ * Whether the module holds structures (WasmGC) from its start. Their types need not say so: an `externref` can hide one.
+ * Element segments hold theirs for `array.new_elem`.
+ */
+function makesStructures({ globals, tables, elements }: Module): boolean {
+	const makes = (expression: ConstExpr | null): boolean =>
+		expression !== null && expression.some(({ op }) => STRUCTURES.has(op));
+	return (
+		globals.some(({ init }) => makes(init)) ||
+		tables.some(({ init }) => makes(init)) ||
+		elements.some(({ items }) => items.kind === "expressions" && items.expressions.some(makes))
+	);
+}
+
 /** What of a module changes without that a reset could put it back; `undefined` where nothing does. */
 function irreversible(module: Module, survey: Survey): string | undefined {
 	if (module.memories.some(({ limits }) => limits.shared)) return "its memory is shared with other threads";
@@ -52,6 +81,7 @@ function irreversible(module: Module, survey: Survey): string | undefined {
 	for (const { type } of module.tables) {
 		if (isStructured(type.element)) return "it keeps references to structures in tables";
 	}
+	if (makesStructures(module)) return "it keeps structures in constants";
 	if (survey.irreversible === undefined) return undefined;
 	return IRREVERSIBLE[survey.irreversible] ?? "it changes tables";
 }

@@ -4,6 +4,8 @@ export interface ServerLimits {
 	readonly hold: number;
 	/** Bytes of standard output, and as many of standard error, that reach the log per call. */
 	readonly output: number;
+	/** Handles that a component instance of a guest may have at a time. */
+	readonly handles: number;
 }
 
 export const DEFAULT_SERVER_LIMITS: ServerLimits = {
@@ -11,4 +13,7 @@ export const DEFAULT_SERVER_LIMITS: ServerLimits = {
 	hold: 5_000,
 	// A stack trace and what led to it.
 	output: 64 * 1024,
+	// A guest should have a few dozen, but StarlingMonkey (componentize-js 0.23) leaks a pollable for every 8 KiB of a body that it
+	// reads: enough for one of 8 GB. At some 100 bytes each, a guest that takes them on purpose gets some 100 MB.
+	handles: 1_000_000,
 };

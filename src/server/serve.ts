@@ -86,6 +86,7 @@ export async function serve(options: ServeOptions): Promise<Server> {
 			...(options.onDenied === undefined ? {} : { onDenied: options.onDenied }),
 		}),
 		mapper: typeof mapper === "string" ? undefined : mapper,
+		maxHandles: limits.handles,
 		onCount: (live) => watchdog.count(live),
 	});
 	const handler = createHttpHandler({

@@ -3,7 +3,7 @@ import { SkerryError } from "../fault/mod.ts";
 import { decodeImmediate, type ImmediateValue } from "./immediates.ts";
 import { MAX_BR_TABLE, MAX_LOCALS } from "./limits.ts";
 import { OPERATOR_LIMIT, operatorOf, PREFIX_FIRST, PREFIX_SIZE, printOpcode } from "./operators.ts";
-import type { Atom } from "./opcodes.ts";
+import type { Atom } from "./opcode-row.ts";
 import type { Code } from "./section/code.ts";
 import { decodeCoreValueType, hex, type ValueTypeSyntax } from "./syntax.ts";
 

@@ -2,11 +2,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
 import { decodeBranchHints, encodeBranchHints } from "./branch-hints.ts";
+import { Writer } from "../bytes/mod.ts";
 import { checkCode } from "./code-check.ts";
 import { decodeModule, encodeModule } from "./codec.ts";
+import * as limits from "./limits.ts";
 import type { Module } from "./module.ts";
 import { countImports } from "./module.ts";
-import { decodeNames, encodeNames } from "./names.ts";
+import { decodeNameSection, encodeNameSection } from "./names.ts";
 import { OP } from "./operators.ts";
 import { V8 } from "./v8.fixture.ts";
 
@@ -145,6 +147,47 @@ test("custom sections keep their places", () => {
 	);
 });
 
+test("legacy exception handling, which V8 accepts beside the present one", async () => {
+	const bytes = await parse(`(module (tag $e (param i32)) (func (export "run") (param i32) (result i32)
+		try (result i32)
+			try (result i32) local.get 0 throw $e catch_all rethrow 0 end
+			try (result i32) i32.const 1 delegate 0
+			i32.add
+		catch $e i32.const 100 i32.add
+		catch_all i32.const 0
+		end))`);
+	assert.ok(V8.validate(bytes));
+	const module = decodeModule(bytes);
+	assert.equal(checkCode(module), 18);
+	assert.deepEqual(anew(module), bytes);
+	assert.equal(new V8.Instance(new V8.Module(anew(module)), {}).exports["run"]?.(5), 105);
+});
+
+test("limits: the last that is allowed, and one more", () => {
+	const leb = (value: number): number[] => [...new Writer().u32(value).finish()];
+	const section = (id: number, content: readonly number[]): Uint8Array =>
+		new Writer()
+			.raw(binary())
+			.section(id, new Writer().raw(Uint8Array.from(content)))
+			.finish();
+	const fill = (count: number, item: readonly number[]): number[] =>
+		Array.from({ length: count * item.length }, (_, i) => item[i % item.length] ?? 0);
+	const cases: readonly [what: string, limit: number, of: (count: number) => Uint8Array][] = [
+		["parameters", limits.MAX_FUNCTION_PARAMS, (n) => section(1, [1, 0x60, ...leb(n), ...fill(n, [0x7f]), 0])],
+		["results", limits.MAX_FUNCTION_RESULTS, (n) => section(1, [1, 0x60, 0, ...leb(n), ...fill(n, [0x7f])])],
+		["fields", limits.MAX_STRUCT_FIELDS, (n) => section(1, [1, 0x5f, ...leb(n), ...fill(n, [0x7f, 0])])],
+		["tables", limits.MAX_TABLES, (n) => section(4, [...leb(n), ...fill(n, [0x70, 0, 0])])],
+		["memories", limits.MAX_MEMORIES, (n) => section(5, [...leb(n), ...fill(n, [0, 0])])],
+		["data segments", limits.MAX_DATA_SEGMENTS, (n) => section(11, [...leb(n), ...fill(n, [1, 0])])],
+		["element segments", limits.MAX_ELEMENT_SEGMENTS, (n) => section(9, [...leb(n), ...fill(n, [1, 0, 0])])],
+	];
+	for (const [what, limit, of] of cases) {
+		const atLimit = decodeModule(of(limit));
+		assert.deepEqual(encodeModule(atLimit).length, of(limit).length, what);
+		assert.throws(() => decodeModule(of(limit + 1)), { code: "binary/limit" }, what);
+	}
+});
+
 const BODY_OF = (...instructions: readonly number[]): Uint8Array =>
 	binary([1, 1, 0x60, 0, 0], [3, 1, 0], [10, 1, instructions.length + 1, 0, ...instructions]);
 
@@ -223,7 +266,7 @@ test("names: every subsection", async () => {
 		(func $fun (local $loc i32) (block $lab)))`;
 	const [section] = decodeModule(await parse(text)).customs;
 	assert.ok(section !== undefined);
-	const names = decodeNames(section.bytes);
+	const names = decodeNameSection(section.bytes);
 	assert.deepEqual(names, {
 		module: "mod",
 		functions: new Map([
@@ -241,9 +284,9 @@ test("names: every subsection", async () => {
 		fields: new Map([[0, new Map([[0, "fi"]])]]),
 		tags: new Map([[0, "tag"]]),
 	});
-	assert.deepEqual(encodeNames(names), section.bytes);
+	assert.deepEqual(encodeNameSection(names), section.bytes);
 	// What is malformed is left out: here the last subsections
-	assert.deepEqual(decodeNames(section.bytes.subarray(0, 30)).tags, new Map());
+	assert.deepEqual(decodeNameSection(section.bytes.subarray(0, 30)).tags, new Map());
 });
 
 test("branch hints", () => {

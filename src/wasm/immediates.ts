@@ -1,7 +1,7 @@
 import type { Reader, Writer } from "../bytes/mod.ts";
 import { encodeHeapType, encodeValueType, encodeVector } from "./encode-types.ts";
 import { MAX_BR_TABLE, MAX_FUNCTION_SIZE } from "./limits.ts";
-import type { Atom } from "./opcodes.ts";
+import type { Atom } from "./opcode-row.ts";
 import {
 	decodeCoreValueType,
 	decodeHeapType,

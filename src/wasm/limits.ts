@@ -24,11 +24,13 @@ export const MAX_FUNCTION_RESULTS = 1_000;
 export const MAX_STRUCT_FIELDS = 10_000;
 /** V8 `kV8MaxWasmDataSegments`. */
 export const MAX_DATA_SEGMENTS = 100_000;
-/** V8 `kV8MaxWasmTableInitEntries`, which bounds element segments and the entries of each. */
+/** wasmparser `MAX_WASM_ELEMENT_SEGMENTS`. V8 takes 10 million, of three bytes each: too many to hold as objects. */
+export const MAX_ELEMENT_SEGMENTS = 100_000;
+/** V8 `kV8MaxWasmTableInitEntries`, for one segment. */
 export const MAX_ELEMENTS = 10_000_000;
 /** V8 `kV8MaxWasmFunctionSize`; also the WebAssembly JavaScript API's. */
 export const MAX_FUNCTION_SIZE = 7_654_321;
-/** V8 `kV8MaxWasmFunctionLocals`, parameters not counted here; also the WebAssembly JavaScript API's. */
+/** V8 `kV8MaxWasmFunctionLocals`; also the WebAssembly JavaScript API's. They count parameters too, which the walker does not see. */
 export const MAX_LOCALS = 50_000;
 /** V8 `kV8MaxWasmFunctionBrTableSize`. */
 export const MAX_BR_TABLE = 65_520;

@@ -22,8 +22,16 @@ export {
 } from "./interface.ts";
 export { matchCoreExternType, matchCoreModuleType } from "./match.ts";
 export { countImports, type Module, type ModuleCustom } from "./module.ts";
-export { decodeNames, encodeNames, type IndirectNameMap, type ModuleNames, type NameMap } from "./names.ts";
-export type { IndexSpace } from "./opcodes.ts";
+export {
+	decodeNames,
+	decodeNameSection,
+	encodeNameSection,
+	type IndirectNameMap,
+	type ModuleNames,
+	type NameMap,
+	type NameSection,
+} from "./names.ts";
+export type { IndexSpace } from "./opcode-row.ts";
 export { OP, type OpName, type Operator, operatorOf } from "./operators.ts";
 export { isComponent, isCoreModule, isWasm } from "./preamble.ts";
 export { decodeProducers, type Producer } from "./producers.ts";

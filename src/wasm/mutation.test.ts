@@ -8,7 +8,7 @@ import { decodeBranchHints } from "./branch-hints.ts";
 import { checkCode } from "./code-check.ts";
 import { decodeModule, encodeModule } from "./codec.ts";
 import { decodeModuleInterface } from "./interface.ts";
-import { decodeNames } from "./names.ts";
+import { decodeNameSection } from "./names.ts";
 import { remapModule } from "./remap.ts";
 
 const SUITES = new URL("../../../shared/suites/", import.meta.url).pathname;
@@ -52,7 +52,7 @@ function outcomeOf(bytes: Uint8Array): string {
 		const anew = encodeModule({ ...module, source: new Map() });
 		assert.ok(Buffer.compare(encodeModule({ ...decodeModule(anew), source: new Map() }), anew) === 0, "not stable");
 		for (const { bytes } of module.customs) {
-			decodeNames(bytes);
+			decodeNameSection(bytes);
 			decodeBranchHints(bytes);
 		}
 		checkCode(module);

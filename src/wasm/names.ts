@@ -8,7 +8,7 @@ export type NameMap = ReadonlyMap<number, string>;
 export type IndirectNameMap = ReadonlyMap<number, NameMap>;
 
 /** The `name` section: core specification, appendix Custom Sections, with the extended name section proposal. */
-export interface ModuleNames {
+export interface NameSection {
 	readonly module?: string;
 	readonly functions: NameMap;
 	/** By function. */
@@ -50,7 +50,7 @@ function decodeMap<T>(content: Reader, into: Map<number, T>, item: () => T): voi
 }
 
 /** The content of a `name` section. The section binds nobody: what is malformed is left out, and nothing throws. */
-export function decodeNames(bytes: Uint8Array, offset = 0): ModuleNames {
+export function decodeNameSection(bytes: Uint8Array, offset = 0): NameSection {
 	const direct: Record<DirectKey, Map<number, string>> = {
 		functions: new Map(),
 		types: new Map(),
@@ -91,6 +91,15 @@ export function decodeNames(bytes: Uint8Array, offset = 0): ModuleNames {
 	return { ...(module === undefined ? {} : { module }), ...direct, ...indirect };
 }
 
+/** What most ask of the names: the module's own and those of functions. */
+export type ModuleNames = Pick<NameSection, "module" | "functions">;
+
+/** The module's name and those of functions; like `decodeNameSection`, it never throws. */
+export function decodeNames(bytes: Uint8Array, offset = 0): ModuleNames {
+	const { module, functions } = decodeNameSection(bytes, offset);
+	return { ...(module === undefined ? {} : { module }), functions };
+}
+
 function encodeMap<T>(writer: Writer, map: ReadonlyMap<number, T>, item: (value: T) => void): void {
 	const entries = [...map].sort(([a], [b]) => a - b);
 	writer.u32(entries.length);
@@ -101,7 +110,7 @@ function encodeMap<T>(writer: Writer, map: ReadonlyMap<number, T>, item: (value:
 }
 
 /** The content of a `name` section: subsections that hold something, indices ascending. */
-export function encodeNames(names: ModuleNames): Uint8Array {
+export function encodeNameSection(names: NameSection): Uint8Array {
 	const out = new Writer();
 	if (names.module !== undefined) out.section(0, new Writer().name(names.module));
 	SUBSECTIONS.forEach((subsection, id) => {

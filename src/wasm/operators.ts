@@ -1,6 +1,7 @@
 import type { Writer } from "../bytes/mod.ts";
 import { hex } from "./syntax.ts";
-import { type Atom, type IndexSpace, OPCODES, type OpcodeRow } from "./opcodes.ts";
+import type { Atom, IndexSpace, OpcodeRow } from "./opcode-row.ts";
+import { OPCODES } from "./opcodes.ts";
 
 /** The name of an instruction: the second column of the opcode table. */
 export type OpName = (typeof OPCODES)[number][1];

@@ -9,7 +9,7 @@ import { CodeReader } from "./code-reader.ts";
 import { CodeWriter } from "./code-writer.ts";
 import { decodeModule, encodeModule } from "./codec.ts";
 import { countImports, type Module } from "./module.ts";
-import { decodeNames } from "./names.ts";
+import { decodeNameSection } from "./names.ts";
 import { OP } from "./operators.ts";
 import { type IndexMaps, remapModule } from "./remap.ts";
 import { V8 } from "./v8.fixture.ts";
@@ -176,7 +176,7 @@ test("names and branch hints follow the functions and the code", async () => {
 			],
 		]),
 	);
-	const { module, functions, locals } = decodeNames(names.bytes);
+	const { module, functions, locals } = decodeNameSection(names.bytes);
 	assert.deepEqual(
 		{ module, functions, locals },
 		{

@@ -11,8 +11,8 @@ import type { ConstExpr } from "./const-expr.ts";
 import { type CatchClause, encodeImmediate, type ImmediateValue, type MemArg } from "./immediates.ts";
 import type { Instruction } from "./instruction.ts";
 import { countImports, type Module, type ModuleCustom } from "./module.ts";
-import { decodeNames, encodeNames, type IndirectNameMap, type ModuleNames, type NameMap } from "./names.ts";
-import type { Atom, IndexSpace } from "./opcodes.ts";
+import { decodeNameSection, encodeNameSection, type IndirectNameMap, type NameSection, type NameMap } from "./names.ts";
+import type { Atom, IndexSpace } from "./opcode-row.ts";
 import { operatorOf, SPACE_BIT, spaceOf, SPACES } from "./operators.ts";
 import type { Code } from "./section/code.ts";
 import type { ElementItems, ElementMode } from "./section/segments.ts";
@@ -261,7 +261,7 @@ class Remap {
 			return { ...custom, bytes: encodeBranchHints(this.#names("func", hints)) };
 		}
 		return custom.name === "name"
-			? { ...custom, bytes: encodeNames(this.#allNames(decodeNames(custom.bytes))) }
+			? { ...custom, bytes: encodeNameSection(this.#allNames(decodeNameSection(custom.bytes))) }
 			: custom;
 	}
 
@@ -271,7 +271,7 @@ class Remap {
 			: new Map([...map].map(([index, value]) => [this.index(space, index), value]));
 	}
 
-	#allNames(names: ModuleNames): ModuleNames {
+	#allNames(names: NameSection): NameSection {
 		const direct = (space: IndexSpace, map: NameMap): NameMap => this.#names(space, map);
 		const indirect = (space: IndexSpace, map: IndirectNameMap): IndirectNameMap => this.#names(space, map);
 		return {

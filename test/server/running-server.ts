@@ -128,14 +128,22 @@ export class RunningServer implements AsyncDisposable {
 			.filter((line) => new RegExp(`^\\s*\\d+: 0100007F:${port} \\S+ 01 `).test(line)).length;
 	}
 
+	/** Closes the client's idle connections. */
+	closeConnections(): void {
+		this.#agent.destroy();
+	}
+
 	async [Symbol.asyncDispose](): Promise<void> {
 		this.#agent.destroy();
-		if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
-		const exit = once(this.#process, "exit");
-		const kill = setTimeout(() => this.#process.kill("SIGKILL"), 5_000);
-		if (this.#process.connected) this.#tell("stop");
-		await exit;
-		clearTimeout(kill);
+		if (this.#process.exitCode === null && this.#process.signalCode === null) {
+			const exit = once(this.#process, "exit");
+			const kill = setTimeout(() => this.#process.kill("SIGKILL"), 5_000);
+			if (this.#process.connected) this.#tell("stop");
+			await exit;
+			clearTimeout(kill);
+		}
+		const { exitCode, signalCode } = this.#process;
+		assert.deepEqual({ exitCode, signalCode }, { exitCode: 0, signalCode: null }, "the server's end");
 	}
 
 	#tell(message: ToServer): void {
@@ -144,7 +152,7 @@ export class RunningServer implements AsyncDisposable {
 }
 
 /** Waits at most five seconds. */
-async function until(condition: () => boolean, what: string): Promise<void> {
+export async function until(condition: () => boolean, what: string): Promise<void> {
 	const deadline = performance.now() + 5_000;
 	while (!condition()) {
 		if (performance.now() > deadline) assert.fail(`waited in vain for ${what}`);

@@ -18,7 +18,8 @@ export type FromServer =
 	| { readonly denied: string };
 
 function tell(message: FromServer): void {
-	process.send?.(message);
+	// A client that went away may be reported after the last word.
+	if (process.connected) process.send?.(message);
 }
 
 let server: Server | undefined;

@@ -4,7 +4,7 @@ const app = new Hono();
 
 app.get("/", (c) => c.text("Hello from a sandbox of its own!\n"));
 
-// The body is passed on as a stream: one byte or ten gigabytes, the guest's memory stays the same.
+// The body is passed on as a stream: one byte or a gigabyte, it is never held as a whole.
 app.post("/echo", (c) => c.body(c.req.raw.body));
 
 // A global, so it would count up in a server that keeps its guest; here every request starts anew.

@@ -1,7 +1,7 @@
 import type { CommandModule } from "../command.ts";
 import { runComponent, type RunOptions } from "../run-guest.ts";
 import { requireFile } from "../target.ts";
-import { collect, parseEnvironment, parseOutboundOrigin } from "../values.ts";
+import { checkOutbound, collect, parseEnvironment } from "../values.ts";
 
 export const runCommand: CommandModule = {
 	describe(command) {
@@ -39,6 +39,6 @@ export function parseRunOptions(
 		path: requireFile(path),
 		args,
 		env: parseEnvironment(given.env ?? [], environment),
-		allowOutbound: (given.allowOutbound ?? []).map(parseOutboundOrigin),
+		allowOutbound: checkOutbound(given.allowOutbound ?? []),
 	};
 }

@@ -32,7 +32,7 @@ const cases: readonly [words: readonly string[], expected: object][] = [
 	// An option that may be repeated does not swallow what follows it.
 	[
 		["--allow-outbound", "https://a.example", file, "--allow-outbound=http://b.example:81/"],
-		{ target: { kind: "component", path: file }, allowOutbound: ["https://a.example", "http://b.example:81"] },
+		{ target: { kind: "component", path: file }, allowOutbound: ["https://a.example", "http://b.example:81/"] },
 	],
 	[
 		["--env", "A=1", "--env", "TOKEN", folder],

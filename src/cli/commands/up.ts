@@ -2,7 +2,7 @@ import type { CommandModule } from "../command.ts";
 import { serve, type UpOptions } from "../host.ts";
 import { createStopRequest } from "../signals.ts";
 import { findTarget } from "../target.ts";
-import { collect, parseDuration, parseEnvironment, parseListen, parseOutboundOrigin } from "../values.ts";
+import { checkOutbound, collect, parseDuration, parseEnvironment, parseListen } from "../values.ts";
 
 const DEFAULT_PORT = 3000;
 
@@ -52,7 +52,7 @@ export function parseUpOptions(
 		target: findTarget(path),
 		listen: parseListen(given.listen, DEFAULT_PORT),
 		env: parseEnvironment(given.env ?? [], environment),
-		allowOutbound: (given.allowOutbound ?? []).map(parseOutboundOrigin),
+		allowOutbound: checkOutbound(given.allowOutbound ?? []),
 		...(wall === undefined ? {} : { wallLimit: parseDuration("--limit.wall", wall) }),
 		verbose: given.verbose === true,
 	};

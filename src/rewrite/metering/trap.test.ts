@@ -6,7 +6,7 @@ import {
 	CodeReader,
 	decodeBranchHints,
 	decodeModule,
-	decodeNames,
+	decodeNameSection,
 	encodeBranchHints,
 	encodeModule,
 	OP,
@@ -204,7 +204,7 @@ suite("metering", () => {
 			branches.push({ offset: walk.start - walk.bodyStart, likely: walk.op === OP["br_if"] });
 		}
 		assert.deepEqual(found, branches);
-		const { labels, functions } = decodeNames(module.customs.find(({ name }) => name === "name")!.bytes);
+		const { labels, functions } = decodeNameSection(module.customs.find(({ name }) => name === "name")!.bytes);
 		assert.deepEqual(
 			[...(labels.get(0) ?? [])],
 			[

@@ -5,9 +5,9 @@ import {
 	CodeWriter,
 	countImports,
 	decodeBranchHints,
-	decodeNames,
+	decodeNameSection,
 	encodeBranchHints,
-	encodeNames,
+	encodeNameSection,
 	type ImportSyntax,
 	type MemoryTypeSyntax,
 	type Module,
@@ -150,10 +150,13 @@ function rewriteCustoms(
 
 /** Labels are named by their number in the function, and each check has one. All other names stand as they are. */
 function renameLabels(module: Module, survey: Survey, entries: Uint8Array, custom: ModuleCustom): ModuleCustom {
-	const names = decodeNames(custom.bytes);
+	const names = decodeNameSection(custom.bytes);
 	if (names.labels.size === 0) return custom;
 	// What would not come back as it was, a name for one label is not worth.
-	const again = encodeNames(names);
+	const again = encodeNameSection(names);
 	if (again.length !== custom.bytes.length || again.some((byte, i) => byte !== custom.bytes[i])) return custom;
-	return { ...custom, bytes: encodeNames({ ...names, labels: moveLabels(module, survey, entries, names.labels) }) };
+	return {
+		...custom,
+		bytes: encodeNameSection({ ...names, labels: moveLabels(module, survey, entries, names.labels) }),
+	};
 }

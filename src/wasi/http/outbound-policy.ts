@@ -66,7 +66,12 @@ export function defaultPort(scheme: "http" | "https"): number {
 /** The grant, or what is wrong with it. */
 function parseGrant(text: string): OutboundGrant | string {
 	const separator = text.indexOf("://");
-	if (separator === -1) return "the scheme is missing";
+	if (separator === -1) {
+		const scheme = /^(?:localhost|127\.)/.test(text) ? "http" : "https";
+		return /^[\w.*-]+(?::\d+)?$/.test(text)
+			? `the scheme is missing: did you mean ${scheme}://${text}?`
+			: "the scheme is missing";
+	}
 	const scheme = text.slice(0, separator).toLowerCase();
 	if (scheme !== "http" && scheme !== "https" && scheme !== "*") return `the scheme must be http, https or *`;
 	let rest = text.slice(separator + 3);

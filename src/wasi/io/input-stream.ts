@@ -11,6 +11,7 @@ export class InputStream {
 	readonly source: ByteSource;
 	readonly #onDrop: () => void;
 	#open = true;
+	#pollable: Pollable | undefined;
 
 	/** `onDrop` is what the end of the guest's handle means; without it, the source is closed. */
 	constructor(source: ByteSource, onDrop: () => void = () => source.close()) {
@@ -46,9 +47,13 @@ export class InputStream {
 		return !this.#open || this.source.ready();
 	}
 
+	/** The same each time: it holds nothing, and StarlingMonkey asks for one before each read without ever dropping it. */
 	subscribe(): Pollable {
-		const watch = watchOf(this.source);
-		return new Pollable({ ready: () => this.ready(), watch: (wake) => watch.watch(wake) });
+		if (this.#pollable === undefined) {
+			const watch = watchOf(this.source);
+			this.#pollable = new Pollable({ ready: () => this.ready(), watch: (wake) => watch.watch(wake) });
+		}
+		return this.#pollable;
 	}
 
 	drop(): void {

@@ -54,7 +54,7 @@ export const VECTORS: { readonly [K in VectorKey]: VectorSection<Module[K][numbe
 	exports: { what: "exports", limit: limits.MAX_EXPORTS, minimum: 3, decode: decodeExport, encode: encodeExport },
 	elements: {
 		what: "element segments",
-		limit: limits.MAX_ELEMENTS,
+		limit: limits.MAX_ELEMENT_SEGMENTS,
 		minimum: 2,
 		decode: decodeElement,
 		encode: encodeElement,

@@ -1,0 +1,320 @@
+import assert from "node:assert/strict";
+import { readdirSync, readlinkSync } from "node:fs";
+import { suite, test } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
+import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
+import { CompileCache, createLinuxPageMapper } from "../engine/mod.ts";
+import { SkerryError } from "../fault/mod.ts";
+import { type HostFunction, type Linked, linkComponent, loadComponent } from "../link/mod.ts";
+import { type PooledSandbox, type PoolOptions, SandboxPool } from "./sandbox-pool.ts";
+
+const OVER = new Error("the call is over");
+const cache = new CompileCache();
+const found = createLinuxPageMapper();
+const mapper = typeof found === "string" ? undefined : found;
+
+/** Counts its calls in a global and in memory, where `next` leaves the sum of both; `ask` adds what the host answers. */
+const COUNTER = `(component
+	(import "ask" (func $ask (result u32)))
+	(core func $ask' (canon lower (func $ask)))
+	(core module $m
+		(import "" "ask" (func $ask (result i32)))
+		(memory 4 8) (global $n (mut i32) (i32.const 100))
+		(func $next (export "next") (result i32)
+			(global.set $n (i32.add (global.get $n) (i32.const 1)))
+			(i32.store (i32.const 200000) (i32.add (i32.load (i32.const 200000)) (i32.const 1)))
+			(i32.add (global.get $n) (i32.load (i32.const 200000))))
+		(func (export "ask") (result i32) (drop (call $next)) (i32.add (call $ask) (call $next)))
+		(func (export "grow") (result i32) (memory.grow (i32.const 1)))
+		(func (export "trap") (result i32) (drop (call $next)) (unreachable)))
+	(core instance $i (instantiate $m (with "" (instance (export "ask" (func $ask'))))))
+	${["next", "ask", "grow", "trap"].map((name) => `(func (export "${name}") (result u32) (canon lift (core func $i "${name}")))`).join(" ")})`;
+
+async function link(wat: string, functions: Record<string, HostFunction<unknown>> = {}): Promise<Linked> {
+	const loaded = loadComponent(new Uint8Array(await parse(wat)));
+	return await linkComponent(loaded, { interfaces: [], functions }, cache);
+}
+
+async function counter(
+	options: Partial<PoolOptions> = {},
+	ask: HostFunction<unknown> = () => 1000,
+): Promise<SandboxPool> {
+	return new SandboxPool(await link(COUNTER, { ask }), { wasi: () => ({}), mapper, ...options });
+}
+
+/** One call in a sandbox of its own. */
+async function once(pool: SandboxPool, name: string): Promise<unknown> {
+	const sandbox = await pool.acquire();
+	try {
+		return await sandbox.call([name], []);
+	} finally {
+		sandbox.end(OVER);
+	}
+}
+
+/** Which instance serves a sandbox. */
+function memoryOf(sandbox: PooledSandbox): unknown {
+	return sandbox.snapshot()[0]?.memories[0]?.buffer;
+}
+
+const NOTHING = { sandboxes: 0, handles: 0 };
+
+suite("SandboxPool", () => {
+	test("a warm instance serves every call, and none sees another", async () => {
+		const pool = await counter();
+		for (let i = 0; i < 5; i++) assert.equal(await once(pool, "next"), 102);
+		const { restoredBytes, ...counts } = pool.counts;
+		assert.deepEqual(counts, { acquired: 5, created: 1, reset: 5, discarded: 0 });
+		assert.ok(restoredBytes > 0);
+		assert.equal(pool.freshBecause, undefined);
+		assert.deepEqual(pool.usage(), NOTHING);
+		pool.close(OVER);
+	});
+
+	test("the instance that was released last is the first to be used again: its pages are in the cache", async () => {
+		const pool = await counter();
+		const [a, b] = [await pool.acquire(), await pool.acquire()];
+		const [first, second] = [memoryOf(a), memoryOf(b)];
+		assert.notEqual(first, second);
+		a.end(OVER);
+		b.end(OVER);
+		const again = await pool.acquire();
+		assert.equal(memoryOf(again), second);
+		again.end(OVER);
+		pool.close(OVER);
+	});
+
+	test("no more are kept than `warm`", async () => {
+		const pool = await counter({ warm: 2 });
+		const sandboxes = await Promise.all([1, 2, 3, 4].map(() => pool.acquire()));
+		assert.deepEqual(pool.usage(), { sandboxes: 4, handles: 0 });
+		for (const sandbox of sandboxes) sandbox.end(OVER);
+		const { restoredBytes: _, ...counts } = pool.counts;
+		assert.deepEqual(counts, { acquired: 4, created: 4, reset: 2, discarded: 2 });
+		pool.close(OVER);
+	});
+
+	test("warm 0: a new instance for each call", async () => {
+		const pool = await counter({ warm: 0 });
+		for (let i = 0; i < 3; i++) assert.equal(await once(pool, "next"), 102);
+		assert.deepEqual(pool.counts, { acquired: 3, created: 3, reset: 0, restoredBytes: 0, discarded: 3 });
+		assert.equal(pool.freshBecause, "no instance is to be kept");
+		pool.close(OVER);
+	});
+
+	test("an instance whose memory has grown is thrown away", async () => {
+		const pool = await counter();
+		assert.equal(await once(pool, "grow"), 4);
+		assert.equal(await once(pool, "grow"), 4);
+		const { created, reset, discarded } = pool.counts;
+		assert.deepEqual({ created, reset, discarded }, { created: 2, reset: 0, discarded: 2 });
+		pool.close(OVER);
+	});
+
+	test("after a trap the instance is as new", async () => {
+		const pool = await counter();
+		await assert.rejects(once(pool, "trap"), { code: "guest/trap", message: "unreachable" });
+		assert.equal(await once(pool, "next"), 102);
+		assert.equal(pool.counts.created, 1);
+		pool.close(OVER);
+	});
+
+	test("killed while it waits: the instance is clean for the next call, which no late answer reaches", async () => {
+		const answers: ((answer: number) => void)[] = [];
+		const pool = await counter({}, () => new Promise((resolve) => answers.push(resolve)));
+		const killed = await pool.acquire();
+		const call = assert.rejects(killed.call(["ask"], []), OVER);
+		await turn();
+		await turn();
+		assert.equal(answers.length, 1);
+		killed.end(OVER);
+		await call;
+		await turn();
+		await turn();
+		assert.equal(pool.counts.reset, 1);
+
+		const next = await pool.acquire();
+		const asked = next.call(["ask"], []);
+		await turn();
+		await turn();
+		assert.equal(answers.length, 2);
+		// The first call's answer comes while the second waits for its own.
+		answers[0]?.(5_000_000);
+		await turn();
+		answers[1]?.(1000);
+		assert.equal(await asked, 1000 + 104);
+		next.end(OVER);
+		assert.equal(pool.counts.created, 1);
+		pool.close(OVER);
+	});
+
+	test("ended in the turn in which it was called: the call never begins, not even in the next sandbox", async () => {
+		const pool = await counter();
+		await once(pool, "next");
+		const sandbox = await pool.acquire();
+		const call = assert.rejects(sandbox.call(["next"], []), OVER);
+		sandbox.end(OVER);
+		await call;
+		const next = await pool.acquire();
+		await turn();
+		await turn();
+		assert.equal(await next.call(["next"], []), 102);
+		next.end(OVER);
+		assert.equal(pool.counts.created, 1);
+		pool.close(OVER);
+	});
+
+	test("a sandbox that has ended serves no more calls", async () => {
+		const pool = await counter();
+		const sandbox = await pool.acquire();
+		sandbox.end(OVER);
+		sandbox.end(OVER);
+		await assert.rejects(sandbox.call(["next"], []), SkerryError);
+		assert.deepEqual(sandbox.snapshot(), []);
+		assert.equal(pool.counts.reset, 1);
+		pool.close(OVER);
+	});
+
+	test("a guest's resource that somebody kept means nothing to the next call", async () => {
+		const linked = await link(`(component
+			(type $r (resource (rep i32)))
+			(core func $new (canon resource.new $r))
+			(core func $rep (canon resource.rep $r))
+			(core module $m
+				(import "" "new" (func $new (param i32) (result i32)))
+				(import "" "rep" (func $rep (param i32) (result i32)))
+				(func (export "make") (result i32) (call $new (i32.const 7)))
+				(func (export "take") (param i32) (result i32) (call $rep (local.get 0))))
+			(core instance $i (instantiate $m (with "" (instance (export "new" (func $new)) (export "rep" (func $rep))))))
+			(export $r' "r" (type $r))
+			(func (export "make") (result (own $r')) (canon lift (core func $i "make")))
+			(func (export "take") (param "it" (own $r')) (result u32) (canon lift (core func $i "take"))))`);
+		const pool = new SandboxPool(linked, { wasi: () => ({}) });
+		const first = await pool.acquire();
+		const kept = await first.call(["make"], []);
+		first.end(OVER);
+		const second = await pool.acquire();
+		await second.call(["make"], []);
+		await assert.rejects(second.call(["take"], [kept]), {
+			code: "call/bad-value",
+			message: "it: expected own<r>, got a r",
+		});
+		// `take` leaves its handle open: the count goes back to zero all the same.
+		assert.equal(await second.call(["take"], [await second.call(["make"], [])]), 7);
+		assert.equal(pool.usage().handles, 1);
+		second.end(OVER);
+		assert.deepEqual(pool.usage(), NOTHING);
+		assert.equal(pool.counts.created, 1);
+		pool.close(OVER);
+	});
+
+	test("handle tables begin at the same number again, and the host gets back what was left open", async () => {
+		const dropped: number[] = [];
+		let made = 0;
+		const wat = `(component
+			(import "things" (instance $things
+				(export "thing" (type $thing (sub resource))) (export "make" (func (result (own $thing))))))
+			(core func $make (canon lower (func $things "make")))
+			(core module $m (import "" "make" (func $make (result i32)))
+				(func (export "two") (result i32)
+					(i32.add (i32.mul (call $make) (i32.const 10)) (call $make))))
+			(core instance $i (instantiate $m (with "" (instance (export "make" (func $make))))))
+			(func (export "two") (result u32) (canon lift (core func $i "two"))))`;
+		const things = {
+			name: "things",
+			functions: { make: () => ++made },
+			resources: { thing: { drop: (_: unknown, rep: number) => void dropped.push(rep) } },
+		};
+		const loaded = loadComponent(new Uint8Array(await parse(wat)));
+		const linked = await linkComponent(loaded, { interfaces: [things] }, cache);
+		const pool = new SandboxPool(linked, { wasi: () => ({}) });
+		for (let i = 1; i <= 3; i++) {
+			assert.equal(await once(pool, "two"), 12);
+			assert.deepEqual(dropped.splice(0), [2 * i - 1, 2 * i]);
+		}
+		assert.equal(pool.counts.created, 1);
+		assert.deepEqual(pool.usage(), NOTHING);
+		pool.close(OVER);
+	});
+
+	for (const { name, module, why } of [
+		{
+			name: "a start function that calls the host",
+			module: `(func $s (drop (call $ask))) (start $s)`,
+			why: "a start function calls the host",
+		},
+		{
+			name: "a table that changes",
+			module: `(table 2 funcref) (func (export "set") (table.set (i32.const 0) (ref.null func)))`,
+			why: "it changes tables",
+		},
+		{
+			name: "a NaN with bits of its own",
+			module: `(global (mut f32) (f32.const nan:0x1234))`,
+			why: "a global holds a NaN",
+		},
+	]) {
+		test(`${name}: a new instance each time, and the reason is told`, async () => {
+			const linked = await link(
+				`(component
+					(import "ask" (func $ask (result u32)))
+					(core func $ask' (canon lower (func $ask)))
+					(core module $m (import "" "ask" (func $ask (result i32))) ${module}
+						(global $n (mut i32) (i32.const 0))
+						(func (export "next") (result i32)
+							(global.set $n (i32.add (global.get $n) (i32.const 1))) (global.get $n)))
+					(core instance $i (instantiate $m (with "" (instance (export "ask" (func $ask'))))))
+					(func (export "next") (result u32) (canon lift (core func $i "next"))))`,
+				{ ask: () => 1 },
+			);
+			const pool = new SandboxPool(linked, { wasi: () => ({}), mapper });
+			assert.equal(pool.freshBecause, undefined);
+			assert.deepEqual([await once(pool, "next"), await once(pool, "next")], [1, 1]);
+			assert.equal(pool.freshBecause, why);
+			assert.deepEqual(pool.counts, { acquired: 2, created: 2, reset: 0, restoredBytes: 0, discarded: 2 });
+			pool.close(OVER);
+		});
+	}
+
+	test("close ends what runs, keeps nothing, and gives no more sandboxes", async () => {
+		const pool = await counter({}, () => new Promise(() => {}));
+		await once(pool, "next");
+		const running = await pool.acquire();
+		const waiting = assert.rejects(running.call(["ask"], []), /stopping/);
+		await turn();
+		await turn();
+		// One that is being started, too.
+		const starting = assert.rejects(pool.acquire(), /stopping/);
+		pool.close(new Error("the server is stopping"));
+		await waiting;
+		await starting;
+		await assert.rejects(pool.acquire(), /stopping/);
+		await turn();
+		await turn();
+		assert.deepEqual(pool.usage(), NOTHING);
+		assert.equal(pool.counts.created, 1);
+		assert.equal(pool.counts.discarded, 1);
+	});
+
+	test(
+		"close gives back the image's file",
+		{ skip: typeof found === "string" ? `no copy-on-write memory here: ${found}` : false },
+		async () => {
+			const images = (): number =>
+				readdirSync("/proc/self/fd").filter((fd) => {
+					try {
+						return readlinkSync(`/proc/self/fd/${fd}`).includes("memfd:skerry-image");
+					} catch {
+						// The descriptor with which the folder was read.
+						return false;
+					}
+				}).length;
+			const before = images();
+			const pool = await counter();
+			await once(pool, "next");
+			assert.equal(images(), before + 1);
+			pool.close(OVER);
+			assert.equal(images(), before);
+		},
+	);
+});
