@@ -107,6 +107,7 @@ function compareBody(from: Cursor, to: Cursor, index: number, { check, calls, ou
 				if (instructions.depth === 0 && !from.done) throw refuse(`function ${index} goes on behind its end`);
 		}
 	}
+	if (from.at !== from.end) throw refuse(`function ${index} ends in the middle of an instruction`);
 	equalUpTo(from.end);
 	if (!to.done) throw refuse(`function ${index} has more than its original`);
 	if (instructions.highestMemory >= memories)

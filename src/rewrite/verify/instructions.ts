@@ -30,8 +30,12 @@ export class Instructions {
 		const { cursor } = this;
 		const op = cursor.byte();
 		if (op >= 0x45 && op <= 0xc4) return PLAIN;
-		if (op >= 0x20 && op <= 0x24) {
-			cursor.skipNumber();
+		// What most code consists of, without a call for each byte; who reads beyond the end is found out there
+		if ((op >= 0x20 && op <= 0x24) || op === 0x41) {
+			const { bytes } = cursor;
+			let { at } = cursor;
+			while ((bytes[at++] as number) >= 0x80);
+			cursor.at = at;
 			return PLAIN;
 		}
 		if (op >= 0x28 && op <= 0x3e) {
@@ -82,7 +86,6 @@ export class Instructions {
 			case 0x0c: // br
 			case 0x0d: // br_if
 			case 0x25: // table.get
-			case 0x41: // i32.const
 			case 0x42: // i64.const
 			case 0xd0: // ref.null
 			case 0xd5: // br_on_null
@@ -152,6 +155,13 @@ export class Instructions {
 
 	#access(): void {
 		const { cursor } = this;
+		const { bytes } = cursor;
+		let { at } = cursor;
+		if (this.highestMemory >= 0 && (bytes[at++] as number) < 0x40) {
+			while ((bytes[at++] as number) >= 0x80);
+			cursor.at = at;
+			return;
+		}
 		const flags = cursor.number();
 		if ((flags & 0x40) !== 0) this.#memory();
 		else if (this.highestMemory < 0) this.highestMemory = 0;
