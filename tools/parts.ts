@@ -34,10 +34,10 @@ export const PARTS: readonly Part[] = [
 	},
 	{
 		name: "rewrite",
-		holds: "passes over core modules: exporting the state that a reset puts back",
+		holds: "passes over core modules: state, metering; and the independent proof of what they made",
 		uses: ["wasm"],
 		node: false,
-		files: 2,
+		files: 15,
 	},
 	{
 		name: "component",

@@ -1,8 +1,9 @@
 import type { CoreFunction, CoreValue } from "../abi/mod.ts";
 import type { CoreFunctionType } from "../component/mod.ts";
 import { SkerryError, Trap } from "../fault/mod.ts";
+import { interruptFlag } from "./flag.ts";
 import { STATUS_DONE, STATUS_FAILED, STATUS_WAITING, TRAMPOLINE_IMPORTS } from "./trampolines.ts";
-import { hostFault, toTrap } from "./traps.ts";
+import { hostFault, isUnreachable, toTrap } from "./traps.ts";
 import { webAssembly, type WasmExtern, type WasmGlobal, type WasmInstance, type WasmModule } from "./v8.ts";
 
 interface Waiter {
@@ -26,6 +27,9 @@ export class Gate {
 	#failed = false;
 	/** A start function is on the stack, which V8 cannot suspend. */
 	#starting = false;
+	/** Host functions on the stack: calls into the guest that are made now are part of a call of the guest's own. */
+	#hosting = 0;
+	readonly #flag = interruptFlag();
 	readonly #waiters = new Set<Waiter>();
 	/** Calls into the guest that have not returned: how to reject them. */
 	readonly #calls = new Set<(reason: unknown) => void>();
@@ -114,8 +118,11 @@ export class Gate {
 		return (...args) => {
 			// The last wait never began: V8 refused it, and the guest caught the refusal.
 			if (this.#pending !== undefined) this.fail(new Trap(CANNOT_BLOCK));
+			const stopped = this.#flag.takeRaised();
+			if (stopped !== undefined) this.fail(stopped.reason);
 			if (this.#failed) return nothing;
 			if (this.#starting) this.#calledWhileStarting = true;
+			this.#hosting++;
 			try {
 				const value = fn(...args);
 				if (!(value instanceof Promise)) return value;
@@ -125,6 +132,8 @@ export class Gate {
 				else this.#setStatus(STATUS_WAITING);
 			} catch (error) {
 				this.fail(hostFault(error));
+			} finally {
+				this.#hosting--;
 			}
 			return nothing;
 		};
@@ -183,6 +192,7 @@ export class Gate {
 		if (typeof exported !== "function") throw new TypeError("not a core function");
 		const fn = exported as CoreFunction;
 		const direct: CoreFunction = (...args) => {
+			if (this.#hosting === 0) this.#flag.enter();
 			let result: CoreValue | undefined;
 			try {
 				result = fn(...args) as CoreValue | undefined;
@@ -201,6 +211,7 @@ export class Gate {
 			promise.catch(() => {});
 			this.#calls.add(reject);
 			this.#stacks++;
+			if (this.#hosting === 0) this.#flag.enter();
 			promising(...args).then(
 				(value) => {
 					this.#stacks--;
@@ -221,6 +232,7 @@ export class Gate {
 	instantiate(module: WasmModule, imports: Record<string, Record<string, WasmExtern>>): WasmInstance {
 		const { Instance, LinkError } = webAssembly();
 		this.#starting = true;
+		this.#flag.enter();
 		try {
 			return new Instance(module, imports);
 		} catch (error) {
@@ -238,6 +250,10 @@ export class Gate {
 	reason(error: unknown): unknown {
 		// A wait that was asked for and never began: V8 refused it.
 		if (this.#pending !== undefined) this.fail(new Trap(CANNOT_BLOCK, { cause: error }));
+		if (isUnreachable(error)) {
+			const stopped = this.#flag.takeHit();
+			if (stopped !== undefined) this.fail(stopped.reason);
+		}
 		return this.#failed ? this.#fault : toTrap(error);
 	}
 }

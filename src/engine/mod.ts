@@ -8,8 +8,10 @@ export {
 	readCoreState,
 	takeCoreImage,
 } from "./core-image.ts";
+export { FLAG_LAYOUT, interruptFlag } from "./flag.ts";
 export { Gate } from "./gate.ts";
 export { createLinuxPageMapper } from "./linux-pages.ts";
+export { createOwnedImports } from "./owned.ts";
 export type { PageMapper } from "./pages.ts";
 export { compileTrampolines } from "./trampolines.ts";
 export { webAssembly, type WasmExtern, type WasmInstance, type WasmModule } from "./v8.ts";

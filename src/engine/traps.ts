@@ -22,6 +22,11 @@ export function hostFault(error: unknown): unknown {
 	return isStackOverflow(error) ? toTrap(error) : error;
 }
 
+/** Whether it is the trap of `unreachable`: the guest's own, or that of a check which stops it. */
+export function isUnreachable(error: unknown): boolean {
+	return error instanceof webAssembly().RuntimeError && error.message.startsWith("unreachable");
+}
+
 function isStackOverflow(error: unknown): error is RangeError {
 	return error instanceof RangeError && error.message === "Maximum call stack size exceeded";
 }

@@ -39,7 +39,12 @@ interface V8WebAssembly {
 	};
 	readonly Instance: new (module: WasmModule, imports: WasmImports) => WasmInstance;
 	readonly Global: new (type: { value: string; mutable: boolean }, initial: number | bigint) => WasmGlobal;
-	readonly Memory: new (type: { initial: number; maximum?: number }) => WasmMemory;
+	readonly Memory: new (type: {
+		initial: number | bigint;
+		maximum?: number | bigint;
+		shared?: boolean;
+		address?: "i32" | "i64";
+	}) => WasmMemory;
 	readonly Suspending: new (fn: (...args: never[]) => Promise<unknown>) => WasmExtern;
 	readonly CompileError: typeof Error;
 	readonly LinkError: typeof Error;

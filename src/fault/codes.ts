@@ -35,6 +35,7 @@ export const CODES = {
 	"build/failed": { exit: 65, summary: "the application's source does not build" },
 	"build/tool-missing": { exit: 69, summary: "a build tool is not installed" },
 	// Embedding
+	"engine/verification": { exit: 70, summary: "a module that Skerry has rewritten wrongly: it is not run" },
 	"engine/unsupported-platform": { exit: 69, summary: "the JavaScript engine lacks what Skerry needs" },
 } as const;
 

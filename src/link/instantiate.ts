@@ -18,6 +18,7 @@ import {
 	type CoreImage,
 	type CoreSnapshot,
 	type CoreState,
+	createOwnedImports,
 	Gate,
 	type PageMapper,
 	readCoreState,
@@ -26,6 +27,7 @@ import {
 	type WasmInstance,
 	type WasmModule,
 } from "../engine/mod.ts";
+import type { EngineImports } from "../rewrite/mod.ts";
 import type { HostFunction, HostResource } from "./host.ts";
 import type {
 	CoreInstanceRef,
@@ -44,6 +46,8 @@ export interface Linked {
 	readonly modules: readonly WasmModule[];
 	/** For each module the state that a reset puts back, or why it cannot be. */
 	readonly states: readonly (CoreState | string)[];
+	/** For each module what it imports of the engine. */
+	readonly owned: readonly (EngineImports | undefined)[];
 	/** One for each of the plan's host functions. */
 	readonly functions: readonly HostFunction<any>[];
 	/** The host's resources among the imports. */
@@ -225,6 +229,8 @@ export class Instance {
 				if (module === undefined) throw new Error(`plan has no module ${step.module}`);
 				const imports: Record<string, Record<string, WasmExtern>> = {};
 				for (const { name, instance } of step.args) imports[name] = this.#coreExports(instance);
+				const owned = this.#linked.owned[step.module];
+				if (owned !== undefined) imports[owned.module] = createOwnedImports(owned);
 				this.#cores[step.slot] = this.#gate.instantiate(module, imports);
 				break;
 			}

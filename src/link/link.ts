@@ -1,6 +1,6 @@
 import { type Component, type ComponentType, decodeComponent, validateComponent } from "../component/mod.ts";
-import type { CompileCache } from "../engine/mod.ts";
-import { exportState } from "../rewrite/mod.ts";
+import type { CompileCache, WasmModule } from "../engine/mod.ts";
+import { type RewriteOptions, type RewrittenModule, rewriteModule } from "../rewrite/mod.ts";
 import { bindImports, type HostImports } from "./imports.ts";
 import { createPlan } from "./inline.ts";
 import type { Linked } from "./instantiate.ts";
@@ -17,21 +17,52 @@ export function loadComponent(bytes: Uint8Array): LoadedComponent {
 	return { component, type: validateComponent(component) };
 }
 
+export interface LinkOptions {
+	/**
+	 * How guests are stopped that hold the thread. `trap`: where loops and calls look at a flag, which costs a few per cent. `off`: not at
+	 * all, for guests that are trusted.
+	 */
+	readonly metering?: RewriteOptions["metering"];
+	/** Whether what was rewritten is proven to be the guest's own code; takes as long as the rewriting. On by default. */
+	readonly verify?: boolean;
+}
+
 /**
  * Binds imports, flattens the component and compiles its core modules: what is left to do for a sandbox is to instantiate.
  * @throws SkerryError `link/missing-imports`, `link/unsupported`, `core/invalid`
  */
-export async function linkComponent(loaded: LoadedComponent, host: HostImports, cache: CompileCache): Promise<Linked> {
+export async function linkComponent(
+	loaded: LoadedComponent,
+	host: HostImports,
+	cache: CompileCache,
+	options: LinkOptions = {},
+): Promise<Linked> {
 	// Imports first: what is missing tells a user more than what cannot be linked yet.
 	const binding = bindImports(loaded.type, host);
 	const plan = createPlan(loaded.component, loaded.type);
-	const stateful = plan.modules.map(({ bytes, offset }) => exportState(bytes, offset));
-	const compiling = stateful.map(({ bytes }, i) => cache.compile(bytes, plan.modules[i]?.offset ?? 0));
+	const { metering = "trap", verify = true } = options;
+	const prepared = await Promise.all(plan.modules.map((module) => prepare(module, cache, { metering, verify })));
 	return {
 		plan,
-		modules: await Promise.all(compiling),
-		states: stateful.map(({ state }) => state),
+		modules: prepared.map(({ module }) => module),
+		states: prepared.map(({ state }) => state),
+		owned: prepared.map(({ imports }) => imports),
 		functions: plan.host.map((slot) => binding.function(slot)),
 		resources: binding.resources,
 	};
+}
+
+async function prepare(
+	{ bytes, offset }: { readonly bytes: Uint8Array; readonly offset: number },
+	cache: CompileCache,
+	options: RewriteOptions,
+): Promise<RewrittenModule & { readonly module: WasmModule }> {
+	try {
+		const rewritten = rewriteModule(bytes, offset, options);
+		return { ...rewritten, module: await cache.compile(rewritten.bytes, offset) };
+	} catch (error) {
+		// What is wrong with the guest's own bytes V8 says best of these, with their offsets.
+		await cache.compile(bytes, offset);
+		throw error;
+	}
 }

@@ -1,15 +1,13 @@
 import {
-	CodeReader,
 	type ConstExpr,
 	countImports,
-	decodeModule,
-	encodeModule,
 	type ExportSyntax,
 	type Module,
 	OP,
 	type OpName,
 	type ValueTypeSyntax,
 } from "../wasm/mod.ts";
+import type { Survey } from "./survey.ts";
 
 /** The names under which a module exports the state that a reset puts back: all that can change in it after instantiation. */
 export interface ModuleState {
@@ -17,39 +15,24 @@ export interface ModuleState {
 	readonly globals: readonly string[];
 }
 
-export interface StatefulModule {
-	/** The module with exports added; the very same bytes when there was nothing to add. */
-	readonly bytes: Uint8Array;
-	/** Or why its state cannot be put back exactly. */
-	readonly state: ModuleState | string;
-}
-
-/** Instructions that change what no reset puts back. */
-const IRREVERSIBLE: ReadonlyMap<number, string> = new Map(
-	(
-		[
-			["table.set", "it changes tables"],
-			["table.grow", "it changes tables"],
-			["table.fill", "it changes tables"],
-			["table.copy", "it changes tables"],
-			["table.init", "it changes tables"],
-			["data.drop", "it drops data segments"],
-			["elem.drop", "it drops element segments"],
-		] satisfies [OpName, string][]
-	).map(([name, why]) => [OP[name], why]),
-);
+/** What instructions change that no reset puts back. */
+const IRREVERSIBLE: Readonly<Partial<Record<OpName, string>>> = {
+	"data.drop": "it drops data segments",
+	"elem.drop": "it drops element segments",
+};
 
 const NUMBERS = new Set(["i32", "i64", "f32", "f64"]);
 
 /**
  * Exports the memories and mutable globals that a core module defines, so that the engine can put them back.
- * @param offset where the module starts in the outermost binary, for errors
- * @throws SkerryError `binary/*`
+ * @returns the module with exports added, itself when there is nothing to add; and why its state cannot be put back where that is so
  */
-export function exportState(bytes: Uint8Array, offset: number): StatefulModule {
-	const module = decodeModule(bytes, offset);
-	const why = irreversible(module);
-	if (why !== undefined) return { bytes, state: why };
+export function exportState(
+	module: Module,
+	survey: Survey,
+): { readonly module: Module; readonly state: ModuleState | string } {
+	const why = irreversible(module, survey);
+	if (why !== undefined) return { module, state: why };
 	const imported = countImports(module);
 	const names = new Set(module.exports.map((e) => e.name));
 	const added: ExportSyntax[] = [];
@@ -63,8 +46,7 @@ export function exportState(bytes: Uint8Array, offset: number): StatefulModule {
 	const memories = module.memories.map((_, i) => add("memory", imported.memory + i));
 	const globals = module.globals.flatMap(({ type }, i) => (type.mutable ? [add("global", imported.global + i)] : []));
 	const state = { memories, globals };
-	if (added.length === 0) return { bytes, state };
-	return { bytes: encodeModule({ ...module, exports: [...module.exports, ...added] }), state };
+	return { module: added.length === 0 ? module : { ...module, exports: [...module.exports, ...added] }, state };
 }
 
 /** What makes a structure. In a constant expression, it is made once for the instance and may be changed ever after. */
@@ -89,7 +71,7 @@ function makesStructures({ globals, tables, elements }: Module): boolean {
 }
 
 /** What of a module changes without that a reset could put it back; `undefined` where nothing does. */
-function irreversible(module: Module): string | undefined {
+function irreversible(module: Module, survey: Survey): string | undefined {
 	if (module.memories.some(({ limits }) => limits.shared)) return "its memory is shared with other threads";
 	for (const { type } of module.globals) {
 		// A mutable vector or reference cannot be put back from outside; an immutable reference may lead to what is mutable.
@@ -100,15 +82,8 @@ function irreversible(module: Module): string | undefined {
 		if (isStructured(type.element)) return "it keeps references to structures in tables";
 	}
 	if (makesStructures(module)) return "it keeps structures in constants";
-	const reader = new CodeReader(module.code);
-	for (let body = 0; body < module.code.starts.length; body++) {
-		reader.enter(body);
-		while (reader.next()) {
-			const why = IRREVERSIBLE.get(reader.op);
-			if (why !== undefined) return why;
-		}
-	}
-	return undefined;
+	if (survey.irreversible === undefined) return undefined;
+	return IRREVERSIBLE[survey.irreversible] ?? "it changes tables";
 }
 
 function isNumber(type: ValueTypeSyntax): boolean {

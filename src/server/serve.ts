@@ -68,13 +68,13 @@ export async function serve(options: ServeOptions): Promise<Server> {
 	const meter = new BufferMeter();
 	const output = (stream: "stdout" | "stderr"): ByteSink =>
 		createLineSink(limits.output, (line) => options.onOutput?.(stream, line));
+	const held = (): SkerryError =>
+		new SkerryError("guest/killed", `killed: held the thread for ${limits.hold} ms (limit "hold")`);
 	const watchdog = new Watchdog<PooledSandbox>({
 		limit: limits.hold,
+		reason: held,
 		live: () => pool.live,
-		onStopped: (sandbox) => {
-			const message = `killed: held the thread for ${limits.hold} ms (limit "hold")`;
-			sandbox.interrupt(new SkerryError("guest/killed", message));
-		},
+		onTerminated: (sandbox) => sandbox.interrupt(held()),
 	});
 	const mapper = createLinuxPageMapper();
 	const pool = new SandboxPool(linked, {

@@ -1,31 +1,41 @@
 import { Worker } from "node:worker_threads";
+import { FLAG_LAYOUT, interruptFlag } from "../engine/mod.ts";
 
-/** Cells of the memory that both threads share. */
-const BEAT = 0;
-const GUESTS = 1;
-const STOPPED = 2;
-const CELLS = 3;
+/** Words of the watchdog's own memory, which both threads share. */
+const GUESTS = 0;
+const TERMINATED = 1;
+const WORDS = 2;
 
-const TICK_MS = 50;
+/** Milliseconds between two looks at the thread: a twentieth of the limit, within these. */
+const SHORTEST_TICK = 5;
+const LONGEST_TICK = 50;
 
 /**
- * Runs beside the main thread. When that has not come round for the limit while guests are alive, one of them holds it: V8 is told
- * to take down what it runs. Ticks are counted, not wall time, so that a suspended process or a debugger stops no one.
+ * Runs beside the main thread. When that has not come round for the limit while guests are alive, one of them holds it: the flag is
+ * raised, and the guest ends itself at its next loop or call. When it is in neither for as long again (in a bulk operation, or in
+ * host code that never returns), V8 is told to take down whatever runs. Ticks are counted, not wall time, so that a suspended process
+ * or a debugger stops no one.
  */
 const WORKER = `
-const { workerData: { memory, ticks, tick } } = require("node:worker_threads");
+const { workerData: { flag, own, ticks, tick, watcher } } = require("node:worker_threads");
 const { Session } = require("node:inspector");
-const cells = new Int32Array(memory);
+const bytes = new Uint8Array(flag), words = new Int32Array(flag), cells = new Int32Array(own);
 const session = new Session();
 session.connectToMainThread();
 let last = -1, still = 0;
 setInterval(() => {
-	const beat = Atomics.load(cells, ${BEAT});
+	const beat = Atomics.load(words, ${FLAG_LAYOUT.beat});
 	still = beat === last && Atomics.load(cells, ${GUESTS}) > 0 ? still + 1 : 0;
 	last = beat;
 	if (still < ticks) return;
+	// Who was hit has to reach the host before another can be.
+	if (Atomics.load(bytes, ${FLAG_LAYOUT.flag}) === 0 && Atomics.load(bytes, ${FLAG_LAYOUT.hit}) === 0) {
+		Atomics.store(words, ${FLAG_LAYOUT.watcher}, watcher);
+		Atomics.store(bytes, ${FLAG_LAYOUT.flag}, 1);
+	}
+	if (still < 2 * ticks) return;
 	still = 0;
-	Atomics.add(cells, ${STOPPED}, 1);
+	Atomics.add(cells, ${TERMINATED}, 1);
 	session.post("Runtime.terminateExecution");
 }, tick);
 `;
@@ -38,34 +48,43 @@ export interface Watched {
 export interface WatchdogOptions<S extends Watched> {
 	/** How long a guest may hold the thread without giving it back, in milliseconds. */
 	readonly limit: number;
+	/** What the callers get of a guest that was stopped. */
+	readonly reason: () => unknown;
 	readonly live: () => Iterable<S>;
-	/** Called for each guest whose stack was taken down. */
-	readonly onStopped: (sandbox: S) => void;
+	/** Called for each guest whose stack was taken down, which ends no call by itself. */
+	readonly onTerminated: (sandbox: S) => void;
 }
 
 /**
- * Stops guests that hold the thread: a loop that never ends would otherwise stop the whole server. Coarse (the limit is in tens of
- * milliseconds and counts only uninterrupted time); metering by rewriting the guest's code will take its place.
+ * Stops guests that hold the thread: a loop that never ends would otherwise stop the whole server. It counts uninterrupted time only,
+ * and whoever runs when the limit is reached is stopped.
  */
 export class Watchdog<S extends Watched> implements Disposable {
 	readonly #worker: Worker;
 	readonly #cells: Int32Array;
 	readonly #timer: NodeJS.Timeout;
+	readonly #watcher: number;
 
 	constructor(options: WatchdogOptions<S>) {
-		const memory = new SharedArrayBuffer(CELLS * Int32Array.BYTES_PER_ELEMENT);
-		const cells = new Int32Array(memory);
-		let stopped = 0;
+		const own = new SharedArrayBuffer(WORDS * Int32Array.BYTES_PER_ELEMENT);
+		const cells = new Int32Array(own);
+		const flag = interruptFlag();
+		const tick = Math.min(LONGEST_TICK, Math.max(SHORTEST_TICK, Math.floor(options.limit / 20)));
+		let terminated = 0;
 		this.#cells = cells;
+		this.#watcher = flag.watch(options.reason);
 		this.#timer = setInterval(() => {
-			Atomics.add(cells, BEAT, 1);
-			const now = Atomics.load(cells, STOPPED);
-			if (now === stopped) return;
-			stopped = now;
-			for (const sandbox of options.live()) if (sandbox.lost) options.onStopped(sandbox);
-		}, TICK_MS).unref();
-		const ticks = Math.max(2, Math.ceil(options.limit / TICK_MS));
-		this.#worker = new Worker(WORKER, { eval: true, workerData: { memory, ticks, tick: TICK_MS } });
+			flag.beat();
+			const now = Atomics.load(cells, TERMINATED);
+			if (now === terminated) return;
+			terminated = now;
+			for (const sandbox of options.live()) if (sandbox.lost) options.onTerminated(sandbox);
+		}, tick).unref();
+		const ticks = Math.max(2, Math.ceil(options.limit / tick));
+		this.#worker = new Worker(WORKER, {
+			eval: true,
+			workerData: { flag: flag.memory.buffer, own, ticks, tick, watcher: this.#watcher },
+		});
 		this.#worker.unref();
 	}
 
@@ -76,6 +95,7 @@ export class Watchdog<S extends Watched> implements Disposable {
 
 	[Symbol.dispose](): void {
 		clearInterval(this.#timer);
+		interruptFlag().unwatch(this.#watcher);
 		void this.#worker.terminate();
 	}
 }

@@ -1,7 +1,14 @@
 /** The core binary format: decode, encode, walk and edit modules of WebAssembly 3.0; types as text and interfaces for components. */
-export type { BranchHint, BranchHints } from "./branch-hints.ts";
+export {
+	BRANCH_HINTS,
+	type BranchHint,
+	type BranchHints,
+	decodeBranchHints,
+	encodeBranchHints,
+} from "./branch-hints.ts";
 export { checkCode } from "./code-check.ts";
 export { CodeReader, type LocalRun } from "./code-reader.ts";
+export { CodeWriter } from "./code-writer.ts";
 export { decodeModule, encodeModule } from "./codec.ts";
 export type { ConstExpr } from "./const-expr.ts";
 export type { BlockType, CatchClause, ImmediateValue, MemArg } from "./immediates.ts";
@@ -15,9 +22,17 @@ export {
 } from "./interface.ts";
 export { matchCoreExternType, matchCoreModuleType } from "./match.ts";
 export { countImports, type Module, type ModuleCustom } from "./module.ts";
-export { decodeNames, type IndirectNameMap, type ModuleNames, type NameMap, type NameSection } from "./names.ts";
+export {
+	decodeNames,
+	decodeNameSection,
+	encodeNameSection,
+	type IndirectNameMap,
+	type ModuleNames,
+	type NameMap,
+	type NameSection,
+} from "./names.ts";
 export type { IndexSpace } from "./opcode-row.ts";
-export { OP, type OpName, type Operator } from "./operators.ts";
+export { OP, type OpName, type Operator, operatorOf } from "./operators.ts";
 export { isComponent, isCoreModule, isWasm } from "./preamble.ts";
 export { decodeProducers, type Producer } from "./producers.ts";
 export type { Code } from "./section/code.ts";

@@ -1,0 +1,167 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
+import { BRANCH_HINTS, decodeModule, encodeModule, type Module } from "../../wasm/mod.ts";
+import { rewriteModule } from "../rewrite.ts";
+import { verifyRewriting } from "./verify.ts";
+
+const PROGRAM = `(module
+	(import "env" "log" (func $log (param i32)))
+	(import "env" "m" (memory 1))
+	(memory $own 1 4) (global $g (mut i32) (i32.const 0)) (global i32 (i32.const 3))
+	(table funcref (elem $even $odd))
+	(data (memory $own) (i32.const 0) "abc")
+	(func $even (param i32) (result i32) (if (result i32) (local.get 0)
+		(then (call $odd (i32.sub (local.get 0) (i32.const 1)))) (else (i32.const 1))))
+	(func $odd (param i32) (result i32) (if (result i32) (local.get 0)
+		(then (call $even (i32.sub (local.get 0) (i32.const 1)))) (else (i32.const 0))))
+	(func (export "run") (param i32) (local i64)
+		(loop
+			(call $log (call_indirect (param i32) (result i32) (local.get 0) (i32.const 0)))
+			(i32.store $own (i32.const 4) (memory.size $own))
+			(br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))))`;
+
+const metered = { metered: true };
+
+async function rewrite(): Promise<{ original: Uint8Array; rewritten: Uint8Array }> {
+	const original = await parse(PROGRAM);
+	return { original, rewritten: rewriteModule(original, 0, { metering: "trap", verify: false }).bytes };
+}
+
+/** The index of the flag's memory in the check's instructions. */
+const FLAG = 2;
+const CHECK = [0x41, 0, 0x2d, 0x40, FLAG, 0, 0x04, 0x40, 0x41, 0, 0x41, 0x80, 2, 0x36, 0x42, FLAG, 0, 0, 0x0b];
+
+/** Where the checks are in a binary. */
+function checksIn(bytes: Uint8Array): number[] {
+	return [...bytes.keys()].filter((at) => CHECK.every((byte, i) => bytes[at + i] === byte));
+}
+
+suite("verifyRewriting", () => {
+	test("accepts what the rewriter makes", async () => {
+		const { original, rewritten } = await rewrite();
+		assert.equal(checksIn(rewritten).length, 3, "the loop, run, and one of even and odd");
+		verifyRewriting(original, rewritten, metered);
+	});
+
+	test("refuses every change of a byte but in hints", async () => {
+		const { original, rewritten } = await rewrite();
+		const hints = decodeModule(rewritten).customs.find(({ name }) => name === BRANCH_HINTS)!.bytes;
+		const inHints = (at: number): boolean => at >= hints.byteOffset && at < hints.byteOffset + hints.byteLength;
+		const accepted: number[] = [];
+		for (let at = 0; at < rewritten.length; at++) {
+			const changed = rewritten.slice();
+			changed[at] = (changed[at] ?? 0) ^ 0x01;
+			try {
+				verifyRewriting(original, changed, metered);
+				accepted.push(at);
+			} catch (error) {
+				assert.equal((error as { code?: string }).code, "engine/verification", `byte ${at}: ${String(error)}`);
+			}
+		}
+		// The engine may choose other names, and export other state of the guest's: the index that follows the name.
+		const text = Buffer.from(rewritten).toString("latin1");
+		const names = [...text.matchAll(/memory:0|flag|skerry:\w+:\d../gs)].map(
+			({ index, 0: name }) => [index, index + name.length] as const,
+		);
+		const unexpected = accepted.filter((at) => !inHints(at) && !names.some(([from, to]) => at >= from && at < to));
+		assert.deepEqual(unexpected, []);
+		assert.ok(names.length >= 4);
+	});
+
+	const edits: readonly (readonly [what: string, edit: (module: Module) => Partial<Module>, message: RegExp])[] = [
+		[
+			"exports the flag",
+			({ exports }) => ({ exports: [...exports, { name: "x", kind: "memory", index: FLAG }] }),
+			/does not have/,
+		],
+		[
+			"exports a function",
+			({ exports }) => ({ exports: [...exports, { name: "x", kind: "func", index: 1 }] }),
+			/no state/,
+		],
+		[
+			"exports what it imports",
+			({ exports }) => ({ exports: [...exports, { name: "x", kind: "memory", index: 0 }] }),
+			/not its own/,
+		],
+		[
+			"exports a name twice",
+			({ exports }) => ({ exports: [...exports, { name: "run", kind: "memory", index: 1 }] }),
+			/twice/,
+		],
+		["lacks an export", ({ exports }) => ({ exports: exports.slice(1) }), /section 7|not begin/],
+		["imports a memory more", ({ imports }) => ({ imports: [...imports, imports.at(-1)!] }), /does not import/],
+		[
+			"imports the flag in front",
+			({ imports }) => ({ imports: [imports.at(-1)!, ...imports.slice(0, -1)] }),
+			/not begin/,
+		],
+		[
+			"imports the memories in another order",
+			({ imports }) => ({ imports: [...imports.slice(0, 2), imports[3]!, imports[2]!] }),
+			/not what it should be/,
+		],
+		[
+			"defines a memory",
+			({ memories, imports }) => ({ memories: [...memories, imports[1]!.type as Module["memories"][number]] }),
+			/defines memories/,
+		],
+		["has another start", () => ({ start: 0 }), /other sections/],
+		["has other data", ({ data }) => ({ data: [{ ...data[0]!, bytes: Uint8Array.of(1) }] }), /section 11/],
+		["has lost its names", () => ({ customs: [] }), /other sections/],
+	];
+	for (const [what, edit, message] of edits) {
+		test(`refuses a module that ${what}`, async () => {
+			const { original, rewritten } = await rewrite();
+			const module = decodeModule(rewritten);
+			const changed = encodeModule({ ...module, ...edit(module) });
+			assert.throws(() => verifyRewriting(original, changed, metered), { code: "engine/verification", message });
+		});
+	}
+
+	for (const [what, text] of [
+		["a loop", `(module (func $f (loop $l (br $l))))`],
+		["recursion", `(module (func $f (call $f)))`],
+		["mutual recursion", `(module (func (call 1)) (func (call 2)) (func (call 0)))`],
+		["recursion through a table", `(module (table funcref (elem $f)) (func $f (call_indirect (i32.const 0))))`],
+		[
+			"recursion through a reference",
+			`(module (type $t (func)) (func $f (call_ref $t (ref.func $f))) (elem declare func $f))`,
+		],
+		["a cycle through the outside", `(module (import "" "f" (func)) (func (export "g") (call 0)))`],
+	] as const) {
+		test(`refuses ${what} of which a check was taken out`, async () => {
+			const original = await parse(text);
+			const { bytes } = rewriteModule(original, 0, { metering: "trap", verify: true });
+			const module = decodeModule(bytes);
+			// As if the rewriter had inserted nothing
+			const changed = encodeModule({ ...module, code: decodeModule(original).code });
+			assert.throws(() => verifyRewriting(original, changed, metered), { message: /has no check/ });
+		});
+	}
+
+	test("refuses a guest that names the memory of the flag", async () => {
+		const own = await parse(`(module (memory 1) (func (loop) (drop (i32.load (i32.const 0)))))`);
+		const foreign = await parse(`(module (memory 1) (func (loop) (drop (i32.load 1 (i32.const 0)))))`);
+		const { bytes } = rewriteModule(own, 0, { metering: "trap", verify: true });
+		// The same rewriting of the other code
+		const module = decodeModule(bytes);
+		const patched = Buffer.concat([
+			module.code.bytes.subarray(module.code.starts[0], module.code.ends[0]! - 6),
+			Buffer.from([0x41, 0x00, 0x28, 0x42, 0x01, 0x00, 0x1a, 0x0b]),
+		]);
+		const code = { bytes: patched, offset: 0, starts: Uint32Array.of(0), ends: Uint32Array.of(patched.length) };
+		const changed = encodeModule({ ...module, code });
+		assert.throws(() => verifyRewriting(foreign, changed, metered), { message: /names memory 1|not what it was/ });
+	});
+
+	test("without metering nothing but exports of state is added", async () => {
+		const original = await parse(PROGRAM);
+		const { bytes } = rewriteModule(original, 0, { metering: "off", verify: true });
+		assert.notEqual(bytes, original);
+		verifyRewriting(original, bytes, { metered: false });
+		const { rewritten } = await rewrite();
+		assert.throws(() => verifyRewriting(original, rewritten, { metered: false }), { code: "engine/verification" });
+	});
+});

@@ -1,0 +1,153 @@
+import { compareCode } from "./code.ts";
+import { type Cursor, refuse, sameBytes, sameContent } from "./cursor.ts";
+import {
+	CODE,
+	EXPORT,
+	IMPORT,
+	KIND_GLOBAL,
+	KIND_MEMORY,
+	MEMORY,
+	Outline,
+	readExport,
+	readImport,
+	readVector,
+	type SectionRange,
+	sectionOf,
+	sectionsOf,
+} from "./outline.ts";
+
+const HINTS = "metadata.code.branch_hint";
+const NAMES = "name";
+/** The subsection of the names of labels, whose numbers checks shift. */
+const LABELS = 3;
+
+/** A shared memory of one page. */
+const FLAG_LIMITS = "3 1 1";
+
+/** Sections that are compared item by item; all others are the same bytes. */
+const BY_ITEM = new Set([IMPORT, MEMORY, EXPORT, CODE]);
+
+/**
+ * Proves that a rewritten module is the original and nothing more than the engine's additions. It has a decoder of its own and
+ * shares nothing with the rewriter, so that one mistake is not made twice. What it is given has been decoded before: it is
+ * well-formed, but need not be valid.
+ * @param metered whether checks are to be there; without, nothing but exports of state may be added
+ * @throws SkerryError `engine/verification`
+ */
+export function verifyRewriting(
+	original: Uint8Array,
+	rewritten: Uint8Array,
+	{ metered }: { readonly metered: boolean },
+): void {
+	if (!sameBytes(original, 0, 8, rewritten, 0)) throw refuse("it has another preamble");
+	const from = sectionsOf(original);
+	const to = sectionsOf(rewritten);
+	compareOthers(from, to);
+	const outline = new Outline(from);
+	compareImports(from, to, outline, metered);
+	compareExports(from, to, outline);
+	if (metered) {
+		if (sectionOf(to, MEMORY).number() !== 0) throw refuse("it defines memories");
+		compareCode(sectionOf(from, CODE), sectionOf(to, CODE), outline);
+		return;
+	}
+	for (const id of [MEMORY, CODE]) {
+		if (!sameContent(sectionOf(from, id), sectionOf(to, id))) throw refuse(`section ${id} is not what it was`);
+	}
+}
+
+function compareOthers(from: readonly SectionRange[], to: readonly SectionRange[]): void {
+	const others = (sections: readonly SectionRange[]): readonly SectionRange[] =>
+		sections.filter(({ id, name }) => !BY_ITEM.has(id) && name !== HINTS);
+	const wanted = others(from);
+	const found = others(to);
+	if (wanted.length !== found.length) throw refuse("it has other sections than the original");
+	wanted.forEach((section, i) => {
+		const other = found[i];
+		const same =
+			other?.id === section.id &&
+			other.name === section.name &&
+			(sameContent(section.content(), other.content()) || (section.name === NAMES && sameNames(section, other)));
+		if (!same) throw refuse(`section ${section.name ?? section.id} is not what it was`);
+	});
+}
+
+/** Whether two name sections differ in nothing but the names of labels. */
+function sameNames(a: SectionRange, b: SectionRange): boolean {
+	const read = (content: Cursor): { id: number; content: Cursor }[] => {
+		const subsections: { id: number; content: Cursor }[] = [];
+		while (!content.done) subsections.push({ id: content.byte(), content: content.take(content.number()) });
+		return subsections;
+	};
+	const first = read(a.content());
+	const second = read(b.content());
+	return (
+		first.length === second.length &&
+		first.every(({ id, content }, i) => {
+			const other = second[i];
+			return other?.id === id && (id === LABELS || sameContent(content, other.content));
+		})
+	);
+}
+
+/** The items of the original, byte for byte; those that follow them are returned. */
+function addedItems<T>(
+	id: number,
+	from: readonly SectionRange[],
+	to: readonly SectionRange[],
+	read: (cursor: Cursor) => T,
+): T[] {
+	const before = sectionOf(from, id);
+	const after = sectionOf(to, id);
+	const count = before.number();
+	const added = after.number() - count;
+	const size = before.end - before.at;
+	if (
+		added < 0 ||
+		after.at + size > after.end ||
+		!sameBytes(before.bytes, before.at, before.end, after.bytes, after.at)
+	)
+		throw refuse(`section ${id} does not begin as it did`);
+	after.skip(size);
+	const items = Array.from({ length: added }, () => read(after));
+	if (!after.done) throw refuse(`section ${id} has more than its items`);
+	return items;
+}
+
+function compareImports(
+	from: readonly SectionRange[],
+	to: readonly SectionRange[],
+	outline: Outline,
+	metered: boolean,
+): void {
+	const added = addedItems(IMPORT, from, to, readImport);
+	if (!metered) {
+		if (added.length > 0) throw refuse("it imports more than the original");
+		return;
+	}
+	const limits = [...outline.memories, FLAG_LIMITS];
+	if (added.length !== limits.length) throw refuse("it does not import the guest's memories and the flag");
+	const engine = added[0]?.module ?? "";
+	if (outline.imports.some(({ module }) => module === engine))
+		throw refuse("the guest could import what is the engine's");
+	if (new Set(added.map(({ name }) => name)).size !== added.length) throw refuse("it imports one thing twice");
+	added.forEach((item, i) => {
+		if (item.module !== engine || item.kind !== KIND_MEMORY || item.limits !== limits[i])
+			throw refuse(`its import ${item.name} is not what it should be`);
+	});
+}
+
+function compareExports(from: readonly SectionRange[], to: readonly SectionRange[], outline: Outline): void {
+	const memories = outline.count(KIND_MEMORY) + outline.memories.length;
+	const added = addedItems(EXPORT, from, to, readExport);
+	const names = new Set(readVector(sectionOf(from, EXPORT), (cursor) => readExport(cursor).name));
+	for (const { name, kind, index } of added) {
+		if (names.has(name)) throw refuse(`it exports ${name} twice`);
+		names.add(name);
+		if (kind !== KIND_MEMORY && kind !== KIND_GLOBAL) throw refuse(`it exports ${name}, which is no state`);
+		if (index < outline.count(kind)) throw refuse(`it exports ${name}, which is not its own`);
+	}
+	for (const { name, kind, index } of [...outline.exports, ...added]) {
+		if (kind === KIND_MEMORY && index >= memories) throw refuse(`it exports ${name}, which the guest does not have`);
+	}
+}
