@@ -125,7 +125,7 @@ suite("a guest that never ends is stopped by the flag, and only that guest", () 
 	test("a start function", async () => {
 		using watched = await watch(`(component (core module $m (func $s (loop $l (br $l))) (start $s))
 			(core instance (instantiate $m)))`);
-		await assert.rejects(watched.pool.acquire(), KILLED);
+		await assert.rejects(async () => await watched.pool.acquire(), KILLED);
 		assert.equal(watched.terminated.length, 0);
 		assert.equal(watched.pool.usage().sandboxes, 0);
 	});
