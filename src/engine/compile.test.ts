@@ -54,3 +54,14 @@ test("bytes that are no module at all", async () => {
 		assert.ok((error.place?.offset ?? 0) >= 3);
 	}
 });
+
+test("a guest's module is rewritten and compiled once for each way of rewriting", async () => {
+	const cache = new CompileCache();
+	const bytes = await assemble(`(module (memory 1) (func (export "f") (loop (br 0))))`);
+	const options = { metering: "trap", verify: true } as const;
+	const [first, second] = await Promise.all([cache.load(bytes, 0, options), cache.load(bytes.slice(), 50, options)]);
+	assert.equal(first, second);
+	assert.notEqual((await cache.load(bytes, 0, { ...options, metering: "off" })).module, first.module);
+	const errors = await Promise.all([7, 70].map((offset) => refusal(cache.load(INVALID, offset, options))));
+	assert.equal((errors[1]?.place?.offset ?? 0) - (errors[0]?.place?.offset ?? 0), 63);
+});

@@ -1,9 +1,42 @@
 import { SkerryError } from "../fault/mod.ts";
+import { type RewriteOptions, type RewrittenModule, rewriteModule } from "../rewrite/mod.ts";
 import { webAssembly, type WasmModule } from "./v8.ts";
 
-/** Compiled core modules by the hash of their bytes: equal modules are compiled once per cache, in one component or in many. */
+/** A guest's core module, rewritten and compiled. */
+export interface LoadedModule extends Pick<RewrittenModule, "state" | "imports"> {
+	readonly module: WasmModule;
+}
+
+/** Core modules by the hash of their bytes: equal modules are rewritten and compiled once per cache, in one component or in many. */
 export class CompileCache {
 	readonly #modules = new Map<string, Promise<WasmModule>>();
+	readonly #loaded = new Map<string, Promise<LoadedModule>>();
+
+	/**
+	 * Rewrites and compiles a guest's module.
+	 * @param offset where it starts in the outermost binary, for errors
+	 */
+	async load(bytes: Uint8Array, offset: number, options: RewriteOptions): Promise<LoadedModule> {
+		const key = `${await digest(bytes)} ${options.metering} ${options.verify}`;
+		let loading = this.#loaded.get(key);
+		if (loading === undefined) {
+			loading = this.#rewrite(bytes, offset, options);
+			this.#loaded.set(key, loading);
+			loading.catch(() => this.#loaded.delete(key));
+		}
+		try {
+			return await loading;
+		} catch (error) {
+			// What is wrong with the guest's own bytes V8 says best of these, with their offsets.
+			await this.compile(bytes, offset);
+			throw error;
+		}
+	}
+
+	async #rewrite(bytes: Uint8Array, offset: number, options: RewriteOptions): Promise<LoadedModule> {
+		const { bytes: rewritten, state, imports } = rewriteModule(bytes, offset, options);
+		return { module: await this.compile(rewritten, offset), state, imports };
+	}
 
 	/**
 	 * @param bytes a core module, preamble included

@@ -1,6 +1,6 @@
 import { type Component, type ComponentType, decodeComponent, validateComponent } from "../component/mod.ts";
-import type { CompileCache, WasmModule } from "../engine/mod.ts";
-import { type RewriteOptions, type RewrittenModule, rewriteModule } from "../rewrite/mod.ts";
+import type { CompileCache } from "../engine/mod.ts";
+import type { RewriteOptions } from "../rewrite/mod.ts";
 import { bindImports, type HostImports } from "./imports.ts";
 import { createPlan } from "./inline.ts";
 import type { Linked } from "./instantiate.ts";
@@ -41,7 +41,8 @@ export async function linkComponent(
 	const binding = bindImports(loaded.type, host);
 	const plan = createPlan(loaded.component, loaded.type);
 	const { metering = "trap", verify = true } = options;
-	const prepared = await Promise.all(plan.modules.map((module) => prepare(module, cache, { metering, verify })));
+	const loading = plan.modules.map(({ bytes, offset }) => cache.load(bytes, offset, { metering, verify }));
+	const prepared = await Promise.all(loading);
 	return {
 		plan,
 		modules: prepared.map(({ module }) => module),
@@ -50,19 +51,4 @@ export async function linkComponent(
 		functions: plan.host.map((slot) => binding.function(slot)),
 		resources: binding.resources,
 	};
-}
-
-async function prepare(
-	{ bytes, offset }: { readonly bytes: Uint8Array; readonly offset: number },
-	cache: CompileCache,
-	options: RewriteOptions,
-): Promise<RewrittenModule & { readonly module: WasmModule }> {
-	try {
-		const rewritten = rewriteModule(bytes, offset, options);
-		return { ...rewritten, module: await cache.compile(rewritten.bytes, offset) };
-	} catch (error) {
-		// What is wrong with the guest's own bytes V8 says best of these, with their offsets.
-		await cache.compile(bytes, offset);
-		throw error;
-	}
 }
