@@ -12,4 +12,5 @@ export { Gate } from "./gate.ts";
 export { createLinuxPageMapper } from "./linux-pages.ts";
 export type { PageMapper } from "./pages.ts";
 export { compileTrampolines } from "./trampolines.ts";
+export { toTrap } from "./traps.ts";
 export { webAssembly, type WasmExtern, type WasmInstance, type WasmModule } from "./v8.ts";
