@@ -36,16 +36,20 @@ export interface AttachedCore {
 	restore(): number | undefined;
 }
 
-/** @returns why there can be no image, as text */
+/**
+ * @param copyLimit memories of up to so many bytes are copied whether there is a mapper or not; where it is left out, what is quicker
+ * @returns why there can be no image, as text
+ */
 export function takeCoreImage(
 	instance: WasmInstance,
 	state: CoreState,
 	mapper: PageMapper | undefined,
+	copyLimit?: number,
 ): CoreImage | string {
 	const { memories: bytes, globals: values } = readCoreState(instance, state);
 	// The guest can see the bits of a NaN, and a JavaScript number need not keep them.
 	if (values.some((value) => Number.isNaN(value))) return "a global holds a NaN";
-	const memories = bytes.map((view) => createMemoryImage(view.slice(), mapper));
+	const memories = bytes.map((view) => createMemoryImage(view.slice(), mapper, copyLimit));
 	return {
 		memories,
 		size: memories.reduce((sum, memory) => sum + memory.length, 0),

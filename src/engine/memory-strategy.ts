@@ -24,9 +24,16 @@ export interface AttachedMemory {
  */
 const COPY_LIMIT = 128 * 1024;
 
-/** @param bytes the content; kept, not copied */
-export function createMemoryImage(bytes: Uint8Array, mapper: PageMapper | undefined): MemoryImage {
-	if (mapper === undefined || bytes.length <= COPY_LIMIT || bytes.length % mapper.pageSize !== 0)
+/**
+ * @param bytes the content; kept, not copied
+ * @param copyLimit up to so many bytes are copied whether there is a mapper or not
+ */
+export function createMemoryImage(
+	bytes: Uint8Array,
+	mapper: PageMapper | undefined,
+	copyLimit: number = COPY_LIMIT,
+): MemoryImage {
+	if (mapper === undefined || bytes.length <= copyLimit || bytes.length % mapper.pageSize !== 0)
 		return copyImage(bytes);
 	let pages: PageImage;
 	try {

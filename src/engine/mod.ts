@@ -14,4 +14,5 @@ export { createLinuxPageMapper } from "./linux-pages.ts";
 export { createOwnedImports } from "./owned.ts";
 export type { PageMapper } from "./pages.ts";
 export { compileTrampolines } from "./trampolines.ts";
+export { toTrap } from "./traps.ts";
 export { webAssembly, type WasmExtern, type WasmInstance, type WasmModule } from "./v8.ts";

@@ -114,6 +114,19 @@ test("the texts are those of the core suite", { skip: absent }, () => {
 	}
 });
 
+for (const [fields, message] of [
+	['(memory 1) (data (i32.const 65536) "x")', "out of bounds memory access"],
+	["(table 1 funcref) (elem (i32.const 1) $self)", "out of bounds table access"],
+] as const) {
+	test(`at instantiation: ${fields}`, async () => {
+		await assert.rejects(guest(new Gate(), `(module ${fields} (func $self))`), (error) => {
+			assert.ok(error instanceof Trap, String(error));
+			assert.ok(error.message.split(", or ").includes(message), error.message);
+			return true;
+		});
+	});
+}
+
 test("a core exception that nothing caught is a trap", async () => {
 	const trap = await trapOf("(throw $e (i32.const 7))", "(tag $e (param i32))");
 	assert.equal(trap.message, "uncaught exception");

@@ -11,10 +11,18 @@ export function toTrap(error: unknown): unknown {
 	const { RuntimeError, SuspendError, Exception } = webAssembly();
 	if (error instanceof Exception) return new Trap("uncaught exception", { cause: error });
 	if (error instanceof RuntimeError || error instanceof SuspendError || isStackOverflow(error)) {
-		const known = TRAPS.find(([text]) => error.message.startsWith(text));
+		const message = plainMessage(error.message);
+		const known = TRAPS.find(([text]) => message.startsWith(text));
 		return new Trap(known?.[1] ?? error.message, { cause: error, frames: guestFrames(error) });
 	}
 	return error;
+}
+
+/** A trap in the segments of a module that is being instantiated says so at more length than one in an instruction. */
+function plainMessage(message: string): string {
+	return message
+		.replace(/^WebAssembly\.Instance\(\): /, "")
+		.replace(/^(data|element) segment \d+ is out/, "$1 segment out");
 }
 
 /** What a host function threw is kept as it is; only that the stack came to its end there is the guest's doing. */

@@ -1,11 +1,12 @@
 /** The Component Model's own suite, every file of it, against the ledger beside this file. */
 import assert from "node:assert/strict";
-import { appendFileSync, existsSync, globSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, globSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { after, suite, test } from "node:test";
 
 import { blessLedger, compareWithLedger, readLedger } from "./ledger.ts";
 import { type Outcome, runScript } from "./runner.ts";
+import { writeSummary } from "./summary.ts";
 
 const SUITE = path.resolve(import.meta.dirname, "../../../shared/suites/component-model/test");
 const LEDGER = path.join(import.meta.dirname, "component-model.ledger.json");
@@ -34,33 +35,7 @@ suite("component-model", { skip: absent }, () => {
 
 	after(() => {
 		if (process.env["SKERRY_BLESS"] === "1") blessLedger(LEDGER, all);
-		writeSummary(all, ledger.failed);
+		const folders = Map.groupBy(all, ([place]) => `component-model/${place.slice(0, place.indexOf("/"))}`);
+		writeSummary(folders, ledger.failed, "");
 	});
 });
-
-/** One line per folder for the closing summary of `npm test`: failures that the ledger knows do not fail the run, but are named. */
-function writeSummary(all: ReadonlyMap<string, Outcome>, known: Readonly<Record<string, string>>): void {
-	const folders = new Map<string, Record<Outcome["status"] | "known", number>>();
-	for (const [place, { status }] of all) {
-		const folder = place.slice(0, place.indexOf("/"));
-		const counts = folders.get(folder) ?? { passed: 0, failed: 0, skipped: 0, known: 0 };
-		if (status === "failed" && place in known) {
-			counts.skipped++;
-			counts.known++;
-		} else {
-			counts[status]++;
-		}
-		folders.set(folder, counts);
-	}
-	const directory = process.env["SKERRY_SUMMARY_DIR"];
-	if (directory === undefined) {
-		console.table(Object.fromEntries(folders));
-		return;
-	}
-	mkdirSync(directory, { recursive: true });
-	for (const [folder, { known, ...counts }] of folders) {
-		const note = `${known === 0 ? "" : `${known} of the skipped fail, as the ledger says; `}deviations are in the ledger`;
-		const line = JSON.stringify({ suite: `component-model/${folder}`, ...counts, note });
-		appendFileSync(path.join(directory, "conformance.jsonl"), `${line}\n`);
-	}
-}

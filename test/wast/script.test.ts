@@ -71,6 +71,35 @@ test("the sources of units", () => {
 	]);
 });
 
+test("core scripts: definitions and instances, annotations, quoted modules, a module without its parentheses", () => {
+	const commands = parseScript(`((@a) module (@b c) definition $M (func (@d)))
+		(module instance $I $M)
+		(@e)
+		(module quote "(module (func))")
+		(assert_exception (invoke "f"))
+		(assert_malformed_custom (module quote "x") "why")`);
+	assert.deepEqual(commands.map(shapeOf), [
+		["unit", "module", "$M", true, "text", undefined],
+		{ kind: "instance", id: "$I", definition: "$M", line: undefined },
+		["unit", "module", null, false, "quote", undefined],
+		{
+			kind: "assert_exception",
+			action: { kind: "invoke", instance: null, name: "f", args: [], line: 5 },
+			message: "",
+			line: undefined,
+		},
+		["assert_malformed_custom", "module", null, false, "quote", "why"],
+	]);
+	const quoted = commands[2];
+	assert.deepEqual(quoted?.kind === "unit" && quoted.unit.source, { kind: "quote", text: "(module (func))" });
+	const [inline, ...none] = parseScript("(memory 1)\n(func)");
+	assert.deepEqual(none, []);
+	assert.deepEqual(inline?.kind === "unit" && inline.unit.source, {
+		kind: "text",
+		text: "(module (memory 1)\n(func))",
+	});
+});
+
 test("an unfinished script says where", () => {
 	for (const text of ["(a\n(b)", '("a', "(; a", ")"]) {
 		assert.throws(() => parseScript(text), { code: "binary/malformed" }, text);

@@ -28,7 +28,7 @@ export type Action =
 
 export type Command =
 	| { readonly kind: "unit"; readonly unit: Unit; readonly line: number }
-	/** `(component instance $instance $definition)`. */
+	/** `(component instance $instance $definition)`, or of a module. */
 	| {
 			readonly kind: "instance";
 			readonly id: string | null;
@@ -52,7 +52,12 @@ export type Command =
 	/** `assert_trap` of a module or component whose instantiation traps. */
 	| { readonly kind: "assert_uninstantiable"; readonly unit: Unit; readonly message: string; readonly line: number }
 	| {
-			readonly kind: "assert_invalid" | "assert_malformed" | "assert_unlinkable";
+			readonly kind:
+				| "assert_invalid"
+				| "assert_invalid_custom"
+				| "assert_malformed"
+				| "assert_malformed_custom"
+				| "assert_unlinkable";
 			readonly unit: Unit;
 			readonly message: string;
 			readonly line: number;
@@ -64,8 +69,36 @@ type List = Extract<SExpr, { kind: "list" }>;
 
 /** The commands of a `.wast` script, in order. */
 export function parseScript(text: string): readonly Command[] {
-	return parseSExprs(text).map((expr) => command(expr, text));
+	const exprs = parseSExprs(text);
+	const line = exprs[0]?.line ?? 1;
+	if (exprs.length > 0 && exprs.every((expr) => MODULE_FIELDS.has(headOf(expr)))) {
+		const unit: Unit = {
+			sort: "module",
+			id: null,
+			definition: false,
+			source: { kind: "text", text: `(module ${text})` },
+			line,
+		};
+		return [{ kind: "unit", unit, line }];
+	}
+	return exprs.map((expr) => command(expr, text));
 }
+
+/** A script of nothing but these is one module without its parentheses. */
+const MODULE_FIELDS: ReadonlySet<string> = new Set([
+	"data",
+	"elem",
+	"export",
+	"func",
+	"global",
+	"import",
+	"memory",
+	"rec",
+	"start",
+	"table",
+	"tag",
+	"type",
+]);
 
 /** The line and the text of the items that remain of a list, with what may stand before them taken off. */
 class Items {
@@ -107,9 +140,8 @@ function command(expr: SExpr, text: string): Command {
 	const items = new Items(expr);
 	switch (name) {
 		case "component":
-			if (items.keyword("instance")) return { kind: "instance", id: items.id(), definition: items.id(), line };
-			return { kind: "unit", unit: unit(expr, text), line };
 		case "module":
+			if (items.keyword("instance")) return { kind: "instance", id: items.id(), definition: items.id(), line };
 			return { kind: "unit", unit: unit(expr, text), line };
 		case "register":
 			return { kind: "register", name: textOf(items.next()), instance: items.id(), line };
@@ -129,7 +161,9 @@ function command(expr: SExpr, text: string): Command {
 			return { kind: name, action: action(subject), message, line };
 		}
 		case "assert_invalid":
+		case "assert_invalid_custom":
 		case "assert_malformed":
+		case "assert_malformed_custom":
 		case "assert_unlinkable": {
 			const subject = items.next();
 			if (subject === undefined) return { kind: "unknown", name, line };
@@ -164,7 +198,8 @@ function unit(expr: SExpr, text: string): Unit {
 	if (items.keyword("binary")) {
 		source = { kind: "binary", bytes: concat(items.rest()) };
 	} else if (items.keyword("quote")) {
-		source = { kind: "quote", text: `(${sort} ${new TextDecoder().decode(concat(items.rest()))})` };
+		const quoted = new TextDecoder().decode(concat(items.rest()));
+		source = { kind: "quote", text: quoted.startsWith(`(${sort} `) ? quoted : `(${sort} ${quoted})` };
 	} else {
 		// `definition` belongs to the script, not to the component's text
 		const body = text.slice(expr.start, expr.end);

@@ -17,10 +17,12 @@ export type SExpr =
 const SIMPLE_ESCAPES: Readonly<Record<string, number>> = { t: 9, n: 10, r: 13, '"': 34, "'": 39, "\\": 92 };
 
 const encoder = new TextEncoder();
+/** A name may begin with U+FEFF. */
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** The text of a string literal (or atom) as UTF-8. */
 export function textOf(expr: SExpr | undefined): string {
-	if (expr?.kind === "string") return new TextDecoder().decode(expr.bytes);
+	if (expr?.kind === "string") return decoder.decode(expr.bytes);
 	return expr?.kind === "atom" ? expr.text : "";
 }
 
@@ -107,7 +109,8 @@ export function parseSExprs(text: string): readonly SExpr[] {
 			const items: SExpr[] = [];
 			for (space(); text[at] !== ")"; space()) {
 				if (at >= text.length) throw fail("unfinished list");
-				items.push(expression());
+				const item = expression();
+				if (!isAnnotation(item)) items.push(item);
 			}
 			at++;
 			return { kind: "list", items, start, end: at, line: startLine };
@@ -121,5 +124,10 @@ export function parseSExprs(text: string): readonly SExpr[] {
 
 	const all: SExpr[] = [];
 	for (space(); at < text.length; space()) all.push(expression());
-	return all;
+	return all.filter((expr) => !isAnnotation(expr));
+}
+
+/** `(@name …)`. The text of what holds it keeps it. */
+function isAnnotation(expr: SExpr): boolean {
+	return headOf(expr).startsWith("@");
 }

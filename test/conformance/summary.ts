@@ -1,0 +1,39 @@
+import { appendFileSync, mkdirSync } from "node:fs";
+import path from "node:path";
+
+import type { Outcome } from "./runner.ts";
+
+/**
+ * One line per suite for the closing summary of `npm test`: failures that the ledger knows do not fail the run, but are named.
+ * @param known the ledger's failures
+ * @param remark what else is to be said of each
+ */
+export function writeSummary(
+	suites: ReadonlyMap<string, readonly (readonly [place: string, outcome: Outcome])[]>,
+	known: Readonly<Record<string, string>>,
+	remark: string,
+): void {
+	const rows = [...suites].map(([suite, outcomes]) => {
+		const row = { suite, passed: 0, failed: 0, skipped: 0, note: "" };
+		let knownFailures = 0;
+		for (const [place, { status }] of outcomes) {
+			const isKnown = status === "failed" && place in known;
+			if (isKnown) knownFailures++;
+			row[isKnown ? "skipped" : status]++;
+		}
+		const notes = [
+			remark,
+			knownFailures === 0 ? "" : `${knownFailures} of the skipped fail, as the ledger says`,
+			"deviations are in the ledger",
+		];
+		row.note = notes.filter((note) => note !== "").join("; ");
+		return row;
+	});
+	const directory = process.env["SKERRY_SUMMARY_DIR"];
+	if (directory === undefined) {
+		console.table(rows);
+		return;
+	}
+	mkdirSync(directory, { recursive: true });
+	for (const row of rows) appendFileSync(path.join(directory, "conformance.jsonl"), `${JSON.stringify(row)}\n`);
+}
