@@ -10,7 +10,7 @@ import {
 	type WasmModule,
 } from "../../src/engine/mod.ts";
 import { SkerryError, Trap } from "../../src/fault/mod.ts";
-import { exportState, type ModuleState } from "../../src/rewrite/mod.ts";
+import { type ModuleState, rewriteModule } from "../../src/rewrite/mod.ts";
 import { decodeModule, encodeModule, type Module } from "../../src/wasm/mod.ts";
 import type { Action, Command, Unit } from "../wast/script.ts";
 import type { SExpr } from "../wast/sexpr.ts";
@@ -172,7 +172,7 @@ class Runner {
 		const decoded = decodeModule(bytes);
 		const encoded = encodeModule({ ...decoded, source: new Map() });
 		const { bytes: final, state } = this.#mode.rewrite
-			? exportState(encoded, 0)
+			? rewriteModule(encoded, 0, { metering: "off", verify: true })
 			: { bytes: encoded, state: "it was not asked for" };
 		return { module: decoded, compiled: new (webAssembly().Module)(final), state };
 	}
