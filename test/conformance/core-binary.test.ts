@@ -3,32 +3,24 @@
  * of its bytes is reused, and every binary that the suite calls malformed is refused with a code and an offset.
  */
 import assert from "node:assert/strict";
-import { appendFileSync, existsSync, globSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, globSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { after, suite, test } from "node:test";
 
 import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
 
-import { type Component, decodeComponent } from "../../src/component/mod.ts";
 import { webAssembly } from "../../src/engine/mod.ts";
 import { SkerryError } from "../../src/fault/mod.ts";
-import { checkCode, decodeModule, encodeModule, isComponent, isCoreModule, type Module } from "../../src/wasm/mod.ts";
+import { checkCode, decodeModule, encodeModule, type Module } from "../../src/wasm/mod.ts";
 import { type Command, parseScript, type Unit } from "../wast/script.ts";
+import { type Count, writeCounts } from "./counts.ts";
+import { listPrograms, modulesWithin } from "./programs.ts";
 
 const SUITES = path.resolve(import.meta.dirname, "../../../shared/suites");
 const CORE = path.join(SUITES, "core");
-/** Where `skerry up` leaves the quickstart: an application of 12.7 MB, most of it SpiderMonkey. */
-const QUICKSTART = path.resolve(import.meta.dirname, "../../examples/quickstart/.skerry/build");
 
 /** Proposals that V8 does not have, or only behind a flag: their modules are not valid to it. */
 const FOREIGN = /^proposals\/(custom-descriptors|custom-page-sizes|wide-arithmetic)\//;
-
-interface Count {
-	passed: number;
-	failed: number;
-	skipped: number;
-	note: string;
-}
 
 const counts = { identity: count(), malformed: count(), programs: count() };
 /** Modules that came back as other bytes when nothing was reused, because what was read is not in its shortest form. */
@@ -137,25 +129,7 @@ suite("core-binary", { skip: existsSync(CORE) ? false : `the suite is absent: ${
 	});
 });
 
-/** The core modules of a binary, itself or within components. */
-function modulesWithin(bytes: Uint8Array): Uint8Array[] {
-	if (isCoreModule(bytes)) return [bytes];
-	const within = (component: Component): Uint8Array[] =>
-		component.definitions.flatMap((definition) => {
-			if (definition.kind === "core module") return [definition.bytes];
-			return definition.kind === "component" ? within(definition.component) : [];
-		});
-	return isComponent(bytes) ? within(decodeComponent(bytes)) : [];
-}
-
-const programs = [
-	...globSync("{sightglass,http,runtime-types,p3,wasi-p1}/**/*.wasm", { cwd: SUITES }).map((file) =>
-		path.join(SUITES, file),
-	),
-	...globSync("*/component.wasm", { cwd: QUICKSTART })
-		.slice(0, 1)
-		.map((file) => path.join(QUICKSTART, file)),
-].sort();
+const programs = listPrograms(["sightglass", "http", "runtime-types", "p3", "wasi-p1"]);
 
 suite("core-binary/programs", { skip: programs.length === 0 ? `no programs at ${SUITES}` : false }, () => {
 	for (const file of programs) {
@@ -194,16 +168,5 @@ after(() => {
 	counts.identity.note = `modules that V8 accepts; ${reshaped} in all are not in their shortest form`;
 	counts.malformed.note = "assert_malformed of binaries; those of text are not the codec's";
 	counts.programs.note = "core modules of real programs";
-	const directory = process.env["SKERRY_SUMMARY_DIR"];
-	if (directory === undefined) {
-		console.table(counts);
-		return;
-	}
-	mkdirSync(directory, { recursive: true });
-	for (const [name, result] of Object.entries(counts)) {
-		appendFileSync(
-			path.join(directory, "conformance.jsonl"),
-			`${JSON.stringify({ suite: `core-binary/${name}`, ...result })}\n`,
-		);
-	}
+	writeCounts("core-binary", counts);
 });

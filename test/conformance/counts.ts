@@ -1,23 +1,30 @@
 import { appendFileSync, mkdirSync } from "node:fs";
 import path from "node:path";
 
-interface Count {
+/** What a suite came to. */
+export interface Count {
 	passed: number;
 	failed: number;
 	skipped: number;
 	note: string;
 }
 
-/** Hands what a suite has counted to `npm test`, or shows it when the suite runs alone. */
-export function writeCounts(suite: string, counts: Readonly<Record<string, Count>>): void {
+/** Hands rows to the closing summary of `npm test`, or shows them when a suite runs alone. */
+export function writeRows(rows: readonly (Count & { readonly suite: string })[]): void {
 	const directory = process.env["SKERRY_SUMMARY_DIR"];
 	if (directory === undefined) {
-		console.table(counts);
+		console.table(rows);
 		return;
 	}
 	mkdirSync(directory, { recursive: true });
-	for (const [name, result] of Object.entries(counts)) {
-		const line = JSON.stringify({ suite: `${suite}/${name}`, ...result });
-		appendFileSync(path.join(directory, "conformance.jsonl"), `${line}\n`);
-	}
+	for (const row of rows) appendFileSync(path.join(directory, "conformance.jsonl"), `${JSON.stringify(row)}\n`);
+}
+
+/** One row for each of a suite's counts. */
+export function writeCounts(suite: string, counts: Readonly<Record<string, Count>>): void {
+	writeRows(
+		Object.entries(counts).map(([name, { passed, failed, skipped, note }]) => {
+			return { suite: `${suite}/${name}`, passed, failed, skipped, note };
+		}),
+	);
 }

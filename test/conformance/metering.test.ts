@@ -9,17 +9,15 @@ import { after, suite, test } from "node:test";
 
 import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
 
-import { type Component, decodeComponent } from "../../src/component/mod.ts";
 import { createOwnedImports, webAssembly, type WasmExtern, type WasmInstance } from "../../src/engine/mod.ts";
 import { rewriteModule } from "../../src/rewrite/mod.ts";
-import { isComponent, isCoreModule } from "../../src/wasm/mod.ts";
 import { type Action, type Command, parseScript } from "../wast/script.ts";
 import { headOf, type SExpr, textOf } from "../wast/sexpr.ts";
 import { writeCounts } from "./counts.ts";
+import { listPrograms, modulesWithin } from "./programs.ts";
 
 const SUITES = path.resolve(import.meta.dirname, "../../../shared/suites");
 const CORE = path.join(SUITES, "core");
-const QUICKSTART = path.resolve(import.meta.dirname, "../../examples/quickstart/.skerry/build");
 
 const TRAP = { metering: "trap", verify: true } as const;
 
@@ -201,23 +199,7 @@ suite("metering", { skip: existsSync(CORE) ? false : `the suite is absent: ${COR
 	});
 });
 
-/** The core modules of a binary, itself or within components. */
-function modulesWithin(bytes: Uint8Array): Uint8Array[] {
-	if (isCoreModule(bytes)) return [bytes];
-	const within = (component: Component): Uint8Array[] =>
-		component.definitions.flatMap((definition) => {
-			if (definition.kind === "core module") return [definition.bytes];
-			return definition.kind === "component" ? within(definition.component) : [];
-		});
-	return isComponent(bytes) ? within(decodeComponent(bytes)) : [];
-}
-
-const programs = [
-	...globSync("{sightglass,http,runtime-types,p3}/**/*.wasm", { cwd: SUITES }).map((file) => path.join(SUITES, file)),
-	...globSync("*/component.wasm", { cwd: QUICKSTART })
-		.slice(0, 1)
-		.map((file) => path.join(QUICKSTART, file)),
-].sort();
+const programs = listPrograms(["sightglass", "http", "runtime-types", "p3"]);
 
 suite("metering/programs", { skip: programs.length === 0 ? `no programs at ${SUITES}` : false }, () => {
 	for (const file of programs) {

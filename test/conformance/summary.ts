@@ -1,6 +1,4 @@
-import { appendFileSync, mkdirSync } from "node:fs";
-import path from "node:path";
-
+import { writeRows } from "./counts.ts";
 import type { Outcome } from "./runner.ts";
 
 /**
@@ -29,11 +27,5 @@ export function writeSummary(
 		row.note = notes.filter((note) => note !== "").join("; ");
 		return row;
 	});
-	const directory = process.env["SKERRY_SUMMARY_DIR"];
-	if (directory === undefined) {
-		console.table(rows);
-		return;
-	}
-	mkdirSync(directory, { recursive: true });
-	for (const row of rows) appendFileSync(path.join(directory, "conformance.jsonl"), `${JSON.stringify(row)}\n`);
+	writeRows(rows);
 }
