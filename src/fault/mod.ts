@@ -3,3 +3,4 @@ export { CODES, type Code } from "./codes.ts";
 export { type FaultOptions, inFile, type Place, SkerryError, Trap } from "./error.ts";
 export { nearest } from "./nearest.ts";
 export { renderError, renderPlace } from "./render.ts";
+export { formatLimit, LimitExceeded, LIMITS, type LimitName, type Limits, withDefaultLimits } from "./limits.ts";
