@@ -54,10 +54,22 @@ export const ENTRY_MODULE: string = `import { getEnvironment } from "wasi:cli/en
 import app from "./${BUNDLE_NAME}";
 
 if (typeof app?.fetch !== "function") throw new TypeError("the default export has no fetch method");
-let environment; // read at the first request: what is read while the component is built would be kept in it
+// Read when a request first looks into it: what is read while the component is built would be kept in it, and most never look.
+const loaded = {};
+let read = false;
+const load = () => {
+	if (read) return loaded;
+	read = true;
+	for (const [name, value] of getEnvironment()) loaded[name] = value;
+	return loaded;
+};
+const handler = {};
+for (const trap of Object.getOwnPropertyNames(Reflect)) {
+	if (trap !== "apply" && trap !== "construct") handler[trap] = (_, ...rest) => Reflect[trap](load(), ...rest);
+}
+const environment = new Proxy(loaded, handler);
 const answer = async (event) => {
 	try {
-		environment ??= Object.fromEntries(getEnvironment());
 		const context = { waitUntil: (promise) => event.waitUntil(promise), passThroughOnException() {} };
 		const response = await app.fetch(event.request, environment, context);
 		if (response instanceof Response) return response;
