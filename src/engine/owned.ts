@@ -6,7 +6,7 @@ type Limits = EngineImports["memories"][number]["type"]["limits"];
 
 /** What a rewritten module imports of the engine: the flag of this thread, and memories for this instance alone. */
 export function createOwnedImports({ memories, flag }: EngineImports): Record<string, WasmExtern> {
-	const imports: Record<string, WasmExtern> = { [flag]: interruptFlag().memory };
+	const imports: Record<string, WasmExtern> = flag === undefined ? {} : { [flag]: interruptFlag().memory };
 	for (const { name, type } of memories) imports[name] = createMemory(type.limits);
 	return imports;
 }

@@ -1,7 +1,8 @@
 import { SkerryError } from "../fault/mod.ts";
 import { countImports, decodeModule, encodeModule, type Module } from "../wasm/mod.ts";
-import { type EngineImports, meterTrap } from "./metering/trap.ts";
-import { exportState, type ModuleState } from "./state.ts";
+import { meterTrap } from "./metering/trap.ts";
+import type { RewrittenModule } from "./rewritten.ts";
+import { exportState } from "./state.ts";
 import { surveyCode } from "./survey.ts";
 import { verifyRewriting } from "./verify/verify.ts";
 
@@ -10,15 +11,6 @@ export interface RewriteOptions {
 	readonly metering: "trap" | "off";
 	/** Whether the result is checked by a decoder of its own before anyone runs it. */
 	readonly verify: boolean;
-}
-
-export interface RewrittenModule {
-	/** The very same bytes when there was nothing to change. */
-	readonly bytes: Uint8Array;
-	/** Or why its state cannot be put back exactly. */
-	readonly state: ModuleState | string;
-	/** What it imports of the engine; `undefined` for nothing. */
-	readonly imports: EngineImports | undefined;
 }
 
 /**
@@ -33,10 +25,17 @@ export function rewriteModule(bytes: Uint8Array, offset: number, options: Rewrit
 	const metered = options.metering === "trap" ? meterTrap(module, survey) : undefined;
 	if (metered !== undefined) checkMemories(original, offset);
 	const changed = metered?.module ?? module;
-	if (changed === original) return { bytes, state, imports: undefined };
+	if (changed === original)
+		return { bytes, state, imports: undefined, exports: { pages: [] }, initial: { data: [], globals: [] } };
 	const rewritten = encodeModule(changed);
 	if (options.verify) verifyRewriting(bytes, rewritten, { metered: metered !== undefined });
-	return { bytes: rewritten, state, imports: metered?.imports };
+	return {
+		bytes: rewritten,
+		state,
+		imports: metered?.imports,
+		exports: { pages: [] },
+		initial: { data: [], globals: [] },
+	};
 }
 
 /** What the code names was looked at by `surveyCode`; this is the rest. */

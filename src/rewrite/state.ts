@@ -7,13 +7,8 @@ import {
 	type OpName,
 	type ValueTypeSyntax,
 } from "../wasm/mod.ts";
+import type { ModuleState } from "./rewritten.ts";
 import type { Survey } from "./survey.ts";
-
-/** The names under which a module exports the state that a reset puts back: all that can change in it after instantiation. */
-export interface ModuleState {
-	readonly memories: readonly string[];
-	readonly globals: readonly string[];
-}
 
 /** What instructions change that no reset puts back. */
 const IRREVERSIBLE: Readonly<Partial<Record<OpName, string>>> = {
@@ -45,7 +40,7 @@ export function exportState(
 	};
 	const memories = module.memories.map((_, i) => add("memory", imported.memory + i));
 	const globals = module.globals.flatMap(({ type }, i) => (type.mutable ? [add("global", imported.global + i)] : []));
-	const state = { memories, globals };
+	const state = { memories, globals, tables: [] };
 	return { module: added.length === 0 ? module : { ...module, exports: [...module.exports, ...added] }, state };
 }
 

@@ -13,20 +13,11 @@ import {
 	type Module,
 	type ModuleCustom,
 } from "../../wasm/mod.ts";
+import type { EngineImports } from "../rewritten.ts";
 import type { Survey } from "../survey.ts";
 import { findEntries } from "./call-graph.ts";
 import { type Check, encodeCheck } from "./check.ts";
 import { moveLabels } from "./labels.ts";
-
-/** What a metered module imports besides what the guest asked for. Functions are not among it. */
-export interface EngineImports {
-	/** The module name: one from which the guest itself imports nothing. */
-	readonly module: string;
-	/** The names of the guest's own memories, which it no longer defines, and what they are to be. */
-	readonly memories: readonly { readonly name: string; readonly type: MemoryTypeSyntax }[];
-	/** The name of the memory with the flag. */
-	readonly flag: string;
-}
 
 const FLAG_TYPE: MemoryTypeSyntax = {
 	kind: "memory",
@@ -41,7 +32,7 @@ const FLAG_TYPE: MemoryTypeSyntax = {
 export function meterTrap(
 	module: Module,
 	survey: Survey,
-): { readonly module: Module; readonly imports: EngineImports } | undefined {
+): { readonly module: Module; readonly imports: EngineImports & { readonly flag: string } } | undefined {
 	const entries = findEntries(module, survey);
 	if (survey.loops.length === 0 && !entries.includes(1)) return undefined;
 	const imported = countImports(module);
@@ -65,7 +56,7 @@ export function meterTrap(
 	};
 }
 
-function engineImports(module: Module): EngineImports {
+function engineImports(module: Module): EngineImports & { readonly flag: string } {
 	const taken = new Set(module.imports.map((item) => item.module));
 	let name = "skerry";
 	while (taken.has(name)) name += "'";
