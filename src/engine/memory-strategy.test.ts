@@ -1,12 +1,15 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import * as fc from "fast-check";
-import { createLinuxPageMapper } from "./linux-pages.ts";
+import { createLinuxPageMapper, tryPageMapper } from "./linux-pages.ts";
 import { createMemoryImage } from "./memory-strategy.ts";
+import { type PageMapper, REVIEW_INTERVAL } from "./pages.ts";
 import { webAssembly, type WasmMemory } from "./v8.ts";
 
 const WASM_PAGE = 65_536;
 const mapper = createLinuxPageMapper();
+/** As where the system refuses userfaultfd, as containers do. */
+const unprotected = tryPageMapper(process, false);
 
 function createMemory(pages: number): WasmMemory & { grow(by: number): number } {
 	return new (webAssembly().Memory)({ initial: pages, maximum: pages + 4 }) as WasmMemory & {
@@ -20,18 +23,19 @@ function pattern(length: number): Uint8Array {
 	return bytes;
 }
 
-/** Both strategies have to do the same. */
+const absent = (found: PageMapper | string): string | false =>
+	typeof found === "string" ? `no copy-on-write memory here: ${found}` : false;
+const present = (found: PageMapper | string): PageMapper | undefined => (typeof found === "string" ? undefined : found);
+
+/** All have to do the same. */
 const STRATEGIES = [
-	{ name: "copy", mapper: undefined, skip: false as const },
-	{
-		name: "cow",
-		mapper: typeof mapper === "string" ? undefined : mapper,
-		skip: typeof mapper === "string" ? `no copy-on-write memory here: ${mapper}` : (false as const),
-	},
+	{ name: "copy", title: "copy", mapper: undefined, skip: false as const },
+	{ name: "cow", title: `cow (${present(mapper)?.method})`, mapper: present(mapper), skip: absent(mapper) },
+	{ name: "cow", title: "cow without userfaultfd", mapper: present(unprotected), skip: absent(unprotected) },
 ];
 
 for (const strategy of STRATEGIES) {
-	suite(`memory strategy ${strategy.name}`, { skip: strategy.skip }, () => {
+	suite(`memory strategy ${strategy.title}`, { skip: strategy.skip }, () => {
 		const pages = 4;
 		const bytes = pattern(pages * WASM_PAGE);
 
@@ -114,6 +118,25 @@ for (const strategy of STRATEGIES) {
 				assert.equal(Buffer.compare(view, large), 0);
 			}
 		});
+
+		test(
+			"pages that one call dirtied and no later one are not copied for ever",
+			{ skip: strategy.name === "copy" },
+			() => {
+				using image = createMemoryImage(bytes, strategy.mapper);
+				const memory = createMemory(pages);
+				const attached = image.attach(memory);
+				const view = new Uint8Array(memory.buffer);
+				view.fill(1);
+				for (let i = 1; i < REVIEW_INTERVAL; i++) assert.equal(attached.restore(), bytes.length);
+				view[5000] = 1;
+				attached.restore();
+				assert.equal(Buffer.compare(view, bytes), 0);
+				view[9000] = 1;
+				assert.equal(attached.restore(), 4096);
+				assert.equal(Buffer.compare(view, bytes), 0);
+			},
+		);
 	});
 }
 
