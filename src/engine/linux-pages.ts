@@ -35,11 +35,12 @@ let tried: PageMapper | string | undefined;
 
 /** The mapper of this machine, or why there is none. Tried once, with a real page: what it needs is either there or not. */
 export function createLinuxPageMapper(): PageMapper | string {
-	return (tried ??= tryPageMapper((globalThis as { process?: HostProcess }).process));
+	return (tried ??= tryPageMapper(true));
 }
 
 /** @param protect false: does without userfaultfd, as where the system refuses it */
-export function tryPageMapper(process: HostProcess | undefined, protect = true): PageMapper | string {
+export function tryPageMapper(protect: boolean): PageMapper | string {
+	const { process } = globalThis as { process?: HostProcess };
 	if (process?.platform !== "linux") return "copy-on-write memory needs Linux";
 	// It is used on purpose, and does without where it fails: that `node:ffi` is experimental is nothing to tell every user.
 	const { emitWarning } = process;
@@ -51,7 +52,7 @@ export function tryPageMapper(process: HostProcess | undefined, protect = true):
 		if (mapper.selfTest() === undefined) return mapper;
 		mapper.close();
 		if (!mapper.protects) return "PAGEMAP_SCAN does not find dirty pages (Linux before 6.7?)";
-		return tryPageMapper(process, false);
+		return tryPageMapper(false);
 	} catch (error) {
 		return error instanceof Error ? error.message : String(error);
 	} finally {
