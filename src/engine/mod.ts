@@ -11,7 +11,7 @@ export {
 export { FLAG_LAYOUT, interruptFlag } from "./flag.ts";
 export { Gate } from "./gate.ts";
 export { createLinuxPageMapper } from "./linux-pages.ts";
-export { createOwnedImports } from "./owned.ts";
+export { CoreMemories, type OwnedParts } from "./owned.ts";
 export type { PageMapper } from "./pages.ts";
 export { compileTrampolines } from "./trampolines.ts";
 export { toTrap } from "./traps.ts";

@@ -18,8 +18,9 @@ import {
 	type CoreImage,
 	type CoreSnapshot,
 	type CoreState,
-	createOwnedImports,
+	CoreMemories,
 	Gate,
+	type OwnedParts,
 	type PageMapper,
 	readCoreState,
 	takeCoreImage,
@@ -27,7 +28,6 @@ import {
 	type WasmInstance,
 	type WasmModule,
 } from "../engine/mod.ts";
-import type { EngineImports } from "../rewrite/mod.ts";
 import type { HostFunction, HostResource } from "./host.ts";
 import type {
 	CoreInstanceRef,
@@ -46,8 +46,8 @@ export interface Linked {
 	readonly modules: readonly WasmModule[];
 	/** For each module the state that a reset puts back, or why it cannot be. */
 	readonly states: readonly (CoreState | string)[];
-	/** For each module what it imports of the engine. */
-	readonly owned: readonly (EngineImports | undefined)[];
+	/** For each module what the engine gives to an instance of it. */
+	readonly owned: readonly OwnedParts[];
 	/** One for each of the plan's host functions. */
 	readonly functions: readonly HostFunction<any>[];
 	/** The host's resources among the imports. */
@@ -79,6 +79,7 @@ export class Instance {
 	readonly exports: ReadonlyMap<string, InstanceExport>;
 	readonly #linked: Linked;
 	readonly #gate = new Gate();
+	readonly #memories = new CoreMemories();
 	readonly #components: ComponentInstance[] = [];
 	readonly #cores: WasmInstance[] = [];
 	readonly #trampolines: WasmExtern[] = [];
@@ -230,8 +231,9 @@ export class Instance {
 				const imports: Record<string, Record<string, WasmExtern>> = {};
 				for (const { name, instance } of step.args) imports[name] = this.#coreExports(instance);
 				const owned = this.#linked.owned[step.module];
-				if (owned !== undefined) imports[owned.module] = createOwnedImports(owned);
-				this.#cores[step.slot] = this.#gate.instantiate(module, imports);
+				if (owned === undefined) throw new Error(`plan has no module ${step.module}`);
+				const complete = this.#memories.prepare(module, owned, imports);
+				this.#cores[step.slot] = this.#gate.instantiate(module, imports, complete);
 				break;
 			}
 			case "trampolines": {

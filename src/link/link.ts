@@ -47,7 +47,7 @@ export async function linkComponent(
 		plan,
 		modules: prepared.map(({ module }) => module),
 		states: prepared.map(({ state }) => state),
-		owned: prepared.map(({ imports }) => imports),
+		owned: prepared,
 		functions: plan.host.map((slot) => binding.function(slot)),
 		resources: binding.resources,
 	};

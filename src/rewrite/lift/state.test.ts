@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
-import { rewriteModule } from "./rewrite.ts";
+import { rewriteModule } from "../rewrite.ts";
 
 const AS_IT_IS = { metering: "off", verify: true } as const;
 

@@ -1,47 +1,31 @@
-import {
-	type ConstExpr,
-	countImports,
-	type ExportSyntax,
-	type Module,
-	OP,
-	type OpName,
-	type ValueTypeSyntax,
-} from "../wasm/mod.ts";
-import type { ModuleState } from "./rewritten.ts";
-import type { Survey } from "./survey.ts";
-
-/** What instructions change that no reset puts back. */
-const IRREVERSIBLE: Readonly<Partial<Record<OpName, string>>> = {
-	"data.drop": "it drops data segments",
-	"elem.drop": "it drops element segments",
-};
+import { type ConstExpr, countImports, type Module, OP, type OpName, type ValueTypeSyntax } from "../../wasm/mod.ts";
+import type { Additions } from "./additions.ts";
+import { exportGlobal } from "./initial.ts";
+import type { ModuleState } from "../rewritten.ts";
+import type { Survey } from "../survey.ts";
 
 const NUMBERS = new Set(["i32", "i64", "f32", "f64"]);
 
 /**
- * Exports the memories and mutable globals that a core module defines, so that the engine can put them back.
- * @returns the module with exports added, itself when there is nothing to add; and why its state cannot be put back where that is so
+ * Exports all that can change in an instance of a core module: memories and mutable globals that it defines, tables that its code
+ * changes.
+ * @returns their names, or why its state cannot be put back exactly
  */
-export function exportState(
-	module: Module,
-	survey: Survey,
-): { readonly module: Module; readonly state: ModuleState | string } {
+export function findState(module: Module, survey: Survey, added: Additions): ModuleState | string {
 	const why = irreversible(module, survey);
-	if (why !== undefined) return { module, state: why };
+	if (why !== undefined) return why;
 	const imported = countImports(module);
-	const names = new Set(module.exports.map((e) => e.name));
-	const added: ExportSyntax[] = [];
-	const add = (kind: "memory" | "global", index: number): string => {
-		// Whatever names the guest has chosen, these are others.
-		let name = `skerry:${kind}:${index}`;
-		while (names.has(name)) name += "'";
-		added.push({ name, kind, index });
-		return name;
+	const globals = module.globals.flatMap(({ type }, i) =>
+		type.mutable ? [exportGlobal(added, imported.global + i)] : [],
+	);
+	return {
+		memories: module.memories.map((_, i) => {
+			const index = imported.memory + i;
+			return added.export(`memory:${index}`, "memory", index);
+		}),
+		globals: [...globals, ...added.dropped],
+		tables: [...survey.changedTables].map((index) => added.export(`table:${index}`, "table", index)),
 	};
-	const memories = module.memories.map((_, i) => add("memory", imported.memory + i));
-	const globals = module.globals.flatMap(({ type }, i) => (type.mutable ? [add("global", imported.global + i)] : []));
-	const state = { memories, globals, tables: [] };
-	return { module: added.length === 0 ? module : { ...module, exports: [...module.exports, ...added] }, state };
 }
 
 /** What makes a structure. In a constant expression, it is made once for the instance and may be changed ever after. */
@@ -73,12 +57,14 @@ function irreversible(module: Module, survey: Survey): string | undefined {
 		if (type.mutable ? !isNumber(type.type) : isStructured(type.type))
 			return "it keeps references or vectors in globals";
 	}
-	for (const { type } of module.tables) {
-		if (isStructured(type.element)) return "it keeps references to structures in tables";
+	const imported = module.imports.flatMap(({ type }) => (type.kind === "table" ? [type] : []));
+	const tables = [...imported, ...module.tables.map(({ type }) => type)];
+	const isOwn = (table: number): boolean => table >= imported.length;
+	for (const [i, { element }] of tables.entries()) {
+		if ((isOwn(i) || survey.changedTables.has(i)) && isStructured(element))
+			return "it keeps references to structures in tables";
 	}
-	if (makesStructures(module)) return "it keeps structures in constants";
-	if (survey.irreversible === undefined) return undefined;
-	return IRREVERSIBLE[survey.irreversible] ?? "it changes tables";
+	return makesStructures(module) ? "it keeps structures in constants" : undefined;
 }
 
 function isNumber(type: ValueTypeSyntax): boolean {
