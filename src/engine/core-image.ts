@@ -1,11 +1,13 @@
 import { createMemoryImage, type AttachedMemory, type MemoryImage } from "./memory-strategy.ts";
 import type { PageMapper } from "./pages.ts";
-import type { WasmGlobal, WasmInstance, WasmMemory } from "./v8.ts";
+import { type TableImage, takeTableImage } from "./table-image.ts";
+import type { WasmGlobal, WasmInstance, WasmMemory, WasmTable } from "./v8.ts";
 
 /** The names under which a core module exports the state that a reset puts back. Nothing else of it can change. */
 export interface CoreState {
 	readonly memories: readonly string[];
 	readonly globals: readonly string[];
+	readonly tables: readonly string[];
 }
 
 /** What a core instance holds now: what `CoreState` names, in the same order. */
@@ -49,6 +51,12 @@ export function takeCoreImage(
 	const { memories: bytes, globals: values } = readCoreState(instance, state);
 	// The guest can see the bits of a NaN, and a JavaScript number need not keep them.
 	if (values.some((value) => Number.isNaN(value))) return "a global holds a NaN";
+	const tables: TableImage[] = [];
+	for (const name of state.tables) {
+		const image = takeTableImage(instance.exports[name] as WasmTable);
+		if (typeof image === "string") return image;
+		tables.push(image);
+	}
 	const memories = bytes.map((view) => createMemoryImage(view.slice(), mapper, copyLimit));
 	return {
 		memories,
@@ -58,7 +66,10 @@ export function takeCoreImage(
 				image.attach(other.exports[state.memories[i] as string] as WasmMemory),
 			);
 			const globals = state.globals.map((name) => other.exports[name] as WasmGlobal);
-			return new Attached(attached, globals, values);
+			const found = state.tables.map((name) => other.exports[name] as WasmTable);
+			return new Attached(attached, globals, values, () =>
+				tables.every((table, i) => table.restore(found[i] as WasmTable)),
+			);
 		},
 		[Symbol.dispose]() {
 			for (const memory of memories) memory[Symbol.dispose]();
@@ -70,21 +81,25 @@ class Attached implements AttachedCore {
 	readonly #memories: readonly AttachedMemory[];
 	readonly #globals: readonly WasmGlobal[];
 	readonly #values: readonly (number | bigint)[];
+	readonly #restoreTables: () => boolean;
 
 	constructor(
 		memories: readonly AttachedMemory[],
 		globals: readonly WasmGlobal[],
 		values: readonly (number | bigint)[],
+		restoreTables: () => boolean,
 	) {
 		this.#memories = memories;
 		this.#globals = globals;
 		this.#values = values;
+		this.#restoreTables = restoreTables;
 	}
 
 	restore(): number | undefined {
 		for (let i = 0; i < this.#globals.length; i++) {
 			(this.#globals[i] as WasmGlobal).value = this.#values[i] as number | bigint;
 		}
+		if (!this.#restoreTables()) return undefined;
 		let bytes = 0;
 		for (const memory of this.#memories) {
 			const restored = memory.restore();

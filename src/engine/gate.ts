@@ -273,14 +273,23 @@ export class Gate implements Accounted {
 		};
 	}
 
-	/** Instantiates a core module; its start function runs, and cannot wait. */
-	instantiate(module: WasmModule, imports: Record<string, Record<string, WasmExtern>>): WasmInstance {
+	/**
+	 * Instantiates a core module; its start function runs, and cannot wait.
+	 * @param complete brings the instance to life, which includes its start function
+	 */
+	instantiate(
+		module: WasmModule,
+		imports: Record<string, Record<string, WasmExtern>>,
+		complete?: (instance: WasmInstance) => void,
+	): WasmInstance {
 		const { Instance, LinkError } = webAssembly();
 		this.#starting = true;
 		const { current, suspendable } = this.#schedule;
 		this.#schedule.enter(this.#account, false);
 		try {
-			return new Instance(module, imports);
+			const instance = new Instance(module, imports);
+			complete?.(instance);
+			return instance;
 		} catch (error) {
 			if (error instanceof LinkError || error instanceof TypeError) {
 				const message = error.message.replace(/^WebAssembly\.Instance\(\): /, "");

@@ -12,9 +12,8 @@ export {
 export { interruptFlag } from "./flag.ts";
 export { Gate, type GateUsage } from "./gate.ts";
 export { createLinuxPageMapper } from "./linux-pages.ts";
-export { createOwnedImports } from "./owned.ts";
+export { CoreMemories, type OwnedParts } from "./owned.ts";
 export type { PageMapper } from "./pages.ts";
-export { scheduleFunctions } from "./schedule.ts";
 export { compileTrampolines } from "./trampolines.ts";
 export { toTrap } from "./traps.ts";
 export { webAssembly, type WasmExtern, type WasmInstance, type WasmModule } from "./v8.ts";

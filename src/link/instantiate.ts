@@ -18,10 +18,11 @@ import {
 	type CoreImage,
 	type CoreSnapshot,
 	type CoreState,
-	createOwnedImports,
+	CoreMemories,
 	Gate,
 	type GateUsage,
 	type Metering,
+	type OwnedParts,
 	type PageMapper,
 	readCoreState,
 	takeCoreImage,
@@ -30,7 +31,6 @@ import {
 	type WasmModule,
 } from "../engine/mod.ts";
 import type { Limits } from "../fault/mod.ts";
-import type { EngineImports } from "../rewrite/mod.ts";
 import type { HostFunction, HostResource } from "./host.ts";
 import type {
 	CoreInstanceRef,
@@ -49,10 +49,10 @@ export interface Linked {
 	readonly modules: readonly WasmModule[];
 	/** For each module the state that a reset puts back, or why it cannot be. */
 	readonly states: readonly (CoreState | string)[];
-	/** For each module what it imports of the engine. */
-	readonly owned: readonly (EngineImports | undefined)[];
 	/** How its modules were made to be interrupted; `trap` where it is not said. */
 	readonly metering?: Metering;
+	/** For each module what the engine gives to an instance of it. */
+	readonly owned: readonly OwnedParts[];
 	/** One for each of the plan's host functions. */
 	readonly functions: readonly HostFunction<any>[];
 	/** The host's resources among the imports. */
@@ -85,6 +85,7 @@ export class Instance {
 	readonly exports: ReadonlyMap<string, InstanceExport>;
 	readonly #linked: Linked;
 	readonly #gate: Gate;
+	readonly #memories = new CoreMemories();
 	readonly #components: ComponentInstance[] = [];
 	readonly #cores: WasmInstance[] = [];
 	readonly #trampolines: WasmExtern[] = [];
@@ -100,7 +101,7 @@ export class Instance {
 		this.#gate = new Gate({ limits, metering, ...(app === undefined ? {} : { app }) });
 		this.store = new Store(context, limits.handles);
 		const yields = metering === "yield" || metering === "fuel";
-		this.#blocking = plan.host.length > 0 || (yields && owned.some((imports) => imports?.flag !== undefined));
+		this.#blocking = plan.host.length > 0 || (yields && owned.some(({ imports }) => imports?.flag !== undefined));
 		for (const parent of plan.instances) {
 			this.#components.push(new ComponentInstance(this.store, parent === null ? null : this.#component(parent)));
 		}
@@ -237,8 +238,9 @@ export class Instance {
 				const imports: Record<string, Record<string, WasmExtern>> = {};
 				for (const { name, instance } of step.args) imports[name] = this.#coreExports(instance);
 				const owned = this.#linked.owned[step.module];
-				if (owned !== undefined) imports[owned.module] = createOwnedImports(owned);
-				this.#cores[step.slot] = this.#gate.instantiate(module, imports);
+				if (owned === undefined) throw new Error(`plan has no module ${step.module}`);
+				const complete = this.#memories.prepare(module, owned, imports);
+				this.#cores[step.slot] = this.#gate.instantiate(module, imports, complete);
 				break;
 			}
 			case "trampolines": {

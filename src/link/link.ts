@@ -49,7 +49,7 @@ export async function linkComponent(
 		metering,
 		modules: prepared.map(({ module }) => module),
 		states: prepared.map(({ state }) => state),
-		owned: prepared.map(({ imports }) => imports),
+		owned: prepared,
 		functions: plan.host.map((slot) => binding.function(slot)),
 		resources: binding.resources,
 	};

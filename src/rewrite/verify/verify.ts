@@ -32,19 +32,20 @@ const BY_ITEM = new Set([IMPORT, MEMORY, EXPORT, CODE]);
  * shares nothing with the rewriter, so that one mistake is not made twice. What it is given has been decoded before: it is
  * well-formed, but need not be valid.
  * @param metered whether checks are to be there; without, nothing but exports of state may be added
+ * @param engine the name of the module of which the original already imports what is the engine's
  * @throws SkerryError `engine/verification`
  */
 export function verifyRewriting(
 	original: Uint8Array,
 	rewritten: Uint8Array,
-	{ metered }: { readonly metered: boolean },
+	{ metered, engine }: { readonly metered: boolean; readonly engine?: string | undefined },
 ): void {
 	if (!sameBytes(original, 0, 8, rewritten, 0)) throw refuse("it has another preamble");
 	const from = sectionsOf(original);
 	const to = sectionsOf(rewritten);
 	compareOthers(from, to);
 	const outline = new Outline(from);
-	compareImports(from, to, outline, metered);
+	compareImports(from, to, outline, metered, engine);
 	compareExports(from, to, outline);
 	if (metered) {
 		if (sectionOf(to, MEMORY).number() !== 0) throw refuse("it defines memories");
@@ -119,6 +120,7 @@ function compareImports(
 	to: readonly SectionRange[],
 	outline: Outline,
 	metered: boolean,
+	known: string | undefined,
 ): void {
 	const added = addedItems(IMPORT, from, to, readImport);
 	if (!metered) {
@@ -128,7 +130,7 @@ function compareImports(
 	const limits = [...outline.memories, FLAG_LIMITS];
 	if (added.length !== limits.length) throw refuse("it does not import the guest's memories and the flag");
 	const engine = added[0]?.module ?? "";
-	if (outline.imports.some(({ module }) => module === engine))
+	if (engine !== known && outline.imports.some(({ module }) => module === engine))
 		throw refuse("the guest could import what is the engine's");
 	if (new Set(added.map(({ name }) => name)).size !== added.length) throw refuse("it imports one thing twice");
 	added.forEach((item, i) => {
