@@ -1,5 +1,6 @@
 import { Writer } from "../bytes/mod.ts";
-import { HOST_FUNCTION_TYPES, HOST_FUNCTIONS, type HostFunctionName } from "../rewrite/mod.ts";
+import { HOST_FUNCTION_TYPES, HOST_FUNCTIONS } from "../rewrite/mod.ts";
+import { scheduleFunctions } from "./schedule.ts";
 import { webAssembly, type WasmModule, type WasmTable } from "./v8.ts";
 
 /** The functions that rewritten code calls through its host table. */
@@ -12,13 +13,15 @@ export interface HostFunctions {
 
 const CODES = { i32: 0x7f, i64: 0x7e } as const;
 
+/** Those that are an instance's own; the others are the thread's. */
+const OWN: readonly (keyof HostFunctions)[] = ["grow", "growTable"];
+
 /** A table takes no JavaScript functions, only Wasm's: a module that exports what it imports makes them so. */
 function encodeWrappers(): Uint8Array {
-	const count = HOST_FUNCTIONS.length;
-	const types = new Writer().u32(count);
-	const imports = new Writer().u32(count);
-	const exports = new Writer().u32(count);
-	for (const [i, name] of HOST_FUNCTIONS.entries()) {
+	const types = new Writer().u32(OWN.length);
+	const imports = new Writer().u32(OWN.length);
+	const exports = new Writer().u32(OWN.length);
+	for (const [i, name] of OWN.entries()) {
 		types.u8(0x60);
 		for (const numbers of HOST_FUNCTION_TYPES[name]) {
 			types.u32(numbers.length);
@@ -33,17 +36,16 @@ function encodeWrappers(): Uint8Array {
 
 let wrappers: WasmModule | undefined;
 
-/** Fills the host table of a rewritten module. What has no function here is not called by what is rewritten today. */
+/** Fills the host table of a rewritten module. */
 export function fillHostTable(table: WasmTable, functions: HostFunctions): void {
 	const { Instance, Module } = webAssembly();
 	wrappers ??= new Module(encodeWrappers());
-	const refuse = (): number => 1;
-	const all: Readonly<Record<HostFunctionName, unknown>> = {
-		poll: refuse,
-		pause: refuse,
-		grow: (memory: number, delta: bigint) => functions.grow(memory, delta),
-		growTable: (index: number, delta: bigint) => functions.growTable(index, delta),
-	};
-	const { exports } = new Instance(wrappers, { "": { ...all } });
-	for (const [i, name] of HOST_FUNCTIONS.entries()) table.set(i, exports[name]);
+	const own = new Instance(wrappers, {
+		"": {
+			grow: (memory: number, delta: bigint) => functions.grow(memory, delta),
+			growTable: (index: number, delta: bigint) => functions.growTable(index, delta),
+		},
+	});
+	const all: Readonly<Record<string, unknown>> = { ...own.exports, ...scheduleFunctions() };
+	for (const [i, name] of HOST_FUNCTIONS.entries()) table.set(i, all[name]);
 }

@@ -1,5 +1,6 @@
 /** V8 and what is around it: compiling, the border between guests and the host, traps. The only part that touches `WebAssembly`. */
 export { CompileCache } from "./compile.ts";
+export type { AccountOptions, Metering } from "./account.ts";
 export {
 	type AttachedCore,
 	type CoreImage,
@@ -8,8 +9,8 @@ export {
 	readCoreState,
 	takeCoreImage,
 } from "./core-image.ts";
-export { FLAG_LAYOUT, interruptFlag } from "./flag.ts";
-export { Gate } from "./gate.ts";
+export { interruptFlag } from "./flag.ts";
+export { Gate, type GateUsage } from "./gate.ts";
 export { createLinuxPageMapper } from "./linux-pages.ts";
 export { CoreMemories, type OwnedParts } from "./owned.ts";
 export type { PageMapper } from "./pages.ts";

@@ -20,6 +20,8 @@ import {
 	type CoreState,
 	CoreMemories,
 	Gate,
+	type GateUsage,
+	type Metering,
 	type OwnedParts,
 	type PageMapper,
 	readCoreState,
@@ -28,6 +30,7 @@ import {
 	type WasmInstance,
 	type WasmModule,
 } from "../engine/mod.ts";
+import type { Limits } from "../fault/mod.ts";
 import type { HostFunction, HostResource } from "./host.ts";
 import type {
 	CoreInstanceRef,
@@ -46,6 +49,8 @@ export interface Linked {
 	readonly modules: readonly WasmModule[];
 	/** For each module the state that a reset puts back, or why it cannot be. */
 	readonly states: readonly (CoreState | string)[];
+	/** How its modules were made to be interrupted; `trap` where it is not said. */
+	readonly metering?: Metering;
 	/** For each module what the engine gives to an instance of it. */
 	readonly owned: readonly OwnedParts[];
 	/** One for each of the plan's host functions. */
@@ -61,11 +66,12 @@ export type InstanceExport =
 
 /**
  * One instance of a component with everything in it: a sandbox. `strategy` fresh: new core instances and memories.
- * @param maxHandles how many handles each of its component instances may have; the specification's bound by default
+ * @param limits what it may take; what is left out is bounded by the specification alone
+ * @param app whose limits they are, for errors
  * @throws Trap when a start function traps; SkerryError `link/instantiation`
  */
-export function instantiate(linked: Linked, context: unknown, maxHandles?: number): Instance {
-	return new Instance(linked, context, maxHandles);
+export function instantiate(linked: Linked, context: unknown, limits?: Limits, app?: string): Instance {
+	return new Instance(linked, context, limits, app);
 }
 
 /** The state of all core instances of a component, shared by its slots. */
@@ -78,7 +84,7 @@ export class Instance {
 	readonly store: Store;
 	readonly exports: ReadonlyMap<string, InstanceExport>;
 	readonly #linked: Linked;
-	readonly #gate = new Gate();
+	readonly #gate: Gate;
 	readonly #memories = new CoreMemories();
 	readonly #components: ComponentInstance[] = [];
 	readonly #cores: WasmInstance[] = [];
@@ -86,14 +92,16 @@ export class Instance {
 	#attached: readonly AttachedCore[] | undefined;
 	readonly #lifted: (ComponentFunction | undefined)[] = [];
 	readonly #host: ComponentFunction[];
-	/** Whether the host's calls into the guest can wait: only where a host function is there to wait for. */
+	/** Whether the host's calls into the guest can be suspended: only where there is a host function to wait for, or code that may run for long. */
 	readonly #blocking: boolean;
 
-	constructor(linked: Linked, context: unknown, maxHandles?: number) {
+	constructor(linked: Linked, context: unknown, limits: Limits = {}, app?: string) {
+		const { plan, owned, metering = "trap" } = linked;
 		this.#linked = linked;
-		this.store = new Store(context, maxHandles);
-		const { plan } = linked;
-		this.#blocking = plan.host.length > 0;
+		this.#gate = new Gate({ limits, metering, ...(app === undefined ? {} : { app }) });
+		this.store = new Store(context, limits.handles);
+		const yields = metering === "yield" || metering === "fuel";
+		this.#blocking = plan.host.length > 0 || (yields && owned.some(({ imports }) => imports?.flag !== undefined));
 		for (const parent of plan.instances) {
 			this.#components.push(new ComponentInstance(this.store, parent === null ? null : this.#component(parent)));
 		}
@@ -121,9 +129,14 @@ export class Instance {
 		this.exports = this.#export(plan.exports);
 	}
 
-	/** True when a call's stack was taken down from outside (by the watchdog): it neither runs nor waits. Asked between turns of the event loop. */
-	get lost(): boolean {
-		return this.#gate.lost;
+	/** A call begins: the limits `cpu`, `wall`, `fuel` and `hostCalls` count from here. Not needed for the first, nor after `reset`. */
+	begin(): void {
+		this.#gate.begin();
+	}
+
+	/** What the call has used so far. */
+	get usage(): GateUsage {
+		return this.#gate.usage;
 	}
 
 	/**
@@ -205,15 +218,9 @@ export class Instance {
 		return found !== undefined && "call" in found ? found : undefined;
 	}
 
-	/** Ends whatever runs or waits in the sandbox: its callers get `reason`. */
-	interrupt(reason: unknown): void {
-		this.#gate.fail(reason);
-		this.#gate.abandon();
-	}
-
-	/** As `interrupt`, and gives back what its handles hold of the host. */
+	/** Ends whatever runs or waits in the sandbox: its callers get `reason`. Gives back what its handles hold of the host. */
 	dispose(reason: unknown): void {
-		this.interrupt(reason);
+		this.#gate.fail(reason);
 		this.store.dispose();
 	}
 
