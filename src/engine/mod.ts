@@ -12,8 +12,9 @@ export {
 export { interruptFlag } from "./flag.ts";
 export { Gate, type GateUsage } from "./gate.ts";
 export { createLinuxPageMapper } from "./linux-pages.ts";
+export type { Growth } from "./holdings.ts";
 export { CoreMemories, type OwnedParts } from "./owned.ts";
 export type { PageMapper } from "./pages.ts";
 export { compileTrampolines } from "./trampolines.ts";
 export { toTrap } from "./traps.ts";
-export { webAssembly, type WasmExtern, type WasmInstance, type WasmModule } from "./v8.ts";
+export { webAssembly, type WasmExtern, type WasmInstance, type WasmMemory, type WasmModule } from "./v8.ts";

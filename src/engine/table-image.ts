@@ -3,7 +3,7 @@ import type { WasmTable } from "./v8.ts";
 /** What a table held at the moment the image was taken. */
 export interface TableImage {
 	/** Puts it back; `false` when the table has grown, which no one can undo. */
-	restore(table: WasmTable): boolean;
+	restore(): boolean;
 }
 
 /** @returns why there can be no image, as text */
@@ -14,11 +14,11 @@ export function takeTableImage(table: WasmTable): TableImage | string {
 	// It may be a structure of the guest's, with a state of its own.
 	if (values.some((value) => typeof value === "object" && value !== null)) return "a table holds an object";
 	return {
-		restore(other) {
-			if (other.length !== length) return false;
+		restore() {
+			if (table.length !== length) return false;
 			for (const [i, value] of values.entries()) {
 				const at = index(i);
-				if (other.get(at) !== value) other.set(at, value);
+				if (table.get(at) !== value) table.set(at, value);
 			}
 			return true;
 		},

@@ -1,4 +1,4 @@
-import type { CoreSnapshot, PageMapper } from "../engine/mod.ts";
+import type { CoreSnapshot, Growth, PageMapper } from "../engine/mod.ts";
 import { type Limits, SkerryError, withDefaultLimits } from "../fault/mod.ts";
 import { type Instance, type InstanceImage, instantiate, type Linked } from "../link/mod.ts";
 import { createWasiContext, type WasiContext, type WasiOptions } from "../wasi/mod.ts";
@@ -33,6 +33,8 @@ export interface PoolOptions {
 	readonly mapper?: PageMapper | undefined;
 	/** What each sandbox may take; what is left out has its default. */
 	readonly limits?: Limits;
+	/** Asked before the memories or tables of a sandbox grow within its limits; false refuses. */
+	readonly onGrow?: (growth: Growth) => boolean;
 	/** Whose sandboxes they are, for errors. */
 	readonly app?: string;
 }
@@ -98,9 +100,18 @@ export class SandboxPool {
 
 	#create(context: WasiContext): Instance {
 		this.#counts.created++;
-		const instance = instantiate(this.#linked, context, this.#limits, this.#options.app);
-		this.#image ??= instance.takeImage(this.#options.mapper);
-		if (typeof this.#image === "object") instance.attach(this.#image);
+		const { app, mapper, onGrow } = this.#options;
+		const image = this.#image;
+		const kept = typeof image !== "string";
+		const instance = instantiate(this.#linked, context, this.#limits, app, {
+			mapper: kept ? mapper : undefined,
+			image: kept ? image : undefined,
+			onGrow,
+		});
+		if (image === undefined) {
+			this.#image = instance.takeImage(mapper);
+			if (typeof this.#image === "object") instance.attach(this.#image);
+		}
 		return instance;
 	}
 

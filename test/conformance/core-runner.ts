@@ -199,11 +199,11 @@ class Runner {
 		if (reset === undefined || actions.length === 0 || typeof compiled.state === "string") return instance;
 		if (this.#script.registered.has(unit) || !isSelfContained(compiled.module)) return instance;
 		// The suite's memories are small: by default none of them would be mapped.
-		const image = takeCoreImage(instance.instance, compiled.state, reset.mapper, 0);
+		const image = takeCoreImage(instance.instance, compiled.state, this.#memories, reset.mapper, 0);
 		if (typeof image === "string") return instance;
 		let attached: AttachedCore;
 		try {
-			attached = image.attach(instance.instance);
+			attached = image.attach(instance.instance, this.#memories);
 			for (const action of actions) await this.#act(action, instance).catch(() => {});
 			if (attached.restore() !== undefined) {
 				this.#counts.reset++;

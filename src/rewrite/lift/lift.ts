@@ -43,6 +43,7 @@ export function liftModule(original: Module, survey: Survey, offset: number): Li
 		...(host === undefined ? {} : { host: host.name }),
 		...(start === undefined ? {} : { start }),
 		pages: added.pages,
+		tableElements: original.tables.reduce((sum, { type }) => sum + Number(type.limits.minimum), 0),
 	};
 	const append = <T>(items: readonly T[], more: readonly T[]): readonly T[] =>
 		more.length === 0 ? items : [...items, ...more];
