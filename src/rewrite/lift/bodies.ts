@@ -11,7 +11,7 @@ import { type Address, accessSize, Assembler, of } from "./assembler.ts";
 /** Bytes that one bulk instruction of V8's moves at most: some 2 ms. */
 export const CHUNK: number = 16 * 1024 * 1024;
 
-/** Of no segment, and small enough for V8 to see whether it is the segment or the table that is too short. */
+/** A start beyond every segment. Its bits are added, so that V8 takes the same of its ways, and names the same trap, as with the guest's. */
 const BEYOND = 0x3fff_ffff;
 
 const NO_LOCALS = 0;
@@ -147,7 +147,7 @@ export function initBody(
  */
 export function segmentBody(dropped: number): Uint8Array {
 	const at = begin();
-	at.const("i32", BEYOND).op("local.get", 0);
+	at.op("local.get", 0).const("i32", BEYOND).op("i32.or").op("local.get", 0);
 	at.op("local.get", 0).op("local.get", 1).op("i32.or").const("i32", 0).op("i32.ne");
 	at.op("global.get", dropped).op("i32.and").op("select");
 	at.op("local.get", 1);

@@ -174,7 +174,7 @@ export function initBody(
 
 export function segmentBody(dropped: number): Bytes {
 	const some = [...get(0), ...get(1), OR, 0x41, 0, 0x47, 0x23, ...unsigned(dropped), 0x71];
-	return [0, 0x41, ...signed(0x3fff_ffff), ...get(0), ...some, 0x1b, ...get(1), END];
+	return [0, ...get(0), 0x41, ...signed(0x3fff_ffff), OR, ...get(0), ...some, 0x1b, ...get(1), END];
 }
 
 const callHost = (at: Surroundings, place: number): Bytes => [
