@@ -59,7 +59,7 @@ export async function benchSandbox(options: SandboxOptions): Promise<SandboxRepo
 		commit: commit(),
 		machine,
 		pinned: cores !== undefined,
-		mapper: typeof found === "string" ? found : "PAGEMAP_SCAN",
+		mapper: typeof found === "string" ? found : found.method,
 		cycles: options.cycles,
 		warmup: options.warmup,
 		results,

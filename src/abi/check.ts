@@ -119,20 +119,25 @@ function isObject(value: unknown): boolean {
 	return typeof value === "object" && value !== null;
 }
 
-function isChar(value: unknown): boolean {
+export function isChar(value: unknown): boolean {
 	if (typeof value !== "string" || value === "" || !value.isWellFormed()) return false;
 	return value.length === (value.codePointAt(0)! > 0xffff ? 2 : 1);
 }
 
-function isResource(store: Store, type: ResourceType, value: unknown, owned: boolean): boolean {
+export function isResource(store: Store, type: ResourceType, value: unknown, owned: boolean): boolean {
 	if (store.implementation(type).instance === null) return true;
 	if (!(value instanceof GuestResource) || value.owner !== store.epoch) return false;
 	return !value.spent && !(owned && value.borrowed) && store.sameResource(value.type, type);
 }
 
+/** An array, typed or not. */
+export function isListLike(value: unknown): boolean {
+	return Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView));
+}
+
 function findInList(store: Store, type: ValueType & { kind: "list" }, value: any): Mismatch | null {
 	const { element } = type;
-	if (!Array.isArray(value) && !(ArrayBuffer.isView(value) && !(value instanceof DataView))) return wrong(type, value);
+	if (!isListLike(value)) return wrong(type, value);
 	const { length } = value as ArrayLike<unknown>;
 	if (type.length !== undefined && length !== type.length) return wrong(type, value);
 	if (length * layoutOf(element).size > MAX_BYTE_LENGTH) {

@@ -1,11 +1,10 @@
 import type { CallScope } from "./handles.ts";
+import { GuestMemory } from "./memory.ts";
 import type { CanonicalOptions, ComponentInstance } from "./store.ts";
 import { trap } from "./traps.ts";
 
 /** CanonicalABI.md `MAX_STRING_BYTE_LENGTH` and `MAX_LIST_BYTE_LENGTH`. */
 export const MAX_BYTE_LENGTH: number = 2 ** 28 - 1;
-
-const NO_MEMORY = new ArrayBuffer(0);
 
 /** CanonicalABI.md `LiftLowerContext`. One for each lifted or lowered function; `scope` and `carried` are set for each call. */
 export class Context {
@@ -18,23 +17,30 @@ export class Context {
 	 * (`CarriedString`), maps their order and duplicates (an array of pairs), resources are bare representations.
 	 */
 	carried = false;
-	/** Views of the whole memory. Valid until the guest runs; `realloc` renews them. */
-	view: DataView = new DataView(NO_MEMORY);
-	bytes: Uint8Array = new Uint8Array(NO_MEMORY);
-	readonly #options: CanonicalOptions;
+	readonly memory: GuestMemory;
+	/** The length, as the guest is told it, of the string that generated code stored last. */
+	stored = 0;
+	readonly #realloc: CanonicalOptions["realloc"];
 
-	constructor(options: CanonicalOptions, instance: ComponentInstance) {
-		this.#options = options;
+	constructor(options: CanonicalOptions, instance: ComponentInstance, carried = false) {
+		this.memory = GuestMemory.of(options.memory);
+		this.#realloc = options.realloc;
 		this.instance = instance;
 		this.encoding = options.encoding;
+		this.carried = carried;
 	}
 
-	/** To be called whenever the guest may have run. */
+	get view(): DataView {
+		return this.memory.view;
+	}
+
+	get bytes(): Uint8Array {
+		return this.memory.bytes;
+	}
+
+	/** To be called whenever the guest may have run; `realloc` does. */
 	refresh(): void {
-		const buffer = this.#options.memory?.buffer ?? NO_MEMORY;
-		if (buffer === this.view.buffer) return;
-		this.view = new DataView(buffer);
-		this.bytes = new Uint8Array(buffer);
+		this.memory.refresh();
 	}
 
 	/** Traps unless `size` bytes at `pointer` are aligned and inside the memory. */
@@ -45,7 +51,7 @@ export class Context {
 
 	/** Calls the guest's realloc and checks its answer. */
 	realloc(oldPointer: number, oldSize: number, alignment: number, newSize: number): number {
-		const { realloc } = this.#options;
+		const realloc = this.#realloc;
 		if (realloc === null) trap("realloc is required but was not given");
 		// Larger than any 32-bit memory, and than what an i32 can tell the guest.
 		if (newSize >= 2 ** 32) trap("realloc return: beyond end of memory: list content out-of-bounds");

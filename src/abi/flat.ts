@@ -7,22 +7,22 @@ const singles = new Float32Array(floats.buffer);
 const words = new Uint32Array(floats.buffer);
 const longs = new BigUint64Array(floats.buffer);
 
-function f32Bits(value: number): number {
+export function f32Bits(value: number): number {
 	singles[0] = value;
 	return words[0]!;
 }
 
-function f32FromBits(bits: number): number {
+export function f32FromBits(bits: number): number {
 	words[0] = bits;
 	return singles[0]!;
 }
 
-function f64Bits(value: number): bigint {
+export function f64Bits(value: number): bigint {
 	floats[0] = value;
 	return longs[0]!;
 }
 
-function f64FromBits(bits: bigint): number {
+export function f64FromBits(bits: bigint): number {
 	longs[0] = bits;
 	return floats[0]!;
 }

@@ -9,28 +9,32 @@ export const MAX_HANDLES: number = 2 ** 28 - 1;
 export class CallScope {
 	/** Borrow handles made for this call in the callee's table that it has not dropped yet. */
 	borrows = 0;
-	readonly #lenders: ResourceHandle[] = [];
-	readonly #lent: GuestResource[] = [];
+	// Most calls borrow one thing, their `self`: lists are made for those that borrow more.
+	#lender: ResourceHandle | null = null;
+	#moreLenders: ResourceHandle[] | null = null;
+	#lent: GuestResource[] | null = null;
 
 	addLender(handle: ResourceHandle): void {
 		handle.lends++;
-		this.#lenders.push(handle);
+		if (this.#lender === null) this.#lender = handle;
+		else (this.#moreLenders ??= []).push(handle);
 	}
 
 	/** `resource` is a borrow that a host function holds; it ends with the call. */
 	addLent(resource: GuestResource): void {
-		this.#lent.push(resource);
+		(this.#lent ??= []).push(resource);
 	}
 
 	/** The call has returned: its lenders may be dropped or moved again. */
 	release(): void {
-		for (const handle of this.#lenders) handle.lends--;
+		if (this.#lender !== null) this.#lender.lends--;
+		if (this.#moreLenders !== null) for (const handle of this.#moreLenders) handle.lends--;
 		this.expire();
 	}
 
 	/** What hosts were lent is no longer valid. */
 	expire(): void {
-		for (const resource of this.#lent) resource.spent = true;
+		if (this.#lent !== null) for (const resource of this.#lent) resource.spent = true;
 	}
 }
 

@@ -98,12 +98,13 @@ function loadVariant(cx: Context, type: VariantType, pointer: number): unknown {
 
 /** CanonicalABI.md `load_list_from_range`. `pointer` and `length` are unsigned and not yet checked. */
 export function loadList(cx: Context, element: ValueType, pointer: number, length: number): unknown {
-	checkList(cx, element, pointer, length);
+	const { size, alignment } = layoutOf(element);
+	checkListRange(cx, pointer, length, size, alignment);
 	return loadElements(cx, element, pointer, length);
 }
 
-function checkList(cx: Context, element: ValueType, pointer: number, length: number): void {
-	const { size, alignment } = layoutOf(element);
+/** Traps unless the list is aligned, in range, and not too long. */
+export function checkListRange(cx: Context, pointer: number, length: number, size: number, alignment: number): void {
 	const bytes = length * size;
 	if (bytes > MAX_BYTE_LENGTH) trap(`list of ${bytes} bytes is longer than 2^28 - 1: list content out-of-bounds`);
 	cx.checkRange(pointer, bytes, alignment, "list pointer/length out of bounds of memory: list content out-of-bounds");

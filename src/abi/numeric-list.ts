@@ -14,6 +14,7 @@ type NumericArray =
 	| Float64Array;
 
 interface NumericConstructor {
+	readonly name: string;
 	new (length: number): NumericArray;
 	new (buffer: ArrayBufferLike, byteOffset: number, length: number): NumericArray;
 }
@@ -31,6 +32,11 @@ const ARRAYS: Readonly<Record<NumericKind, NumericConstructor>> = {
 	f32: Float32Array,
 	f64: Float64Array,
 };
+
+/** The name of the typed array that holds numbers of `kind`. */
+export function arrayName(kind: NumericKind): string {
+	return ARRAYS[kind].name;
+}
 
 export function isNumeric(type: ValueType): type is { readonly kind: NumericKind } {
 	return Object.hasOwn(ARRAYS, type.kind);

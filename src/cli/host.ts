@@ -114,6 +114,7 @@ async function startServer(service: Service, options: UpOptions): Promise<Server
 		return await withProgress("compiling", () =>
 			serveComponent({
 				bytes: service.bytes,
+				app: service.name,
 				listen: options.listen,
 				env: { ...service.env, ...options.env },
 				allowOutbound: [...service.allowOutbound, ...options.allowOutbound],

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import type { GuestResource } from "../abi/mod.ts";
 import type { ExternType } from "../component/mod.ts";
 import { CompileCache, createLinuxPageMapper, webAssembly } from "../engine/mod.ts";
-import { inFile, SkerryError } from "../fault/mod.ts";
+import { inFile, type Limits, SkerryError, withDefaultLimits } from "../fault/mod.ts";
 import {
 	type HostImports,
 	type Instance,
@@ -23,10 +23,16 @@ export interface LoadOptions {
 	readonly imports?: Imports;
 	/** What each sandbox gets of WASI unless `instantiate` says otherwise. By default nothing: no arguments, no environment, no network. */
 	readonly wasi?: Grants;
+	/** What each sandbox may take; what is left out has its default. A call that reaches one rejects with a `LimitExceeded`. */
+	readonly limits?: Limits;
+	/** What errors call whose limits these are. */
+	readonly app?: string;
 }
 
 export interface InstantiateOptions {
 	readonly wasi?: Grants;
+	/** In place of those that the component was loaded with. */
+	readonly limits?: Limits;
 }
 
 /** Where a component comes from: its bytes, a path, or a `file:` URL. */
@@ -50,7 +56,7 @@ export class Engine {
 		try {
 			const loaded = loadComponent(await readSource(source));
 			const host = hostImports(loaded.type.imports, options.imports ?? {});
-			return new Component(await linkComponent(loaded, host, this.#cache), options.wasi ?? {});
+			return new Component(await linkComponent(loaded, host, this.#cache), options);
 		} catch (error) {
 			throw file === undefined ? error : inFile(error, file);
 		}
@@ -76,8 +82,6 @@ function hostImports(wanted: ReadonlyMap<string, ExternType>, imports: Imports):
 	return { ...WASI_HOST, ...host, interfaces: [...host.interfaces, ...WASI_HOST.interfaces] };
 }
 
-/** Handles that each component instance of a sandbox may have: what a guest that leaks can cost of the host's memory. As the server's limit. */
-const MAX_HANDLES = 1_000_000;
 /** Sandboxes of a component that are kept ready for calls of its `exports`: they cost the pages that a call writes. */
 const WARM = 16;
 /** Why a sandbox ends after its call; made once, for a stack costs more than the reset. */
@@ -91,17 +95,19 @@ export class Component {
 	 */
 	readonly exports: Exports;
 	readonly #linked: Linked;
-	readonly #grants: Grants;
+	readonly #options: Pick<LoadOptions, "wasi" | "limits" | "app">;
 
-	constructor(linked: Linked, grants: Grants) {
+	constructor(linked: Linked, options: Pick<LoadOptions, "wasi" | "limits" | "app">) {
+		const { wasi: grants = {}, limits, app } = options;
 		this.#linked = linked;
-		this.#grants = grants;
+		this.#options = options;
 		const mapper = createLinuxPageMapper();
 		const pool = new SandboxPool(linked, {
 			wasi: () => toWasiOptions(grants, SHARED_CLIENT),
 			warm: WARM,
 			mapper: typeof mapper === "string" ? undefined : mapper,
-			maxHandles: MAX_HANDLES,
+			...(limits === undefined ? {} : { limits }),
+			...(app === undefined ? {} : { app }),
 		});
 		this.exports = createExports(linked.plan.exports, async (path, args, type) => {
 			const sandbox = await pool.acquire();
@@ -125,9 +131,12 @@ export class Component {
 
 	/** A sandbox of its own, kept until it is disposed. */
 	instantiate(options: InstantiateOptions = {}): Sandbox {
+		const { wasi, limits, app } = this.#options;
 		return new Sandbox(
 			this.#linked,
-			createWasiContext(toWasiOptions({ ...this.#grants, ...options.wasi }, SHARED_CLIENT)),
+			createWasiContext(toWasiOptions({ ...wasi, ...options.wasi }, SHARED_CLIENT)),
+			withDefaultLimits({ ...limits, ...options.limits }),
+			app,
 		);
 	}
 }
@@ -137,11 +146,12 @@ export class Sandbox implements Disposable {
 	readonly exports: Exports;
 	readonly #instance: Instance;
 	readonly #context: WasiContext;
+	#calls = 0;
 
-	constructor(linked: Linked, context: WasiContext) {
+	constructor(linked: Linked, context: WasiContext, limits: Limits, app: string | undefined) {
 		this.#context = context;
 		try {
-			this.#instance = instantiate(linked, context, MAX_HANDLES);
+			this.#instance = instantiate(linked, context, limits, app);
 		} catch (error) {
 			context.end();
 			throw error;
@@ -154,12 +164,22 @@ export class Sandbox implements Disposable {
 		const fn = this.#instance.function(path);
 		if (fn === undefined)
 			throw new SkerryError("link/no-export", `Cannot call ${path.join("#")}: the component does not export it`);
-		return await callExport(fn.type, path.join("#"), args, (values) => fn.call(values));
+		return await callExport(fn.type, path.join("#"), args, (values) => this.#limited(() => fn.call(values)));
+	}
+
+	/** The limits of a call count from its start; calls that are under way at the same time have them together. */
+	async #limited(call: () => unknown): Promise<unknown> {
+		if (this.#calls++ === 0) this.#instance.begin();
+		try {
+			return await call();
+		} finally {
+			this.#calls--;
+		}
 	}
 
 	/** Drops a resource of the guest that a call returned: its destructor runs. */
 	async drop(resource: GuestResource): Promise<void> {
-		await this.#instance.store.drop(resource);
+		await this.#limited(() => this.#instance.store.drop(resource));
 	}
 
 	/** Handles that the guest holds now. */

@@ -1,21 +1,18 @@
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
 
-import { Trap } from "../fault/mod.ts";
-import { FLAG_LAYOUT, interruptFlag } from "./flag.ts";
+import { LimitExceeded, Trap } from "../fault/mod.ts";
+import { FLAG_CELL, HIT_CELL } from "../rewrite/mod.ts";
+import { ENTRY_WORD, interruptFlag, PLANNED_WORD, UNTIL_WORD } from "./flag.ts";
 import { Gate } from "./gate.ts";
 import { guest } from "./guest.fixture.ts";
 
 const flag = interruptFlag();
 const bytes = new Uint8Array(flag.memory.buffer);
 const words = new Int32Array(flag.memory.buffer);
-const cells = (): readonly number[] => [bytes[FLAG_LAYOUT.flag] ?? -1, bytes[FLAG_LAYOUT.hit] ?? -1];
 
-const reason = new Error("held the thread");
-const watcher = flag.watch(() => reason);
-/** As a watchdog on another thread does. */
-const raise = (cell: number = FLAG_LAYOUT.flag): void => {
-	words[FLAG_LAYOUT.watcher] = watcher;
+/** As the watchdog does, of a guest that is to be stopped. */
+const raise = (cell: number = FLAG_CELL): undefined => {
 	bytes[cell] = 1;
 };
 
@@ -28,75 +25,100 @@ async function caught(act: () => unknown): Promise<unknown> {
 	return assert.fail("it returned");
 }
 
-afterEach(() => assert.deepEqual(cells(), [0, 0]));
+function isKilled(error: unknown): void {
+	assert.ok(error instanceof LimitExceeded, String(error));
+	assert.equal(error.message, 'killed: cpu 0 ms (limit "cpu")');
+}
+
+afterEach(() => assert.equal(words[UNTIL_WORD], 0, "nobody holds the thread"));
 
 const CALLS_TWICE = `(module (import "host" "act" (func $act))
 	(func (export "f") (call $act) (call $act)) (func (export "dead") unreachable))`;
+const limits = { cpu: 0 };
 
 for (const blocking of [false, true]) {
-	test(`a guest that calls the host while the flag is up is ended there, ${blocking ? "promising" : "direct"}`, async () => {
-		const gate = new Gate();
+	const how = blocking ? "promising" : "direct";
+	test(`a guest that calls the host when the flag is up, and its time, is ended there, ${how}`, async () => {
+		const gate = new Gate({ limits });
 		let calls = 0;
 		const act = (): undefined => {
 			calls++;
 			raise();
 		};
 		const { exports } = await guest(gate, CALLS_TWICE, { act: ["->", act] });
-		const beat = words[FLAG_LAYOUT.beat] ?? 0;
-		assert.equal(await caught(() => gate.wrapExport(exports["f"], blocking)()), reason);
-		assert.equal(calls, 1);
-		assert.ok((words[FLAG_LAYOUT.beat] ?? 0) > beat, "the watchdog sees that the thread goes round");
+		bytes[FLAG_CELL] = 0;
+		isKilled(await caught(() => gate.wrapExport(exports["f"], blocking)()));
+		assert.ok(calls <= 1);
 	});
 
-	test(`a guest that the flag has hit gets the reason, and no one after it, ${blocking ? "promising" : "direct"}`, async () => {
-		const [hit, other] = [new Gate(), new Gate()];
-		const act = (): undefined => undefined;
-		const [first, second] = await Promise.all(
-			[hit, other].map((gate) => guest(gate, CALLS_TWICE, { act: ["->", act] })),
-		);
-		// What a check does before it traps
-		bytes[FLAG_LAYOUT.hit] = 1;
-		words[FLAG_LAYOUT.watcher] = watcher;
-		assert.equal(await caught(() => hit.wrapExport(first?.exports["dead"], blocking)()), reason);
+	test(`one that has time left goes on, ${how}`, async () => {
+		const gate = new Gate({ limits: { cpu: 10_000 } });
+		let calls = 0;
+		const act = (): undefined => {
+			calls++;
+			raise();
+		};
+		const { exports } = await guest(gate, CALLS_TWICE, { act: ["->", act] });
+		await gate.wrapExport(exports["f"], blocking)();
+		assert.equal(calls, 2);
+	});
+
+	test(`a guest that the flag has hit gets the reason, and no one after it, ${how}`, async () => {
+		const [hit, other] = [new Gate({ limits }), new Gate({ limits })];
+		const act = () => raise(HIT_CELL);
+		const wat = `(module (import "host" "act" (func $act)) (func (export "f") (call $act) unreachable)
+			(func (export "dead") unreachable))`;
+		const [first, second] = await Promise.all([hit, other].map((gate) => guest(gate, wat, { act: ["->", act] })));
+		isKilled(await caught(() => hit.wrapExport(first?.exports["f"], blocking)()));
 		const trap = await caught(() => other.wrapExport(second?.exports["dead"], blocking)());
 		assert.ok(trap instanceof Trap);
 		assert.equal(trap.message, "unreachable");
-		assert.equal(await caught(() => hit.wrapExport(first?.exports["dead"], blocking)()), reason, "it stays ended");
+		isKilled(await caught(() => hit.wrapExport(first?.exports["dead"], blocking)()));
 	});
 
-	test(`a flag that was meant for another is lowered before a guest begins, ${blocking ? "promising" : "direct"}`, async () => {
+	test(`a flag that was meant for another is lowered before a guest begins, ${how}`, async () => {
 		const gate = new Gate();
+		const { exports } = await guest(
+			gate,
+			`(module (import "host" "act" (func $act)) (func (export "f") (call $act)))`,
+			{ act: ["->", (): undefined => assert.equal(bytes[FLAG_CELL], 0) as undefined] },
+		);
 		raise();
-		const { exports } = await guest(gate, `(module (func (export "f") (result i32) (i32.const 5)))`);
-		raise();
-		assert.equal(await gate.wrapExport(exports["f"], blocking)(), 5);
+		await gate.wrapExport(exports["f"], blocking)();
 	});
 }
 
-test("a call of the guest's own back into the guest is no new beginning", async () => {
-	const gate = new Gate();
-	let back: (() => unknown) | undefined;
-	const act = (): undefined => {
-		raise();
-		back?.();
-	};
-	const { exports } = await guest(
-		gate,
-		`(module (import "host" "act" (func $act)) (func (export "f") (call $act) (call $act)) (func (export "g")))`,
-		{ act: ["->", act] },
-	);
-	const beat = words[FLAG_LAYOUT.beat] ?? 0;
-	back = gate.wrapExport(exports["g"], false);
-	assert.equal(await caught(() => gate.wrapExport(exports["f"], false)()), reason);
-	// Once for the call from the host, once for the kill
-	assert.equal((words[FLAG_LAYOUT.beat] ?? 0) - beat, 2);
-});
-
 test("another error than the trap of a check is not taken for it", async () => {
 	const gate = new Gate();
-	const { exports } = await guest(gate, `(module (func (export "f") (drop (i32.div_u (i32.const 1) (i32.const 0)))))`);
-	raise(FLAG_LAYOUT.hit);
+	const wat = `(module (import "host" "act" (func $act))
+		(func (export "f") (call $act) (drop (i32.div_u (i32.const 1) (i32.const 0)))))`;
+	const { exports } = await guest(gate, wat, { act: ["->", () => raise(HIT_CELL)] });
 	const trap = await caught(() => gate.wrapExport(exports["f"], false)());
 	assert.equal((trap as Error).message, "integer divide by zero");
-	assert.equal(flag.takeHit()?.reason, reason);
+});
+
+test("each stretch has a number of its own, and the cells lie where the watchdog and the guests look", async () => {
+	const gate = new Gate({ limits: { cpu: 1_000 } });
+	const entries: number[] = [];
+	const look = (): undefined => {
+		entries.push(words[ENTRY_WORD] ?? 0);
+		assert.notEqual(words[UNTIL_WORD], 0);
+	};
+	const { exports } = await guest(gate, CALLS_TWICE, { act: ["->", look] });
+	const f = gate.wrapExport(exports["f"], false);
+	await f();
+	await f();
+	const [a, b, c, d] = entries.map((entry) => entry >>> 16);
+	assert.deepEqual([a === b, c === d, a === c], [true, true, false]);
+	assert.ok(entries.every((entry) => (entry & 0xffff) === 0));
+	assert.deepEqual([ENTRY_WORD, UNTIL_WORD, PLANNED_WORD, FLAG_CELL, HIT_CELL], [0, 1, 2, 0, 1], "as in watchdog.ts");
+});
+
+test("fuel is a signed number of 64 bits", () => {
+	for (const fuel of [0, 1, -1, 2 ** 32 - 1, 2 ** 32, -(2 ** 32), -(2 ** 40) - 5, 2 ** 52 + 1]) {
+		flag.fuel = fuel;
+		assert.equal(flag.fuel, fuel);
+		assert.equal(new BigInt64Array(flag.memory.buffer, 16, 1)[0], BigInt(fuel));
+	}
+	flag.fuel = 0;
 });

@@ -1,76 +1,136 @@
+import { Writer } from "../bytes/mod.ts";
 import { FLAG_CELL, HIT_CELL } from "../rewrite/mod.ts";
 import { webAssembly, type WasmMemory } from "./v8.ts";
-
-/** Places in the flag's memory behind those that guests know, in words of 32 bits. */
-const BEAT_WORD = 1;
-const WATCHER_WORD = 2;
-
-/** Where a watchdog on another thread finds what it needs in the flag's memory: bytes for the first two, words for the others. */
-export const FLAG_LAYOUT: {
-	readonly flag: number;
-	readonly hit: number;
-	readonly beat: number;
-	readonly watcher: number;
-} = { flag: FLAG_CELL, hit: HIT_CELL, beat: BEAT_WORD, watcher: WATCHER_WORD };
+import { watchThread } from "./watchdog.ts";
 
 /**
- * How a guest is stopped that holds the thread. Every guest's loops and cycles of calls look at a byte of this memory; a watchdog on
- * another thread raises it; the guest that sees it first lowers it, leaves word and traps. So it hits whoever runs, and no one else.
+ * Words of 32 bits of the flag's memory, which guests, the thread they run on and the watchdog share.
+ * - entry: the flag's byte, the hit byte, and in the upper half the number of the stretch of guest code that holds the thread. One
+ *   word, so that the watchdog raises the flag for the stretch it looked at or not at all.
+ * - until: when that stretch is to be interrupted, in tenths of a millisecond of the thread's clock, modulo 2^32; 0: no guest holds it.
+ * - planned: when the watchdog will look next, likewise; 0: it sleeps until it is woken.
+ */
+export const ENTRY_WORD = 0;
+export const UNTIL_WORD = 1;
+export const PLANNED_WORD = 2;
+/** What is left of a guest's fuel until it asks again, a signed integer of 64 bits: at byte 16, see `FUEL_CELL` of the rewriter. */
+const FUEL_WORD = 4;
+
+const NUMBER_SHIFT = 16;
+const NUMBER_MASK = 0xffff;
+const TWO_32 = 0x1_0000_0000;
+
+/** Tenths of a millisecond modulo 2^32, as the words hold them: the one that is not before `time`; 0 for Infinity alone. */
+function toTenths(time: number): number {
+	return time === Infinity ? 0 : Math.ceil(time * 10) | 0 || 1;
+}
+
+/**
+ * How a guest is interrupted that holds the thread. Every guest's loops and cycles of calls look at a byte of this memory; the
+ * watchdog raises it when the time has come that the host has left in `until`.
  */
 export class InterruptFlag {
-	readonly memory: WasmMemory;
+	readonly #memory: WasmMemory;
 	readonly #bytes: Uint8Array;
 	readonly #words: Int32Array;
-	/** By the number of the watchdog: why a guest was stopped. */
-	readonly #reasons = new Map<number, () => unknown>();
-	#watchers = 0;
+	readonly #unsigned: Uint32Array;
+	readonly #enter: (until: number, entry: number) => number;
+	#number = 0;
+	/** Wakes the watchdog; there is none until a guest is there that looks at the flag. */
+	#wake: (() => void) | undefined;
 
 	constructor() {
-		this.memory = new (webAssembly().Memory)({ initial: 1, maximum: 1, shared: true });
-		this.#bytes = new Uint8Array(this.memory.buffer);
-		this.#words = new Int32Array(this.memory.buffer);
+		const { Memory, Module, Instance } = webAssembly();
+		this.#memory = new Memory({ initial: 1, maximum: 1, shared: true });
+		const { buffer } = this.#memory;
+		this.#bytes = new Uint8Array(buffer);
+		this.#words = new Int32Array(buffer);
+		this.#unsigned = new Uint32Array(buffer);
+		const { exports } = new Instance(new Module(encodeEnter()), { "": { flag: this.#memory } });
+		this.#enter = exports["enter"] as (until: number, entry: number) => number;
 	}
 
-	/**
-	 * Adds a watchdog, which is to write its number beside the flag before it raises it.
-	 * @param reason makes what the callers of a guest get that it stopped
-	 */
-	watch(reason: () => unknown): number {
-		this.#reasons.set(++this.#watchers, reason);
-		return this.#watchers;
+	/** What guests import. From the first time on, a watchdog looks after the thread. */
+	get memory(): WasmMemory {
+		this.watch();
+		return this.#memory;
 	}
 
-	unwatch(watcher: number): void {
-		this.#reasons.delete(watcher);
+	/** Starts the watchdog, which takes some milliseconds: the sooner, the better. */
+	watch(): void {
+		this.#wake ??= watchThread(this.#memory.buffer as SharedArrayBuffer);
 	}
 
-	/** The thread goes round: nobody holds it. */
-	beat(): void {
-		Atomics.add(this.#words, BEAT_WORD, 1);
+	/** A guest gets the thread, until then: whoever held it before, the flag is not raised for him any more. A day off at most, or Infinity. */
+	enter(until: number): void {
+		this.#number = (this.#number + 1) & NUMBER_MASK;
+		const at = toTenths(until);
+		const planned = this.#enter(at, this.#number << NUMBER_SHIFT);
+		if (at !== 0 && (planned === 0 || ((at - planned) | 0) < 0)) this.#wake?.();
 	}
 
-	/** The host is about to enter a guest: whatever held the thread before, it was not this one. */
-	enter(): void {
-		this.beat();
-		if (this.#bytes[FLAG_CELL] !== 0) Atomics.store(this.#bytes, FLAG_CELL, 0);
+	/** No guest holds the thread. */
+	leave(): void {
+		this.#words[UNTIL_WORD] = 0;
 	}
 
-	/** Asked when a guest calls the host: the reason when the guest is to be stopped here. */
-	takeRaised(): { readonly reason: unknown } | undefined {
-		return this.#bytes[FLAG_CELL] === 0 ? undefined : this.#take(FLAG_CELL);
+	get raised(): boolean {
+		return this.#bytes[FLAG_CELL] !== 0;
 	}
 
-	/** Asked when a guest has trapped: the reason when it was the flag. */
-	takeHit(): { readonly reason: unknown } | undefined {
-		return this.#bytes[HIT_CELL] === 0 ? undefined : this.#take(HIT_CELL);
+	/** Whether a guest has trapped because it found the flag raised; asked once. */
+	takeHit(): boolean {
+		if (this.#bytes[HIT_CELL] === 0) return false;
+		this.#bytes[HIT_CELL] = 0;
+		return true;
 	}
 
-	#take(cell: number): { readonly reason: unknown } {
-		// The beat first: the watchdog must not find the flag lowered and the thread still.
-		this.beat();
-		Atomics.store(this.#bytes, cell, 0);
-		return { reason: this.#reasons.get(Atomics.load(this.#words, WATCHER_WORD))?.() };
+	get fuel(): number {
+		return (this.#words[FUEL_WORD + 1] as number) * TWO_32 + (this.#unsigned[FUEL_WORD] as number);
 	}
+
+	set fuel(left: number) {
+		this.#unsigned[FUEL_WORD] = left;
+		this.#words[FUEL_WORD + 1] = Math.floor(left / TWO_32);
+	}
+}
+
+/**
+ *   (func (export "enter") (param $until i32) (param $entry i32) (result i32)
+ *     (i32.atomic.store $until-word (local.get $until))
+ *     (i32.atomic.store $entry-word (local.get $entry))
+ *     (i32.atomic.load $planned-word))
+ *
+ * In this order: whoever sees the new entry sees the new `until`, and of this thread and the watchdog at least one sees what the other
+ * has planned. V8 compiles this to a few instructions, and calls a function of its own for JavaScript's `Atomics`.
+ */
+function encodeEnter(): Uint8Array {
+	const store = (to: Writer, word: number, local: number): void => {
+		to.u8(0x41)
+			.s32(4 * word)
+			.u8(0x20)
+			.u32(local);
+		to.u8(0xfe).u32(0x17).u32(2).u32(0);
+	};
+	const body = new Writer().u32(0);
+	store(body, UNTIL_WORD, 0);
+	store(body, ENTRY_WORD, 1);
+	body
+		.u8(0x41)
+		.s32(4 * PLANNED_WORD)
+		.u8(0xfe)
+		.u32(0x10)
+		.u32(2)
+		.u32(0)
+		.u8(0x0b);
+	return new Writer()
+		.raw(Uint8Array.of(0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00))
+		.section(1, new Writer().u32(1).u8(0x60).u32(2).u8(0x7f).u8(0x7f).u32(1).u8(0x7f))
+		.section(2, new Writer().u32(1).name("").name("flag").u8(0x02).u8(0x03).u32(1).u32(1))
+		.section(3, new Writer().u32(1).u32(0))
+		.section(7, new Writer().u32(1).name("enter").u8(0x00).u32(0))
+		.section(10, new Writer().u32(1).sized(body.finish()))
+		.finish();
 }
 
 let flag: InterruptFlag | undefined;

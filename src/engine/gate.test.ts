@@ -66,7 +66,7 @@ for (const [name, body] of Object.entries(CATCHERS)) {
 			assert.equal(count, 0);
 			const again = gate.wrapExport(exports["again"], true);
 			assert.equal(await caught(again), error, "the guest stays ended, for the first reason");
-			assert.equal(gate.lost, false);
+			assert.equal(gate.quiet, true);
 		});
 	}
 
@@ -80,12 +80,12 @@ for (const [name, body] of Object.entries(CATCHERS)) {
 		});
 		const call = caught(gate.wrapExport(exports["f"], true));
 		await turn();
-		assert.equal(gate.lost, false, "it waits");
+		assert.equal(gate.quiet, false, "it waits");
 		const reason = new SkerryError("guest/killed", "for the test");
 		gate.fail(reason);
 		gate.fail(new Error("later"));
 		assert.equal(await call, reason);
-		assert.equal(gate.lost, false);
+		assert.equal(gate.quiet, true);
 		// What it waited for comes too late, or fails, and nobody minds.
 		never.reject(new Error("too late"));
 		await turn();
@@ -146,7 +146,7 @@ test("many calls wait at a time, each for its own", async () => {
 	await turn();
 	for (const i of [1, 2, 0]) waiting[100 + i]!.resolve(i);
 	assert.deepEqual(await Promise.all(calls.map(async (call) => await call)), [10, 21, 32]);
-	assert.equal(gate.lost, false);
+	assert.equal(gate.quiet, true);
 });
 
 test("ended while nothing waits: the next host call is a trap, and the callers get the reason", async () => {
@@ -267,23 +267,6 @@ test("a module that does not fit its imports is a linking error", async () => {
 	assert.ok(error instanceof SkerryError && !(error instanceof Trap));
 	assert.equal(error.code, "link/instantiation");
 	assert.match(error.message, /^Cannot instantiate a core module: Import #0 "host" "lacking"/);
-});
-
-test("a call whose stack is gone is lost, and can be abandoned", async () => {
-	const gate = new Gate();
-	const { exports } = await guest(
-		gate,
-		`(module (import "host" "wait" (func $wait)) (func (export "f") (call $wait)))`,
-		{ wait: ["->", () => new Promise(() => {})] },
-	);
-	const calls = [1, 2].map(() => caught(gate.wrapExport(exports["f"], true)));
-	assert.equal(gate.lost, false);
-	const reason = new Error("for the test");
-	gate.fail(reason);
-	assert.equal(gate.lost, true, "neither waits any more, and neither has returned yet");
-	gate.abandon();
-	assert.equal(gate.lost, false);
-	assert.deepEqual(await Promise.all(calls), [reason, reason]);
 });
 
 test("the table knows how V8 refuses a wait", async () => {

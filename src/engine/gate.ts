@@ -1,8 +1,9 @@
 import type { CoreFunction, CoreValue } from "../abi/mod.ts";
 import type { CoreFunctionType } from "../component/mod.ts";
 import { SkerryError, Trap } from "../fault/mod.ts";
-import { interruptFlag } from "./flag.ts";
-import { STATUS_DONE, STATUS_FAILED, STATUS_WAITING, TRAMPOLINE_IMPORTS } from "./trampolines.ts";
+import { Account, type AccountOptions, type Accounted, countedCalls } from "./account.ts";
+import { ENDED, type Schedule, threadSchedule } from "./schedule.ts";
+import { RESULTS, STATUS_DONE, STATUS_FAILED, STATUS_WAITING, TRAMPOLINE_IMPORTS } from "./trampolines.ts";
 import { hostFault, isUnreachable, toTrap } from "./traps.ts";
 import { webAssembly, type WasmExtern, type WasmGlobal, type WasmInstance, type WasmModule } from "./v8.ts";
 
@@ -10,7 +11,14 @@ interface Waiter {
 	readonly settle: (ticket: number) => void;
 }
 
-const KILLED = -1;
+/** What a call has used so far. */
+export interface GateUsage {
+	/** Milliseconds on the thread. */
+	readonly cpu: number;
+	/** Instructions, with metering `fuel`; else 0. */
+	readonly fuel: number;
+	readonly hostCalls: number;
+}
 
 const CANNOT_BLOCK = "cannot block a synchronous task before returning";
 
@@ -19,7 +27,12 @@ const CANNOT_BLOCK = "cannot block a synchronous task before returning";
  * and so that an error of the host or a kill ends the guest whatever handlers it has; every call into the guest goes through it,
  * so that the error which ended the guest is the one the caller sees.
  */
-export class Gate {
+export class Gate implements Accounted {
+	readonly #schedule: Schedule = threadSchedule();
+	readonly #account: Account;
+	readonly #hostCalls: number;
+	/** Calls of the host that are still allowed. */
+	#callsLeft: number;
 	readonly #status: WasmGlobal = new (webAssembly().Global)({ value: "i32", mutable: true }, STATUS_DONE);
 	#pending: Promise<CoreValue | undefined> | undefined;
 	/** Why the guest was ended. Once set, each of the sandbox's host calls ends in a trap. */
@@ -27,13 +40,8 @@ export class Gate {
 	#failed = false;
 	/** A start function is on the stack, which V8 cannot suspend. */
 	#starting = false;
-	/** Host functions on the stack: calls into the guest that are made now are part of a call of the guest's own. */
-	#hosting = 0;
-	readonly #flag = interruptFlag();
 	readonly #waiters = new Set<Waiter>();
-	/** Calls into the guest that have not returned: how to reject them. */
-	readonly #calls = new Set<(reason: unknown) => void>();
-	/** Stacks of guests that have not been left, abandoned or not. */
+	/** Stacks of guests that have not been left. */
 	#stacks = 0;
 	#calledWhileStarting = false;
 	readonly #results = new Map<number, CoreValue | undefined>();
@@ -42,8 +50,13 @@ export class Gate {
 	/** What `#status` holds: writing to a global of V8's takes longer than to remember it. Guests only read it. */
 	#written = STATUS_DONE;
 
-	constructor() {
+	constructor(options: AccountOptions = {}) {
+		this.#account = new Account(this, options);
+		this.#hostCalls = countedCalls(options.limits);
+		this.#callsLeft = this.#hostCalls;
 		const take = (ticket: number): CoreValue | undefined => {
+			this.#schedule.enter(this.#account, true);
+			if (this.#results.size === 0) return undefined;
 			const result = this.#results.get(ticket);
 			this.#results.delete(ticket);
 			return result;
@@ -52,15 +65,27 @@ export class Gate {
 			[TRAMPOLINE_IMPORTS.status]: this.#status,
 			[TRAMPOLINE_IMPORTS.wait]: new (webAssembly().Suspending)(() => this.#wait()),
 		};
-		for (const type of ["i32", "i64", "f32", "f64"]) this.#shared[TRAMPOLINE_IMPORTS.take(type)] = take;
+		for (const type of RESULTS) this.#shared[TRAMPOLINE_IMPORTS.take(type)] = take;
 	}
 
-	/**
-	 * A call is under way, yet the guest waits for nothing. Between turns of the event loop that means that its stack was taken down
-	 * from outside, as a watchdog does: it will never return.
-	 */
-	get lost(): boolean {
-		return this.#calls.size > this.#waiters.size;
+	/** What is known of the call so far. */
+	get usage(): GateUsage {
+		return {
+			cpu: this.#schedule.cpuUsed(this.#account),
+			fuel: this.#schedule.fuelUsed(this.#account),
+			hostCalls: this.#hostCalls - this.#callsLeft,
+		};
+	}
+
+	/** The sandbox's guests have been ended, or are about to be. */
+	get failed(): boolean {
+		return this.#failed;
+	}
+
+	/** A call begins: its limits count from here. */
+	begin(): void {
+		this.#account.begin();
+		this.#callsLeft = this.#hostCalls;
 	}
 
 	/** No guest is on any stack: what is left of it is its state. */
@@ -79,9 +104,9 @@ export class Gate {
 		this.#pending = undefined;
 		this.#failed = false;
 		this.#fault = undefined;
+		this.begin();
 		// Clearing an empty collection still makes a new one inside.
 		if (this.#waiters.size > 0) this.#waiters.clear();
-		if (this.#calls.size > 0) this.#calls.clear();
 		if (this.#results.size > 0) this.#results.clear();
 	}
 
@@ -89,14 +114,6 @@ export class Gate {
 		if (this.#written === status) return;
 		this.#written = status;
 		this.#status.value = status;
-	}
-
-	/** Rejects the calls that are still under way with the reason given to `fail`: for guests that will never return. */
-	abandon(): void {
-		if (this.#calls.size === 0) return;
-		const calls = [...this.#calls];
-		this.#calls.clear();
-		for (const reject of calls) reject(this.#fault);
 	}
 
 	/** Wraps host functions for guests. `module` was made by `compileTrampolines(types)`. */
@@ -118,11 +135,16 @@ export class Gate {
 		return (...args) => {
 			// The last wait never began: V8 refused it, and the guest caught the refusal.
 			if (this.#pending !== undefined) this.fail(new Trap(CANNOT_BLOCK));
-			const stopped = this.#flag.takeRaised();
-			if (stopped !== undefined) this.fail(stopped.reason);
+			if (this.#failed) {
+				// Where the stack came to its end, the first time may not have got so far.
+				this.#setStatus(STATUS_FAILED);
+				return nothing;
+			}
+			if (--this.#callsLeft < 0) this.fail(this.#account.exceeded("hostCalls", this.#hostCalls));
+			const overdue = this.#schedule.overdue(this.#account);
+			if (overdue !== undefined) this.fail(overdue);
 			if (this.#failed) return nothing;
 			if (this.#starting) this.#calledWhileStarting = true;
-			this.#hosting++;
 			try {
 				const value = fn(...args);
 				if (!(value instanceof Promise)) return value;
@@ -132,8 +154,6 @@ export class Gate {
 				else this.#setStatus(STATUS_WAITING);
 			} catch (error) {
 				this.fail(hostFault(error));
-			} finally {
-				this.#hosting--;
 			}
 			return nothing;
 		};
@@ -144,27 +164,45 @@ export class Gate {
 		const pending = this.#pending;
 		this.#pending = undefined;
 		this.#setStatus(STATUS_DONE);
+		this.#schedule.leave(undefined, false);
 		return new Promise((resolve) => {
 			if (pending === undefined) {
-				resolve(KILLED);
+				resolve(ENDED);
 				return;
 			}
 			const waiter: Waiter = { settle: resolve };
 			this.#waiters.add(waiter);
+			this.#schedule.wait(this.#account);
 			pending.then(
 				(value) => {
-					if (!this.#waiters.delete(waiter)) return;
+					if (!this.#leave(waiter)) return;
 					const ticket = this.#nextTicket;
 					this.#nextTicket = (ticket + 1) & 0x3fff_ffff;
 					if (value !== undefined) this.#results.set(ticket, value);
 					resolve(ticket);
 				},
 				(error: unknown) => {
-					if (!this.#waiters.delete(waiter)) return;
+					if (!this.#leave(waiter)) return;
 					this.fail(hostFault(error));
-					resolve(KILLED);
+					resolve(ENDED);
 				},
 			);
+		});
+	}
+
+	/** False when it has been told already. */
+	#leave(waiter: Waiter): boolean {
+		if (!this.#waiters.delete(waiter)) return false;
+		if (this.#waiters.size === 0) this.#schedule.resume(this.#account);
+		return true;
+	}
+
+	/** Runs inside the guest's stack, as `#wait` does, for `Schedule.pause`. */
+	pause(): Promise<number> {
+		return new Promise((resolve) => {
+			const waiter: Waiter = { settle: resolve };
+			this.#waiters.add(waiter);
+			this.#schedule.queue(this.#account, () => this.#leave(waiter), resolve);
 		});
 	}
 
@@ -181,7 +219,8 @@ export class Gate {
 		if (this.#waiters.size === 0) return;
 		const waiters = [...this.#waiters];
 		this.#waiters.clear();
-		for (const waiter of waiters) waiter.settle(KILLED);
+		this.#schedule.resume(this.#account);
+		for (const waiter of waiters) waiter.settle(ENDED);
 	}
 
 	/**
@@ -191,50 +230,66 @@ export class Gate {
 	wrapExport(exported: WasmExtern, blocking: boolean): CoreFunction {
 		if (typeof exported !== "function") throw new TypeError("not a core function");
 		const fn = exported as CoreFunction;
+		const schedule = this.#schedule;
+		const account = this.#account;
 		const direct: CoreFunction = (...args) => {
-			if (this.#hosting === 0) this.#flag.enter();
+			const { current, suspendable } = schedule;
+			schedule.enter(account, false);
 			let result: CoreValue | undefined;
 			try {
 				result = fn(...args) as CoreValue | undefined;
 			} catch (error) {
 				throw this.reason(error);
+			} finally {
+				schedule.leave(current, suspendable);
 			}
 			if (this.#pending !== undefined) throw this.reason(undefined);
 			return result;
 		};
 		if (!blocking) return direct;
 		const promising = webAssembly().promising(fn as (...args: CoreValue[]) => CoreValue | undefined);
+		const settle = (): void => {
+			this.#stacks--;
+			schedule.finish(account);
+		};
 		return (...args) => {
 			if (this.#starting) return direct(...args);
-			const { promise, resolve, reject } = Promise.withResolvers<CoreValue | undefined>();
-			// When the guest's stack is taken down in its first turn, so is the caller's: nobody is left to handle what `abandon` rejects.
-			promise.catch(() => {});
-			this.#calls.add(reject);
 			this.#stacks++;
-			if (this.#hosting === 0) this.#flag.enter();
-			promising(...args).then(
+			const { current, suspendable } = schedule;
+			schedule.enter(account, true);
+			// It returns when the guest waits for the first time, or has ended.
+			const result = promising(...args);
+			schedule.leave(current, suspendable);
+			return result.then(
 				(value) => {
-					this.#stacks--;
-					this.#calls.delete(reject);
-					resolve(value);
+					settle();
+					return value;
 				},
 				(error: unknown) => {
-					this.#stacks--;
-					this.#calls.delete(reject);
-					reject(this.reason(error));
+					settle();
+					throw this.reason(error);
 				},
 			);
-			return promise;
 		};
 	}
 
-	/** Instantiates a core module; its start function runs, and cannot wait. */
-	instantiate(module: WasmModule, imports: Record<string, Record<string, WasmExtern>>): WasmInstance {
+	/**
+	 * Instantiates a core module; its start function runs, and cannot wait.
+	 * @param complete brings the instance to life, which includes its start function
+	 */
+	instantiate(
+		module: WasmModule,
+		imports: Record<string, Record<string, WasmExtern>>,
+		complete?: (instance: WasmInstance) => void,
+	): WasmInstance {
 		const { Instance, LinkError } = webAssembly();
 		this.#starting = true;
-		this.#flag.enter();
+		const { current, suspendable } = this.#schedule;
+		this.#schedule.enter(this.#account, false);
 		try {
-			return new Instance(module, imports);
+			const instance = new Instance(module, imports);
+			complete?.(instance);
+			return instance;
 		} catch (error) {
 			if (error instanceof LinkError || error instanceof TypeError) {
 				const message = error.message.replace(/^WebAssembly\.Instance\(\): /, "");
@@ -243,6 +298,7 @@ export class Gate {
 			throw this.reason(error);
 		} finally {
 			this.#starting = false;
+			this.#schedule.leave(current, suspendable);
 		}
 	}
 
@@ -251,8 +307,8 @@ export class Gate {
 		// A wait that was asked for and never began: V8 refused it.
 		if (this.#pending !== undefined) this.fail(new Trap(CANNOT_BLOCK, { cause: error }));
 		if (isUnreachable(error)) {
-			const stopped = this.#flag.takeHit();
-			if (stopped !== undefined) this.fail(stopped.reason);
+			const stopped = this.#schedule.takeHit(this.#account);
+			if (stopped !== undefined) this.fail(stopped);
 		}
 		return this.#failed ? this.#fault : toTrap(error);
 	}

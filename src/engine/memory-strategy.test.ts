@@ -1,17 +1,19 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import * as fc from "fast-check";
-import { createLinuxPageMapper } from "./linux-pages.ts";
+import { createLinuxPageMapper, tryPageMapper } from "./linux-pages.ts";
 import { createMemoryImage } from "./memory-strategy.ts";
-import { webAssembly, type WasmMemory } from "./v8.ts";
+import { type PageMapper, REVIEW_INTERVAL } from "./pages.ts";
+import { createSlotMemory, type SlotMemory } from "./slot-memory.ts";
 
 const WASM_PAGE = 65_536;
 const mapper = createLinuxPageMapper();
+/** As where the system refuses userfaultfd, as containers do. */
+const unprotected = tryPageMapper(false);
 
-function createMemory(pages: number): WasmMemory & { grow(by: number): number } {
-	return new (webAssembly().Memory)({ initial: pages, maximum: pages + 4 }) as WasmMemory & {
-		grow(by: number): number;
-	};
+function createMemory(pages: number, pageMapper: PageMapper | undefined): SlotMemory {
+	const limits = { minimum: BigInt(pages), maximum: BigInt(pages + 4), shared: false, index: "i32" } as const;
+	return createSlotMemory(limits, pageMapper);
 }
 
 function pattern(length: number): Uint8Array {
@@ -20,18 +22,19 @@ function pattern(length: number): Uint8Array {
 	return bytes;
 }
 
-/** Both strategies have to do the same. */
+const absent = (found: PageMapper | string): string | false =>
+	typeof found === "string" ? `no copy-on-write memory here: ${found}` : false;
+const present = (found: PageMapper | string): PageMapper | undefined => (typeof found === "string" ? undefined : found);
+
+/** All have to do the same. */
 const STRATEGIES = [
-	{ name: "copy", mapper: undefined, skip: false as const },
-	{
-		name: "cow",
-		mapper: typeof mapper === "string" ? undefined : mapper,
-		skip: typeof mapper === "string" ? `no copy-on-write memory here: ${mapper}` : (false as const),
-	},
+	{ name: "copy", title: "copy", mapper: undefined, skip: false as const },
+	{ name: "cow", title: `cow (${present(mapper)?.method})`, mapper: present(mapper), skip: absent(mapper) },
+	{ name: "cow", title: "cow without userfaultfd", mapper: present(unprotected), skip: absent(unprotected) },
 ];
 
 for (const strategy of STRATEGIES) {
-	suite(`memory strategy ${strategy.name}`, { skip: strategy.skip }, () => {
+	suite(`memory strategy ${strategy.title}`, { skip: strategy.skip }, () => {
 		const pages = 4;
 		const bytes = pattern(pages * WASM_PAGE);
 
@@ -43,22 +46,22 @@ for (const strategy of STRATEGIES) {
 
 		test("attaching gives a memory the image, whatever was in it", () => {
 			using image = createMemoryImage(bytes, strategy.mapper);
-			const memory = createMemory(pages);
-			new Uint8Array(memory.buffer).fill(0xaa);
+			const memory = createMemory(pages, strategy.mapper);
+			memory.bytes.fill(0xaa);
 			image.attach(memory);
-			assert.deepEqual(new Uint8Array(memory.buffer), bytes);
+			assert.deepEqual(memory.bytes, bytes);
 		});
 
 		test("restores any set of writes, again and again", () => {
 			using image = createMemoryImage(bytes, strategy.mapper);
-			const memory = createMemory(pages);
+			const memory = createMemory(pages, strategy.mapper);
 			const attached = image.attach(memory);
 			const writes = fc.array(fc.tuple(fc.nat(bytes.length - 1), fc.nat(255), fc.integer({ min: 1, max: 20_000 })), {
 				maxLength: 40,
 			});
 			fc.assert(
 				fc.property(writes, (list) => {
-					const view = new Uint8Array(memory.buffer);
+					const view = memory.bytes;
 					for (const [at, value, length] of list) view.fill(value, at, Math.min(at + length, view.length));
 					assert.ok((attached.restore() ?? -1) >= 0);
 					assert.equal(Buffer.compare(view, bytes), 0);
@@ -69,27 +72,38 @@ for (const strategy of STRATEGIES) {
 
 		test("two memories over one image do not see each other's writes", () => {
 			using image = createMemoryImage(bytes, strategy.mapper);
-			const [a, b] = [createMemory(pages), createMemory(pages)];
+			const [a, b] = [createMemory(pages, strategy.mapper), createMemory(pages, strategy.mapper)];
 			image.attach(a);
 			image.attach(b);
-			new Uint8Array(a.buffer).fill(1);
-			assert.equal(Buffer.compare(new Uint8Array(b.buffer), bytes), 0);
+			a.bytes.fill(1);
+			assert.equal(Buffer.compare(b.bytes, bytes), 0);
 		});
 
-		test("refuses a memory that has grown: it cannot be made smaller", () => {
+		test("a memory that has grown is made small again, where that can be done, and is empty when it grows anew", () => {
 			using image = createMemoryImage(bytes, strategy.mapper);
-			const memory = createMemory(pages);
+			const memory = createMemory(pages, strategy.mapper);
 			const attached = image.attach(memory);
-			memory.grow(1);
-			assert.equal(attached.restore(), undefined);
+			for (let round = 0; round < 3; round++) {
+				assert.ok(memory.grow(2n));
+				assert.equal(memory.bytes.length, (pages + 2) * WASM_PAGE);
+				assert.ok(memory.bytes.subarray(bytes.length).every((byte) => byte === 0));
+				memory.bytes.fill(round + 1);
+				const restored = attached.restore();
+				if (strategy.mapper === undefined) {
+					assert.equal(restored, undefined);
+					return;
+				}
+				assert.ok((restored ?? 0) > 0);
+				assert.equal(Buffer.compare(memory.bytes, bytes), 0);
+			}
 		});
 
 		test("more separate pages than one scan reports, at both ends and across each batch", () => {
 			const large = pattern(160 * WASM_PAGE);
 			using image = createMemoryImage(large, strategy.mapper);
-			const memory = createMemory(160);
+			const memory = createMemory(160, strategy.mapper);
 			const attached = image.attach(memory);
-			const view = new Uint8Array(memory.buffer);
+			const view = memory.bytes;
 			for (const [first, step] of [
 				[0, 2],
 				[1, 2],
@@ -105,15 +119,35 @@ for (const strategy of STRATEGIES) {
 		test("every page written, more than stay resident", () => {
 			const large = pattern(160 * WASM_PAGE);
 			using image = createMemoryImage(large, strategy.mapper);
-			const memory = createMemory(160);
+			const memory = createMemory(160, strategy.mapper);
 			const attached = image.attach(memory);
-			const view = new Uint8Array(memory.buffer);
+			const view = memory.bytes;
 			for (let round = 0; round < 3; round++) {
 				view.fill(0xee);
 				assert.equal(attached.restore(), large.length);
 				assert.equal(Buffer.compare(view, large), 0);
 			}
 		});
+
+		test(
+			"pages that one call dirtied and no later one are not copied for ever",
+			{ skip: strategy.name === "copy" },
+			() => {
+				const large = pattern(8 * WASM_PAGE);
+				using image = createMemoryImage(large, strategy.mapper);
+				const memory = createMemory(8, strategy.mapper);
+				const attached = image.attach(memory);
+				const view = memory.bytes;
+				view.fill(1);
+				for (let i = 1; i < REVIEW_INTERVAL; i++) assert.equal(attached.restore(), large.length);
+				view[5000] = 1;
+				attached.restore();
+				assert.equal(Buffer.compare(view, large), 0);
+				view[9000] = 1;
+				assert.equal(attached.restore(), 4096);
+				assert.equal(Buffer.compare(view, large), 0);
+			},
+		);
 	});
 }
 

@@ -1,5 +1,5 @@
 import type { MappedPages, PageImage, PageMapper } from "./pages.ts";
-import type { WasmMemory } from "./v8.ts";
+import type { SlotMemory } from "./slot-memory.ts";
 
 /** How a slot's memories are put back: `copy` copies the whole image, `cow` the pages that were written. (`fresh` has no slots.) */
 export type MemoryStrategy = "copy" | "cow";
@@ -10,11 +10,11 @@ export interface MemoryImage extends Disposable {
 	/** Bytes. */
 	readonly length: number;
 	/** Makes `memory`, whose content may be anything of the same length, equal to the image from here on. */
-	attach(memory: WasmMemory): AttachedMemory;
+	attach(memory: SlotMemory): AttachedMemory;
 }
 
 export interface AttachedMemory {
-	/** Puts the image back: the bytes that it wrote; `undefined` when that cannot be done exactly, because the memory has grown. */
+	/** Puts the image back, its length too: the bytes that it wrote; `undefined` when that cannot be done exactly. */
 	restore(): number | undefined;
 }
 
@@ -54,15 +54,13 @@ function copyImage(bytes: Uint8Array): MemoryImage {
 	};
 }
 
-function attachCopy(memory: WasmMemory, bytes: Uint8Array): AttachedMemory {
-	const { buffer } = memory;
-	if (buffer.byteLength !== bytes.length) throw new RangeError("a memory of another length than its image");
-	const view = new Uint8Array(buffer);
-	view.set(bytes);
+function attachCopy(memory: SlotMemory, bytes: Uint8Array): AttachedMemory {
+	checkLength(memory, bytes);
+	memory.bytes.set(bytes);
 	return {
 		restore() {
-			if (memory.buffer !== buffer) return undefined;
-			view.set(bytes);
+			if (!memory.shrink(bytes.length)) return undefined;
+			memory.bytes.set(bytes);
 			return bytes.length;
 		},
 	};
@@ -73,17 +71,21 @@ function cowImage(bytes: Uint8Array, pages: PageImage): MemoryImage {
 		strategy: "cow",
 		length: bytes.length,
 		attach(memory) {
-			const { buffer } = memory;
-			if (buffer.byteLength !== bytes.length) throw new RangeError("a memory of another length than its image");
+			checkLength(memory, bytes);
 			let mapped: MappedPages;
 			try {
-				mapped = pages.map(buffer);
+				mapped = pages.map(memory.buffer);
 			} catch {
 				// Too many mappings, or no memory for one: slower, never wrong.
 				return attachCopy(memory, bytes);
 			}
-			return { restore: () => (memory.buffer === buffer ? mapped.restore() : undefined) };
+			return { restore: () => (memory.shrink(bytes.length) ? mapped.restore() : undefined) };
 		},
 		[Symbol.dispose]: () => pages[Symbol.dispose](),
 	};
+}
+
+function checkLength(memory: SlotMemory, bytes: Uint8Array): void {
+	if (memory.byteLength !== bytes.length && !memory.shrink(bytes.length))
+		throw new RangeError("a memory of another length than its image");
 }

@@ -1,5 +1,6 @@
 /** V8 and what is around it: compiling, the border between guests and the host, traps. The only part that touches `WebAssembly`. */
 export { CompileCache } from "./compile.ts";
+export type { AccountOptions, Metering } from "./account.ts";
 export {
 	type AttachedCore,
 	type CoreImage,
@@ -8,11 +9,12 @@ export {
 	readCoreState,
 	takeCoreImage,
 } from "./core-image.ts";
-export { FLAG_LAYOUT, interruptFlag } from "./flag.ts";
-export { Gate } from "./gate.ts";
+export { interruptFlag } from "./flag.ts";
+export { Gate, type GateUsage } from "./gate.ts";
 export { createLinuxPageMapper } from "./linux-pages.ts";
-export { createOwnedImports } from "./owned.ts";
+export type { Growth } from "./holdings.ts";
+export { CoreMemories, type OwnedParts } from "./owned.ts";
 export type { PageMapper } from "./pages.ts";
 export { compileTrampolines } from "./trampolines.ts";
 export { toTrap } from "./traps.ts";
-export { webAssembly, type WasmExtern, type WasmInstance, type WasmModule } from "./v8.ts";
+export { webAssembly, type WasmExtern, type WasmInstance, type WasmMemory, type WasmModule } from "./v8.ts";

@@ -1,23 +1,130 @@
-import type { EngineImports } from "../rewrite/mod.ts";
+import { SkerryError } from "../fault/mod.ts";
+import type { EngineExports, EngineImports, RewrittenModule } from "../rewrite/mod.ts";
 import { interruptFlag } from "./flag.ts";
-import { webAssembly, type WasmExtern, type WasmMemory } from "./v8.ts";
+import { Holdings, type HoldingsOptions } from "./holdings.ts";
+import { fillHostTable } from "./host-functions.ts";
+import type { PageMapper } from "./pages.ts";
+import { adoptMemory, createSlotMemory, type SlotMemory, WASM_PAGE } from "./slot-memory.ts";
+import {
+	webAssembly,
+	type WasmExtern,
+	type WasmGlobal,
+	type WasmImports,
+	type WasmInstance,
+	type WasmMemory,
+	type WasmModule,
+	type WasmTable,
+} from "./v8.ts";
 
-type Limits = EngineImports["memories"][number]["type"]["limits"];
+/** What the engine has to give to an instance of a rewritten module. */
+export type OwnedParts = Pick<RewrittenModule, "imports" | "exports" | "initial">;
 
-/** What a rewritten module imports of the engine: the flag of this thread, and memories for this instance alone. */
-export function createOwnedImports({ memories, flag }: EngineImports): Record<string, WasmExtern> {
-	const imports: Record<string, WasmExtern> = { [flag]: interruptFlag().memory };
-	for (const { name, type } of memories) imports[name] = createMemory(type.limits);
-	return imports;
+export interface CoreMemoriesOptions extends HoldingsOptions {
+	/** For memories that can be made small again; only for sandboxes that are to be reset. */
+	readonly mapper?: PageMapper | undefined;
+	/** How large a memory is to become without being lost for a reset, in bytes: what others of its kind came to. */
+	readonly capacity?: number;
+	/** The state is written by an image that is attached afterwards: initial data and start functions are left out. */
+	readonly imaged?: boolean;
 }
 
-/** @throws RangeError when there is no room for it */
-function createMemory({ minimum, maximum, shared, index }: Limits): WasmMemory {
-	const bound = (pages: bigint): number | bigint => (index === "i64" ? pages : Number(pages));
-	return new (webAssembly().Memory)({
-		initial: bound(minimum),
-		...(maximum === undefined ? {} : { maximum: bound(maximum) }),
-		shared,
-		address: index,
-	});
+/** The memories of the core instances of one sandbox, and who is to know how large they are; and what it holds, against its limits. */
+export class CoreMemories {
+	readonly holdings: Holdings;
+	readonly #options: CoreMemoriesOptions;
+	readonly #memories = new Map<WasmMemory, SlotMemory>();
+
+	constructor(options: CoreMemoriesOptions = {}) {
+		this.#options = options;
+		this.holdings = new Holdings(options);
+	}
+
+	/** Bytes of the largest of its memories now. */
+	get largest(): number {
+		let largest = 0;
+		for (const { byteLength } of this.#memories.values()) largest = Math.max(largest, byteLength);
+		return largest;
+	}
+
+	/** What is known of a memory of V8's. */
+	of(memory: WasmMemory): SlotMemory {
+		let found = this.#memories.get(memory);
+		if (found === undefined) this.#memories.set(memory, (found = adoptMemory(memory)));
+		return found;
+	}
+
+	/**
+	 * Adds to `imports` what the module imports of the engine.
+	 * @returns what is to be done with the instance: before it, no code of the guest may run. Its start function runs as the last of it
+	 * @throws LimitExceeded; SkerryError `link/instantiation` when there is no room for a memory
+	 */
+	prepare(module: WasmModule, parts: OwnedParts, imports: WasmImports): (instance: WasmInstance) => void {
+		const { imports: owned } = parts;
+		this.holdings.take("instances", 1);
+		this.holdings.take("tables", parts.exports.tableElements);
+		if (owned !== undefined) imports[owned.module] = this.#create(owned);
+		return (instance) => this.#complete(module, parts, imports, instance);
+	}
+
+	#create({ memories, flag }: EngineImports): Record<string, WasmExtern> {
+		const imports: Record<string, WasmExtern> = flag === undefined ? {} : { [flag]: interruptFlag().memory };
+		const { mapper, capacity } = this.#options;
+		for (const { name, type } of memories) {
+			this.holdings.take("memory", Number(type.limits.minimum) * WASM_PAGE);
+			const made = createOwnMemory(type.limits, mapper, capacity);
+			this.#memories.set(made.memory, made);
+			imports[name] = made.memory;
+		}
+		return imports;
+	}
+
+	#complete(module: WasmModule, { exports, initial }: OwnedParts, imports: WasmImports, instance: WasmInstance): void {
+		const memories = isEmpty(exports) && initial.data.length === 0 ? [] : this.#importedBy(module, imports);
+		const memory = (index: number): SlotMemory => memories[index] as SlotMemory;
+		for (const pages of exports.pages) memory(pages.memory).watch(instance.exports[pages.name] as WasmGlobal);
+		if (exports.host !== undefined) {
+			fillHostTable(instance.exports[exports.host] as WasmTable, {
+				grow: (index, delta) => this.#grow(memory(index), delta),
+				growTable: (_, delta) => (this.holdings.grow("tables", Number(BigInt.asUintN(64, delta))) ? 1 : 0),
+			});
+		}
+		if (this.#options.imaged === true) return;
+		for (const { memory: index, offset, bytes } of initial.data) memory(index).bytes.set(bytes, offset);
+		for (const { name, value } of initial.globals) (instance.exports[name] as WasmGlobal).value = value;
+		if (exports.start !== undefined) (instance.exports[exports.start] as () => void)();
+	}
+
+	#grow(memory: SlotMemory, delta: bigint): bigint {
+		const old = memory.byteLength / WASM_PAGE;
+		const amount = Number(BigInt.asUintN(64, delta)) * WASM_PAGE;
+		if (!this.holdings.grow("memory", amount)) return -1n;
+		if (memory.grow(delta)) return BigInt(old);
+		this.holdings.giveBack("memory", amount);
+		return -1n;
+	}
+
+	/** The memories of an instance by their index: all of them are imported. */
+	#importedBy(module: WasmModule, imports: WasmImports): SlotMemory[] {
+		return webAssembly()
+			.Module.imports(module)
+			.filter(({ kind }) => kind === "memory")
+			.map((item) => this.of(imports[item.module]?.[item.name] as WasmMemory));
+	}
+}
+
+function createOwnMemory(...[limits, mapper, capacity]: Parameters<typeof createSlotMemory>): SlotMemory {
+	try {
+		return createSlotMemory(limits, mapper, capacity);
+	} catch (error) {
+		const { message } = error as Error;
+		throw new SkerryError(
+			"link/instantiation",
+			`Cannot instantiate a core module: no room for a memory of ${limits.minimum} pages: ${message}`,
+			{ cause: error },
+		);
+	}
+}
+
+function isEmpty({ host, pages }: EngineExports): boolean {
+	return host === undefined && pages.length === 0;
 }

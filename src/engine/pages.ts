@@ -4,7 +4,8 @@
 export interface PageImage extends Disposable {
 	/**
 	 * Maps the image over the start of `buffer`, privately: writes stay in this memory, and the pages come from the image when they are
-	 * first touched. `buffer` has the image's length.
+	 * first touched.
+	 * @throws Error where the system refuses
 	 */
 	map(buffer: ArrayBufferLike): MappedPages;
 }
@@ -21,9 +22,20 @@ export interface MappedPages {
 export interface PageMapper {
 	/** Bytes; a power of two. */
 	readonly pageSize: number;
+	/** How written pages are found, for reports. */
+	readonly method: string;
 	/** @throws Error where the system refuses: no memory, no descriptors */
 	createImage(bytes: Uint8Array): PageImage;
+	/** Makes a part of `buffer` inaccessible, or accessible again and all zero; whether that was done. Bounds in bytes, at pages. */
+	protect(buffer: ArrayBufferLike, from: number, to: number): boolean;
+	unprotect(buffer: ArrayBufferLike, from: number, to: number): boolean;
 }
 
 /** By how many pages each is known to be dirtied: up to so many stay resident and are copied back; beyond that they are dropped. */
 export const RESIDENT_LIMIT = 2048;
+
+/** After so many resets it is looked at whether the pages that are kept resident are still written. */
+export const REVIEW_INTERVAL = 1024;
+
+/** So many pages may be kept resident for nothing. */
+export const IDLE_ALLOWANCE = 64;

@@ -62,7 +62,7 @@ test("0 to 20 parameters of mixed types, each type of result, at once and after 
 		}
 	}
 	assert.deepEqual(seen, []);
-	assert.equal(gate.lost, false);
+	assert.equal(gate.quiet, true);
 });
 
 test("NaN and -0 survive a wait", async () => {

@@ -8,7 +8,7 @@
  *     if (status ≠ waiting) unreachable        ;; it threw: the error is kept in the gate
  *     call $wait → ticket                      ;; suspends
  *     if (ticket < 0) unreachable
- *     call $take(ticket) → result
+ *     call $take(ticket) → result    ;; the host learns that the guest runs again, result or not
  */
 import { Writer } from "../bytes/mod.ts";
 import type { CoreFunctionType } from "../component/mod.ts";
@@ -19,7 +19,8 @@ export const STATUS_WAITING = 1;
 export const STATUS_FAILED = 2;
 
 const CODES: Readonly<Record<string, number>> = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c };
-const RESULTS = ["i32", "i64", "f32", "f64"] as const;
+/** What the trampolines' functions may return. */
+export const RESULTS: readonly (string | undefined)[] = ["i32", "i64", "f32", "f64", undefined];
 
 const OP = {
 	unreachable: 0x00,
@@ -41,7 +42,7 @@ export const TRAMPOLINE_IMPORTS = {
 	module: "",
 	status: "status",
 	wait: "wait",
-	take: (result: string): string => `take-${result}`,
+	take: (result: string | undefined): string => `take-${result ?? "nothing"}`,
 	fast: (index: number): string => `fast-${index}`,
 } as const;
 
@@ -49,7 +50,7 @@ export const TRAMPOLINE_IMPORTS = {
 function encodeTrampolines(types: readonly CoreFunctionType[]): Uint8Array {
 	const typeSection = new Writer();
 	typeSection.u32(RESULTS.length + 1 + types.length);
-	for (const result of RESULTS) writeFunctionType(typeSection, ["i32"], [result]);
+	for (const result of RESULTS) writeFunctionType(typeSection, ["i32"], result === undefined ? [] : [result]);
 	writeFunctionType(typeSection, [], ["i32"]);
 	for (const type of types) writeFunctionType(typeSection, type.params, type.results);
 	const waitType = RESULTS.length;
@@ -123,10 +124,12 @@ function encodeBody(type: CoreFunctionType, fast: number, wait: number, firstTak
 	body.u8(OP.call).u32(wait).u8(OP.localTee).u32(ticket);
 	body.u8(OP.i32Const).s32(0).u8(OP.i32LtS);
 	body.u8(OP.if).u8(OP.blockEmpty).u8(OP.unreachable).u8(OP.end);
-	if (result !== undefined) {
-		const take = firstTake + RESULTS.indexOf(result as (typeof RESULTS)[number]);
-		body.u8(OP.localGet).u32(ticket).u8(OP.call).u32(take).u8(OP.localSet).u32(kept);
-	}
+	body
+		.u8(OP.localGet)
+		.u32(ticket)
+		.u8(OP.call)
+		.u32(firstTake + RESULTS.indexOf(result));
+	if (result !== undefined) body.u8(OP.localSet).u32(kept);
 	body.u8(OP.end);
 	if (result !== undefined) body.u8(OP.localGet).u32(kept);
 	body.u8(OP.end);

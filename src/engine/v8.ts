@@ -25,6 +25,15 @@ export interface WasmGlobal {
 /** The buffer is another one after each growth. */
 export interface WasmMemory {
 	readonly buffer: ArrayBufferLike;
+	/** By pages; the old size. Throws where there is no room. A 64-bit memory takes and gives bigints. */
+	grow(delta: number | bigint): number | bigint;
+}
+
+/** A 64-bit table takes and gives bigints. */
+export interface WasmTable {
+	readonly length: number | bigint;
+	get(index: number | bigint): unknown;
+	set(index: number | bigint, value: unknown): void;
 }
 
 export type WasmImports = Record<string, Record<string, WasmExtern>>;

@@ -9,7 +9,6 @@ import {
 	ComponentInstance,
 	type CoreFunction,
 	hostFunction,
-	type LinearMemory,
 	Store,
 } from "../abi/mod.ts";
 import type { ResourceType } from "../component/mod.ts";
@@ -18,16 +17,21 @@ import {
 	type CoreImage,
 	type CoreSnapshot,
 	type CoreState,
-	createOwnedImports,
+	CoreMemories,
 	Gate,
+	type GateUsage,
+	type Growth,
+	type Metering,
+	type OwnedParts,
 	type PageMapper,
 	readCoreState,
 	takeCoreImage,
 	type WasmExtern,
 	type WasmInstance,
+	type WasmMemory,
 	type WasmModule,
 } from "../engine/mod.ts";
-import type { EngineImports } from "../rewrite/mod.ts";
+import type { Limits } from "../fault/mod.ts";
 import type { HostFunction, HostResource } from "./host.ts";
 import type {
 	CoreInstanceRef,
@@ -46,8 +50,10 @@ export interface Linked {
 	readonly modules: readonly WasmModule[];
 	/** For each module the state that a reset puts back, or why it cannot be. */
 	readonly states: readonly (CoreState | string)[];
-	/** For each module what it imports of the engine. */
-	readonly owned: readonly (EngineImports | undefined)[];
+	/** How its modules were made to be interrupted; `trap` where it is not said. */
+	readonly metering?: Metering;
+	/** For each module what the engine gives to an instance of it. */
+	readonly owned: readonly OwnedParts[];
 	/** One for each of the plan's host functions. */
 	readonly functions: readonly HostFunction<any>[];
 	/** The host's resources among the imports. */
@@ -61,38 +67,65 @@ export type InstanceExport =
 
 /**
  * One instance of a component with everything in it: a sandbox. `strategy` fresh: new core instances and memories.
- * @param maxHandles how many handles each of its component instances may have; the specification's bound by default
+ * @param limits what it may take; what is left out is bounded by the specification alone
+ * @param app whose limits they are, for errors
  * @throws Trap when a start function traps; SkerryError `link/instantiation`
  */
-export function instantiate(linked: Linked, context: unknown, maxHandles?: number): Instance {
-	return new Instance(linked, context, maxHandles);
+export function instantiate(
+	linked: Linked,
+	context: unknown,
+	limits?: Limits,
+	app?: string,
+	slot?: SlotOptions,
+): Instance {
+	return new Instance(linked, context, limits, app, slot);
+}
+
+/** How the state of an instance is made and kept. */
+export interface SlotOptions {
+	/** For an instance that is to be reset: its memories can be made small again. */
+	readonly mapper?: PageMapper | undefined;
+	/** The state that it begins in; `attach` is not needed then. */
+	readonly image?: InstanceImage | undefined;
+	/** Asked before memories or tables grow; false refuses. */
+	readonly onGrow?: ((growth: Growth) => boolean) | undefined;
 }
 
 /** The state of all core instances of a component, shared by its slots. */
 export interface InstanceImage {
 	/** By core instance. */
 	readonly cores: readonly CoreImage[];
+	/** The largest that a memory of a slot came to, in bytes. */
+	peak: number;
 }
 
 export class Instance {
 	readonly store: Store;
 	readonly exports: ReadonlyMap<string, InstanceExport>;
 	readonly #linked: Linked;
-	readonly #gate = new Gate();
+	readonly #gate: Gate;
+	readonly #memories: CoreMemories;
 	readonly #components: ComponentInstance[] = [];
 	readonly #cores: WasmInstance[] = [];
 	readonly #trampolines: WasmExtern[] = [];
-	#attached: readonly AttachedCore[] | undefined;
+	#attached: readonly AttachedCore[] = [];
+	#image: InstanceImage | undefined;
 	readonly #lifted: (ComponentFunction | undefined)[] = [];
 	readonly #host: ComponentFunction[];
-	/** Whether the host's calls into the guest can wait: only where a host function is there to wait for. */
+	/** Whether the host's calls into the guest can be suspended: only where there is a host function to wait for, or code that may run for long. */
 	readonly #blocking: boolean;
 
-	constructor(linked: Linked, context: unknown, maxHandles?: number) {
+	constructor(linked: Linked, context: unknown, limits: Limits = {}, app?: string, slot: SlotOptions = {}) {
+		const { plan, owned, metering = "trap" } = linked;
 		this.#linked = linked;
-		this.store = new Store(context, maxHandles);
-		const { plan } = linked;
-		this.#blocking = plan.host.length > 0;
+		const { image, mapper, onGrow } = slot;
+		// A start function puts functions of this very instance into its tables, which no image holds.
+		const imaged = image !== undefined && linked.states.every((s) => typeof s === "object" && s.tables.length === 0);
+		this.#memories = new CoreMemories({ limits, app, onGrow, mapper, imaged, capacity: image?.peak ?? 0 });
+		this.#gate = new Gate({ limits, metering, ...(app === undefined ? {} : { app }) });
+		this.store = new Store(context, limits.handles);
+		const yields = metering === "yield" || metering === "fuel";
+		this.#blocking = plan.host.length > 0 || (yields && owned.some(({ imports }) => imports?.flag !== undefined));
 		for (const parent of plan.instances) {
 			this.#components.push(new ComponentInstance(this.store, parent === null ? null : this.#component(parent)));
 		}
@@ -118,11 +151,21 @@ export class Instance {
 			throw error;
 		}
 		this.exports = this.#export(plan.exports);
+		this.#memories.holdings.settle();
+		if (image !== undefined) {
+			this.attach(image);
+			if (imaged) this.#restore();
+		}
 	}
 
-	/** True when a call's stack was taken down from outside (by the watchdog): it neither runs nor waits. Asked between turns of the event loop. */
-	get lost(): boolean {
-		return this.#gate.lost;
+	/** A call begins: the limits `cpu`, `wall`, `fuel` and `hostCalls` count from here. Not needed for the first, nor after `reset`. */
+	begin(): void {
+		this.#gate.begin();
+	}
+
+	/** What the call has used so far. */
+	get usage(): GateUsage {
+		return this.#gate.usage;
 	}
 
 	/**
@@ -135,30 +178,31 @@ export class Instance {
 		if (why !== undefined) return why;
 		const cores: CoreImage[] = [];
 		for (const [slot, core] of this.#cores.entries()) {
-			const image = takeCoreImage(core, this.#state(slot) as CoreState, mapper);
+			const image = takeCoreImage(core, this.#state(slot) as CoreState, this.#memories, mapper);
 			if (typeof image === "string") {
 				for (const taken of cores) taken[Symbol.dispose]();
 				return image;
 			}
 			cores.push(image);
 		}
-		return { cores };
+		return { cores, peak: 0 };
 	}
 
 	/** What each core instance holds now; nothing of those whose module has no known state. */
 	snapshot(): CoreSnapshot[] {
 		return this.#cores.map((core, slot) => {
 			const state = this.#state(slot);
-			return typeof state === "string" ? { memories: [], globals: [] } : readCoreState(core, state);
+			return typeof state === "string" ? { memories: [], globals: [] } : readCoreState(core, state, this.#memories);
 		});
 	}
 
 	/** Binds this instance to an image of its component, for `reset`. */
 	attach(image: InstanceImage): void {
+		this.#image = image;
 		this.#attached = this.#cores.map((core, slot) => {
 			const found = image.cores[slot];
 			if (found === undefined) throw new Error("an image of another component");
-			return found.attach(core);
+			return found.attach(core, this.#memories);
 		});
 	}
 
@@ -169,20 +213,31 @@ export class Instance {
 
 	/**
 	 * Makes a disposed instance equal to a new one, for another use. Only when `quiet`.
-	 * @returns the bytes that were put back; `undefined` when the state cannot be restored exactly (a memory has grown, say): the
+	 * @returns the bytes that were put back; `undefined` when the state cannot be restored exactly (a table has grown, say): the
 	 * instance is to be thrown away
 	 */
 	reset(context: unknown): number | undefined {
-		const attached = this.#attached;
-		if (attached === undefined) return undefined;
-		let bytes = 0;
-		for (const core of attached) {
-			const restored = core.restore();
-			if (restored === undefined) return undefined;
-			bytes += restored;
-		}
+		const bytes = this.#restore();
+		if (bytes === undefined) return undefined;
+		this.#memories.holdings.reset();
 		this.#gate.reset();
 		this.store.reset(context);
+		return bytes;
+	}
+
+	#restore(): number | undefined {
+		const image = this.#image;
+		if (image === undefined) return undefined;
+		let bytes = 0;
+		for (const core of this.#attached) {
+			const restored = core.restore();
+			if (restored === undefined) {
+				// What this one came to, the next ones can be made for.
+				image.peak = Math.max(image.peak, this.#memories.largest);
+				return undefined;
+			}
+			bytes += restored;
+		}
 		return bytes;
 	}
 
@@ -204,15 +259,9 @@ export class Instance {
 		return found !== undefined && "call" in found ? found : undefined;
 	}
 
-	/** Ends whatever runs or waits in the sandbox: its callers get `reason`. */
-	interrupt(reason: unknown): void {
-		this.#gate.fail(reason);
-		this.#gate.abandon();
-	}
-
-	/** As `interrupt`, and gives back what its handles hold of the host. */
+	/** Ends whatever runs or waits in the sandbox: its callers get `reason`. Gives back what its handles hold of the host. */
 	dispose(reason: unknown): void {
-		this.interrupt(reason);
+		this.#gate.fail(reason);
 		this.store.dispose();
 	}
 
@@ -230,8 +279,9 @@ export class Instance {
 				const imports: Record<string, Record<string, WasmExtern>> = {};
 				for (const { name, instance } of step.args) imports[name] = this.#coreExports(instance);
 				const owned = this.#linked.owned[step.module];
-				if (owned !== undefined) imports[owned.module] = createOwnedImports(owned);
-				this.#cores[step.slot] = this.#gate.instantiate(module, imports);
+				if (owned === undefined) throw new Error(`plan has no module ${step.module}`);
+				const complete = this.#memories.prepare(module, owned, imports);
+				this.#cores[step.slot] = this.#gate.instantiate(module, imports, complete);
 				break;
 			}
 			case "trampolines": {
@@ -279,7 +329,7 @@ export class Instance {
 			item === null ? null : this.#gate.wrapExport(this.#resolve(item), false);
 		return {
 			encoding: options.encoding,
-			memory: options.memory === null ? null : (this.#resolve(options.memory) as LinearMemory),
+			memory: options.memory === null ? null : this.#memories.of(this.#resolve(options.memory) as WasmMemory),
 			realloc: call(options.realloc) as CanonicalOptions["realloc"],
 			postReturn: call(options.postReturn),
 		};

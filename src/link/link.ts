@@ -1,5 +1,5 @@
 import { type Component, type ComponentType, decodeComponent, validateComponent } from "../component/mod.ts";
-import type { CompileCache } from "../engine/mod.ts";
+import { type CompileCache, interruptFlag } from "../engine/mod.ts";
 import type { RewriteOptions } from "../rewrite/mod.ts";
 import { bindImports, type HostImports } from "./imports.ts";
 import { createPlan } from "./inline.ts";
@@ -43,11 +43,13 @@ export async function linkComponent(
 	const { metering = "trap", verify = true } = options;
 	const loading = plan.modules.map(({ bytes, offset }) => cache.load(bytes, offset, { metering, verify }));
 	const prepared = await Promise.all(loading);
+	if (prepared.some(({ imports }) => imports?.flag !== undefined)) interruptFlag().watch();
 	return {
 		plan,
+		metering,
 		modules: prepared.map(({ module }) => module),
 		states: prepared.map(({ state }) => state),
-		owned: prepared.map(({ imports }) => imports),
+		owned: prepared,
 		functions: plan.host.map((slot) => binding.function(slot)),
 		resources: binding.resources,
 	};

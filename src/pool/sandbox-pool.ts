@@ -1,5 +1,5 @@
-import type { CoreSnapshot, PageMapper } from "../engine/mod.ts";
-import { SkerryError } from "../fault/mod.ts";
+import type { CoreSnapshot, Growth, PageMapper } from "../engine/mod.ts";
+import { type Limits, SkerryError, withDefaultLimits } from "../fault/mod.ts";
 import { type Instance, type InstanceImage, instantiate, type Linked } from "../link/mod.ts";
 import { createWasiContext, type WasiContext, type WasiOptions } from "../wasi/mod.ts";
 
@@ -31,10 +31,12 @@ export interface PoolOptions {
 	readonly warm?: number;
 	/** Copy-on-write memory, where the system has it. */
 	readonly mapper?: PageMapper | undefined;
-	/** How many handles each component instance may have. */
-	readonly maxHandles?: number;
-	/** Told how many sandboxes are in use, whenever that changes and before guest code runs. */
-	readonly onCount?: (live: number) => void;
+	/** What each sandbox may take; what is left out has its default. */
+	readonly limits?: Limits;
+	/** Asked before the memories or tables of a sandbox grow within its limits; false refuses. */
+	readonly onGrow?: (growth: Growth) => boolean;
+	/** Whose sandboxes they are, for errors. */
+	readonly app?: string;
 }
 
 /** As many as the requests that a busy server works on at a time. */
@@ -48,6 +50,7 @@ export class SandboxPool {
 	readonly #linked: Linked;
 	readonly #options: PoolOptions;
 	readonly #warm: number;
+	readonly #limits: Limits;
 	readonly #ready: Instance[] = [];
 	readonly #live = new Set<PooledSandbox>();
 	/** `undefined` before the first instance; a text says why there is none. */
@@ -60,6 +63,7 @@ export class SandboxPool {
 		this.#linked = linked;
 		this.#options = options;
 		this.#warm = options.warm ?? DEFAULT_WARM;
+		this.#limits = withDefaultLimits(options.limits);
 		if (this.#warm === 0) this.#image = "no instance is to be kept";
 	}
 
@@ -79,37 +83,40 @@ export class SandboxPool {
 		const context = createWasiContext(this.#options.wasi());
 		const sandbox = new PooledSandbox(context, (instance, quiet) => this.#release(sandbox, instance, quiet));
 		this.#live.add(sandbox);
-		this.#options.onCount?.(this.#live.size);
 		const ready = this.#ready.pop();
 		if (ready !== undefined) {
 			ready.store.context = context;
 			sandbox.use(ready);
 			return sandbox;
 		}
-		return this.#start(sandbox);
-	}
-
-	async #start(sandbox: PooledSandbox): Promise<PooledSandbox> {
 		try {
-			await sandbox.start(() => this.#create(sandbox.context));
+			sandbox.use(this.#create(context));
 		} catch (error) {
 			sandbox.end(error);
-			throw error;
+			return rejected(error);
 		}
 		return sandbox;
 	}
 
 	#create(context: WasiContext): Instance {
 		this.#counts.created++;
-		const instance = instantiate(this.#linked, context, this.#options.maxHandles);
-		this.#image ??= instance.takeImage(this.#options.mapper);
-		if (typeof this.#image === "object") instance.attach(this.#image);
+		const { app, mapper, onGrow } = this.#options;
+		const image = this.#image;
+		const kept = typeof image !== "string";
+		const instance = instantiate(this.#linked, context, this.#limits, app, {
+			mapper: kept ? mapper : undefined,
+			image: kept ? image : undefined,
+			onGrow,
+		});
+		if (image === undefined) {
+			this.#image = instance.takeImage(mapper);
+			if (typeof this.#image === "object") instance.attach(this.#image);
+		}
 		return instance;
 	}
 
 	#release(sandbox: PooledSandbox, instance: Instance | undefined, quiet: boolean): void {
 		this.#live.delete(sandbox);
-		this.#options.onCount?.(this.#live.size);
 		if (instance === undefined) return;
 		if (quiet) this.#recycle(instance);
 		// A guest that was ended in a call is still unwinding; what waits for it in microtasks comes first.
@@ -134,11 +141,6 @@ export class SandboxPool {
 		return { sandboxes: this.#live.size, handles };
 	}
 
-	/** The sandboxes in use, for whoever watches over them. */
-	get live(): Iterable<PooledSandbox> {
-		return this.#live;
-	}
-
 	/** Ends every sandbox: their callers get `reason`. */
 	close(reason: unknown): void {
 		this.#closed = { reason };
@@ -158,32 +160,17 @@ export class PooledSandbox {
 	readonly context: WasiContext;
 	#instance: Instance | undefined;
 	readonly #release: (instance: Instance | undefined, quiet: boolean) => void;
-	/** Guest code of `start` is on the stack, or was when it was taken down. */
-	#starting = false;
-	#ended = false;
-	/** Rejects what is under way. */
-	readonly #running = new Set<(reason: unknown) => void>();
+	/** Set by `end`. */
+	#ended: { readonly reason: unknown } | undefined;
 
 	constructor(context: WasiContext, release: (instance: Instance | undefined, quiet: boolean) => void) {
 		this.context = context;
 		this.#release = release;
 	}
 
-	/** An instance that is ready. */
+	/** The instance that serves it. */
 	use(instance: Instance): void {
 		this.#instance = instance;
-	}
-
-	/** Makes an instance. Rejects with a Trap, or with the reason that `interrupt` was given. */
-	start(create: () => Instance): Promise<void> {
-		return this.#run(() => {
-			this.#starting = true;
-			try {
-				if (!this.#ended) this.#instance = create();
-			} finally {
-				this.#starting = false;
-			}
-		});
 	}
 
 	get handles(): number {
@@ -195,58 +182,28 @@ export class PooledSandbox {
 		return this.#instance?.snapshot() ?? [];
 	}
 
-	/** The guest is in a call, yet neither runs nor waits for the host: its stack was taken down from outside. */
-	get lost(): boolean {
-		return this.#starting || (this.#instance?.lost ?? false);
-	}
-
-	/** Calls an export by its names in the binary. Rejects with what ended the call, or with the reason that `interrupt` or `end` was given. */
+	/** Calls an export by its names in the binary. Rejects with what ended the call, or with the reason that `end` was given. */
 	async call(path: readonly string[], args: readonly unknown[]): Promise<unknown> {
 		const fn = this.#instance?.function(path);
 		if (fn === undefined)
 			throw new SkerryError("link/no-export", `Cannot call ${path.join("#")}: the component does not export it`);
-		return await this.#run(() => fn.call(args));
-	}
-
-	/** Does what runs guest code so that it can be taken down: its caller still hears of it, and Node's own bookkeeping is not cut short. */
-	async #run<T>(work: () => T | PromiseLike<T>): Promise<T> {
-		const { promise, resolve, reject } = Promise.withResolvers<T>();
-		let stopped = false;
-		const stop = (reason: unknown): void => {
-			stopped = true;
-			reject(reason);
-		};
-		this.#running.add(stop);
-		// A turn of its own, because V8 also throws away the microtasks that are due when it takes down a stack: they may be a
-		// neighbour's. In it a promise's reaction, not the timer's callback nor `queueMicrotask`: around those, Node keeps a stack of
-		// contexts, and ends the process when it finds one left over.
-		setImmediate(() => {
-			// Ended before it began, it must not begin: the instance may be another call's by now.
-			const begin = (): T | PromiseLike<T> | undefined => (stopped ? undefined : work());
-			void Promise.resolve()
-				.then(begin)
-				.then((value) => resolve(value as T), reject);
-		});
+		let result: unknown;
 		try {
-			return await promise;
-		} finally {
-			this.#running.delete(stop);
+			result = await fn.call(args);
+		} catch (error) {
+			throw this.#ended === undefined ? error : this.#ended.reason;
 		}
-	}
-
-	/** Ends what runs in it: whatever called into the guest gets the reason, and has the sandbox to end. */
-	interrupt(reason: unknown): void {
-		this.#instance?.interrupt(reason);
-		for (const reject of this.#running) reject(reason);
+		// What it is may be in what has been given back.
+		if (this.#ended !== undefined) throw this.#ended.reason;
+		return result;
 	}
 
 	/** Ends what runs in it and gives everything back. Idempotent; whatever called into the guest gets the first reason. */
 	end(reason: unknown): void {
-		if (this.#ended) return;
-		this.#ended = true;
+		if (this.#ended !== undefined) return;
+		this.#ended = { reason };
 		const instance = this.#instance;
 		const quiet = instance?.quiet ?? true;
-		this.interrupt(reason);
 		// From here on the instance is another call's.
 		this.#instance = undefined;
 		// The context first: a body whose context has ended can be dropped in any order.

@@ -1,8 +1,10 @@
-import { SkerryError } from "../fault/mod.ts";
-import { countImports, decodeModule, encodeModule, type Module } from "../wasm/mod.ts";
-import { type EngineImports, meterTrap } from "./metering/trap.ts";
-import { exportState, type ModuleState } from "./state.ts";
+import { decodeModule, encodeModule } from "../wasm/mod.ts";
+import { checkIndices } from "./index-check.ts";
+import { liftModule } from "./lift/lift.ts";
+import { meterTrap } from "./metering/trap.ts";
+import type { RewrittenModule } from "./rewritten.ts";
 import { surveyCode } from "./survey.ts";
+import { verifyLift } from "./verify/verify-lift.ts";
 import { verifyRewriting } from "./verify/verify.ts";
 
 export interface RewriteOptions {
@@ -12,43 +14,26 @@ export interface RewriteOptions {
 	readonly verify: boolean;
 }
 
-export interface RewrittenModule {
-	/** The very same bytes when there was nothing to change. */
-	readonly bytes: Uint8Array;
-	/** Or why its state cannot be put back exactly. */
-	readonly state: ModuleState | string;
-	/** What it imports of the engine; `undefined` for nothing. */
-	readonly imports: EngineImports | undefined;
-}
-
 /**
- * Rewrites a core module so that the engine owns its state and can stop it.
+ * Rewrites a core module so that the engine owns its state and can stop it: first it is lifted, then metered, and each step has a proof
+ * of its own.
  * @param offset where the module starts in the outermost binary, for errors
  * @throws SkerryError `binary/*`, `core/invalid`
  */
 export function rewriteModule(bytes: Uint8Array, offset: number, options: RewriteOptions): RewrittenModule {
 	const original = decodeModule(bytes, offset);
 	const survey = surveyCode(original);
-	const { module, state } = exportState(original, survey);
-	const metered = options.metering === "trap" ? meterTrap(module, survey) : undefined;
-	if (metered !== undefined) checkMemories(original, offset);
-	const changed = metered?.module ?? module;
-	if (changed === original) return { bytes, state, imports: undefined };
-	const rewritten = encodeModule(changed);
-	if (options.verify) verifyRewriting(bytes, rewritten, { metered: metered !== undefined });
-	return { bytes: rewritten, state, imports: metered?.imports };
-}
-
-/** What the code names was looked at by `surveyCode`; this is the rest. */
-function checkMemories(module: Module, offset: number): void {
-	const count = countImports(module).memory + module.memories.length;
-	const named = [
-		...module.exports.flatMap(({ kind, index }) => (kind === "memory" ? [index] : [])),
-		...module.data.flatMap(({ target }) => (target === null ? [] : [target.memory])),
-	];
-	const unknown = named.find((index) => index >= count);
-	if (unknown === undefined) return;
-	throw new SkerryError("core/invalid", `Cannot compile a core module: unknown memory ${unknown}`, {
-		place: { offset },
-	});
+	checkIndices(original, offset);
+	const { module, state, imports, exports, initial } = liftModule(original, survey, offset);
+	const lifted = module === original ? bytes : encodeModule(module);
+	if (options.verify) verifyLift(bytes, lifted, { state, imports, exports, initial });
+	const rest = { state, exports, initial };
+	if (options.metering === "off") return { bytes: lifted, imports, ...rest };
+	// Positions in code and the calls of what was added are others.
+	const again = module.code === original.code ? survey : surveyCode(module);
+	const metered = meterTrap(module, again, imports);
+	if (metered === undefined) return { bytes: lifted, imports, ...rest };
+	const rewritten = encodeModule(metered.module);
+	if (options.verify) verifyRewriting(lifted, rewritten, { metered: true, engine: imports?.module });
+	return { bytes: rewritten, imports: metered.imports, ...rest };
 }

@@ -1,5 +1,6 @@
 import { SkerryError } from "../fault/mod.ts";
-import { CodeReader, countImports, type Module, OP, type OpName, operatorOf } from "../wasm/mod.ts";
+import { CodeReader, type Module, OP, type OpName, operatorOf } from "../wasm/mod.ts";
+import { createIndexCheck, type IndexCheck } from "./index-check.ts";
 import { NumberList } from "./number-list.ts";
 
 /** What the passes need to know of a module's code, from one walk over it. Bodies are counted from 0, functions with the imports. */
@@ -17,10 +18,19 @@ export interface Survey {
 	readonly indirectStarts: Uint32Array;
 	/** Functions that `ref.func` names. */
 	readonly referenced: ReadonlySet<number>;
-	/** Instructions that change tables, or segments: the first of each kind that there is. */
-	readonly irreversible: OpName | undefined;
+	/** Tables that code changes. */
+	readonly changedTables: ReadonlySet<number>;
 	/** Whether code puts functions into tables that were not there at the start. */
 	readonly changesTables: boolean;
+	/** 1 for each body in which `lift` may have something to do: sizes of memories, bulk operations, atomics, growth, segments. */
+	readonly siteBodies: Uint8Array;
+	/** Whether a memory or a table is grown. */
+	readonly grows: boolean;
+	/** Segments that are dropped. */
+	readonly droppedData: ReadonlySet<number>;
+	readonly droppedElements: ReadonlySet<number>;
+	/** Whether code names data segments, so that their indices matter. */
+	readonly namesData: boolean;
 }
 
 export const NO_TABLE = 0xffff_ffff;
@@ -33,10 +43,30 @@ const CALL_REF = 4;
 const REF_FUNC = 5;
 /** One memory, as the first immediate. */
 const MEMORY = 6;
-const MEMORY_COPY = 7;
-const MEMORY_INIT = 8;
-const TABLE_CHANGE = 9;
-const SEGMENT_DROP = 10;
+/** The same, and something for `lift`. */
+const MEMORY_SITE = 7;
+const MEMORY_GROW = 8;
+const MEMORY_COPY = 9;
+const MEMORY_INIT = 10;
+/** One table, as the first immediate, that is only read; `TABLE_CHANGE`: that is changed. */
+const TABLE = 11;
+const TABLE_CHANGE = 12;
+const TABLE_GROW = 13;
+const TABLE_COPY = 14;
+const TABLE_INIT = 15;
+const DATA_DROP = 16;
+const ELEM_DROP = 17;
+/** A type and a segment. */
+const DATA_USE = 18;
+const ELEM_USE = 19;
+const GLOBAL = 20;
+const BLOCK = 21;
+/** One type, as the first immediate. */
+const TYPE = 22;
+/** Two types. */
+const TWO_TYPES = 23;
+/** Types may hide in the immediates. */
+const HEAP = 24;
 
 const KIND_OF: Readonly<Partial<Record<OpName, number>>> = {
 	loop: LOOP,
@@ -47,101 +77,249 @@ const KIND_OF: Readonly<Partial<Record<OpName, number>>> = {
 	call_ref: CALL_REF,
 	return_call_ref: CALL_REF,
 	"ref.func": REF_FUNC,
+	"memory.size": MEMORY_SITE,
+	"memory.grow": MEMORY_GROW,
+	"memory.fill": MEMORY_SITE,
 	"memory.copy": MEMORY_COPY,
 	"memory.init": MEMORY_INIT,
 	"table.set": TABLE_CHANGE,
-	"table.grow": TABLE_CHANGE,
+	"table.grow": TABLE_GROW,
 	"table.fill": TABLE_CHANGE,
-	"table.copy": TABLE_CHANGE,
-	"table.init": TABLE_CHANGE,
-	"data.drop": SEGMENT_DROP,
-	"elem.drop": SEGMENT_DROP,
+	"table.copy": TABLE_COPY,
+	"table.init": TABLE_INIT,
+	"data.drop": DATA_DROP,
+	"elem.drop": ELEM_DROP,
+	"array.new_data": DATA_USE,
+	"array.init_data": DATA_USE,
+	"array.new_elem": ELEM_USE,
+	"array.init_elem": ELEM_USE,
+	"array.copy": TWO_TYPES,
 };
 
-const KINDS = new Uint8Array(Math.max(...Object.values(OP)) + 1);
-for (const [name, op] of Object.entries(OP) as [OpName, number][]) {
-	const [atom] = operatorOf(op)?.atoms ?? [];
-	KINDS[op] = KIND_OF[name] ?? (atom === "memarg" || atom === "memory" ? MEMORY : 0);
+/** The first operator of the atomics. */
+const ATOMICS = OP["memory.atomic.notify"];
+
+function kindOf(name: OpName, op: number): number {
+	const atoms = operatorOf(op)?.atoms ?? [];
+	const [first, ...rest] = atoms;
+	if (KIND_OF[name] !== undefined) return KIND_OF[name];
+	if (first === "memarg") return op >= ATOMICS ? MEMORY_SITE : MEMORY;
+	if (first === "global") return GLOBAL;
+	if (first === "table") return TABLE;
+	if (first === "block" && rest.length === 0) return BLOCK;
+	if (first === "type") return TYPE;
+	return atoms.some((atom) => atom === "heap" || atom === "types" || atom === "block") ? HEAP : 0;
 }
+
+const KINDS = new Uint8Array(Math.max(...Object.values(OP)) + 1);
+for (const [name, op] of Object.entries(OP) as [OpName, number][]) KINDS[op] = kindOf(name, op);
 
 /**
  * Walks all of a module's code once.
- * @throws SkerryError `binary/*`, and `core/invalid` for a memory that the module does not have: passes add memories, and V8, which
- * sees what they made, would take one of these for the guest's
+ * @throws SkerryError `binary/*`, and `core/invalid` for an index that the module does not have: passes add memories, functions, globals,
+ * tables and types behind the guest's, and V8, which sees what they made, would take one of these for the guest's
  */
 export function surveyCode(module: Module): Survey {
-	const { code } = module;
-	const bodies = code.starts.length;
-	const memories = countImports(module).memory + module.memories.length;
-	const codeStarts = new Uint32Array(bodies);
-	const loops = new NumberList();
-	const calls = new NumberList(8192);
-	const indirect = new NumberList();
-	const loopStarts = new Uint32Array(bodies + 1);
-	const callStarts = new Uint32Array(bodies + 1);
-	const indirectStarts = new Uint32Array(bodies + 1);
-	const referenced = new Set<number>();
-	let irreversible: OpName | undefined;
-	let changesTables = false;
-	const reader = new CodeReader(code);
-	const checkMemory = (index: number): void => {
-		if (index < memories) return;
-		const place = { offset: code.offset + reader.start };
-		throw new SkerryError("core/invalid", `Cannot compile a core module: unknown memory ${index}`, { place });
-	};
-	for (let body = 0; body < bodies; body++) {
-		reader.enter(body);
-		codeStarts[body] = reader.codeStart;
-		while (reader.next()) {
-			const kind = KINDS[reader.op];
-			if (kind === 0) continue;
-			switch (kind) {
-				case LOOP:
-					loops.push(reader.end);
-					break;
-				case CALL:
-					calls.push(reader.first);
-					break;
-				case INDIRECT:
-					indirect.push(reader.first);
-					indirect.push(reader.second);
-					break;
-				case CALL_REF:
-					indirect.push(reader.first);
-					indirect.push(NO_TABLE);
-					break;
-				case REF_FUNC:
-					referenced.add(reader.first);
-					break;
-				case MEMORY:
-					checkMemory(reader.first);
-					break;
-				case MEMORY_COPY:
-					checkMemory(reader.first);
-					checkMemory(reader.second);
-					break;
-				case MEMORY_INIT:
-					checkMemory(reader.second);
-					break;
-				default:
-					if (kind === TABLE_CHANGE) changesTables = true;
-					irreversible ??= operatorOf(reader.op)?.name;
-			}
-		}
-		loopStarts[body + 1] = loops.length;
-		callStarts[body + 1] = calls.length;
-		indirectStarts[body + 1] = indirect.length;
+	return new Surveyor(module).survey();
+}
+
+class Surveyor {
+	readonly #module: Module;
+	readonly #reader: CodeReader;
+	readonly #check: IndexCheck;
+	readonly #loops = new NumberList();
+	readonly #calls = new NumberList(8192);
+	readonly #indirect = new NumberList();
+	readonly #referenced = new Set<number>();
+	readonly #changedTables = new Set<number>();
+	readonly #siteBodies: Uint8Array;
+	readonly #droppedData = new Set<number>();
+	readonly #droppedElements = new Set<number>();
+	#grows = false;
+	#namesData = false;
+
+	constructor(module: Module) {
+		this.#module = module;
+		this.#reader = new CodeReader(module.code);
+		this.#check = createIndexCheck(module, (what) => this.#invalid(what));
+		this.#siteBodies = new Uint8Array(module.code.starts.length);
 	}
-	return {
-		codeStarts,
-		loops: loops.items,
-		loopStarts,
-		calls: calls.items,
-		callStarts,
-		indirect: indirect.items,
-		indirectStarts,
-		referenced,
-		irreversible,
-		changesTables,
-	};
+
+	survey(): Survey {
+		const { code } = this.#module;
+		const bodies = code.starts.length;
+		const codeStarts = new Uint32Array(bodies);
+		const loopStarts = new Uint32Array(bodies + 1);
+		const callStarts = new Uint32Array(bodies + 1);
+		const indirectStarts = new Uint32Array(bodies + 1);
+		const reader = this.#reader;
+		const { global, memory } = this.#check.counts;
+		for (let body = 0; body < bodies; body++) {
+			reader.enter(body);
+			codeStarts[body] = reader.codeStart;
+			this.#checkLocals();
+			while (reader.next()) {
+				const kind = KINDS[reader.op];
+				if (kind === 0) continue;
+				// The most frequent ones without a call
+				if (kind === GLOBAL && reader.first < global) continue;
+				if (kind === MEMORY && reader.first < memory) continue;
+				this.#visit(kind as number, body);
+			}
+			loopStarts[body + 1] = this.#loops.length;
+			callStarts[body + 1] = this.#calls.length;
+			indirectStarts[body + 1] = this.#indirect.length;
+		}
+		return {
+			codeStarts,
+			loops: this.#loops.items,
+			loopStarts,
+			calls: this.#calls.items,
+			callStarts,
+			indirect: this.#indirect.items,
+			indirectStarts,
+			referenced: this.#referenced,
+			changedTables: this.#changedTables,
+			changesTables: this.#changedTables.size > 0,
+			siteBodies: this.#siteBodies,
+			grows: this.#grows,
+			droppedData: this.#droppedData,
+			droppedElements: this.#droppedElements,
+			namesData: this.#namesData,
+		};
+	}
+
+	#visit(kind: number, body: number): void {
+		const check = this.#check;
+		const { first, second, end } = this.#reader;
+		switch (kind) {
+			case LOOP:
+				this.#loops.push(end);
+				this.#checkBlock();
+				break;
+			case BLOCK:
+				this.#checkBlock();
+				break;
+			case CALL:
+				check.index("func", first);
+				this.#calls.push(first);
+				break;
+			case INDIRECT:
+				check.index("type", first);
+				check.index("table", second);
+				this.#indirect.push(first);
+				this.#indirect.push(second);
+				break;
+			case CALL_REF:
+				check.index("type", first);
+				this.#indirect.push(first);
+				this.#indirect.push(NO_TABLE);
+				break;
+			case REF_FUNC:
+				check.index("func", first);
+				this.#referenced.add(first);
+				break;
+			case GLOBAL:
+				check.index("global", first);
+				break;
+			case MEMORY:
+				check.index("memory", first);
+				break;
+			case MEMORY_SITE:
+			case MEMORY_GROW:
+				check.index("memory", first);
+				this.#siteBodies[body] = 1;
+				if (kind === MEMORY_GROW) this.#grows = true;
+				break;
+			case MEMORY_COPY:
+				check.index("memory", first);
+				check.index("memory", second);
+				this.#siteBodies[body] = 1;
+				break;
+			case MEMORY_INIT:
+				check.index("data", first);
+				check.index("memory", second);
+				this.#namesData = true;
+				this.#siteBodies[body] = 1;
+				break;
+			case TYPE:
+				check.index("type", first);
+				break;
+			case TWO_TYPES:
+				check.index("type", first);
+				check.index("type", second);
+				break;
+			case HEAP:
+				check.types(this.#reader);
+				break;
+			case TABLE:
+				check.index("table", first);
+				break;
+			case TABLE_COPY:
+				check.index("table", second);
+				this.#changeTable(first);
+				break;
+			case TABLE_INIT:
+				check.index("elem", first);
+				this.#changeTable(second);
+				this.#siteBodies[body] = 1;
+				break;
+			case TABLE_CHANGE:
+				this.#changeTable(first);
+				break;
+			case TABLE_GROW:
+				this.#changeTable(first);
+				this.#grows = true;
+				this.#siteBodies[body] = 1;
+				break;
+			default:
+				this.#visitSegment(kind, body);
+		}
+	}
+
+	#visitSegment(kind: number, body: number): void {
+		const check = this.#check;
+		const { first, second } = this.#reader;
+		this.#siteBodies[body] = 1;
+		if (kind === DATA_DROP) {
+			check.index("data", first);
+			this.#droppedData.add(first);
+			this.#namesData = true;
+		} else if (kind === ELEM_DROP) {
+			check.index("elem", first);
+			this.#droppedElements.add(first);
+		} else {
+			check.index("type", first);
+			check.index(kind === DATA_USE ? "data" : "elem", second);
+			if (kind === DATA_USE) this.#namesData = true;
+		}
+	}
+
+	#changeTable(table: number): void {
+		this.#check.index("table", table);
+		this.#changedTables.add(table);
+	}
+
+	#checkBlock(): void {
+		const { first, start, end } = this.#reader;
+		if (first >= 0) this.#check.index("type", first);
+		else if (end - start > 2) this.#check.types(this.#reader);
+	}
+
+	/** References to types of the module begin with one of these two bytes; a count may look so, which does no harm. */
+	#checkLocals(): void {
+		const { bodyStart, codeStart } = this.#reader;
+		const { bytes } = this.#module.code;
+		for (let at = bodyStart; at < codeStart; at++) {
+			if (bytes[at] !== 0x63 && bytes[at] !== 0x64) continue;
+			for (const { type } of this.#reader.locals()) this.#check.valueType(type);
+			return;
+		}
+	}
+
+	#invalid(what: string): SkerryError {
+		const { code } = this.#module;
+		const place = { offset: code.offset + this.#reader.start };
+		return new SkerryError("core/invalid", `Cannot compile a core module: ${what}`, { place });
+	}
 }

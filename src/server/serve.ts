@@ -1,29 +1,28 @@
 import { CompileCache, createLinuxPageMapper } from "../engine/mod.ts";
-import { SkerryError } from "../fault/mod.ts";
+import { type Limits, SkerryError, withDefaultLimits } from "../fault/mod.ts";
 import { linkComponent, type LoadedComponent, loadComponent } from "../link/mod.ts";
-import { type PoolCounts, type PooledSandbox, SandboxPool } from "../pool/mod.ts";
+import { type PoolCounts, SandboxPool } from "../pool/mod.ts";
 import { BufferMeter, type ByteSink, createHttpClient } from "../sys/mod.ts";
 import {
 	createHttpHandler,
 	type GuestHandler,
-	type HttpListener,
 	listen,
 	type RequestRecord,
 	type TriggerLimits,
 } from "../trigger/mod.ts";
 import { parseOutboundPolicy, WASI_HOST } from "../wasi/mod.ts";
-import { DEFAULT_SERVER_LIMITS, type ServerLimits } from "./limits.ts";
 import { createLineSink } from "./output.ts";
-import { Watchdog } from "./watchdog.ts";
 
 export interface ServeOptions {
 	/** The component's binary. */
 	readonly bytes: Uint8Array;
+	/** What the app is called in errors. */
+	readonly app?: string;
 	readonly listen: { readonly host: string; readonly port: number };
 	readonly env: Readonly<Record<string, string>>;
 	/** Origins that guests may send requests to, such as `https://api.example.com`. */
 	readonly allowOutbound: readonly string[];
-	readonly limits?: Partial<ServerLimits & TriggerLimits>;
+	readonly limits?: Limits & Partial<TriggerLimits>;
 	readonly onRequest?: (record: RequestRecord) => void;
 	/** Something that the guest wanted and was not granted, and what grants it. */
 	readonly onDenied?: (what: string, hint: string) => void;
@@ -57,7 +56,7 @@ export interface Server {
  */
 export async function serve(options: ServeOptions): Promise<Server> {
 	const started = performance.now();
-	const limits = { ...DEFAULT_SERVER_LIMITS, ...options.limits };
+	const limits = withDefaultLimits(options.limits);
 	const loaded = loadComponent(options.bytes);
 	const handle = [findHandler(loaded), "handle"];
 	const linked = await linkComponent(loaded, WASI_HOST, new CompileCache());
@@ -68,14 +67,6 @@ export async function serve(options: ServeOptions): Promise<Server> {
 	const meter = new BufferMeter();
 	const output = (stream: "stdout" | "stderr"): ByteSink =>
 		createLineSink(limits.output, (line) => options.onOutput?.(stream, line));
-	const held = (): SkerryError =>
-		new SkerryError("guest/killed", `killed: held the thread for ${limits.hold} ms (limit "hold")`);
-	const watchdog = new Watchdog<PooledSandbox>({
-		limit: limits.hold,
-		reason: held,
-		live: () => pool.live,
-		onTerminated: (sandbox) => sandbox.interrupt(held()),
-	});
 	const mapper = createLinuxPageMapper();
 	const pool = new SandboxPool(linked, {
 		wasi: () => ({
@@ -86,8 +77,8 @@ export async function serve(options: ServeOptions): Promise<Server> {
 			...(options.onDenied === undefined ? {} : { onDenied: options.onDenied }),
 		}),
 		mapper: typeof mapper === "string" ? undefined : mapper,
-		maxHandles: limits.handles,
-		onCount: (live) => watchdog.count(live),
+		limits,
+		...(options.app === undefined ? {} : { app: options.app }),
 	});
 	const handler = createHttpHandler({
 		acquire: async (): Promise<GuestHandler> => {
@@ -100,18 +91,12 @@ export async function serve(options: ServeOptions): Promise<Server> {
 				end: (reason) => sandbox.end(reason ?? REQUEST_OVER),
 			};
 		},
-		limits,
+		limits: { ...options.limits, wall: limits.wall },
 		client,
 		meter,
 		...(options.onRequest === undefined ? {} : { onRequest: options.onRequest }),
 	});
-	let listener: HttpListener;
-	try {
-		listener = await listen({ ...options.listen, handler });
-	} catch (error) {
-		watchdog[Symbol.dispose]();
-		throw error;
-	}
+	const listener = await listen({ ...options.listen, handler });
 	return {
 		url: listener.url,
 		loadTime,
@@ -123,7 +108,6 @@ export async function serve(options: ServeOptions): Promise<Server> {
 		async close(grace) {
 			await listener.close(grace);
 			pool.close(new SkerryError("guest/killed", "the server is stopping"));
-			watchdog[Symbol.dispose]();
 			client.close();
 		},
 	};

@@ -32,7 +32,7 @@ export {
 	type NameSection,
 } from "./names.ts";
 export type { IndexSpace } from "./opcode-row.ts";
-export { OP, type OpName, type Operator, operatorOf } from "./operators.ts";
+export { encodeOperator, OP, type OpName, type Operator, operatorOf } from "./operators.ts";
 export { isComponent, isCoreModule, isWasm } from "./preamble.ts";
 export { decodeProducers, type Producer } from "./producers.ts";
 export type { Code } from "./section/code.ts";

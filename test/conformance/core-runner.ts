@@ -2,6 +2,8 @@ import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
 
 import {
 	type AttachedCore,
+	CoreMemories,
+	type OwnedParts,
 	takeCoreImage,
 	toTrap,
 	webAssembly,
@@ -41,6 +43,8 @@ interface Compiled {
 	readonly module: Module;
 	readonly compiled: WasmModule;
 	readonly state: ModuleState | string;
+	/** `undefined` for a module that is not rewritten. */
+	readonly owned: OwnedParts | undefined;
 }
 
 interface CoreInstance {
@@ -89,6 +93,7 @@ class Runner {
 	readonly #counts: ResetCounts;
 	readonly #definitions = new Map<string, Compiled>();
 	readonly #instances = new Map<string, CoreInstance>();
+	readonly #memories = new CoreMemories();
 	readonly #registered: Record<string, Record<string, unknown>> = Object.create(null);
 	#latest: CoreInstance | undefined;
 	#latestDefinition: Compiled | undefined;
@@ -171,14 +176,20 @@ class Runner {
 		if (bytes === undefined || bytes instanceof Error) throw new Error(`text: ${bytes?.message}`);
 		const decoded = decodeModule(bytes);
 		const encoded = encodeModule({ ...decoded, source: new Map() });
-		const { bytes: final, state } = this.#mode.rewrite
-			? rewriteModule(encoded, 0, { metering: "off", verify: true })
-			: { bytes: encoded, state: "it was not asked for" };
-		return { module: decoded, compiled: new (webAssembly().Module)(final), state };
+		const { Module } = webAssembly();
+		if (!this.#mode.rewrite) {
+			return { module: decoded, compiled: new Module(encoded), state: "it was not asked for", owned: undefined };
+		}
+		const rewritten = rewriteModule(encoded, 0, { metering: "off", verify: true });
+		return { module: decoded, compiled: new Module(rewritten.bytes), state: rewritten.state, owned: rewritten };
 	}
 
-	#instantiate({ module, compiled }: Compiled): CoreInstance {
-		return { module, instance: new (webAssembly().Instance)(compiled, this.#registered) };
+	#instantiate({ module, compiled, owned }: Compiled): CoreInstance {
+		const imports = { ...this.#registered };
+		const complete = owned === undefined ? undefined : this.#memories.prepare(compiled, owned, imports);
+		const instance = new (webAssembly().Instance)(compiled, imports);
+		complete?.(instance);
+		return { module, instance };
 	}
 
 	/** Does all that the script will do, and takes it back: what follows must not notice. */
@@ -188,11 +199,11 @@ class Runner {
 		if (reset === undefined || actions.length === 0 || typeof compiled.state === "string") return instance;
 		if (this.#script.registered.has(unit) || !isSelfContained(compiled.module)) return instance;
 		// The suite's memories are small: by default none of them would be mapped.
-		const image = takeCoreImage(instance.instance, compiled.state, reset.mapper, 0);
+		const image = takeCoreImage(instance.instance, compiled.state, this.#memories, reset.mapper, 0);
 		if (typeof image === "string") return instance;
 		let attached: AttachedCore;
 		try {
-			attached = image.attach(instance.instance);
+			attached = image.attach(instance.instance, this.#memories);
 			for (const action of actions) await this.#act(action, instance).catch(() => {});
 			if (attached.restore() !== undefined) {
 				this.#counts.reset++;

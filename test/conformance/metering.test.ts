@@ -9,7 +9,7 @@ import { after, suite, test } from "node:test";
 
 import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
 
-import { createOwnedImports, webAssembly, type WasmExtern, type WasmInstance } from "../../src/engine/mod.ts";
+import { CoreMemories, webAssembly, type WasmExtern, type WasmInstance } from "../../src/engine/mod.ts";
 import { rewriteModule } from "../../src/rewrite/mod.ts";
 import { type Action, type Command, parseScript } from "../wast/script.ts";
 import { headOf, type SExpr, textOf } from "../wast/sexpr.ts";
@@ -46,6 +46,7 @@ type Exports = WasmInstance["exports"];
 /** The instances of a script, of modules as they are or rewritten. */
 class World {
 	readonly #rewrites: boolean;
+	readonly #memories = new CoreMemories();
 	readonly #byId = new Map<string, Exports>();
 	readonly #registered = new Map<string, Exports>();
 	#last: Exports | undefined;
@@ -78,13 +79,12 @@ class World {
 		this.#last = undefined;
 		const { Instance, Module } = webAssembly();
 		const imports: Record<string, Record<string, WasmExtern>> = Object.fromEntries(this.#registered);
-		let module = bytes;
-		if (this.#rewrites) {
-			const rewritten = rewriteModule(bytes, 0, TRAP);
-			module = rewritten.bytes;
-			if (rewritten.imports !== undefined) imports[rewritten.imports.module] = createOwnedImports(rewritten.imports);
-		}
-		const { exports } = new Instance(new Module(module), imports);
+		const rewritten = this.#rewrites ? rewriteModule(bytes, 0, TRAP) : undefined;
+		const module = new Module(rewritten?.bytes ?? bytes);
+		const complete = rewritten === undefined ? undefined : this.#memories.prepare(module, rewritten, imports);
+		const instance = new Instance(module, imports);
+		complete?.(instance);
+		const { exports } = instance;
 		this.#last = exports;
 		if (id !== null) this.#byId.set(id, exports);
 	}

@@ -1,7 +1,7 @@
 /** Guests that misbehave in every way that a component can: what the client gets, what the log says, and that the server goes on. */
 import assert from "node:assert/strict";
 import { after, before, suite, test } from "node:test";
-import type { ServerLimits } from "../../src/server/mod.ts";
+import type { Limits } from "../../src/fault/mod.ts";
 import type { RequestOutcome, TriggerLimits } from "../../src/trigger/mod.ts";
 import { buildGuest } from "./guest-wat.ts";
 import { ID, RunningServer } from "./running-server.ts";
@@ -34,8 +34,8 @@ const begun = (then: string): string => `
 
 const NEVER = "(call $sleep (i64.const 9223372036854))";
 const FOREVER = "(loop $again (br $again))";
-const WALL = /longer than the limit wall/;
-const HOLD = /held the thread for 300 ms \(limit "hold"\)/;
+const WALL = /longer than the limit wall|killed: wall 700 ms \(limit "wall"\)/;
+const CPU = /^killed: cpu 300 ms \(limit "cpu"\)$/;
 const EARLY = { status: 500, outcome: "failed" } as const;
 const BROKEN = { status: 200, outcome: "truncated", text: "x", whole: false } as const;
 
@@ -149,9 +149,9 @@ const GUESTS: readonly BadGuest[] = [
 		...EARLY,
 		reason: /returned without a response/,
 	},
-	{ name: "loops for ever", wat: FOREVER, ...EARLY, reason: HOLD },
-	{ name: "loops for ever after a suspension", wat: `(call $sleep (i64.const 5)) ${FOREVER}`, ...EARLY, reason: HOLD },
-	{ name: "loops for ever after the head", wat: begun(FOREVER), ...BROKEN, reason: HOLD },
+	{ name: "loops for ever", wat: FOREVER, ...EARLY, reason: CPU },
+	{ name: "loops for ever after a suspension", wat: `(call $sleep (i64.const 5)) ${FOREVER}`, ...EARLY, reason: CPU },
+	{ name: "loops for ever after the head", wat: begun(FOREVER), ...BROKEN, reason: CPU },
 	{
 		name: "loops for ever in host calls",
 		wat: "(loop $again (call $input.drop (call $head-of-nothing)) (br $again))",
@@ -162,7 +162,7 @@ const GUESTS: readonly BadGuest[] = [
 		name: "loops for ever in host calls that succeed",
 		wat: "(loop $again (call $pollable.drop (call $after (i64.const 0))) (br $again))",
 		...EARLY,
-		reason: HOLD,
+		reason: CPU,
 	},
 	{ name: "recurses for ever", wat: "(call $deeper)", ...EARLY, reason: /^call stack exhausted$/ },
 	{
@@ -194,7 +194,7 @@ const EXTRA = `
 	(func $head-of-nothing (result i32) (i32.const 99))
 `;
 
-const LIMITS: Partial<ServerLimits & TriggerLimits> = { wall: 700, hold: 300, handles: 5_000 };
+const LIMITS: Limits & Partial<TriggerLimits> = { wall: 700, cpu: 300, handles: 5_000 };
 
 suite("guests that misbehave", () => {
 	let running: RunningServer;

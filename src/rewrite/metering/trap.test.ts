@@ -43,7 +43,7 @@ async function meter(text: string, imports: Record<string, Record<string, unknow
 	});
 	const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
 		...imports,
-		[owned.module]: { ...Object.fromEntries(memories), [owned.flag]: flag },
+		[owned.module]: { ...Object.fromEntries(memories), [owned.flag ?? ""]: flag },
 	});
 	return { exports, flag: new Uint8Array(flag.buffer, 0, 4) };
 }

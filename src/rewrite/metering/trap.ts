@@ -13,20 +13,11 @@ import {
 	type Module,
 	type ModuleCustom,
 } from "../../wasm/mod.ts";
+import type { EngineImports } from "../rewritten.ts";
 import type { Survey } from "../survey.ts";
 import { findEntries } from "./call-graph.ts";
 import { type Check, encodeCheck } from "./check.ts";
 import { moveLabels } from "./labels.ts";
-
-/** What a metered module imports besides what the guest asked for. Functions are not among it. */
-export interface EngineImports {
-	/** The module name: one from which the guest itself imports nothing. */
-	readonly module: string;
-	/** The names of the guest's own memories, which it no longer defines, and what they are to be. */
-	readonly memories: readonly { readonly name: string; readonly type: MemoryTypeSyntax }[];
-	/** The name of the memory with the flag. */
-	readonly flag: string;
-}
 
 const FLAG_TYPE: MemoryTypeSyntax = {
 	kind: "memory",
@@ -35,29 +26,27 @@ const FLAG_TYPE: MemoryTypeSyntax = {
 
 /**
  * Puts a check at the head of each loop, and at the entry of functions so that every cycle of calls passes one. The flag's memory is
- * the last of the imported ones; for that the guest's own memories become imports before it, and keep their indices.
+ * the last of the imported ones: the module defines none, for `lift` has made imports of them.
+ * @param owned what it already imports of the engine
  * @returns `undefined` for a module that cannot run for ever by itself
  */
 export function meterTrap(
 	module: Module,
 	survey: Survey,
-): { readonly module: Module; readonly imports: EngineImports } | undefined {
+	owned?: EngineImports,
+): { readonly module: Module; readonly imports: EngineImports & { readonly flag: string } } | undefined {
 	const entries = findEntries(module, survey);
 	if (survey.loops.length === 0 && !entries.includes(1)) return undefined;
 	const imported = countImports(module);
-	const imports = engineImports(module);
+	const imports = engineImports(module, owned);
 	const check = encodeCheck(imported.memory + module.memories.length);
 	const old = hintsOf(module);
 	const inserted = insertChecks(module, survey, entries, check, imported.func, old.hints);
-	const added: ImportSyntax[] = [
-		...imports.memories.map(({ name, type }) => ({ module: imports.module, name, type })),
-		{ module: imports.module, name: imports.flag, type: FLAG_TYPE },
-	];
+	const added: ImportSyntax[] = [{ module: imports.module, name: imports.flag, type: FLAG_TYPE }];
 	return {
 		module: {
 			...module,
 			imports: [...module.imports, ...added],
-			memories: [],
 			code: inserted.code,
 			customs: rewriteCustoms(module, survey, entries, inserted.hints, old.section),
 		},
@@ -65,15 +54,12 @@ export function meterTrap(
 	};
 }
 
-function engineImports(module: Module): EngineImports {
+function engineImports(module: Module, owned: EngineImports | undefined): EngineImports & { readonly flag: string } {
+	if (owned !== undefined) return { ...owned, flag: "flag" };
 	const taken = new Set(module.imports.map((item) => item.module));
 	let name = "skerry";
 	while (taken.has(name)) name += "'";
-	return {
-		module: name,
-		memories: module.memories.map((type, i) => ({ name: `memory:${i}`, type })),
-		flag: "flag",
-	};
+	return { module: name, memories: [], flag: "flag" };
 }
 
 interface Hinted {

@@ -1,6 +1,6 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
 import type { TLSSocket } from "node:tls";
-import { SkerryError } from "../../fault/mod.ts";
+import { LimitExceeded, SkerryError } from "../../fault/mod.ts";
 import { DiscardingSink, IncomingMessageSource, OutgoingMessageSink } from "../../sys/mod.ts";
 import {
 	createIncomingRequest,
@@ -99,7 +99,8 @@ export class RequestExchange {
 			this.#guest = guest;
 		} catch (error) {
 			const guestFailed = error instanceof SkerryError && error.code.startsWith("guest/");
-			this.#fail(guestFailed ? 500 : 503, guestFailed ? "failed" : "refused", describe(error), error);
+			if (guestFailed) this.#failGuest(error);
+			else this.#fail(503, "refused", describe(error), error);
 			this.#endGuest(error);
 			return;
 		}
@@ -132,9 +133,14 @@ export class RequestExchange {
 			}
 			this.#endGuest(undefined);
 		} catch (error) {
-			this.#fail(500, "failed", describe(error), error);
+			this.#failGuest(error);
 			this.#endGuest(error);
 		}
+	}
+
+	#failGuest(error: unknown): void {
+		if (error instanceof LimitExceeded && error.limit === "wall") this.#fail(504, "timed-out", error.message, error);
+		else this.#fail(500, "failed", describe(error), error);
 	}
 
 	#respond(guest: GuestHandler, result: Result<OutgoingResponse, ErrorCode>): void {

@@ -1,0 +1,74 @@
+/**
+ * JavaScript made for each type of function: lifting and lowering written out, with nothing left to decide in a call but what the
+ * values decide. `null` from these functions means that the interpreter serves.
+ */
+import { Context } from "../context.ts";
+import { HostComponentFunction } from "../host-function.ts";
+import type { InterpretedLift, Lift } from "../interpret-lift.ts";
+import type { InterpretedLower, Lower } from "../interpret-lower.ts";
+import type { ComponentFunction, ComponentInstance, CoreFunction } from "../store.ts";
+import { compile, useKey } from "./compile.ts";
+import { writeLift } from "./lift-function.ts";
+import { type Callee, writeLower } from "./lower-function.ts";
+import { loadStringOf, storeStringOf } from "./text.ts";
+
+/** A call of a lifted function by the host; arguments that do not have their types are left to `interpret`. */
+export function generateLift(
+	lift: Lift,
+	interpret: () => InterpretedLift,
+): ((args: readonly unknown[]) => unknown) | null {
+	const { type, core, options, instance } = lift;
+	const code = compile(type, useKey("lift host", options), (out) => writeLift(out, type, "host"), false);
+	if (code === null) return null;
+	const entered = instance.enteredFrom(null);
+	const names = { ...bindings(lift, false), core, postReturn: options.postReturn, entered, interpret };
+	return code.bind(names, code.resources) as (args: readonly unknown[]) => unknown;
+}
+
+/** A call of a lifted function by another guest, which enters `entered`; its values are carried. */
+export function generateNestedLift(
+	lift: Lift,
+): ((entered: readonly ComponentInstance[] | null, args: readonly unknown[]) => unknown) | null {
+	const { type, nested, options } = lift;
+	const code = compile(type, useKey("lift guest", options), (out) => writeLift(out, type, "guest"), false);
+	if (code === null) return null;
+	const names = { ...bindings(lift, true), core: nested, postReturn: options.postReturn };
+	return code.bind(names, code.resources) as ReturnType<typeof generateNestedLift>;
+}
+
+/**
+ * A lowered function; a host's result that does not have its type is left to `interpret`.
+ * @param known only where there is code for its type already
+ */
+export function generateLower(lower: Lower, interpret: () => InterpretedLower, known: boolean): CoreFunction | null {
+	const { type, callee, guest, options } = lower;
+	const kind = guest === null ? calleeKind(callee) : "guest";
+	const code = compile(type, useKey(`lower ${kind}`, options), (out) => writeLower(out, type, kind), known);
+	if (code === null) return null;
+	const fn = callee instanceof HostComponentFunction ? callee.fn : null;
+	const names = {
+		...bindings(lower, guest !== null),
+		fn,
+		callee: guest ?? callee,
+		entered: guest?.entered ?? null,
+		interpret,
+	};
+	return code.bind(names, code.resources) as CoreFunction;
+}
+
+function calleeKind(callee: ComponentFunction): Callee {
+	if (!(callee instanceof HostComponentFunction)) return "other";
+	return callee.store === null ? "plain" : "context";
+}
+
+function bindings({ options, instance }: Lift | Lower, carried: boolean): Readonly<Record<string, unknown>> {
+	const cx = new Context(options, instance, carried);
+	return {
+		instance,
+		store: instance.store,
+		cx,
+		memory: cx.memory,
+		loadString: loadStringOf(options.encoding, carried),
+		storeString: storeStringOf(options.encoding, carried),
+	};
+}

@@ -1,0 +1,194 @@
+/**
+ * Strings between JavaScript and memory, as generated code does it: what `string-load.ts` and `string-store.ts` do, with the same calls
+ * of realloc, by the fastest way for each length. Short strings are looped over; long ones go through Node's native functions on
+ * buffers, which need neither a view of their own nor an object for the result. Without those, the interpreter's functions serve.
+ */
+import type { Context } from "../context.ts";
+import { MAX_BYTE_LENGTH } from "../context.ts";
+import type { GuestMemory } from "../memory.ts";
+import type { CanonicalOptions } from "../store.ts";
+import { loadString, UTF16_TAG } from "../string-load.ts";
+import { storeString } from "../string-store.ts";
+
+export type LoadString = (cx: Context, pointer: number, length: number) => unknown;
+/** Returns the pointer; the length, as the guest is told it, is in `cx.stored`. */
+export type StoreString = (cx: Context, text: string) => number;
+
+/** Up to this many bytes or code units, loops are faster than calls of native functions. */
+const SHORT_LOAD = 16;
+const SHORT_STORE = 24;
+
+const encoder = new TextEncoder();
+const NON_ASCII = /[\u0080-\uffff]/;
+const NON_LATIN1 = /[\u0100-\uffff]/;
+
+/** Node's, of the prototype of `Buffer`: on any `Uint8Array`, from `start` to `end` in bytes; what is written is counted in bytes. */
+interface NativeText {
+	utf8Slice(start: number, end: number): string;
+	latin1Slice(start: number, end: number): string;
+	ucs2Slice(start: number, end: number): string;
+	latin1Write(text: string, offset: number, length: number): number;
+	ucs2Write(text: string, offset: number, length: number): number;
+}
+
+interface NodeBuffer {
+	readonly prototype: Partial<NativeText>;
+	byteLength(text: string): number;
+}
+
+const buffer = (globalThis as { Buffer?: NodeBuffer }).Buffer;
+const METHODS = ["utf8Slice", "latin1Slice", "ucs2Slice", "latin1Write", "ucs2Write"] as const;
+const native = buffer !== undefined && METHODS.every((name) => typeof buffer.prototype[name] === "function");
+const text = (native ? buffer.prototype : {}) as NativeText;
+const byteLength = native ? buffer.byteLength : undefined;
+
+const LOAD: Readonly<Record<CanonicalOptions["encoding"], LoadString>> = {
+	utf8: loadUtf8,
+	utf16: loadUtf16,
+	"latin1+utf16": loadCompact,
+};
+
+const STORE: Readonly<Record<CanonicalOptions["encoding"], StoreString>> = {
+	utf8: storeUtf8,
+	utf16: storeUtf16,
+	"latin1+utf16": storeCompact,
+};
+
+/** `carried`: strings keep their encoding, for another guest. */
+export function loadStringOf(encoding: CanonicalOptions["encoding"], carried: boolean): LoadString {
+	return carried || !native ? loadString : LOAD[encoding];
+}
+
+export function storeStringOf(encoding: CanonicalOptions["encoding"], carried: boolean): StoreString {
+	return carried || !native ? storeAny : STORE[encoding];
+}
+
+function storeAny(cx: Context, value: string): number {
+	const { pointer, length } = storeString(cx, value);
+	cx.stored = length;
+	return pointer;
+}
+
+/** All that is out of the ordinary is left to `loadString`, which says what is wrong. */
+function loadUtf8(cx: Context, pointer: number, length: number): unknown {
+	const { bytes } = cx.memory;
+	const end = pointer + length;
+	if (end > bytes.length || length > MAX_BYTE_LENGTH) return loadString(cx, pointer, length);
+	if (length <= SHORT_LOAD) {
+		const ascii = shortAscii(bytes, pointer, end);
+		if (ascii !== undefined) return ascii;
+	}
+	if (!(cx.memory.buffer instanceof ArrayBuffer)) return loadString(cx, pointer, length);
+	const decoded = text.utf8Slice.call(bytes, pointer, end);
+	// What cannot be decoded becomes this character.
+	return decoded.includes("\ufffd") ? loadString(cx, pointer, length) : decoded;
+}
+
+function shortAscii(bytes: Uint8Array, pointer: number, end: number): string | undefined {
+	let ascii = "";
+	let i = pointer;
+	for (; i + 4 <= end; i += 4) {
+		const a = bytes[i]!;
+		const b = bytes[i + 1]!;
+		const c = bytes[i + 2]!;
+		const d = bytes[i + 3]!;
+		if ((a | b | c | d) >= 0x80) return undefined;
+		ascii += String.fromCharCode(a, b, c, d);
+	}
+	for (; i < end; i++) {
+		const a = bytes[i]!;
+		if (a >= 0x80) return undefined;
+		ascii += String.fromCharCode(a);
+	}
+	return ascii;
+}
+
+function loadUtf16(cx: Context, pointer: number, length: number): unknown {
+	const { bytes, buffer } = cx.memory;
+	const size = length * 2;
+	const end = pointer + size;
+	if ((pointer & 1) !== 0 || end > bytes.length || size > MAX_BYTE_LENGTH || !(buffer instanceof ArrayBuffer)) {
+		return loadString(cx, pointer, length);
+	}
+	const decoded = text.ucs2Slice.call(bytes, pointer, end);
+	return decoded.isWellFormed() ? decoded : loadString(cx, pointer, length);
+}
+
+function loadCompact(cx: Context, pointer: number, length: number): unknown {
+	const { bytes, buffer } = cx.memory;
+	const end = pointer + length;
+	if (length >= UTF16_TAG || (pointer & 1) !== 0 || end > bytes.length || !(buffer instanceof ArrayBuffer)) {
+		return loadString(cx, pointer, length);
+	}
+	if (length > MAX_BYTE_LENGTH) return loadString(cx, pointer, length);
+	return text.latin1Slice.call(bytes, pointer, end);
+}
+
+/** `store_string_to_utf8` */
+function storeUtf8(cx: Context, value: string): number {
+	const units = value.length;
+	const pointer = cx.realloc(0, 0, 1, units);
+	const { bytes } = cx.memory;
+	if (units <= SHORT_STORE) {
+		for (let i = 0; i < units; i++) {
+			const unit = value.charCodeAt(i);
+			if (unit >= 0x80) return growUtf8(cx, value, pointer, i);
+			bytes[pointer + i] = unit;
+		}
+	} else if (byteLength!(value) === units) {
+		text.latin1Write.call(bytes, value, pointer, units);
+	} else {
+		const ascii = value.search(NON_ASCII);
+		if (ascii > 0) text.latin1Write.call(bytes, value.slice(0, ascii), pointer, ascii);
+		return growUtf8(cx, value, pointer, ascii);
+	}
+	cx.stored = units;
+	return pointer;
+}
+
+/** The first `ascii` units are written; the next one is not ASCII: room for the worst, then no more than it takes. */
+function growUtf8(cx: Context, value: string, first: number, ascii: number): number {
+	const units = value.length;
+	const worst = units * 3;
+	let pointer = cx.realloc(first, units, 1, worst);
+	const target = cx.memory.bytes.subarray(pointer + ascii, pointer + worst);
+	const size = ascii + encoder.encodeInto(ascii === 0 ? value : value.slice(ascii), target).written;
+	if (size < worst) pointer = cx.realloc(pointer, worst, 1, size);
+	cx.stored = size;
+	return pointer;
+}
+
+function writeUtf16(memory: GuestMemory, value: string, pointer: number): void {
+	if (value.length > SHORT_STORE) text.ucs2Write.call(memory.bytes, value, pointer, value.length * 2);
+	else for (let i = 0; i < value.length; i++) memory.view.setUint16(pointer + 2 * i, value.charCodeAt(i), true);
+}
+
+function writeLatin1({ bytes }: GuestMemory, value: string, pointer: number): void {
+	if (value.length > SHORT_STORE) text.latin1Write.call(bytes, value, pointer, value.length);
+	else for (let i = 0; i < value.length; i++) bytes[pointer + i] = value.charCodeAt(i);
+}
+
+/** `store_string_copy`: a host's strings are UTF-16. */
+function storeUtf16(cx: Context, value: string): number {
+	const pointer = cx.realloc(0, 0, 2, 2 * value.length);
+	writeUtf16(cx.memory, value, pointer);
+	cx.stored = value.length;
+	return pointer;
+}
+
+/** `store_string_to_latin1_or_utf16` */
+function storeCompact(cx: Context, value: string): number {
+	const units = value.length;
+	let pointer = cx.realloc(0, 0, 2, units);
+	const latin1 = value.search(NON_LATIN1);
+	if (latin1 < 0) {
+		writeLatin1(cx.memory, value, pointer);
+		cx.stored = units;
+		return pointer;
+	}
+	writeLatin1(cx.memory, value.slice(0, latin1), pointer);
+	pointer = cx.realloc(pointer, units, 2, 2 * units);
+	writeUtf16(cx.memory, value, pointer);
+	cx.stored = units + UTF16_TAG;
+	return pointer;
+}

@@ -1,0 +1,154 @@
+import type { FunctionType } from "../component/mod.ts";
+import { SkerryError } from "../fault/mod.ts";
+import { checkArguments } from "./check.ts";
+import { Context } from "./context.ts";
+import { FlatReader, FlatWriter } from "./flat.ts";
+import { CallScope } from "./handles.ts";
+import { layoutOf } from "./layout.ts";
+import { liftFlat } from "./lift-flat.ts";
+import { load } from "./load.ts";
+import { lowerFlatTuple } from "./lower-flat.ts";
+import { type Signature, signatureOf } from "./signature.ts";
+import {
+	type CanonicalOptions,
+	type ComponentInstance,
+	type CoreFunction,
+	type CoreValue,
+	enterInstances,
+	leaveInstances,
+} from "./store.ts";
+import { storeValue } from "./store-value.ts";
+import { trap } from "./traps.ts";
+
+/** What `canon lift` is given. */
+export interface Lift {
+	readonly type: FunctionType;
+	readonly core: CoreFunction;
+	/** In the place of `core` when another guest calls. */
+	readonly nested: CoreFunction;
+	readonly options: CanonicalOptions;
+	readonly instance: ComponentInstance;
+}
+
+/** CanonicalABI.md `canon_lift`, for a synchronous function, step by step: the oracle of what is generated, and what serves what is not. */
+export class InterpretedLift {
+	readonly instance: ComponentInstance;
+	readonly #lift: Lift;
+	readonly #signature: Signature;
+	readonly #context: Context;
+	readonly #enteredFromHost: readonly ComponentInstance[] | null;
+
+	constructor(lift: Lift) {
+		this.instance = lift.instance;
+		this.#lift = lift;
+		this.#signature = signatureOf(lift.type);
+		this.#context = new Context(lift.options, lift.instance);
+		this.#enteredFromHost = lift.instance.enteredFrom(null);
+	}
+
+	call(args: readonly unknown[]): unknown {
+		checkArguments(this.instance.store, this.#lift.type.params, args);
+		return this.callFrom(this.#enteredFromHost, args, false);
+	}
+
+	/** A call that enters `entered`. Values are carried (see `Context.carried`) when another guest calls. */
+	callFrom(entered: readonly ComponentInstance[] | null, args: readonly unknown[], carried: boolean): unknown {
+		enterInstances(entered);
+		const { store } = this.instance;
+		const { epoch } = store;
+		const scope = this.#signature.borrows ? new CallScope() : null;
+		const flat = this.#lowerArguments(args, scope, entered, carried);
+		let result: CoreValue | undefined | Promise<CoreValue | undefined>;
+		try {
+			result = carried ? this.#lift.nested(...flat) : this.#lift.core(...flat);
+			if (!(result instanceof Promise)) return this.#return(result, scope, entered, carried);
+		} catch (error) {
+			throw this.instance.store.fail(error);
+		}
+		return result
+			.then((value) => {
+				if (store.epoch !== epoch) trap("cannot enter component instance");
+				return this.#return(value, scope, entered, carried);
+			})
+			.catch((error: unknown) => {
+				// A call that ends after its sandbox did says nothing of the next use.
+				throw store.epoch === epoch ? store.fail(error) : error;
+			});
+	}
+
+	#lowerArguments(
+		args: readonly unknown[],
+		scope: CallScope | null,
+		entered: readonly ComponentInstance[] | null,
+		carried: boolean,
+	): readonly CoreValue[] {
+		const cx = this.#context;
+		cx.scope = scope;
+		cx.carried = carried;
+		cx.refresh();
+		this.instance.mayLeave = false;
+		try {
+			const flat = this.#lowerAll(args);
+			this.instance.mayLeave = true;
+			return flat;
+		} catch (error) {
+			// A host that gives one resource away twice is told so; only what the guest did ends the guest.
+			if (!(error instanceof SkerryError) || error.code !== "call/bad-value") throw this.instance.store.fail(error);
+			this.#exit(entered, undefined);
+			throw error;
+		}
+	}
+
+	#lowerAll(args: readonly unknown[]): readonly CoreValue[] {
+		const cx = this.#context;
+		const { params, paramSlots, paramsSpilled } = this.#signature;
+		if (paramsSpilled) {
+			const { size, alignment } = layoutOf(params);
+			const pointer = cx.realloc(0, 0, alignment, size);
+			storeValue(cx, params, args, pointer);
+			return [pointer];
+		}
+		const flat = new FlatWriter(paramSlots);
+		lowerFlatTuple(cx, params.elements, args, flat);
+		return flat.values;
+	}
+
+	#return(
+		value: CoreValue | undefined,
+		scope: CallScope | null,
+		entered: readonly ComponentInstance[] | null,
+		carried: boolean,
+	): unknown {
+		const { store } = this.instance;
+		if (store.disposed) trap("cannot enter component instance");
+		const result = this.#liftResult(value, carried);
+		if (scope !== null && scope.borrows > 0) trap("borrow handles still remain at the end of the call");
+		const { postReturn } = this.#lift.options;
+		if (postReturn !== null) {
+			this.instance.mayLeave = false;
+			const returned = value === undefined ? postReturn() : postReturn(value);
+			if (returned instanceof Promise) return returned.then(() => this.#exit(entered, result));
+		}
+		return this.#exit(entered, result);
+	}
+
+	#liftResult(value: CoreValue | undefined, carried: boolean): unknown {
+		const cx = this.#context;
+		const { result, resultSlots, resultSpilled } = this.#signature;
+		if (result === null) return undefined;
+		cx.carried = carried;
+		cx.refresh();
+		const flat = new FlatReader([value!], resultSpilled ? ["i32"] : resultSlots);
+		if (!resultSpilled) return liftFlat(cx, result, flat);
+		const { size, alignment } = layoutOf(result);
+		const pointer = flat.i32();
+		cx.checkRange(pointer, size, alignment, "pointer out of bounds of memory");
+		return load(cx, result, pointer);
+	}
+
+	#exit(entered: readonly ComponentInstance[] | null, result: unknown): unknown {
+		this.instance.mayLeave = true;
+		leaveInstances(entered);
+		return result;
+	}
+}

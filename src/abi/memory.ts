@@ -1,0 +1,52 @@
+import type { LinearMemory } from "./store.ts";
+
+const NOTHING = new ArrayBuffer(0);
+const memories = new WeakMap<LinearMemory, GuestMemory>();
+
+/**
+ * A guest's linear memory as lifting and lowering use it, and the only way in which they do: the views cover what logically belongs
+ * to the guest and not one byte more. They are right from `refresh` until the guest runs again.
+ */
+export class GuestMemory {
+	/** The guest's bytes; the length is the memory's logical length. */
+	bytes: Uint8Array = new Uint8Array(NOTHING);
+	view: DataView = new DataView(NOTHING);
+	/** What lies under the views, from its beginning: not to be viewed beyond `bytes.length`. */
+	buffer: ArrayBufferLike = NOTHING;
+	readonly #source: LinearMemory | null;
+	/** A buffer that is shared stays what it is when its memory grows; another is detached then, and its views are empty. */
+	#detaches = true;
+
+	constructor(source: LinearMemory | null) {
+		this.#source = source;
+	}
+
+	/** The one of `source`, shared by all functions that use it. */
+	static of(source: LinearMemory | null): GuestMemory {
+		if (source === null) return new GuestMemory(null);
+		let memory = memories.get(source);
+		if (memory === undefined) memories.set(source, (memory = new GuestMemory(source)));
+		return memory;
+	}
+
+	/** To be called whenever the guest may have run. Asking V8 for the buffer costs more than all else here, so that it is not asked. */
+	refresh(): void {
+		const { length } = this.bytes;
+		if (length !== 0 && this.#detaches) {
+			const logical = this.#source?.byteLength;
+			if (logical === undefined || logical === length) return;
+		}
+		this.#renew();
+	}
+
+	#renew(): void {
+		if (this.#source === null) return;
+		const { buffer } = this.#source;
+		const length = Math.min(this.#source.byteLength ?? buffer.byteLength, buffer.byteLength);
+		if (buffer === this.buffer && length === this.bytes.length) return;
+		this.buffer = buffer;
+		this.bytes = new Uint8Array(buffer, 0, length);
+		this.view = new DataView(buffer, 0, length);
+		this.#detaches = buffer instanceof ArrayBuffer;
+	}
+}

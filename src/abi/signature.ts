@@ -1,0 +1,89 @@
+import {
+	flattenFunctionType,
+	flattenType,
+	type FlatType,
+	type FunctionType,
+	MAX_FLAT_PARAMS,
+	MAX_FLAT_RESULTS,
+	type ValueType,
+} from "../component/mod.ts";
+import { SkerryError } from "../fault/mod.ts";
+
+/** What is derived from a function type once and used in every call. */
+export interface Signature {
+	readonly params: ValueType & { kind: "tuple" };
+	readonly result: ValueType | null;
+	/** Slots of the parameters; they are in memory when `paramsSpilled`. */
+	readonly paramSlots: readonly FlatType[];
+	readonly paramsSpilled: boolean;
+	readonly resultSlots: readonly FlatType[];
+	readonly resultSpilled: boolean;
+	/** Results never hold borrows: validation refuses that. */
+	readonly borrows: boolean;
+}
+
+const signatures = new WeakMap<FunctionType, Signature>();
+
+export function signatureOf(type: FunctionType): Signature {
+	let signature = signatures.get(type);
+	if (signature === undefined) signatures.set(type, (signature = toSignature(type)));
+	return signature;
+}
+
+function toSignature(type: FunctionType): Signature {
+	const elements = type.params.map((param) => param.type);
+	const gated = findUnsupported(type);
+	if (gated !== null) {
+		throw new SkerryError("link/unsupported", `Cannot link a function: ${gated} are not supported yet`);
+	}
+	const resultSlots = type.result === null ? [] : flattenType(type.result);
+	return {
+		params: { kind: "tuple", elements },
+		result: type.result,
+		paramSlots: flattenFunctionType(type, "lift").params as FlatType[],
+		paramsSpilled: elements.reduce((count, element) => count + flattenType(element).length, 0) > MAX_FLAT_PARAMS,
+		resultSlots,
+		resultSpilled: resultSlots.length > MAX_FLAT_RESULTS,
+		borrows: elements.some((element) => contains(element, "borrow")),
+	};
+}
+
+/** The types directly inside of `type`. */
+function parts(type: ValueType): readonly ValueType[] {
+	switch (type.kind) {
+		case "list":
+		case "option":
+			return [type.element];
+		case "map":
+			return [type.key, type.value];
+		case "tuple":
+			return type.elements;
+		case "record":
+			return type.fields.map((field) => field.type);
+		case "variant":
+			return type.cases.map((c) => c.type).filter((payload) => payload !== null);
+		case "result":
+			return [type.ok, type.err].filter((payload) => payload !== null);
+		default:
+			return [];
+	}
+}
+
+function contains(type: ValueType, kind: ValueType["kind"]): boolean {
+	return type.kind === kind || parts(type).some((part) => contains(part, kind));
+}
+
+/** What keeps a function from being lifted or lowered here, in the plural; `null` when nothing does. */
+export function findUnsupported(type: FunctionType): string | null {
+	if (type.async) return "async functions";
+	const types = type.params.map((param) => param.type);
+	if (type.result !== null) types.push(type.result);
+	return types.map(findGated).find((found) => found !== null) ?? null;
+}
+
+function findGated(type: ValueType): string | null {
+	for (const kind of ["stream", "future", "error-context"] as const) {
+		if (contains(type, kind)) return `${kind} values`;
+	}
+	return null;
+}

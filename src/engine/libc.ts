@@ -1,0 +1,53 @@
+/** The few functions of libc that own a memory's pages, through `node:ffi`. */
+
+/** An address. */
+export type Pointer = bigint;
+
+export interface LibC {
+	memfd_create(name: Pointer, flags: number): number;
+	pwrite(fd: number, bytes: Pointer, length: bigint, offset: bigint): bigint;
+	ftruncate(fd: number, length: bigint): number;
+	mmap(at: Pointer, length: bigint, protection: number, flags: number, fd: number, offset: bigint): Pointer;
+	mprotect(at: Pointer, length: bigint, protection: number): number;
+	madvise(at: Pointer, length: bigint, advice: number): number;
+	open(path: Pointer, flags: number): number;
+	close(fd: number): number;
+	ioctl(fd: number, request: bigint, argument: Pointer): number;
+	syscall(number: bigint, argument: bigint): bigint;
+	getpagesize(): number;
+}
+
+export interface Ffi {
+	dlopen(path: null, functions: Record<string, { arguments: string[]; return: string }>): { functions: unknown };
+	getRawPointer(of: ArrayBufferLike | ArrayBufferView): Pointer;
+}
+
+export const MFD_CLOEXEC = 1;
+export const O_CLOEXEC = 0o2000000;
+export const PROT_NONE = 0;
+export const PROT_READ_WRITE = 3;
+export const MAP_PRIVATE_FIXED: number = 0x02 | 0x10;
+export const MADV_DONTNEED = 4;
+
+const SIGNATURES: Readonly<Record<keyof LibC, { arguments: string[]; return: string }>> = {
+	memfd_create: { arguments: ["pointer", "u32"], return: "i32" },
+	pwrite: { arguments: ["i32", "pointer", "u64", "i64"], return: "i64" },
+	ftruncate: { arguments: ["i32", "i64"], return: "i32" },
+	mmap: { arguments: ["pointer", "u64", "i32", "i32", "i32", "i64"], return: "pointer" },
+	mprotect: { arguments: ["pointer", "u64", "i32"], return: "i32" },
+	madvise: { arguments: ["pointer", "u64", "i32"], return: "i32" },
+	open: { arguments: ["pointer", "i32"], return: "i32" },
+	close: { arguments: ["i32"], return: "i32" },
+	ioctl: { arguments: ["i32", "u64", "pointer"], return: "i32" },
+	syscall: { arguments: ["i64", "i64"], return: "i64" },
+	getpagesize: { arguments: [], return: "i32" },
+};
+
+export function openLibC(ffi: Ffi): LibC {
+	return ffi.dlopen(null, SIGNATURES).functions as LibC;
+}
+
+/** As C wants it, to be kept alive during the call. */
+export function cString(text: string): Uint8Array {
+	return new TextEncoder().encode(`${text}\0`);
+}

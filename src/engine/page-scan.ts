@@ -1,0 +1,170 @@
+/**
+ * Which pages of a memory were written: one `PAGEMAP_SCAN` (Linux 6.7) lists exactly those that are no longer the image's.
+ * @see https://docs.kernel.org/admin-guide/mm/pagemap.html
+ */
+import { cString, type Ffi, type LibC, O_CLOEXEC, type Pointer } from "./libc.ts";
+
+/** `_IOWR('f', 16, struct pm_scan_arg)`; the structure has 12 words of 64 bits. */
+const PAGEMAP_SCAN = 0xc060_6610n;
+const SCAN = {
+	size: 0,
+	flags: 1,
+	start: 2,
+	end: 3,
+	walkEnd: 4,
+	vec: 5,
+	vecLength: 6,
+	maxPages: 7,
+	inverted: 8,
+	mask: 9,
+	anyOf: 10,
+	wanted: 11,
+} as const;
+const SCAN_WORDS = 12;
+const PAGE_IS_WRITTEN = 1n << 1n;
+const PAGE_IS_FILE = 1n << 2n;
+const PAGE_IS_PRESENT = 1n << 3n;
+const PAGE_IS_SWAPPED = 1n << 4n;
+
+/** Regions that one scan reports, three words each: start, end, categories. */
+const REGIONS = 128;
+const REGION_WORDS = 3;
+
+/**
+ * `_IOWR(0xAA, 0x3F, struct uffdio_api)`, `_IOWR(0xAA, 0x00, struct uffdio_register)`, `_IOWR(0xAA, 0x06, struct uffdio_writeprotect)`
+ * @see https://docs.kernel.org/admin-guide/mm/userfaultfd.html
+ */
+const UFFDIO_API = 0xc018_aa3fn;
+const UFFDIO_REGISTER = 0xc020_aa00n;
+const UFFDIO_WRITEPROTECT = 0xc018_aa06n;
+const UFFD_API = 0xaan;
+/** Write-protection of memory that is a file's; of pages that are not there yet; taken off by the kernel itself at the first write. */
+const UFFD_FEATURES: bigint = (1n << 12n) | (1n << 13n) | (1n << 15n);
+const UFFD_MODE_WP = 1n << 1n;
+const UFFD_WRITE_PROTECT = 1n;
+/** Needs no privilege: nobody handles faults, so none of the kernel's can be held up. */
+const UFFD_USER_MODE_ONLY = 1n;
+/** The number of the system call `userfaultfd` by `process.arch`. */
+const USERFAULTFD: Readonly<Record<string, bigint>> = { x64: 323n, arm64: 282n, riscv64: 282n };
+
+/** The pages of one memory. */
+export interface PageScan {
+	/**
+	 * Calls back for each run of pages that were written since the image was mapped, in ascending order, offsets in bytes.
+	 * @returns false when the system did not say
+	 */
+	each(found: (from: number, to: number) => void): boolean;
+	/** To be called when pages have been given back: they are the image's again. */
+	forget(): void;
+}
+
+/** Finds written pages; one for the process. */
+export class PageScanner {
+	readonly #ffi: Ffi;
+	readonly #libc: LibC;
+	readonly #pagemap: number;
+	readonly #userfault: number;
+	/** Low and high halves of each word: addresses as numbers, without a bigint each. */
+	readonly #regions = new Uint32Array(REGIONS * REGION_WORDS * 2);
+
+	/**
+	 * @param arch `process.arch`
+	 * @param protect whether the kernel is to mark pages at their first write where it can
+	 */
+	constructor(ffi: Ffi, libc: LibC, arch: string, protect: boolean) {
+		this.#ffi = ffi;
+		this.#libc = libc;
+		const path = cString("/proc/self/pagemap");
+		this.#pagemap = libc.open(ffi.getRawPointer(path), O_CLOEXEC);
+		if (this.#pagemap < 0) throw new Error("/proc/self/pagemap cannot be opened");
+		this.#userfault = protect ? this.#openUserfault(USERFAULTFD[arch]) : -1;
+	}
+
+	/**
+	 * Whether the kernel marks pages at their first write. Then a scan looks at the page table only (4 ns a page; else 13 for each page
+	 * that is there, for what it belongs to), and neighbours of a page that is read are not mapped with it.
+	 */
+	get protects(): boolean {
+		return this.#userfault >= 0;
+	}
+
+	close(): void {
+		this.#libc.close(this.#pagemap);
+		if (this.#userfault >= 0) this.#libc.close(this.#userfault);
+	}
+
+	#openUserfault(number: bigint | undefined): number {
+		if (number === undefined) return -1;
+		const fd = Number(this.#libc.syscall(number, UFFD_USER_MODE_ONLY | BigInt(O_CLOEXEC)));
+		if (fd < 0) return -1;
+		const api = BigUint64Array.of(UFFD_API, UFFD_FEATURES, 0n);
+		if (this.#libc.ioctl(fd, UFFDIO_API, this.#ffi.getRawPointer(api)) === 0) return fd;
+		this.#libc.close(fd);
+		return -1;
+	}
+
+	/** @param base of a private mapping of an image, in which nothing is written yet */
+	scan(base: Pointer, length: number): PageScan {
+		const size = BigInt(length);
+		const protect = this.protects && this.#register(base, size) ? () => this.#protect(base, size) : undefined;
+		const written = protect?.() ?? false;
+		// All that a scan asks for, once for each memory: a reset makes no object.
+		const words = new BigUint64Array(SCAN_WORDS);
+		words[SCAN.size] = BigInt(words.byteLength);
+		words[SCAN.start] = base;
+		words[SCAN.end] = base + size;
+		words[SCAN.vec] = this.#ffi.getRawPointer(this.#regions);
+		words[SCAN.vecLength] = BigInt(REGIONS);
+		words[SCAN.inverted] = written ? 0n : PAGE_IS_FILE;
+		words[SCAN.mask] = written ? PAGE_IS_WRITTEN : PAGE_IS_FILE;
+		words[SCAN.anyOf] = written ? 0n : PAGE_IS_PRESENT | PAGE_IS_SWAPPED;
+		// Asked for alone, what was written is found on the kernel's quick path.
+		words[SCAN.wanted] = written ? PAGE_IS_WRITTEN : PAGE_IS_PRESENT;
+		const argument = this.#ffi.getRawPointer(words);
+		// User addresses have 47 bits: exact as numbers.
+		const origin = Number(base);
+		return {
+			each: (found) => this.#each(words, argument, origin, base, found),
+			forget: () => void (written && protect?.()),
+		};
+	}
+
+	#register(base: Pointer, length: bigint): boolean {
+		const words = BigUint64Array.of(base, length, UFFD_MODE_WP, 0n);
+		return this.#libc.ioctl(this.#userfault, UFFDIO_REGISTER, this.#ffi.getRawPointer(words)) === 0;
+	}
+
+	/** A page that this fails to mark counts as written: slower, never wrong. */
+	#protect(base: Pointer, length: bigint): boolean {
+		const words = BigUint64Array.of(base, length, UFFD_WRITE_PROTECT);
+		return this.#libc.ioctl(this.#userfault, UFFDIO_WRITEPROTECT, this.#ffi.getRawPointer(words)) === 0;
+	}
+
+	#each(
+		words: BigUint64Array,
+		argument: Pointer,
+		origin: number,
+		base: Pointer,
+		found: (from: number, to: number) => void,
+	): boolean {
+		const regions = this.#regions;
+		for (;;) {
+			const count = this.#libc.ioctl(this.#pagemap, PAGEMAP_SCAN, argument);
+			if (count < 0) return false;
+			for (let i = 0; i < count; i++) {
+				const word = i * REGION_WORDS * 2;
+				found(address(regions, word) - origin, address(regions, word + 2) - origin);
+			}
+			// With room to spare, it went to the end.
+			if (count < REGIONS) break;
+			words[SCAN.start] = words[SCAN.walkEnd] as bigint;
+			if (words[SCAN.start] === words[SCAN.end]) break;
+		}
+		if (words[SCAN.start] !== base) words[SCAN.start] = base;
+		return true;
+	}
+}
+
+function address(words: Uint32Array, at: number): number {
+	return (words[at + 1] as number) * 0x1_0000_0000 + (words[at] as number);
+}

@@ -1,0 +1,291 @@
+import { Writer } from "../bytes/mod.ts";
+import type { Account } from "./account.ts";
+import { type InterruptFlag, interruptFlag } from "./flag.ts";
+import { webAssembly, type WasmExtern } from "./v8.ts";
+
+/** Milliseconds that a guest may hold the thread at a stretch when it can give it to others: some of these make a delay that one notices. */
+const SLICE = 4;
+/** A day, in milliseconds: what is set for later is not set at all, as the flag counts no further. */
+const LONGEST = 86_400_000;
+
+/** What `poll` answers, and `pause` but for the last. */
+const GO_ON = 0;
+const TRAP = 1;
+const PAUSE = 2;
+
+/** In place of a ticket: the guest is to end. */
+export const ENDED = -1;
+const TICKET_MASK = 0x3fff_ffff;
+
+/** Node's timers keep the process alive, or not; a browser's are numbers. */
+interface Timer {
+	ref?(): unknown;
+	unref?(): unknown;
+}
+
+const clock: () => number = performance.now.bind(performance);
+
+/** Of the event loop's next turn; where there is no `setImmediate`, some turn. */
+const later: (run: () => void) => void =
+	typeof setImmediate === "function" ? (run) => void setImmediate(run) : (run) => void setTimeout(run, 0);
+
+/**
+ * Who holds this thread, for how long, and who is next. Told by the gates whenever guest code begins or ends to hold the thread;
+ * asked by guests that found the flag raised or their fuel used up.
+ */
+export class Schedule {
+	readonly #flag: InterruptFlag;
+	#current: Account | undefined;
+	/** Whether the stack of the guest that runs can be suspended: the host called it as `promising`, and nothing of the host is above that. */
+	#suspendable = false;
+	/** When the guest that runs has had its slice. */
+	#sliceEnd = 0;
+	/** Guests that have had theirs, the one that waits longest first. They say whether they are still there to run. */
+	readonly #paused: (() => boolean)[] = [];
+	/** Guests that are about to run again. */
+	readonly #tickets = new Map<number, Account>();
+	#nextTicket = 0;
+	/** Guests that wait for the host, any of which may come to its wall limit there. */
+	readonly #waiting = new Set<Account>();
+	#timer: Timer | undefined;
+	#timerEnd = Infinity;
+
+	constructor(flag: InterruptFlag) {
+		this.#flag = flag;
+	}
+
+	/** Whose guest holds the thread: to be handed to `leave` by who enters another. */
+	get current(): Account | undefined {
+		return this.#current;
+	}
+
+	get suspendable(): boolean {
+		return this.#suspendable;
+	}
+
+	/** A guest is about to run. Costs nothing where one of the same account runs already. */
+	enter(account: Account, suspendable: boolean): void {
+		this.#suspendable = suspendable;
+		if (this.#current !== account) this.#switch(account);
+	}
+
+	/** The guest has returned, or was suspended; who had called it is as it was. */
+	leave(outer: Account | undefined, suspendable: boolean): void {
+		this.#suspendable = suspendable;
+		if (this.#current !== outer) this.#switch(outer);
+	}
+
+	/** A guest that was resumed has come to its end. Others may have run since. */
+	finish(account: Account): void {
+		if (this.#current === account) this.leave(undefined, false);
+	}
+
+	#switch(to: Account | undefined): void {
+		const now = clock();
+		const from = this.#current;
+		if (from !== undefined) {
+			from.settle(now);
+			if (this.#flag.takeHit()) from.hit = true;
+			if (from.metering === "fuel") from.fuelLeft = this.#flag.fuel;
+		}
+		this.#current = to;
+		if (to === undefined) {
+			this.#flag.leave();
+			return;
+		}
+		to.enter(now);
+		if (to.metering === "fuel") this.#flag.fuel = to.fuelLeft;
+		this.#grant(to, now);
+	}
+
+	/** The guest may run for a slice, or to its deadline. Lowers the flag. */
+	#grant(account: Account, now: number): void {
+		this.#sliceEnd = now + SLICE;
+		const { deadline, metering } = account;
+		if (metering === "yield") this.#flag.enter(Math.min(deadline, this.#sliceEnd));
+		else this.#flag.enter(deadline - now > LONGEST ? Infinity : deadline);
+	}
+
+	/** Asked when a guest calls the host. Why it is to be stopped here; `undefined` when it is not. */
+	overdue(account: Account): unknown {
+		if (!this.#flag.raised) return undefined;
+		const now = clock();
+		if (this.#current === account) account.settle(now);
+		return account.overdue(now);
+	}
+
+	/** Asked when a guest has trapped in `unreachable`: why, if that was a check of its own. */
+	takeHit(account: Account): unknown {
+		const now = clock();
+		if (this.#current === account) {
+			account.settle(now);
+			if (this.#flag.takeHit()) account.hit = true;
+		}
+		if (!account.hit) return undefined;
+		account.hit = false;
+		return account.overdue(now) ?? account.nearest(now);
+	}
+
+	/** Instructions that the account's guest has used. */
+	fuelUsed(account: Account): number {
+		const left = this.#current === account && account.metering === "fuel" ? this.#flag.fuel : account.fuelLeft;
+		return account.fuelGiven - left;
+	}
+
+	/** Milliseconds that the account's guest has held the thread. */
+	cpuUsed(account: Account): number {
+		if (this.#current === account) account.settle(clock());
+		return account.cpu;
+	}
+
+	/** A guest found the flag raised, or its fuel used up. */
+	poll(): number {
+		const account = this.#current;
+		// Nobody answers for it.
+		if (account === undefined) return TRAP;
+		const now = clock();
+		const { guest, metering } = account;
+		account.settle(now);
+		const overdue = account.overdue(now);
+		if (overdue !== undefined) guest.fail(overdue);
+		else if (metering === "fuel" && this.#flag.fuel < 0) {
+			const left = account.refuel(this.#flag.fuel);
+			this.#flag.fuel = left;
+			if (left < 0) guest.fail(account.outOfFuel);
+		}
+		const sliceOver = metering !== "fuel" || now >= this.#sliceEnd;
+		if (sliceOver) this.#grant(account, now);
+		if (guest.failed) return TRAP;
+		return sliceOver && this.#suspendable ? PAUSE : GO_ON;
+	}
+
+	/** Suspends the guest that runs, which `poll` found can be. The promise is of a ticket for `resumed`. */
+	pause(): Promise<number> {
+		const account = this.#current;
+		if (account === undefined) return Promise.resolve(ENDED);
+		this.leave(undefined, false);
+		return account.guest.pause();
+	}
+
+	/**
+	 * Has a guest that was suspended run again in a turn of the event loop of its own, when it is its turn.
+	 * @param settle what it waits for; told a ticket
+	 * @param isThere whether it is still to be resumed
+	 */
+	queue(account: Account, isThere: () => boolean, settle: (ticket: number) => void): void {
+		const resume = (): boolean => {
+			if (!isThere()) return false;
+			const ticket = this.#nextTicket;
+			this.#nextTicket = (ticket + 1) & TICKET_MASK;
+			this.#tickets.set(ticket, account);
+			settle(ticket);
+			return true;
+		};
+		if (this.#paused.push(resume) === 1) later(this.#next);
+	}
+
+	/** The first that a guest does when it runs again. */
+	resumed(ticket: number): number {
+		const account = this.#tickets.get(ticket);
+		if (account === undefined) return TRAP;
+		this.#tickets.delete(ticket);
+		this.enter(account, true);
+		return account.guest.failed ? TRAP : GO_ON;
+	}
+
+	readonly #next = (): void => {
+		// One guest a turn: whatever else waits for the thread comes in between.
+		while (this.#paused.shift()?.() === false);
+		if (this.#paused.length > 0) later(this.#next);
+	};
+
+	/** The account's guest waits for the host: from now on, somebody else has to look at its wall limit. */
+	wait(account: Account): void {
+		if (account.wallEnd === Infinity) return;
+		this.#waiting.add(account);
+		if (account.wallEnd < this.#timerEnd) this.#arm(account.wallEnd);
+		else if (this.#waiting.size === 1) this.#timer?.ref?.();
+	}
+
+	/** None of the account's guests waits any more. */
+	resume(account: Account): void {
+		// A timer that nobody needs does no harm, and may be needed again soon; only the process must not stay for it.
+		if (this.#waiting.delete(account) && this.#waiting.size === 0) this.#timer?.unref?.();
+	}
+
+	#arm(end: number): void {
+		clearTimeout(this.#timer as NodeJS.Timeout | undefined);
+		this.#timerEnd = end;
+		this.#timer = setTimeout(this.#ring, Math.min(end - clock() + 1, LONGEST));
+	}
+
+	readonly #ring = (): void => {
+		this.#timerEnd = Infinity;
+		const now = clock();
+		let next = Infinity;
+		for (const account of this.#waiting) {
+			const overdue = account.overdue(now);
+			if (overdue === undefined) next = Math.min(next, account.wallEnd);
+			else {
+				this.#waiting.delete(account);
+				account.guest.fail(overdue);
+			}
+		}
+		if (next < this.#timerEnd) this.#arm(next);
+	};
+}
+
+let schedule: Schedule | undefined;
+
+/** The schedule of this thread. */
+export function threadSchedule(): Schedule {
+	return (schedule ??= new Schedule(interruptFlag()));
+}
+
+let functions: Readonly<Record<"poll" | "pause", WasmExtern>> | undefined;
+
+/** `poll` and `pause` of the rewriter's host table: functions of this thread's, for all guests on it. */
+export function scheduleFunctions(): Readonly<Record<"poll" | "pause", WasmExtern>> {
+	if (functions !== undefined) return functions;
+	const { Instance, Module, Suspending } = webAssembly();
+	const schedule = threadSchedule();
+	const { exports } = new Instance(new Module(encodeFunctions()), {
+		"": {
+			poll: () => schedule.poll(),
+			pause: new Suspending(() => schedule.pause()),
+			resumed: (ticket: number) => schedule.resumed(ticket),
+		},
+	});
+	return (functions = { poll: exports["poll"], pause: exports["pause"] });
+}
+
+/**
+ * Tables take nothing but functions of WebAssembly, and JavaScript does not learn when a guest runs again:
+ *   (func (export "poll") (result i32) (call $poll))
+ *   (func (export "pause") (result i32) (call $resumed (call $pause)))
+ */
+function encodeFunctions(): Uint8Array {
+	const [ask, tell] = [0, 1];
+	const [poll, pause, resumed, ownPoll, ownPause] = [0, 1, 2, 3, 4];
+	const call = (to: Writer, fn: number): Writer => to.u8(0x10).u32(fn);
+	const body = (...calls: number[]): Uint8Array => {
+		const code = new Writer().u32(0);
+		for (const fn of calls) call(code, fn);
+		return code.u8(0x0b).finish();
+	};
+	const types = new Writer().u32(2);
+	types.u8(0x60).u32(0).u32(1).u8(0x7f);
+	types.u8(0x60).u32(1).u8(0x7f).u32(1).u8(0x7f);
+	const imports = new Writer().u32(3);
+	imports.name("").name("poll").u8(0x00).u32(ask);
+	imports.name("").name("pause").u8(0x00).u32(ask);
+	imports.name("").name("resumed").u8(0x00).u32(tell);
+	return new Writer()
+		.raw(Uint8Array.of(0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00))
+		.section(1, types)
+		.section(2, imports)
+		.section(3, new Writer().u32(2).u32(ask).u32(ask))
+		.section(7, new Writer().u32(2).name("poll").u8(0x00).u32(ownPoll).name("pause").u8(0x00).u32(ownPause))
+		.section(10, new Writer().u32(2).sized(body(poll)).sized(body(pause, resumed)))
+		.finish();
+}

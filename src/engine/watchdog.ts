@@ -1,0 +1,131 @@
+/**
+ * The one thread per process that watches over all threads on which guests run. It sleeps while none does. Where there are no threads
+ * to be had (outside of Node), guests are interrupted only when they call the host.
+ */
+
+/** What a thread shares with the watchdog. */
+interface Watched {
+	/** Its flag's memory. */
+	readonly buffer: SharedArrayBuffer;
+	/** What the process's clock shows when the thread's own shows 0, in milliseconds. */
+	readonly origin: number;
+}
+
+/** How to reach the watchdog; threads that are started later find it in their environment. */
+interface Watchdog {
+	/** One word, changed to wake it. */
+	readonly bell: SharedArrayBuffer;
+	/** Threads name themselves on this channel. */
+	readonly channel: string;
+}
+
+/** The few things of `node:worker_threads` that are needed. */
+interface Threads {
+	readonly threadId: number;
+	readonly Worker: new (code: string, options: object) => { unref(): void };
+	readonly BroadcastChannel: new (name: string) => { postMessage(message: unknown): void; close(): void };
+	getEnvironmentData(key: string): unknown;
+	setEnvironmentData(key: string, value: unknown): void;
+}
+
+interface HostProcess {
+	getBuiltinModule?: (name: string) => unknown;
+	hrtime(): [number, number];
+}
+
+const KEY = "skerry:watchdog";
+
+/**
+ * Has a watchdog look after this thread.
+ * @returns wakes it; to be called when the thread's `until` is earlier than `planned`
+ */
+export function watchThread(buffer: SharedArrayBuffer): () => void {
+	const { process } = globalThis as { process?: HostProcess };
+	const threads = process?.getBuiltinModule?.("node:worker_threads") as Threads | undefined;
+	if (process === undefined || threads === undefined) return () => {};
+	const [seconds, nanoseconds] = process.hrtime();
+	const watched: Watched = { buffer, origin: seconds * 1e3 + nanoseconds / 1e6 - performance.now() };
+	// Started by this thread, or by one that this one stems from, which therefore outlives it.
+	let watchdog = threads.getEnvironmentData(KEY) as Watchdog | undefined;
+	if (watchdog === undefined) {
+		const bell = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
+		watchdog = { bell, channel: `${KEY}:${threads.threadId}:${watched.origin}` };
+		threads.setEnvironmentData(KEY, watchdog);
+		const workerData = { ...watchdog, first: watched };
+		new threads.Worker(`(${watch.toString()})()`, { eval: true, workerData, execArgv: [] }).unref();
+	} else {
+		const channel = new threads.BroadcastChannel(watchdog.channel);
+		channel.postMessage(watched);
+		channel.close();
+	}
+	const bell = new Int32Array(watchdog.bell);
+	const wake = (): void => {
+		Atomics.add(bell, 0, 1);
+		Atomics.notify(bell, 0);
+	};
+	wake();
+	return wake;
+}
+
+/**
+ * The watchdog's thread. Its text alone goes there: it uses nothing of this module, and the numbers of the words are those of `flag.ts`.
+ */
+function watch(): void {
+	interface Seen extends Watched {
+		readonly words: Int32Array;
+		entry: number;
+	}
+	const { workerData, BroadcastChannel, receiveMessageOnPort } = process.getBuiltinModule("node:worker_threads");
+	const [ENTRY, UNTIL, PLANNED] = [0, 1, 2] as const;
+	const [FLAG, FLAG_AND_HIT] = [1, 0xffff] as const;
+	/** Milliseconds between two looks while guests come and go; a raised flag is looked after as soon. */
+	const TICK = 4;
+	/** Looks in a row without a guest before it sleeps. */
+	const PATIENCE = 25;
+	const { bell: shared, channel, first } = workerData as Watchdog & { first: Watched };
+	const bell = new Int32Array(shared);
+	// Its types lack that it takes both
+	const port = new BroadcastChannel(channel) as unknown as Parameters<typeof receiveMessageOnPort>[0];
+	const threads: Seen[] = [];
+	const add = (watched: Watched): void => {
+		threads.push({ ...watched, words: new Int32Array(watched.buffer), entry: -1 });
+	};
+	add(first);
+	/** Milliseconds until the guest of a thread is to be interrupted, who is when that is over; Infinity where there is none. */
+	const look = (thread: Seen, now: number): number => {
+		const { words } = thread;
+		const entry = Atomics.load(words, ENTRY);
+		const until = Atomics.load(words, UNTIL);
+		if (entry !== thread.entry) idle = 0;
+		thread.entry = entry;
+		if (until === 0) return Infinity;
+		idle = 0;
+		const left = ((until - Math.floor((now - thread.origin) * 10)) | 0) / 10;
+		if (left > 0) return left;
+		// In the word of the guest that was looked at, or in none
+		if ((entry & FLAG_AND_HIT) === 0) Atomics.compareExchange(words, ENTRY, entry, entry | FLAG);
+		return Infinity;
+	};
+	let idle = 0;
+	for (;;) {
+		const rung = Atomics.load(bell, 0);
+		for (let met = receiveMessageOnPort(port); met !== undefined; met = receiveMessageOnPort(port)) {
+			add(met.message as Watched);
+		}
+		idle++;
+		const now = Number(process.hrtime.bigint()) / 1e6;
+		let sleep = Infinity;
+		for (const thread of threads) sleep = Math.min(sleep, look(thread, now));
+		if (sleep === Infinity && idle <= PATIENCE) sleep = TICK;
+		let missed = false;
+		for (const { words, origin } of threads) {
+			const planned = sleep === Infinity ? 0 : Math.ceil((now + sleep - origin) * 10) | 0 || 1;
+			Atomics.store(words, PLANNED, planned);
+			// Whoever came in between did not see that, and rang no bell.
+			const until = Atomics.load(words, UNTIL);
+			const entry = Atomics.load(words, ENTRY);
+			if (until !== 0 && (entry & FLAG_AND_HIT) === 0 && (planned === 0 || ((until - planned) | 0) < 0)) missed = true;
+		}
+		if (!missed) Atomics.wait(bell, 0, rung, sleep);
+	}
+}

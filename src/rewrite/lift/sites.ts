@@ -1,0 +1,271 @@
+import { SkerryError } from "../../fault/mod.ts";
+import {
+	type BranchHint,
+	type BranchHints,
+	CodeReader,
+	CodeWriter,
+	countImports,
+	type MemArg,
+	type Module,
+	OP,
+	operatorOf,
+	type ValueTypeSyntax,
+} from "../../wasm/mod.ts";
+import type { Survey } from "../survey.ts";
+import type { Additions } from "./additions.ts";
+import { type Address, accessSize, Assembler } from "./assembler.ts";
+import {
+	atomicBody,
+	atomicTypes,
+	copyBody,
+	fillBody,
+	growBody,
+	initBody,
+	segmentBody,
+	tableGrowBody,
+} from "./bodies.ts";
+
+const {
+	"memory.size": MEMORY_SIZE,
+	"memory.grow": MEMORY_GROW,
+	"memory.fill": MEMORY_FILL,
+	"memory.copy": MEMORY_COPY,
+	"memory.init": MEMORY_INIT,
+	"data.drop": DATA_DROP,
+	"elem.drop": ELEM_DROP,
+	"table.init": TABLE_INIT,
+	"table.grow": TABLE_GROW,
+	"array.new_data": ARRAY_NEW_DATA,
+	"array.init_data": ARRAY_INIT_DATA,
+	"array.new_elem": ARRAY_NEW_ELEM,
+	"array.init_elem": ARRAY_INIT_ELEM,
+	"memory.atomic.notify": FIRST_ATOMIC,
+	"atomic.fence": FENCE,
+} = OP;
+
+const number = (name: string): ValueTypeSyntax => ({ kind: "number", name });
+const numbers = (...names: readonly string[]): ValueTypeSyntax[] => names.map(number);
+
+/** Code with the instructions replaced that depend on what the engine owns, and hints where they have moved to. */
+export interface ReplacedCode {
+	/** The very same object when there was nothing to replace. */
+	readonly code: Module["code"];
+	readonly hints: BranchHints | null;
+}
+
+/** Replaces instructions; what they need is added. `hints` of the guest's code, by function; `null` for none that can be read. */
+export function replaceSites(
+	module: Module,
+	survey: Survey,
+	added: Additions,
+	hints: BranchHints | null,
+): ReplacedCode {
+	const { code } = module;
+	const firstFunction = countImports(module).func;
+	const sites = new Sites(module, survey, added);
+	const moved = new Map<number, readonly BranchHint[]>(hints ?? []);
+	const reader = new CodeReader(code);
+	let writer: CodeWriter | undefined;
+	/** Bodies up to here are written. */
+	let written = 0;
+	const copyUpTo = (out: CodeWriter, body: number): void => {
+		for (; written < body; written++) out.begin(code.starts[written] ?? 0).finishBody(code.ends[written] ?? 0);
+	};
+	for (let body = 0; body < code.starts.length; body++) {
+		if (survey.siteBodies[body] !== 1) continue;
+		const old = hints?.get(firstFunction + body);
+		const offsets = new Map(old?.map(({ offset, likely }) => [offset, likely]));
+		const kept: BranchHint[] = [];
+		let begun = false;
+		reader.enter(body);
+		const walk = (): void => {
+			while (reader.next()) {
+				const replacement = sites.replacement(reader);
+				if (replacement !== undefined) {
+					writer ??= new CodeWriter(code);
+					if (!begun) {
+						copyUpTo(writer, body);
+						writer.begin(reader.bodyStart);
+						begun = true;
+					}
+					writer.replace(reader.start, reader.end).out.raw(replacement);
+				} else if (offsets.size > 0) {
+					const at = reader.start - reader.bodyStart;
+					const likely = offsets.get(at);
+					if (likely === undefined) continue;
+					kept.push({ offset: begun && writer !== undefined ? writer.offsetOf(reader.start) : at, likely });
+				}
+			}
+		};
+		walk();
+		if (!begun || writer === undefined) continue;
+		writer.finishBody(reader.end);
+		written = body + 1;
+		if (old !== undefined) moved.set(firstFunction + body, kept);
+	}
+	if (added.functions.length > 0) writer ??= new CodeWriter(code);
+	if (writer === undefined) return { code, hints };
+	copyUpTo(writer, code.starts.length);
+	for (const { body } of added.functions) {
+		writer.begin(0).out.raw(body);
+		writer.finishBody(0);
+	}
+	return { code: writer.finish(), hints: hints === null ? null : moved };
+}
+
+class Sites {
+	readonly #module: Module;
+	readonly #survey: Survey;
+	readonly #added: Additions;
+	/** Of most sites there are many alike. */
+	readonly #known = new Map<string, Uint8Array>();
+
+	constructor(module: Module, survey: Survey, added: Additions) {
+		this.#module = module;
+		this.#survey = survey;
+		this.#added = added;
+	}
+
+	/** What stands in the place of the current instruction; `undefined` where that is the instruction itself. */
+	replacement(reader: CodeReader): Uint8Array | undefined {
+		const { op, first, second } = reader;
+		if (op >= FIRST_ATOMIC && op !== FENCE) {
+			return this.#added.isManaged(first) ? this.#atomic(reader) : undefined;
+		}
+		if (op !== MEMORY_SIZE && op !== MEMORY_GROW && op < OP["struct.new"]) return undefined;
+		const key = `${op} ${first} ${second}`;
+		const known = this.#known.get(key);
+		if (known !== undefined) return known;
+		const at = this.#plain(op, first, second);
+		if (at === undefined) return undefined;
+		const bytes = at.out.finish();
+		this.#known.set(key, bytes);
+		return bytes;
+	}
+
+	#plain(op: number, first: number, second: number): Assembler | undefined {
+		const added = this.#added;
+		const { droppedData, droppedElements } = this.#survey;
+		switch (op) {
+			case MEMORY_SIZE:
+				return added.isManaged(first) ? new Assembler().op("global.get", added.pagesOf(first)) : undefined;
+			case MEMORY_GROW: {
+				if (!added.isManaged(first)) return undefined;
+				const type = added.memoryAddress(first);
+				// Nothing here reads it, but the engine is to know that this memory can change its size
+				added.pagesOf(first);
+				return this.#call(op, first, 0, numbers(type), numbers(type), () => growBody(added, first));
+			}
+			case MEMORY_FILL: {
+				if (!added.isManaged(first)) return undefined;
+				const type = added.memoryAddress(first);
+				return this.#call(op, first, 0, numbers(type, "i32", type), [], () => fillBody(added, first));
+			}
+			case MEMORY_COPY: {
+				if (!added.isManaged(first) && !added.isManaged(second)) return undefined;
+				const target = added.memoryAddress(first);
+				const source = added.memoryAddress(second);
+				const params = numbers(target, source, target === "i64" ? source : "i32");
+				return this.#call(op, first, second, params, [], () => copyBody(added, first, second));
+			}
+			case MEMORY_INIT:
+				return this.#memoryInit(first, second);
+			case DATA_DROP:
+				return this.#isPassiveData(first) ? this.#drop("data", first) : undefined;
+			case ELEM_DROP:
+				return this.#isPassiveElement(first) ? this.#drop("elem", first) : undefined;
+			case TABLE_INIT:
+				return droppedElements.has(first) ? this.#use("elem", first, op, first, second) : undefined;
+			case ARRAY_NEW_ELEM:
+			case ARRAY_INIT_ELEM:
+				return droppedElements.has(second) ? this.#use("elem", second, op, first, second) : undefined;
+			case ARRAY_NEW_DATA:
+			case ARRAY_INIT_DATA:
+				return droppedData.has(second) ? this.#use("data", second, op, first, second) : undefined;
+			case TABLE_GROW: {
+				const type = added.tableAddress(first);
+				const params = [added.tableElement(first), number(type)];
+				return this.#call(op, first, 0, params, numbers(type), () => tableGrowBody(added, first));
+			}
+			default:
+				return undefined;
+		}
+	}
+
+	#call(
+		op: number,
+		first: number,
+		second: number,
+		params: readonly ValueTypeSyntax[],
+		results: readonly ValueTypeSyntax[],
+		write: () => Uint8Array,
+	): Assembler {
+		const name = operatorOf(op)?.name ?? "";
+		const index = this.#added.function(`${op} ${first} ${second}`, name, params, results, write);
+		return new Assembler().op("call", index);
+	}
+
+	#memoryInit(segment: number, memory: number): Assembler | undefined {
+		const added = this.#added;
+		if (!added.isManaged(memory)) {
+			const isDropped = this.#survey.droppedData.has(segment);
+			return isDropped ? this.#use("data", segment, MEMORY_INIT, segment, memory) : undefined;
+		}
+		const isPassive = this.#isPassiveData(segment);
+		const length = isPassive ? (this.#module.data[segment]?.bytes.length ?? 0) : 0;
+		const dropped = isPassive && this.#survey.droppedData.has(segment) ? added.droppedOf("data", segment) : undefined;
+		const params = numbers(added.memoryAddress(memory), "i32", "i32");
+		return this.#call(MEMORY_INIT, segment, memory, params, [], () =>
+			initBody(added, segment, memory, length, dropped),
+		);
+	}
+
+	#isPassiveData(segment: number): boolean {
+		return this.#module.data[segment]?.target === null;
+	}
+
+	#isPassiveElement(segment: number): boolean {
+		return this.#module.elements[segment]?.mode.kind === "passive";
+	}
+
+	#drop(kind: "data" | "elem", segment: number): Assembler {
+		return new Assembler().const("i32", 1).op("global.set", this.#added.droppedOf(kind, segment));
+	}
+
+	/** The instruction, of a segment that may be gone: its last two operands say where in the segment, and how much. */
+	#use(kind: "data" | "elem", segment: number, op: number, first: number, second: number): Assembler | undefined {
+		const isPassive = kind === "data" ? this.#isPassiveData(segment) : this.#isPassiveElement(segment);
+		if (!isPassive) return undefined;
+		const added = this.#added;
+		const gate = added.function(`${kind} ${segment}`, "segment", numbers("i32", "i32"), numbers("i32", "i32"), () =>
+			segmentBody(added.droppedOf(kind, segment)),
+		);
+		const at = new Assembler().op("call", gate);
+		const name = operatorOf(op)?.name;
+		return name === undefined ? undefined : at.op(name, first, second);
+	}
+
+	#atomic(reader: CodeReader): Uint8Array {
+		const added = this.#added;
+		const { op, first: memory } = reader;
+		const { align, offset } = reader.immediates()[0] as MemArg;
+		const type: Address = added.memoryAddress(memory);
+		const name = operatorOf(op)?.name ?? "";
+		// What V8 would see in the instruction itself
+		if (align !== Math.log2(accessSize(op))) throw this.#invalid(reader, `invalid alignment for ${name}`);
+		if (type === "i32" && offset > 0xffff_ffffn) throw this.#invalid(reader, "offset out of range");
+		const { params, results } = atomicTypes(added, op, memory);
+		const index = added.function(`${op} ${memory}`, name, numbers(...params), numbers(...results), () =>
+			atomicBody(added, op, memory),
+		);
+		const at = new Assembler();
+		if (type === "i32") at.op("i32.const").out.s32(Number(BigInt.asIntN(32, offset)));
+		else at.op("i64.const").out.s64(offset);
+		return at.op("call", index).out.finish();
+	}
+
+	#invalid(reader: CodeReader, what: string): SkerryError {
+		const place = { offset: this.#module.code.offset + reader.start };
+		return new SkerryError("core/invalid", `Cannot compile a core module: ${what}`, { place });
+	}
+}

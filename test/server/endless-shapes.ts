@@ -1,0 +1,76 @@
+/** Components that never end, in every shape: `f` does not return, `ok` answers 7. */
+const FIELDS: Readonly<Record<string, string>> = {
+	"a loop": `(func (export "f") (loop $l (br $l)))`,
+	"nested loops": `(func (export "f") (loop $o (block $x (loop $i (br_if $x (i32.const 1)) (br $i))) (br $o)))`,
+	"back edges of br_table": `(func (export "f") (local i32) (loop $a (loop $b
+		(local.set 0 (i32.xor (local.get 0) (i32.const 1))) (br_table $a $b (local.get 0)))))`,
+	recursion: `(func $f (param i32) (if (local.get 0) (then
+			(call $f (i32.sub (local.get 0) (i32.const 1))) (call $f (i32.sub (local.get 0) (i32.const 1))))))
+		(func (export "f") (call $f (i32.const 70)))`,
+	"mutual recursion": `(func $f (param i32) (if (local.get 0) (then
+			(call $g (i32.sub (local.get 0) (i32.const 1))) (call $g (i32.sub (local.get 0) (i32.const 1))))))
+		(func $g (param i32) (call $f (local.get 0)))
+		(func (export "f") (call $f (i32.const 70)))`,
+	"recursion through call_indirect": `(type $t (func (param i32))) (table funcref (elem $f))
+		(func $f (type $t) (if (local.get 0) (then
+			(call_indirect (type $t) (i32.sub (local.get 0) (i32.const 1)) (i32.const 0))
+			(call_indirect (type $t) (i32.sub (local.get 0) (i32.const 1)) (i32.const 0)))))
+		(func (export "f") (call $f (i32.const 70)))`,
+	return_call: `(func $f (export "f") (return_call $g)) (func $g (return_call $f))`,
+	return_call_indirect: `(table funcref (elem $f)) (func $f (export "f") (return_call_indirect (i32.const 0)))`,
+	"a loop inside of catch_all": `(func (export "f")
+		(loop $again (block $caught (try_table (catch_all $caught) (loop $l (br $l)))) (br $again)))`,
+	"a loop that throws and catches": `(tag $e) (func (export "f")
+		(loop $again (block $caught (try_table (catch_all $caught) (throw $e))) (br $again)))`,
+	"bulk operations in a loop": `(memory 16) (func (export "f")
+		(loop $l (memory.fill (i32.const 0) (i32.const 1) (i32.const 1048576)) (br $l)))`,
+	"a loop in hot code": `(func $step (param i32) (result i32) (local i32)
+			(loop $l (local.set 1 (i32.add (local.get 1) (i32.const 1))) (br_if $l (i32.lt_u (local.get 1) (local.get 0))))
+			(local.get 1))
+		(func (export "f") (local i32)
+			(loop $w (drop (call $step (i32.const 1000))) (br_if $w (i32.lt_u (local.tee 0 (i32.add (local.get 0) (i32.const 1))) (i32.const 20000))))
+			(drop (call $step (i32.const -1)))
+			(loop $l (drop (call $step (i32.const -1))) (br $l)))`,
+};
+
+const one = (fields: string): string => `(component
+	(core module $m ${fields} (func (export "ok") (result i32) (i32.const 7)))
+	(core instance $i (instantiate $m))
+	(func (export "f") (canon lift (core func $i "f")))
+	(func (export "ok") (result u32) (canon lift (core func $i "ok"))))`;
+
+/** Two modules whose functions call each other through one table. */
+const SHARED_TABLE = `(component
+	(core module $owner (table (export "t") 2 funcref))
+	(core module $first (import "" "t" (table 2 funcref))
+		(elem (i32.const 0) $f) (func $f (export "f") (return_call_indirect (i32.const 1)))
+		(func (export "ok") (result i32) (i32.const 7)))
+	(core module $second (import "" "t" (table 2 funcref))
+		(elem (i32.const 1) $g) (func $g (return_call_indirect (i32.const 0))))
+	(core instance $o (instantiate $owner))
+	(core instance $i (instantiate $first (with "" (instance $o))))
+	(core instance (instantiate $second (with "" (instance $o))))
+	(func (export "f") (canon lift (core func $i "f")))
+	(func (export "ok") (result u32) (canon lift (core func $i "ok"))))`;
+
+/** By what they do. */
+export const ENDLESS: Readonly<Record<string, string>> = {
+	...Object.fromEntries(Object.entries(FIELDS).map(([name, fields]) => [name, one(fields)])),
+	"a table that two modules share": SHARED_TABLE,
+};
+
+/** Never comes to be an instance. */
+export const ENDLESS_START = `(component
+	(core module $m (func $s (loop $l (br $l))) (start $s)) (core instance (instantiate $m)))`;
+
+/** `f` calls the host without end, whatever that does. */
+export const ENDLESS_HOST_CALLS = `(component
+	(import "act" (func $act))
+	(core func $act' (canon lower (func $act)))
+	(core module $m
+		(import "" "act" (func $act))
+		(func (export "f") (loop $l (block $c (try_table (catch_all $c) (call $act))) (br $l)))
+		(func (export "ok") (result i32) (i32.const 7)))
+	(core instance $i (instantiate $m (with "" (instance (export "act" (func $act'))))))
+	(func (export "f") (canon lift (core func $i "f")))
+	(func (export "ok") (result u32) (canon lift (core func $i "ok"))))`;

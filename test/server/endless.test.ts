@@ -1,0 +1,109 @@
+/** Every shape of code that never ends, in the sandboxes of a real pool: it is stopped, alone, and what held it is as new. */
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
+import { CompileCache } from "../../src/engine/mod.ts";
+import { LimitExceeded, type Limits } from "../../src/fault/mod.ts";
+import { type HostFunction, linkComponent, loadComponent } from "../../src/link/mod.ts";
+import { SandboxPool } from "../../src/pool/mod.ts";
+import { ENDLESS, ENDLESS_HOST_CALLS, ENDLESS_START } from "./endless-shapes.ts";
+
+const CPU = 50;
+const LIMITS: Limits = { cpu: CPU };
+const cache = new CompileCache();
+
+async function start(
+	text: string,
+	metering: "trap",
+	limits: Limits = LIMITS,
+	functions: Readonly<Record<string, HostFunction<unknown>>> = {},
+): Promise<SandboxPool> {
+	const linked = await linkComponent(loadComponent(await parse(text)), { interfaces: [], functions }, cache, {
+		metering,
+	});
+	return new SandboxPool(linked, { wasi: () => ({}), limits, app: "x" });
+}
+
+function isKilled(error: unknown, limit: string, message: string): void {
+	assert.ok(error instanceof LimitExceeded, String(error));
+	assert.deepEqual([error.limit, error.message], [limit, message]);
+}
+
+async function isStopped(pool: SandboxPool, limit: string, message: string): Promise<void> {
+	const [endless, neighbour] = [await pool.acquire(), await pool.acquire()];
+	// Both are under way in the same turn
+	const [stopped, answered] = await Promise.allSettled([endless.call(["f"], []), neighbour.call(["ok"], [])]);
+	assert.equal(stopped.status, "rejected");
+	isKilled(stopped.reason, limit, message);
+	assert.deepEqual(answered, { status: "fulfilled", value: 7 });
+	endless.end(undefined);
+	neighbour.end(undefined);
+	const next = await pool.acquire();
+	assert.equal(await next.call(["ok"], []), 7);
+	next.end(undefined);
+	assert.equal(pool.usage().sandboxes, 0);
+	pool.close(new Error("the test is over"));
+}
+
+for (const metering of ["trap"] as const) {
+	suite(`a guest that never ends is stopped, and only that guest: metering ${metering}`, () => {
+		for (const [name, text] of Object.entries(ENDLESS)) {
+			test(name, async () => {
+				await isStopped(await start(text, metering), "cpu", 'killed: cpu 50 ms (limit "cpu" of app x)');
+			});
+		}
+
+		test("a start function", async () => {
+			const pool = await start(ENDLESS_START, metering);
+			const error = await Promise.resolve(pool.acquire()).then(
+				() => assert.fail("it started"),
+				(reason: unknown) => reason,
+			);
+			isKilled(error, "cpu", 'killed: cpu 50 ms (limit "cpu" of app x)');
+			assert.equal(pool.usage().sandboxes, 0);
+		});
+
+		for (const [name, act, limits, limit, message] of [
+			["calls of the host", () => {}, { cpu: CPU }, "cpu", 'killed: cpu 50 ms (limit "cpu" of app x)'],
+			[
+				"calls of the host, up to their number",
+				() => {},
+				{ hostCalls: 1_000 },
+				"hostCalls",
+				'killed: hostCalls 1000 calls (limit "hostCalls" of app x)',
+			],
+			["short waits", () => sleep(1), { wall: 100 }, "wall", 'killed: wall 100 ms (limit "wall" of app x)'],
+			[
+				"a wait for ever",
+				() => new Promise(() => {}),
+				{ wall: 100 },
+				"wall",
+				'killed: wall 100 ms (limit "wall" of app x)',
+			],
+		] as const) {
+			test(name, async () => {
+				const pool = await start(ENDLESS_HOST_CALLS, metering, limits, { act });
+				await isStopped(pool, limit, message);
+			});
+		}
+
+		test("a guest that works for long, but not for too long, is left alone", async () => {
+			const pool = await start(
+				`(component
+					(core module $m (func (export "f") (local i32)
+						(loop $l (br_if $l (i32.lt_u (local.tee 0 (i32.add (local.get 0) (i32.const 1))) (i32.const 3000000))))))
+					(core instance $i (instantiate $m))
+					(func (export "f") (canon lift (core func $i "f"))))`,
+				metering,
+				{ cpu: 2_000 },
+			);
+			for (let i = 0; i < 50; i++) {
+				const sandbox = await pool.acquire();
+				await sandbox.call(["f"], []);
+				sandbox.end(undefined);
+			}
+			assert.equal(pool.counts.created, 1);
+		});
+	});
+}
