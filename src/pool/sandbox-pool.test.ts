@@ -294,6 +294,11 @@ suite("SandboxPool", () => {
 			why: "a start function calls the host",
 		},
 		{
+			name: "a reference in a global that changes",
+			module: `(global (mut externref) (ref.null extern))`,
+			why: "it keeps references or vectors in globals",
+		},
+		{
 			name: "a NaN with bits of its own",
 			module: `(global (mut f32) (f32.const nan:0x1234))`,
 			why: "a global holds a NaN",

@@ -111,7 +111,11 @@ export function fillBody(at: Surroundings, memory: number): Bytes {
 		...outside(at, memory, 0, 2, wide),
 		...trapIf(at, memory),
 		...repeat(2, wide, piece),
-		...[...get(0), ...get(1), ...get(2), ...fill, END],
+		...get(0),
+		...get(1),
+		...get(2),
+		...fill,
+		END,
 	];
 }
 
@@ -121,15 +125,25 @@ export function copyBody(at: Surroundings, to: number, from: number): Bytes {
 	const wide = wideTo && wideFrom;
 	const copy = [0xfc, 10, ...unsigned(to), ...unsigned(from)];
 	const forwards = [
-		...[...get(0), ...get(1), ...number(wide, CHUNK), ...copy],
-		...[...advance(0, wideTo), ...advance(1, wideFrom), ...reduce(2, wide)],
+		...get(0),
+		...get(1),
+		...number(wide, CHUNK),
+		...copy,
+		...advance(0, wideTo),
+		...advance(1, wideFrom),
+		...reduce(2, wide),
 	];
 	const last = (target: boolean): Bytes => (target ? as64(2, wide) : wide ? [...get(2), WRAP] : get(2));
 	const backwards = [
 		...reduce(2, wide),
-		...[...get(0), ...last(wideTo), ADD(wideTo)],
-		...[...get(1), ...last(wideFrom), ADD(wideFrom)],
-		...[...number(wide, CHUNK), ...copy],
+		...get(0),
+		...last(wideTo),
+		ADD(wideTo),
+		...get(1),
+		...last(wideFrom),
+		ADD(wideFrom),
+		...number(wide, CHUNK),
+		...copy,
 	];
 	return [
 		0,
@@ -137,12 +151,19 @@ export function copyBody(at: Surroundings, to: number, from: number): Bytes {
 		...outside(at, from, 1, 2, wide),
 		OR,
 		...trapIf(at, to),
-		...[...as64(0, wideTo), ...as64(1, wideFrom), 0x58, ...IF],
+		...as64(0, wideTo),
+		...as64(1, wideFrom),
+		0x58,
+		...IF,
 		...repeat(2, wide, forwards),
 		0x05,
 		...repeat(2, wide, backwards),
 		END,
-		...[...get(0), ...get(1), ...get(2), ...copy, END],
+		...get(0),
+		...get(1),
+		...get(2),
+		...copy,
+		END,
 	];
 }
 
@@ -157,18 +178,32 @@ export function initBody(
 	const init = [0xfc, 8, ...unsigned(segment), ...unsigned(memory)];
 	const all = [0x42, ...signed(length)];
 	const piece = [
-		...[...get(0), ...get(1), ...number(false, CHUNK), ...init],
-		...[...advance(0, wide), ...advance(1, false), ...reduce(2, false)],
+		...get(0),
+		...get(1),
+		...number(false, CHUNK),
+		...init,
+		...advance(0, wide),
+		...advance(1, false),
+		...reduce(2, false),
 	];
 	return [
 		0,
 		...outside(at, memory, 0, 2, false),
-		...[...get(1), EXTEND, ...get(2), EXTEND, 0x7c],
+		...get(1),
+		EXTEND,
+		...get(2),
+		EXTEND,
+		0x7c,
 		...(dropped === undefined ? all : [0x42, 0, ...all, 0x23, ...unsigned(dropped), 0x1b]),
-		...[0x56, OR],
+		0x56,
+		OR,
 		...trapIf(at, memory),
 		...repeat(2, false, piece),
-		...[...get(0), ...get(1), ...get(2), ...init, END],
+		...get(0),
+		...get(1),
+		...get(2),
+		...init,
+		END,
 	];
 }
 
@@ -178,7 +213,9 @@ export function segmentBody(dropped: number): Bytes {
 }
 
 const callHost = (at: Surroundings, place: number): Bytes => [
-	...[0x41, place, 0x11],
+	0x41,
+	place,
+	0x11,
 	...unsigned(at.hostType(place)),
 	...unsigned(at.hostTable),
 ];
@@ -227,20 +264,25 @@ export function atomicBody(at: Surroundings, op: number, memory: number): Bytes 
 	const bytes = [0x42, 1 << align];
 	const size = sizeOf(at, memory);
 	const beyond = wide
-		? [
-				...[...get(0), 0x54],
-				...[...bytes, ...size, 0x56, OR],
-				...[...get(effective), ...size, ...bytes, 0x7d, 0x56, OR],
-			]
+		? [...get(0), 0x54, ...bytes, ...size, 0x56, OR, ...get(effective), ...size, ...bytes, 0x7d, 0x56, OR]
 		: [...bytes, 0x7c, ...size, 0x56];
 	return [
-		...[1, 1, 0x7e],
-		...[...as64(0, wide), ...as64(offset, wide), 0x7c, 0x22, effective],
+		1,
+		1,
+		0x7e,
+		...as64(0, wide),
+		...as64(offset, wide),
+		0x7c,
+		0x22,
+		effective,
 		...beyond,
 		...trapIf(at, memory),
 		...get(effective),
 		...(wide ? [] : [WRAP]),
 		...operands.flatMap((_, i) => get(i + 1)),
-		...[0xfe, ...unsigned(op), ...access(memory, align, 0), END],
+		0xfe,
+		...unsigned(op),
+		...access(memory, align, 0),
+		END,
 	];
 }

@@ -33,10 +33,7 @@ const I64 = 0x7e;
 const V128 = 0x7b;
 
 /** Sections that are compared item by item; all others are the same bytes. */
-const BY_ITEM = new Set([
-	...[TYPE, IMPORT, FUNCTION, TABLE, MEMORY, GLOBAL],
-	...[EXPORT, START, CODE, DATA, DATA_COUNT],
-]);
+const BY_ITEM = new Set([TYPE, IMPORT, FUNCTION, TABLE, MEMORY, GLOBAL, EXPORT, START, CODE, DATA, DATA_COUNT]);
 
 /** A table of four functions, as large as it may become. */
 const HOST_TABLE = [0x70, 1, 4, 4];

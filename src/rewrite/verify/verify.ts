@@ -68,7 +68,7 @@ function compareImports(
 	const limits = [...outline.memories, FLAG_LIMITS];
 	if (added.length !== limits.length) throw refuse("it does not import the guest's memories and the flag");
 	const engine = added[0]?.module ?? "";
-	if (engine !== known && outline.imports.some(({ module }) => module === engine))
+	if (known === undefined ? outline.imports.some(({ module }) => module === engine) : engine !== known)
 		throw refuse("the guest could import what is the engine's");
 	if (new Set(added.map(({ name }) => name)).size !== added.length) throw refuse("it imports one thing twice");
 	added.forEach((item, i) => {
