@@ -11,7 +11,13 @@ import {
 	type RequestRecord,
 	type TriggerLimits,
 } from "../trigger/mod.ts";
-import { parseOutboundPolicy, WASI_HOST } from "../wasi/mod.ts";
+import {
+	type IncomingRequest,
+	parseOutboundPolicy,
+	type ResponseOutparam,
+	WASI_HOST,
+	type WasiContext,
+} from "../wasi/mod.ts";
 import { DEFAULT_SERVER_LIMITS, type ServerLimits } from "./limits.ts";
 import { createLineSink } from "./output.ts";
 import { Watchdog } from "./watchdog.ts";
@@ -76,13 +82,15 @@ export async function serve(options: ServeOptions): Promise<Server> {
 		live: () => pool.live,
 		onTerminated: (sandbox) => sandbox.interrupt(held()),
 	});
+	const toGuest = (sandbox: PooledSandbox): GuestHandler => new ServedGuest(sandbox, handle);
+	const http = { outbound: { policy, client }, meter };
 	const mapper = createLinuxPageMapper();
 	const pool = new SandboxPool(linked, {
 		wasi: () => ({
 			env: options.env,
 			stdout: output("stdout"),
 			stderr: output("stderr"),
-			http: { outbound: { policy, client }, meter },
+			http,
 			...(options.onDenied === undefined ? {} : { onDenied: options.onDenied }),
 		}),
 		mapper: typeof mapper === "string" ? undefined : mapper,
@@ -90,15 +98,9 @@ export async function serve(options: ServeOptions): Promise<Server> {
 		onCount: (live) => watchdog.count(live),
 	});
 	const handler = createHttpHandler({
-		acquire: async (): Promise<GuestHandler> => {
-			const sandbox = await pool.acquire();
-			return {
-				context: sandbox.context,
-				call: async (request, response) => {
-					await sandbox.call(handle, [request, response]);
-				},
-				end: (reason) => sandbox.end(reason ?? REQUEST_OVER),
-			};
+		acquire: () => {
+			const sandbox = pool.acquire();
+			return sandbox instanceof Promise ? sandbox.then(toGuest) : toGuest(sandbox);
 		},
 		limits,
 		client,
@@ -127,6 +129,29 @@ export async function serve(options: ServeOptions): Promise<Server> {
 			client.close();
 		},
 	};
+}
+
+/** A sandbox with the export that serves requests. */
+class ServedGuest implements GuestHandler {
+	readonly #sandbox: PooledSandbox;
+	readonly #path: readonly string[];
+
+	constructor(sandbox: PooledSandbox, path: readonly string[]) {
+		this.#sandbox = sandbox;
+		this.#path = path;
+	}
+
+	get context(): WasiContext {
+		return this.#sandbox.context;
+	}
+
+	call(request: IncomingRequest, response: ResponseOutparam): Promise<unknown> {
+		return this.#sandbox.call(this.#path, [request, response]);
+	}
+
+	end(reason: unknown): void {
+		this.#sandbox.end(reason ?? REQUEST_OVER);
+	}
 }
 
 /** Why a sandbox ends after its request; made once, for a stack costs more than the reset. */
