@@ -2,7 +2,7 @@ import { CompileCache, createLinuxPageMapper } from "../engine/mod.ts";
 import { SkerryError } from "../fault/mod.ts";
 import { linkComponent, type LoadedComponent, loadComponent } from "../link/mod.ts";
 import { type PoolCounts, type PooledSandbox, SandboxPool } from "../pool/mod.ts";
-import { BufferMeter, type ByteSink, createHttpClient } from "../sys/mod.ts";
+import { BufferMeter, createHttpClient } from "../sys/mod.ts";
 import {
 	createHttpHandler,
 	type GuestHandler,
@@ -19,7 +19,7 @@ import {
 	type WasiContext,
 } from "../wasi/mod.ts";
 import { DEFAULT_SERVER_LIMITS, type ServerLimits } from "./limits.ts";
-import { createLineSink } from "./output.ts";
+import { LineSink } from "./output.ts";
 import { Watchdog } from "./watchdog.ts";
 
 export interface ServeOptions {
@@ -72,8 +72,8 @@ export async function serve(options: ServeOptions): Promise<Server> {
 	const policy = parseOutboundPolicy(options.allowOutbound);
 	const client = createHttpClient();
 	const meter = new BufferMeter();
-	const output = (stream: "stdout" | "stderr"): ByteSink =>
-		createLineSink(limits.output, (line) => options.onOutput?.(stream, line));
+	const onStdout = (line: string): void => options.onOutput?.("stdout", line);
+	const onStderr = (line: string): void => options.onOutput?.("stderr", line);
 	const held = (): SkerryError =>
 		new SkerryError("guest/killed", `killed: held the thread for ${limits.hold} ms (limit "hold")`);
 	const watchdog = new Watchdog<PooledSandbox>({
@@ -88,8 +88,8 @@ export async function serve(options: ServeOptions): Promise<Server> {
 	const pool = new SandboxPool(linked, {
 		wasi: () => ({
 			env: options.env,
-			stdout: output("stdout"),
-			stderr: output("stderr"),
+			stdout: new LineSink(limits.output, onStdout),
+			stderr: new LineSink(limits.output, onStderr),
 			http,
 			...(options.onDenied === undefined ? {} : { onDenied: options.onDenied }),
 		}),
