@@ -7,29 +7,19 @@ export interface RequestTarget {
 	readonly pathWithQuery: string;
 }
 
-/** Authorities that were found to be well-formed: servers are asked under few names, and parsing one takes as long as a small guest. */
-const known = new Set<string>();
-/** Of those that are kept, how many and how long: what clients make up must not fill the memory. */
-const MOST_KNOWN = 256;
-const LONGEST_KNOWN = 256;
+/** The last authority that was found to be well-formed: most requests name the one before's, and parsing takes as long as a small guest. */
+let known: string | undefined;
 
 function isAuthority(text: string): boolean {
-	if (known.has(text)) return true;
+	if (text === known) return true;
 	if (parseAuthority(text) === undefined) return false;
-	if (text.length <= LONGEST_KNOWN) {
-		if (known.size === MOST_KNOWN) known.clear();
-		known.add(text);
-	}
+	known = text;
 	return true;
 }
 
 /** `undefined` for a request that says it in a way that HTTP does not allow. */
 export function parseRequestTarget(request: IncomingMessage): RequestTarget | undefined {
-	// Bytes above ASCII are not allowed there, but browsers of old and people at a shell send them.
-	let path = (request.url ?? "/").replace(
-		/[\x80-\xff]/g,
-		(character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
-	);
+	let path = request.url ?? "/";
 	let authority = request.headers.host;
 	const absolute = path.startsWith("/") ? null : /^https?:\/\/([^/?#]*)/i.exec(path);
 	if (absolute !== null) {
@@ -43,6 +33,11 @@ export function parseRequestTarget(request: IncomingMessage): RequestTarget | un
 		const { localAddress = "localhost", localPort } = request.socket;
 		authority = `${localAddress.includes(":") ? `[${localAddress}]` : localAddress}:${localPort ?? 80}`;
 	}
-	if (!isAuthority(authority) || path === "" || !isPathWithQuery(path)) return undefined;
+	if (!isAuthority(authority) || path === "") return undefined;
+	if (!isPathWithQuery(path)) {
+		// Bytes above ASCII are not allowed there, but browsers of old and people at a shell send them.
+		path = path.replace(/[\x80-\xff]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
+		if (!isPathWithQuery(path)) return undefined;
+	}
 	return { authority, pathWithQuery: path };
 }
