@@ -18,6 +18,7 @@ import {
 	WASI_HOST,
 	type WasiContext,
 } from "../wasi/mod.ts";
+import { Admission } from "./admission.ts";
 import { DEFAULT_SERVER_LIMITS, type ServerLimits } from "./limits.ts";
 import { LineSink } from "./output.ts";
 import { Watchdog } from "./watchdog.ts";
@@ -82,7 +83,6 @@ export async function serve(options: ServeOptions): Promise<Server> {
 		live: () => pool.live,
 		onTerminated: (sandbox) => sandbox.interrupt(held()),
 	});
-	const toGuest = (sandbox: PooledSandbox): GuestHandler => new ServedGuest(sandbox, handle);
 	const http = { outbound: { policy, client }, meter };
 	const mapper = createLinuxPageMapper();
 	const pool = new SandboxPool(linked, {
@@ -97,9 +97,11 @@ export async function serve(options: ServeOptions): Promise<Server> {
 		maxHandles: limits.handles,
 		onCount: (live) => watchdog.count(live),
 	});
+	const admission = new Admission(pool);
+	const toGuest = (sandbox: PooledSandbox): GuestHandler => new ServedGuest(sandbox, handle, admission);
 	const handler = createHttpHandler({
 		acquire: () => {
-			const sandbox = pool.acquire();
+			const sandbox = admission.acquire();
 			return sandbox instanceof Promise ? sandbox.then(toGuest) : toGuest(sandbox);
 		},
 		limits,
@@ -114,6 +116,7 @@ export async function serve(options: ServeOptions): Promise<Server> {
 		watchdog[Symbol.dispose]();
 		throw error;
 	}
+	void admission.prepare(REQUEST_OVER);
 	return {
 		url: listener.url,
 		loadTime,
@@ -135,10 +138,12 @@ export async function serve(options: ServeOptions): Promise<Server> {
 class ServedGuest implements GuestHandler {
 	readonly #sandbox: PooledSandbox;
 	readonly #path: readonly string[];
+	readonly #admission: Admission;
 
-	constructor(sandbox: PooledSandbox, path: readonly string[]) {
+	constructor(sandbox: PooledSandbox, path: readonly string[], admission: Admission) {
 		this.#sandbox = sandbox;
 		this.#path = path;
+		this.#admission = admission;
 	}
 
 	get context(): WasiContext {
@@ -151,6 +156,7 @@ class ServedGuest implements GuestHandler {
 
 	end(reason: unknown): void {
 		this.#sandbox.end(reason ?? REQUEST_OVER);
+		this.#admission.released();
 	}
 }
 
