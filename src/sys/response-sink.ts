@@ -6,6 +6,8 @@ import { atTurnEnd, type TurnEnding } from "./turn-end.ts";
 /** Bodies of up to so many bytes go out as one text with their head: Node sends that by one system call, without a vector. */
 const TEXT_BYTES = 8 * 1024;
 
+const NOTHING = new Uint8Array(0);
+
 export interface ResponseSinkOptions {
 	/** Bytes that may be held here or on their way to the kernel. */
 	readonly bound: number;
@@ -163,7 +165,8 @@ export class ResponseSink implements BodySink, TurnEnding {
 		const held = this.#held;
 		this.#drop();
 		for (const bytes of held) sink.write(bytes);
-		if (held.length === 0) this.#response.flushHeaders();
+		// Not `flushHeaders`: that sends the head as UTF-8, and fields are Latin-1.
+		if (held.length === 0) this.#response.write(NOTHING);
 		else if (this.#flushing) sink.flush();
 		return sink;
 	}
