@@ -9,14 +9,17 @@ import { nodeHttp } from "./peers/node-http.ts";
 import type { Peer, PeerFound, Workload } from "./peers/peer.ts";
 import { skerry } from "./peers/skerry.ts";
 import { wasmtime } from "./peers/wasmtime.ts";
+import { workerd } from "./peers/workerd.ts";
 import type { AbsentPeer, FailedPeer, HttpReport, HttpResult } from "./report.ts";
 import { serve, type Served } from "./served.ts";
 import { toSpread } from "./statistics.ts";
 
-const PEERS: readonly Peer[] = [skerry, nodeHttp, wasmtime, jco];
+const PEERS: readonly Peer[] = [skerry, nodeHttp, wasmtime, workerd, jco];
 
 /** Of wrk's order of magnitude for a small service; the same for everyone. */
 const CONNECTIONS = 32;
+/** Answers that are looked at after the last round, of each server. */
+const CHECKS = 320;
 
 export interface HttpOptions {
 	/** Of each round. */
@@ -114,6 +117,7 @@ async function measure(
 	await using stack = new AsyncDisposableStack();
 	const servers: { peer: FoundPeer; server: Served; loads: LoadResult[] }[] = [];
 	for (const peer of peers) {
+		if (peer.serves?.(workload) === false) continue;
 		run.onProgress(`${workload.name}: starting ${peer.name}`);
 		try {
 			const server = stack.use(await serve(peer, workload, run.pin));
@@ -127,6 +131,8 @@ async function measure(
 		run.onProgress(`${workload.name}: round ${round} of ${run.rounds}`);
 		for (const { server, loads } of servers) loads.push(await run.tool.run(server.url, run.load));
 	}
+	const wrong = new Map<Served, number>();
+	for (const { server } of servers) wrong.set(server, await countWrong(server.url, workload.answer));
 	return servers.map(({ peer, server, loads }) => {
 		const memory = server.memory();
 		return {
@@ -136,7 +142,7 @@ async function measure(
 			p50Ms: toSpread(loads.map((load) => load.p50Ms)),
 			p99Ms: toSpread(loads.map((load) => load.p99Ms)),
 			requests: loads.reduce((sum, load) => sum + load.requests, 0),
-			failures: loads.reduce((sum, load) => sum + load.failures, 0),
+			failures: loads.reduce((sum, load) => sum + load.failures, wrong.get(server) ?? 0),
 			startMs: server.startMs,
 			peakRssBytes: memory?.peakRssBytes ?? null,
 			rssBytes: memory?.rssBytes ?? null,
@@ -144,17 +150,48 @@ async function measure(
 	});
 }
 
+/** How many of the answers after the load are not the right one: a counter that counts on, say. The load tools look at statuses only. */
+async function countWrong(url: string, answer: string): Promise<number> {
+	let wrong = 0;
+	for (let batch = 0; batch < CHECKS / CONNECTIONS; batch++) {
+		const ask = async (): Promise<void> => {
+			const response = await fetch(url);
+			if (response.status !== 200 || (await response.text()) !== answer) wrong++;
+		};
+		await Promise.all(Array.from({ length: CONNECTIONS }, ask));
+	}
+	return wrong;
+}
+
 async function findWorkloads(onProgress: (line: string) => void): Promise<Workload[]> {
-	const quickstart = fileURLToPath(new URL("../examples/quickstart", import.meta.url));
-	const rust = fileURLToPath(new URL("../../shared/suites/http/rust-hello-0.2.wasm", import.meta.url));
-	const { file } = await buildComponent({
-		entry: `${quickstart}/src/app.ts`,
-		folder: quickstart,
-		onProgress: (step) => onProgress(`quickstart: ${step}`),
-	});
-	const workloads = [
-		{ name: "quickstart hello (TypeScript)", component: file, path: "/", answer: "Hello from a sandbox of its own!\n" },
+	const absolute = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+	const build = async (folder: string, entry: string): Promise<string> => {
+		const { file } = await buildComponent({
+			entry: `${folder}/${entry}`,
+			folder,
+			onProgress: (step) => onProgress(`${entry}: ${step}`),
+		});
+		return file;
+	};
+	const quickstart = await build(absolute("../examples/quickstart"), "src/app.ts");
+	const hello = await build(absolute("programs"), "hello.js");
+	const rust = absolute("../../shared/suites/http/rust-hello-0.2.wasm");
+	const workloads: Workload[] = [
 		{ name: "rust hello", component: rust, path: "/", answer: "hello world" },
+		{
+			name: "StarlingMonkey hello",
+			component: hello,
+			script: absolute("programs/hello.js"),
+			path: "/",
+			answer: "Hello\n",
+		},
+		{
+			name: "quickstart hello (TypeScript)",
+			component: quickstart,
+			path: "/",
+			answer: "Hello from a sandbox of its own!\n",
+		},
+		{ name: "quickstart counter", component: quickstart, path: "/counter", answer: "1\n" },
 	];
 	return workloads.filter(({ name, component }) => {
 		const there = existsSync(component);

@@ -71,6 +71,11 @@ export class SandboxPool {
 		return { ...this.#counts };
 	}
 
+	/** Instances that are ready. */
+	get idle(): number {
+		return this.#ready.length;
+	}
+
 	/** Why every call gets a new instance; `undefined` where instances are reset, and before the first call. */
 	get freshBecause(): string | undefined {
 		return typeof this.#image === "string" ? this.#image : undefined;

@@ -7,40 +7,63 @@ const LONGEST_LINE = 8 * 1024;
  * A guest's standard output or error as lines of the operator's log. What goes beyond `limit` bytes is thrown away, and said so
  * once: a guest that floods its output fills neither memory nor disk.
  */
-export function createLineSink(limit: number, onLine: (line: string) => void): ByteSink {
-	const decoder = new TextDecoder();
-	let pending = "";
-	let taken = 0;
-	let closed = false;
+export class LineSink implements ByteSink {
+	readonly #limit: number;
+	readonly #onLine: (line: string) => void;
+	// Made when first written to: there is a sink for every request, and most guests say nothing.
+	#decoder: TextDecoder | undefined;
+	#pending = "";
+	#taken = 0;
+	#closed = false;
 
-	function push(text: string): void {
-		const lines = `${pending}${text}`.split("\n");
-		pending = lines.pop() ?? "";
-		for (const line of lines) onLine(line.replace(/\r$/, ""));
-		while (pending.length > LONGEST_LINE) {
-			onLine(pending.slice(0, LONGEST_LINE));
-			pending = pending.slice(LONGEST_LINE);
+	constructor(limit: number, onLine: (line: string) => void) {
+		this.#limit = limit;
+		this.#onLine = onLine;
+	}
+
+	ready(): boolean {
+		return true;
+	}
+
+	wait(): Promise<void> {
+		return Promise.resolve();
+	}
+
+	capacity(): number | null {
+		return this.#closed ? null : 64 * 1024;
+	}
+
+	write(bytes: Uint8Array): void {
+		if (this.#taken > this.#limit) return;
+		const kept = bytes.subarray(0, this.#limit - this.#taken);
+		this.#taken += bytes.length;
+		this.#decoder ??= new TextDecoder();
+		this.#push(this.#decoder.decode(kept, { stream: true }));
+		if (this.#taken > this.#limit) {
+			this.#push(`\n… more than ${this.#limit} bytes of output (limit "output"): the rest is not shown\n`);
 		}
 	}
 
-	return {
-		ready: () => true,
-		wait: () => Promise.resolve(),
-		capacity: () => (closed ? null : 64 * 1024),
-		write(bytes) {
-			if (taken > limit) return;
-			const kept = bytes.subarray(0, limit - taken);
-			taken += bytes.length;
-			push(decoder.decode(kept, { stream: true }));
-			if (taken > limit) push(`\n… more than ${limit} bytes of output (limit "output"): the rest is not shown\n`);
-		},
-		flush: () => {},
-		flushed: () => true,
-		close() {
-			if (closed) return;
-			closed = true;
-			if (pending !== "") onLine(pending);
-			pending = "";
-		},
-	};
+	flush(): void {}
+
+	flushed(): boolean {
+		return true;
+	}
+
+	close(): void {
+		if (this.#closed) return;
+		this.#closed = true;
+		if (this.#pending !== "") this.#onLine(this.#pending);
+		this.#pending = "";
+	}
+
+	#push(text: string): void {
+		const lines = `${this.#pending}${text}`.split("\n");
+		this.#pending = lines.pop() ?? "";
+		for (const line of lines) this.#onLine(line.replace(/\r$/, ""));
+		while (this.#pending.length > LONGEST_LINE) {
+			this.#onLine(this.#pending.slice(0, LONGEST_LINE));
+			this.#pending = this.#pending.slice(LONGEST_LINE);
+		}
+	}
 }

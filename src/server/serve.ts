@@ -1,8 +1,8 @@
 import { CompileCache, createLinuxPageMapper } from "../engine/mod.ts";
 import { type Limits, SkerryError, withDefaultLimits } from "../fault/mod.ts";
 import { linkComponent, type LoadedComponent, loadComponent } from "../link/mod.ts";
-import { type PoolCounts, SandboxPool } from "../pool/mod.ts";
-import { BufferMeter, type ByteSink, createHttpClient } from "../sys/mod.ts";
+import { type PoolCounts, type PooledSandbox, SandboxPool } from "../pool/mod.ts";
+import { BufferMeter, createHttpClient } from "../sys/mod.ts";
 import {
 	createHttpHandler,
 	type GuestHandler,
@@ -10,8 +10,15 @@ import {
 	type RequestRecord,
 	type TriggerLimits,
 } from "../trigger/mod.ts";
-import { parseOutboundPolicy, WASI_HOST } from "../wasi/mod.ts";
-import { createLineSink } from "./output.ts";
+import {
+	type IncomingRequest,
+	parseOutboundPolicy,
+	type ResponseOutparam,
+	WASI_HOST,
+	type WasiContext,
+} from "../wasi/mod.ts";
+import { Admission } from "./admission.ts";
+import { LineSink } from "./output.ts";
 
 export interface ServeOptions {
 	/** The component's binary. */
@@ -65,31 +72,28 @@ export async function serve(options: ServeOptions): Promise<Server> {
 	const policy = parseOutboundPolicy(options.allowOutbound);
 	const client = createHttpClient();
 	const meter = new BufferMeter();
-	const output = (stream: "stdout" | "stderr"): ByteSink =>
-		createLineSink(limits.output, (line) => options.onOutput?.(stream, line));
+	const onStdout = (line: string): void => options.onOutput?.("stdout", line);
+	const onStderr = (line: string): void => options.onOutput?.("stderr", line);
+	const http = { outbound: { policy, client }, meter };
 	const mapper = createLinuxPageMapper();
 	const pool = new SandboxPool(linked, {
 		wasi: () => ({
 			env: options.env,
-			stdout: output("stdout"),
-			stderr: output("stderr"),
-			http: { outbound: { policy, client }, meter },
+			stdout: new LineSink(limits.output, onStdout),
+			stderr: new LineSink(limits.output, onStderr),
+			http,
 			...(options.onDenied === undefined ? {} : { onDenied: options.onDenied }),
 		}),
 		mapper: typeof mapper === "string" ? undefined : mapper,
 		limits,
 		...(options.app === undefined ? {} : { app: options.app }),
 	});
+	const admission = new Admission(pool);
+	const toGuest = (sandbox: PooledSandbox): GuestHandler => new ServedGuest(sandbox, handle, admission);
 	const handler = createHttpHandler({
-		acquire: async (): Promise<GuestHandler> => {
-			const sandbox = await pool.acquire();
-			return {
-				context: sandbox.context,
-				call: async (request, response) => {
-					await sandbox.call(handle, [request, response]);
-				},
-				end: (reason) => sandbox.end(reason ?? REQUEST_OVER),
-			};
+		acquire: () => {
+			const sandbox = admission.acquire();
+			return sandbox instanceof Promise ? sandbox.then(toGuest) : toGuest(sandbox);
 		},
 		limits: { ...options.limits, wall: limits.wall },
 		client,
@@ -97,6 +101,7 @@ export async function serve(options: ServeOptions): Promise<Server> {
 		...(options.onRequest === undefined ? {} : { onRequest: options.onRequest }),
 	});
 	const listener = await listen({ ...options.listen, handler });
+	void admission.prepare(REQUEST_OVER);
 	return {
 		url: listener.url,
 		loadTime,
@@ -111,6 +116,32 @@ export async function serve(options: ServeOptions): Promise<Server> {
 			client.close();
 		},
 	};
+}
+
+/** A sandbox with the export that serves requests. */
+class ServedGuest implements GuestHandler {
+	readonly #sandbox: PooledSandbox;
+	readonly #path: readonly string[];
+	readonly #admission: Admission;
+
+	constructor(sandbox: PooledSandbox, path: readonly string[], admission: Admission) {
+		this.#sandbox = sandbox;
+		this.#path = path;
+		this.#admission = admission;
+	}
+
+	get context(): WasiContext {
+		return this.#sandbox.context;
+	}
+
+	call(request: IncomingRequest, response: ResponseOutparam): Promise<unknown> {
+		return this.#sandbox.call(this.#path, [request, response]);
+	}
+
+	end(reason: unknown): void {
+		this.#sandbox.end(reason ?? REQUEST_OVER);
+		this.#admission.released();
+	}
 }
 
 /** Why a sandbox ends after its request; made once, for a stack costs more than the reset. */

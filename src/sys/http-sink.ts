@@ -136,7 +136,7 @@ export class DiscardingSink implements BodySink {
 	readonly #onAbort: () => void;
 	#done = false;
 
-	constructor(onFinish: () => void, onAbort: () => void) {
+	constructor(onFinish: () => void = () => {}, onAbort: () => void = () => {}) {
 		this.#onFinish = onFinish;
 		this.#onAbort = onAbort;
 	}

@@ -12,6 +12,15 @@ export interface BodySource extends ByteSource {
 
 const NOTHING = new Uint8Array(0);
 
+/** The body of a message that has none. It holds nothing, so that all messages can share it. */
+export const EMPTY_BODY: BodySource = {
+	rawTrailers: [],
+	ready: () => true,
+	wait: () => Promise.resolve(),
+	read: () => null,
+	close() {},
+};
+
 export interface IncomingSourceOptions {
 	/** Milliseconds that a waiting reader may be left without bytes; then the message is destroyed and the source fails with `read-timeout`. */
 	readonly idleTimeout?: number;

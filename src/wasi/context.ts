@@ -67,7 +67,7 @@ export class WasiContext {
 	#insecureSeed: readonly [bigint, bigint] | undefined;
 	readonly #onDenied: ((what: string, hint: string) => void) | undefined;
 	#denied: Set<string> | undefined;
-	readonly #endings: Set<() => void> = new Set();
+	#endings: Set<() => void> | undefined;
 	#ended = false;
 
 	constructor(options: WasiOptions) {
@@ -136,29 +136,35 @@ export class WasiContext {
 		}
 		// A wrapper of its own per registration, so that the same function can be registered twice.
 		const entry = (): void => ending();
-		this.#endings.add(entry);
-		return () => this.#endings.delete(entry);
+		const endings = (this.#endings ??= new Set());
+		endings.add(entry);
+		return () => endings.delete(entry);
 	}
 
 	/** Cancels timers and closes what is open. Idempotent. */
 	end(): void {
 		if (this.#ended) return;
 		this.#ended = true;
-		const failures: unknown[] = [];
 		// One that fails must not keep the others open.
-		const attempt = (ending: () => void): void => {
-			try {
-				ending();
-			} catch (failure) {
-				failures.push(failure);
+		let failures: unknown[] | undefined;
+		if (this.#endings !== undefined) {
+			for (const ending of this.#endings) {
+				try {
+					ending();
+				} catch (failure) {
+					(failures ??= []).push(failure);
+				}
 			}
-		};
-		for (const ending of this.#endings) attempt(ending);
-		if (this.#endings.size > 0) this.#endings.clear();
-		for (const stream of [this.#stdin, this.#stdout, this.#stderr]) {
-			if (stream !== undefined) attempt(() => stream.close());
+			this.#endings = undefined;
 		}
-		if (failures.length > 0) throw new AggregateError(failures, "a sandbox's context did not end cleanly");
+		for (const stream of [this.#stdin, this.#stdout, this.#stderr]) {
+			try {
+				stream?.close();
+			} catch (failure) {
+				(failures ??= []).push(failure);
+			}
+		}
+		if (failures !== undefined) throw new AggregateError(failures, "a sandbox's context did not end cleanly");
 	}
 }
 

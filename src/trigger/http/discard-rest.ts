@@ -6,6 +6,7 @@ import type { TriggerLimits } from "./limits.ts";
  * long, the connection is closed.
  */
 export function discardRest(request: IncomingMessage, limits: TriggerLimits): void {
+	if (request.readableEnded) return;
 	const { socket } = request;
 	if (request.complete || socket.destroyed) {
 		request.resume();

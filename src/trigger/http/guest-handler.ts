@@ -7,7 +7,7 @@ import type { RequestRecord } from "./record.ts";
 export interface GuestHandler {
 	readonly context: WasiContext;
 	/** Calls `handle`; settles when it has returned or trapped. After `end` it may stay pending for ever. */
-	call(request: IncomingRequest, response: ResponseOutparam): Promise<void>;
+	call(request: IncomingRequest, response: ResponseOutparam): Promise<unknown>;
 	/** Stops the guest wherever it is and releases the sandbox. Called exactly once for each handler that was acquired. */
 	end(reason: unknown): void;
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { Deadlines } from "./deadlines.ts";
 import type { HttpHandlerOptions } from "./guest-handler.ts";
 import { DEFAULT_TRIGGER_LIMITS } from "./limits.ts";
 import { RequestExchange } from "./request-exchange.ts";
@@ -28,13 +29,13 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
 	const limits = { ...DEFAULT_TRIGGER_LIMITS, ...options.limits };
 	// Unique among the processes that write to one log; short, because people copy it.
 	const prefix = randomBytes(3).toString("hex");
+	const deadlines = new Deadlines(limits.wall);
 	const counts = { requests: 0, requestsInFlight: 0, guestsInUse: 0 };
 	return {
 		handle(request, response, continueDue = false) {
 			counts.requests++;
 			const id = `${prefix}-${counts.requests.toString(36)}`;
-			const exchange = new RequestExchange({ id, request, response, continueDue, limits, counts, options });
-			void exchange.run();
+			new RequestExchange({ id, request, response, continueDue, limits, deadlines, counts, options }).begin();
 		},
 		usage: () => ({
 			...counts,

@@ -32,4 +32,6 @@ export const SERVER_LIMITS: ServerOptions = {
 	requestTimeout: 300_000,
 	/** Milliseconds without a request until a kept connection is closed. */
 	keepAliveTimeout: 30_000,
+	/** A request without a body gets none of the machinery of a stream; `RequestExchange` never reads one there. */
+	optimizeEmptyRequests: true,
 };

@@ -197,6 +197,13 @@ test("a guest that fails before its response gives a 5xx with an id that the log
 			/not a length/,
 		],
 		[
+			"trailers with a length",
+			(guest, _r, outparam) => void guest.start(outparam, 200, { "content-length": "5", trailer: "x-t" }),
+			500,
+			"failed",
+			/announced trailers/,
+		],
+		[
 			"too short before it is set",
 			async (guest, _r, outparam) => {
 				const response = guest.call("[constructor]outgoing-response", guest.fields({ "content-length": "5" }));
@@ -361,6 +368,42 @@ test("responses without a body have none, whatever the guest writes", async () =
 			assert.deepEqual([answer.text, answer.headers["content-length"]], ["early", "5"]);
 		},
 	);
+});
+
+test("a response is the same whether the guest writes it in one turn or in many", async () => {
+	const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+	const cases: [string, number, Record<string, string>][] = [
+		["GET", 200, { "content-type": "text/plain", "x-b": "\u00e4" }],
+		["GET", 404, { "content-length": "12" }],
+		["POST", 201, { trailer: "x-t" }],
+		["HEAD", 200, {}],
+		["GET", 304, { etag: "x" }],
+	];
+	for (const [method, status, headers] of cases) {
+		const answers: unknown[] = [];
+		for (const pause of [() => {}, turn]) {
+			const handle: Handle = async (guest, _request, outparam) => {
+				const { body } = guest.start(outparam, status, headers);
+				await pause();
+				const stream = guest.ok("[method]outgoing-body.write", body);
+				for (const part of ["twelve", " bytes"]) {
+					await guest.call("[method]output-stream.blocking-write-and-flush", stream, Buffer.from(part));
+					await pause();
+				}
+				guest.drop("output-stream", stream);
+				const trailers = headers["trailer"] === undefined ? undefined : guest.fields({ "x-t": "end" });
+				guest.ok("[static]outgoing-body.finish", body, trailers);
+			};
+			await serving(handle, async ({ url }) => {
+				const answer = await fetchText(url, { method });
+				const { date, "content-length": length, "transfer-encoding": encoding, ...fields } = answer.headers;
+				assert.equal(typeof date, "string");
+				if (headers["content-length"] !== undefined) assert.deepEqual([length, encoding], ["12", undefined]);
+				answers.push({ ...answer, headers: fields });
+			});
+		}
+		assert.deepEqual(answers[0], answers[1], `${method} ${status}`);
+	}
 });
 
 test("a response that is made and never set holds nothing after the call", async () => {

@@ -1,16 +1,28 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
 import type { TLSSocket } from "node:tls";
 import { LimitExceeded, SkerryError } from "../../fault/mod.ts";
-import { DiscardingSink, IncomingMessageSource, OutgoingMessageSink } from "../../sys/mod.ts";
+import {
+	announcesTrailers,
+	atTurnEnd,
+	type BodySource,
+	DiscardingSink,
+	EMPTY_BODY,
+	IncomingMessageSource,
+	ResponseSink,
+	type TurnEnding,
+} from "../../sys/mod.ts";
 import {
 	createIncomingRequest,
 	createResponseOutparam,
 	type ErrorCode,
+	type IncomingRequest,
 	type OutgoingResponse,
 	renderErrorCode,
+	type ResponseReceiver,
 	type Result,
 	statusOf,
 } from "../../wasi/mod.ts";
+import type { Deadlines, Expiring } from "./deadlines.ts";
 import { discardRest } from "./discard-rest.ts";
 import type { GuestHandler, HttpHandlerOptions } from "./guest-handler.ts";
 import type { TriggerLimits } from "./limits.ts";
@@ -23,6 +35,8 @@ export interface ExchangeOptions {
 	readonly response: ServerResponse;
 	readonly continueDue: boolean;
 	readonly limits: TriggerLimits;
+	/** Of `limits.wall`. */
+	readonly deadlines: Deadlines;
 	/** Counted up and down here. */
 	readonly counts: { requestsInFlight: number; guestsInUse: number };
 	readonly options: HttpHandlerOptions;
@@ -32,22 +46,27 @@ export interface ExchangeOptions {
 const ID_FIELD = "x-skerry-request-id";
 const BROKEN_OFF = "the guest dropped its response body before it had finished it";
 
+/** Lost the race against a disconnect; the close tells of it. */
+function ignoreError(): void {}
+
 /**
  * One request and its guest. Two things end, in either order: the guest's call, and the response. When both have, everything
  * is released and the record is written.
  */
-export class RequestExchange {
+export class RequestExchange implements ResponseReceiver, Expiring, TurnEnding {
+	readonly started: number = performance.now();
 	readonly #id: string;
 	readonly #request: IncomingMessage;
 	readonly #response: ServerResponse;
 	/** The client waits for `100 Continue` before it sends the body, and the guest may still want that. */
 	#continueDue: boolean;
 	readonly #limits: TriggerLimits;
+	readonly #deadlines: Deadlines;
 	readonly #counts: ExchangeOptions["counts"];
 	readonly #options: HttpHandlerOptions;
-	readonly #started = performance.now();
-	#timer: NodeJS.Timeout | undefined;
 	#guest: GuestHandler | undefined;
+	/** The request as the guest has it. */
+	#received: IncomingRequest | undefined;
 	/** The guest has set its response, or can no longer set one. */
 	#decided = false;
 	#guestOver = false;
@@ -57,25 +76,26 @@ export class RequestExchange {
 	#outcome: RequestOutcome = "answered";
 	#reason: string | undefined;
 	#error: unknown;
-	/** The guest has taken the request's body. */
-	#consumed: () => boolean = () => false;
-	#bodyEnd: () => "open" | "finished" | "aborted" = () => "finished";
+	/** What the guest writes its response's body to. */
+	#body: OutgoingResponse["takenBody"];
+	/** Where that goes. */
+	#sink: ResponseSink | undefined;
 
-	constructor({ id, request, response, continueDue, limits, counts, options }: ExchangeOptions) {
+	constructor({ id, request, response, continueDue, limits, deadlines, counts, options }: ExchangeOptions) {
 		this.#id = id;
 		this.#request = request;
 		this.#response = response;
 		this.#continueDue = continueDue;
 		this.#limits = limits;
+		this.#deadlines = deadlines;
 		this.#counts = counts;
 		this.#options = options;
 	}
 
-	/** Never rejects. Settles when the guest's call is over. */
-	async run(): Promise<void> {
+	/** Once. Everything else follows from events. */
+	begin(): void {
 		this.#counts.requestsInFlight++;
-		// A write that loses the race against a disconnect; the close tells of it.
-		this.#response.on("error", () => {});
+		this.#response.on("error", ignoreError);
 		this.#response.on("finish", () => {
 			// Node says so of a connection that was cut, too.
 			this.#sent = !this.#request.socket.destroyed;
@@ -87,55 +107,29 @@ export class RequestExchange {
 			this.#fail(400, "refused", "the request's target or host is malformed");
 			return;
 		}
-		this.#timer = setTimeout(() => this.#onDeadline(), this.#limits.wall);
+		this.#deadlines.add(this);
+		let guest: GuestHandler | Promise<GuestHandler>;
 		try {
-			const guest = await this.#options.acquire();
-			this.#counts.guestsInUse++;
-			if (this.#guestOver) {
-				// The client has gone, or the deadline has passed, while the sandbox was waited for.
-				this.#release(guest, this.#error);
-				return;
-			}
-			this.#guest = guest;
+			guest = this.#options.acquire();
 		} catch (error) {
-			const guestFailed = error instanceof SkerryError && error.code.startsWith("guest/");
-			if (guestFailed) this.#failGuest(error);
-			else this.#fail(503, "refused", describe(error), error);
-			this.#endGuest(error);
+			this.#onRefused(error);
 			return;
 		}
-		await this.#call(this.#guest, target);
+		// A sandbox that is ready is used at once: a promise would cost a turn.
+		if (!(guest instanceof Promise)) this.#enter(guest, target);
+		else {
+			guest.then(
+				(late) => this.#enter(late, target),
+				(error: unknown) => this.#onRefused(error),
+			);
+		}
 	}
 
-	async #call(guest: GuestHandler, target: RequestTarget): Promise<void> {
-		try {
-			const request = createIncomingRequest(guest.context, {
-				method: this.#request.method ?? "GET",
-				scheme: (this.#request.socket as Partial<TLSSocket>).encrypted === true ? "https" : "http",
-				...target,
-				rawHeaders: this.#request.rawHeaders,
-				body: new IncomingMessageSource(this.#request, {
-					onStart: () => this.#continue(),
-					onDone: () => {
-						this.#continueDue = false;
-					},
-				}),
-			});
-			this.#consumed = () => request.consumed;
-			const response = createResponseOutparam({
-				respond: (result) => this.#respond(guest, result),
-				abandon: () => this.#fail(500, "failed", "the guest dropped its response-outparam without a response"),
-			});
-			await guest.call(request, response);
-			if (!this.#decided) this.#fail(500, "failed", "the guest returned without a response");
-			else if (this.#bodyEnd() === "open") {
-				this.#note("truncated", "the guest returned before it had finished its response");
-			}
-			this.#endGuest(undefined);
-		} catch (error) {
-			this.#failGuest(error);
-			this.#endGuest(error);
-		}
+	#onRefused(error: unknown): void {
+		const guestFailed = error instanceof SkerryError && error.code.startsWith("guest/");
+		if (guestFailed) this.#failGuest(error);
+		else this.#fail(503, "refused", describe(error), error);
+		this.#endGuest(error);
 	}
 
 	#failGuest(error: unknown): void {
@@ -143,54 +137,108 @@ export class RequestExchange {
 		else this.#fail(500, "failed", describe(error), error);
 	}
 
-	#respond(guest: GuestHandler, result: Result<OutgoingResponse, ErrorCode>): void {
+	#enter(guest: GuestHandler, target: RequestTarget): void {
+		this.#counts.guestsInUse++;
+		if (this.#guestOver) {
+			// The client has gone, or the deadline has passed, while the sandbox was waited for.
+			this.#release(guest, this.#error);
+			return;
+		}
+		this.#guest = guest;
+		let returned: Promise<unknown>;
+		try {
+			const request = createIncomingRequest(guest.context, {
+				method: this.#request.method ?? "GET",
+				scheme: (this.#request.socket as Partial<TLSSocket>).encrypted === true ? "https" : "http",
+				authority: target.authority,
+				pathWithQuery: target.pathWithQuery,
+				rawHeaders: this.#request.rawHeaders,
+				body: this.#requestBody(),
+			});
+			this.#received = request;
+			returned = guest.call(request, createResponseOutparam(this));
+		} catch (error) {
+			this.#onThrown(error);
+			return;
+		}
+		returned.then(
+			() => this.#onReturned(),
+			(error: unknown) => this.#onThrown(error),
+		);
+	}
+
+	#requestBody(): BodySource {
+		const { headers } = this.#request;
+		// RFC 9112, 6.3: without either field there is none.
+		if (headers["content-length"] === undefined && headers["transfer-encoding"] === undefined) return EMPTY_BODY;
+		return new IncomingMessageSource(this.#request, {
+			onStart: () => this.#continue(),
+			onDone: () => {
+				this.#continueDue = false;
+			},
+		});
+	}
+
+	#onReturned(): void {
+		if (!this.#decided) this.#fail(500, "failed", "the guest returned without a response");
+		else if (this.#body?.sink.end === "open") {
+			this.#note("truncated", "the guest returned before it had finished its response");
+		}
+		this.#endGuest(undefined);
+	}
+
+	#onThrown(error: unknown): void {
+		this.#failGuest(error);
+		this.#endGuest(error);
+	}
+
+	/** The guest has set its response. */
+	respond(result: Result<OutgoingResponse, ErrorCode>): void {
 		// Whose body is not sent, learns that nobody reads.
 		if (result.tag === "ok") {
-			if (!this.#send(guest, result.val)) result.val.takenBody?.sink.abort();
+			if (!this.#send(result.val)) result.val.takenBody?.sink.abort();
 		} else if (!this.#decided) this.#fail(statusOf(result.val), "error-code", renderErrorCode(result.val));
 	}
 
+	abandon(): void {
+		this.#fail(500, "failed", "the guest dropped its response-outparam without a response");
+	}
+
 	/** False when the response is not what the client gets. */
-	#send(guest: GuestHandler, response: OutgoingResponse): boolean {
-		if (this.#decided || this.#responseOver) return false;
+	#send(response: OutgoingResponse): boolean {
+		if (this.#decided || this.#responseOver || this.#guest === undefined) return false;
 		const { status, announcedLength, takenBody: body } = response;
-		const refusal = this.#refusal(response);
+		const headers = response.rawHeaders();
+		const refusal = this.#refusal(response, headers);
 		if (refusal !== undefined) {
 			this.#fail(500, "failed", refusal);
 			return false;
 		}
-		const bodiless = this.#isBodiless(status);
 		this.#decided = true;
-		let headers = response.rawHeaders();
-		if (status === 204) headers = without(headers, "content-length");
-		else if (!bodiless && announcedLength === undefined) {
-			if (body === undefined) headers.push("content-length", "0");
-			else if (body.sink.end === "finished" && !body.sink.hasTrailers) {
-				headers.push("content-length", String(body.sink.keptBytes));
-			}
-		}
 		// A guest that streams its answer may read the request meanwhile; behind the head it is too late to ask for that.
-		if (status < 400 && body?.sink.end === "open" && this.#consumed()) this.#continue();
-		this.#response.writeHead(status, headers);
-		if (bodiless || body === undefined) {
-			this.#response.end();
+		if (status < 400 && body?.sink.end === "open" && this.#received?.consumed === true) this.#continue();
+		if (this.#isBodiless(status) || body === undefined) {
+			this.#sendHead(status, headers, announcedLength !== undefined);
 			body?.ignoreLength();
-			body?.attach(
-				new DiscardingSink(
-					() => {},
-					() => {},
-				),
-			);
+			body?.attach(new DiscardingSink());
 			return true;
 		}
-		this.#bodyEnd = () => body.sink.end;
-		const { limits, meter } = guest.context.http;
-		body.attach(new OutgoingMessageSink(this.#response, { bound: limits.bodyBytes, meter }));
+		this.#body = body;
+		const { limits, meter } = this.#guest.context.http;
+		const sized = announcedLength !== undefined;
+		this.#sink = new ResponseSink(this.#response, { status, headers, sized }, { bound: limits.bodyBytes, meter });
+		body.attach(this.#sink);
 		// The head goes out in this turn, in one packet with what the guest writes right away.
-		setImmediate(() => {
-			if (!this.#response.destroyed && !this.#response.writableEnded) this.#response.flushHeaders();
-		});
+		this.#sink.sendWithTurn();
 		return true;
+	}
+
+	#sendHead(status: number, headers: string[], sized: boolean): void {
+		let raw = headers;
+		if (status === 204) raw = without(headers, "content-length");
+		else if (!sized && !this.#isBodiless(status)) headers.push("content-length", "0");
+		this.#response.writeHead(status, raw);
+		this.#response.end();
 	}
 
 	#continue(): void {
@@ -205,8 +253,12 @@ export class RequestExchange {
 	}
 
 	/** Why a response cannot be sent. */
-	#refusal({ status, announcedLength, takenBody }: OutgoingResponse): string | undefined {
+	#refusal(response: OutgoingResponse, headers: readonly string[]): string | undefined {
+		const { status, announcedLength, takenBody } = response;
 		if (announcedLength === "invalid") return "the guest's content-length is not a length";
+		if (announcedLength !== undefined && announcesTrailers(headers)) {
+			return "the guest announced trailers, which a body with a content-length cannot have";
+		}
 		if (this.#isBodiless(status)) return undefined;
 		if (takenBody === undefined && announcedLength !== undefined && announcedLength > 0) {
 			return `the guest announced ${announcedLength} bytes of a body that it did not take`;
@@ -223,13 +275,10 @@ export class RequestExchange {
 			return;
 		}
 		if (this.#decided) {
-			if (this.#bodyEnd() !== "finished") this.#response.destroy();
 			// What the guest had finished is delivered, whatever happens to it after that.
-			this.#note(
-				this.#bodyEnd() === "finished" ? "answered" : outcome === "failed" ? "truncated" : outcome,
-				reason,
-				error,
-			);
+			const finished = this.#body === undefined || this.#body.sink.end === "finished";
+			if (!finished) this.#sink?.abort();
+			this.#note(finished ? "answered" : outcome === "failed" ? "truncated" : outcome, reason, error);
 			return;
 		}
 		this.#decided = true;
@@ -251,7 +300,8 @@ export class RequestExchange {
 		this.#error = error;
 	}
 
-	#onDeadline(): void {
+	/** The limit `wall` is reached. */
+	expire(): void {
 		const error = new SkerryError(
 			"guest/killed",
 			`the request took longer than the limit wall (${this.#limits.wall} ms)`,
@@ -264,7 +314,7 @@ export class RequestExchange {
 		if (this.#responseOver) return;
 		this.#responseOver = true;
 		if (!this.#sent) {
-			if (this.#bodyEnd() === "aborted") this.#note("truncated", BROKEN_OFF);
+			if (this.#body?.sink.end === "aborted") this.#note("truncated", BROKEN_OFF);
 			else this.#note("client-gone", "the client closed the connection");
 		}
 		if (this.#guestOver) this.#finish();
@@ -276,14 +326,18 @@ export class RequestExchange {
 		if (this.#guestOver) return;
 		this.#guestOver = true;
 		this.#error ??= reason;
-		clearTimeout(this.#timer);
+		this.#deadlines.delete(this);
 		if (this.#guest !== undefined) this.#release(this.#guest, reason);
 		if (this.#responseOver) this.#finish();
 		else {
-			if (this.#bodyEnd() === "open") this.#response.destroy();
-			// From here on only the client can hold up the end.
-			this.#response.setTimeout(this.#limits.idle, () => this.#response.destroy());
+			if (this.#body?.sink.end === "open") this.#sink?.abort();
+			atTurnEnd(this);
 		}
+	}
+
+	/** The guest is over. From here on only the client can hold up the end, and few do: most responses are gone with the turn. */
+	onTurnEnd(): void {
+		if (!this.#responseOver) this.#response.setTimeout(this.#limits.idle, () => this.#response.destroy());
 	}
 
 	#release(guest: GuestHandler, reason: unknown): void {
@@ -299,7 +353,7 @@ export class RequestExchange {
 
 	#finish(): void {
 		this.#counts.requestsInFlight--;
-		clearTimeout(this.#timer);
+		this.#deadlines.delete(this);
 		discardRest(this.#request, this.#limits);
 		const path = this.#request.url ?? "";
 		const query = path.indexOf("?");
@@ -308,7 +362,7 @@ export class RequestExchange {
 			method: this.#request.method ?? "",
 			path: query === -1 ? path : path.slice(0, query),
 			status: this.#response.headersSent ? this.#response.statusCode : undefined,
-			milliseconds: performance.now() - this.#started,
+			milliseconds: performance.now() - this.started,
 			outcome: this.#outcome,
 			reason: this.#reason,
 			error: this.#error,

@@ -38,11 +38,20 @@ const FORBIDDEN: ReadonlySet<string> = new Set([
 /** RFC 9113, 6.5.2: what an entry costs beyond its name and value. */
 const ENTRY_OVERHEAD = 32;
 
+/** Values of up to so many bytes are decoded one by one. */
+const SHORT = 24;
+
 export function isToken(text: string): boolean {
 	return TOKEN.test(text);
 }
 
 function toLatin1(bytes: Uint8Array): string {
+	if (bytes.length <= SHORT) {
+		// A Buffer costs more than so few characters.
+		let text = "";
+		for (let i = 0; i < bytes.length; i++) text += String.fromCharCode(bytes[i] as number);
+		return text;
+	}
 	return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
 }
 
@@ -63,7 +72,9 @@ export class Fields {
 		this.#entries = entries;
 		this.mutable = mutable;
 		this.#limit = limit;
-		this.#size = entries.reduce((size, entry) => size + sizeOf(entry), 0);
+		let size = 0;
+		for (const entry of entries) size += sizeOf(entry);
+		this.#size = size;
 	}
 
 	static empty(limit: number = DEFAULT_HTTP_LIMITS.fieldBytes): Fields {
@@ -120,6 +131,18 @@ export class Fields {
 		return this.#entries.filter((entry) => entry.key === key).map((entry) => entry.value);
 	}
 
+	/** What `content-length` announces: `undefined` for nothing, "invalid" for what is no number or contradicts itself. */
+	get contentLength(): number | undefined | "invalid" {
+		let length: string | undefined;
+		for (const { key, value } of this.#entries) {
+			if (key !== "content-length") continue;
+			const text = value.trim();
+			if (!/^\d{1,15}$/.test(text) || (length !== undefined && length !== text)) return "invalid";
+			length = text;
+		}
+		return length === undefined ? undefined : Number(length);
+	}
+
 	has(name: string): boolean {
 		const key = name.toLowerCase();
 		return this.#entries.some((entry) => entry.key === key);
@@ -148,8 +171,7 @@ export class Fields {
 	}
 
 	append(name: string, value: Uint8Array): Result<undefined, HeaderError> {
-		const refusal = this.#refusal(name);
-		if (refusal !== undefined) return err(refusal);
+		if (!this.mutable) return err({ tag: "immutable" });
 		const entry = toEntry(name, value);
 		if ("tag" in entry) return err(entry);
 		const size = this.#size + sizeOf(entry);
@@ -197,15 +219,16 @@ function sizeOf(entry: Entry): number {
 	return entry.name.length + entry.value.length + ENTRY_OVERHEAD;
 }
 
-function nameError(name: string): HeaderError | undefined {
+function nameError(name: string, key: string = name.toLowerCase()): HeaderError | undefined {
 	if (!TOKEN.test(name)) return { tag: "invalid-syntax" };
-	return FORBIDDEN.has(name.toLowerCase()) ? { tag: "forbidden" } : undefined;
+	return FORBIDDEN.has(key) ? { tag: "forbidden" } : undefined;
 }
 
 function toEntry(name: string, bytes: Uint8Array): Entry | HeaderError {
-	const refusal = nameError(name);
+	const key = name.toLowerCase();
+	const refusal = nameError(name, key);
 	if (refusal !== undefined) return refusal;
 	const value = toLatin1(bytes);
 	if (!VALUE.test(value)) return { tag: "invalid-syntax" };
-	return { name, key: name.toLowerCase(), value };
+	return { name, key, value };
 }

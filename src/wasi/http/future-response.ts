@@ -2,7 +2,6 @@ import type { HttpExchange, Waitable } from "../../sys/mod.ts";
 import type { WasiContext } from "../context.ts";
 import { err, ok, type Result } from "../result.ts";
 import { type ErrorCode, toErrorCode } from "./error-code.ts";
-import { Fields } from "./fields.ts";
 import { IncomingResponse } from "./incoming-message.ts";
 
 /** A request on its way, whose exchange begins when it must. */
@@ -54,8 +53,7 @@ export class FutureIncomingResponse implements Waitable {
 		try {
 			const response = exchange.response();
 			if (response === undefined) return undefined;
-			const headers = Fields.received(response.rawHeaders, this.#context.http.limits.fieldBytes);
-			return ok(new IncomingResponse(this.#context, response.status, headers, response.body));
+			return ok(new IncomingResponse(this.#context, response.status, response.rawHeaders, response.body));
 		} catch (failure) {
 			return err(toErrorCode(failure));
 		}

@@ -1,4 +1,4 @@
-import type { BodySource } from "../../sys/mod.ts";
+import { type BodySource, EMPTY_BODY } from "../../sys/mod.ts";
 import type { WasiContext } from "../context.ts";
 import { err, ok, type Result } from "../result.ts";
 import { Fields } from "./fields.ts";
@@ -7,15 +7,23 @@ import { type Method, type Scheme, toMethod } from "./request-line.ts";
 
 /** What `incoming-request` and `incoming-response` have in common: fields, and a body that can be consumed once. */
 class IncomingMessage {
-	readonly headers: Fields;
 	readonly #context: WasiContext;
+	readonly #rawHeaders: readonly string[];
 	readonly #source: BodySource;
+	#headers: Fields | undefined;
 	#consumed = false;
 
-	constructor(context: WasiContext, headers: Fields, source: BodySource) {
-		this.headers = headers;
+	/** `rawHeaders`: names and values in turn. */
+	constructor(context: WasiContext, rawHeaders: readonly string[], source: BodySource) {
 		this.#context = context;
+		this.#rawHeaders = rawHeaders;
 		this.#source = source;
+	}
+
+	/** Made when the guest asks. */
+	get headers(): Fields {
+		this.#headers ??= Fields.received(this.#rawHeaders, this.#context.http.limits.fieldBytes);
+		return this.#headers;
 	}
 
 	/** The guest has taken the body. */
@@ -35,23 +43,6 @@ class IncomingMessage {
 	}
 }
 
-interface IncomingRequestHead {
-	readonly method: Method;
-	readonly pathWithQuery: string | undefined;
-	readonly scheme: Scheme | undefined;
-	readonly authority: string | undefined;
-}
-
-/** `wasi:http/types.incoming-request`. */
-export class IncomingRequest extends IncomingMessage {
-	readonly head: IncomingRequestHead;
-
-	constructor(context: WasiContext, head: IncomingRequestHead, headers: Fields, source: BodySource) {
-		super(context, headers, source);
-		this.head = head;
-	}
-}
-
 /** A request as a server received it. */
 export interface ReceivedRequest {
 	readonly method: string;
@@ -63,24 +54,45 @@ export interface ReceivedRequest {
 	readonly body: BodySource;
 }
 
+/** `wasi:http/types.incoming-request`. */
+export class IncomingRequest extends IncomingMessage {
+	readonly #received: ReceivedRequest;
+
+	constructor(context: WasiContext, received: ReceivedRequest) {
+		super(context, received.rawHeaders, received.body);
+		this.#received = received;
+	}
+
+	get method(): Method {
+		return toMethod(this.#received.method);
+	}
+
+	get scheme(): Scheme {
+		return { tag: this.#received.scheme === "http" ? "HTTP" : "HTTPS" };
+	}
+
+	get authority(): string | undefined {
+		return this.#received.authority;
+	}
+
+	get pathWithQuery(): string {
+		return this.#received.pathWithQuery;
+	}
+}
+
 /** The resource to call `wasi:http/incoming-handler.handle` with. Its body is closed when the sandbox ends. */
 export function createIncomingRequest(context: WasiContext, received: ReceivedRequest): IncomingRequest {
-	const { method, scheme, authority, pathWithQuery, rawHeaders, body } = received;
-	context.onEnd(() => body.close());
-	return new IncomingRequest(
-		context,
-		{ method: toMethod(method), pathWithQuery, scheme: { tag: scheme === "http" ? "HTTP" : "HTTPS" }, authority },
-		Fields.received(rawHeaders, context.http.limits.fieldBytes),
-		body,
-	);
+	const { body } = received;
+	if (body !== EMPTY_BODY) context.onEnd(() => body.close());
+	return new IncomingRequest(context, received);
 }
 
 /** `wasi:http/types.incoming-response`. */
 export class IncomingResponse extends IncomingMessage {
 	readonly status: number;
 
-	constructor(context: WasiContext, status: number, headers: Fields, source: BodySource) {
-		super(context, headers, source);
+	constructor(context: WasiContext, status: number, rawHeaders: readonly string[], source: BodySource) {
+		super(context, rawHeaders, source);
 		this.status = status;
 	}
 }

@@ -6,14 +6,6 @@ import { err, ok, type Result } from "../result.ts";
 import { BodyFailure, type ErrorCode } from "./error-code.ts";
 import type { Fields } from "./fields.ts";
 
-/** The `content-length` that fields announce; `undefined` for none, "invalid" for one that is no number or contradicts another. */
-export function contentLength(fields: Fields): number | undefined | "invalid" {
-	const values = new Set(fields.values("content-length").map((value) => value.trim()));
-	if (values.size === 0) return undefined;
-	const [value] = values;
-	return values.size === 1 && value !== undefined && /^\d{1,15}$/.test(value) ? Number(value) : "invalid";
-}
-
 /**
  * `wasi:http/types.outgoing-body`. It is complete when it is finished; dropped before that, or ended with its sandbox, it is
  * corrupt, and its connection is aborted. Its stream is a child: as the WIT demands, dropping or finishing the body while the
@@ -23,7 +15,7 @@ export class OutgoingBody {
 	readonly sink: DeferredSink;
 	readonly #context: WasiContext;
 	readonly #tag: "HTTP-request-body-size" | "HTTP-response-body-size";
-	readonly #forget: () => void;
+	#forget: (() => void) | undefined;
 	#length: number | undefined;
 	#written = 0;
 	#stream: "whole" | "open" | "dropped" = "whole";
@@ -41,8 +33,9 @@ export class OutgoingBody {
 	write(): Result<OutputStream, undefined> {
 		if (this.#stream !== "whole") return err(undefined);
 		this.#stream = "open";
+		const sink = new CountedSink(this.sink, (bytes) => this.#accept(bytes));
 		return ok(
-			new OutputStream(this.#counted(), () => {
+			new OutputStream(sink, () => {
 				this.#stream = "dropped";
 			}),
 		);
@@ -52,17 +45,17 @@ export class OutgoingBody {
 	finish(trailers: Fields | undefined): Result<undefined, ErrorCode> {
 		this.#checkChildren("finish");
 		if (this.#length !== undefined && this.#written !== this.#length) {
-			this.#forget();
+			this.#forget?.();
 			this.sink.abort();
 			return err(this.#sizeError());
 		}
 		this.sink.finish(trailers?.toRaw() ?? []);
-		if (this.sink.attached) this.#forget();
+		if (this.sink.attached) this.#forget?.();
 		return ok();
 	}
 
 	drop(): void {
-		this.#forget();
+		this.#forget?.();
 		this.sink.abort();
 		this.#checkChildren("drop");
 	}
@@ -70,7 +63,7 @@ export class OutgoingBody {
 	/** Names where the body goes. Until then its sandbox's end drops it, even when it is finished. */
 	attach(target: BodySink): void {
 		this.sink.attach(target);
-		if (this.sink.end !== "open") this.#forget();
+		if (this.sink.end !== "open") this.#forget?.();
 	}
 
 	/** The body will not be sent, as with the answer to HEAD: what `content-length` announces need not be written. */
@@ -88,27 +81,53 @@ export class OutgoingBody {
 		}
 	}
 
-	/** The sink as the guest's stream sees it: it breaks at the first byte beyond what was announced. */
-	#counted(): ByteSink {
-		const { sink } = this;
-		return {
-			ready: () => sink.ready(),
-			wait: () => sink.wait(),
-			capacity: () => sink.capacity(),
-			write: (bytes) => {
-				this.#written += bytes.length;
-				if (this.#length !== undefined && this.#written > this.#length) {
-					sink.abort();
-					throw new BodyFailure(
-						this.#sizeError(),
-						`the body has more than the ${this.#length} bytes that content-length announces`,
-					);
-				}
-				sink.write(bytes);
-			},
-			flush: () => sink.flush(),
-			flushed: () => sink.flushed(),
-			close: () => {},
-		};
+	/** Counts what the guest writes; breaks the body at the first byte beyond what was announced. */
+	#accept(bytes: Uint8Array): void {
+		this.#written += bytes.length;
+		if (this.#length !== undefined && this.#written > this.#length) {
+			this.sink.abort();
+			throw new BodyFailure(
+				this.#sizeError(),
+				`the body has more than the ${this.#length} bytes that content-length announces`,
+			);
+		}
 	}
+}
+
+/** A body's sink as the guest's stream sees it: what is written is counted first, and the stream's end is not the body's. */
+class CountedSink implements ByteSink {
+	readonly #sink: ByteSink;
+	readonly #accept: (bytes: Uint8Array) => void;
+
+	constructor(sink: ByteSink, accept: (bytes: Uint8Array) => void) {
+		this.#sink = sink;
+		this.#accept = accept;
+	}
+
+	ready(): boolean {
+		return this.#sink.ready();
+	}
+
+	wait(): Promise<void> {
+		return this.#sink.wait();
+	}
+
+	capacity(): number | null {
+		return this.#sink.capacity();
+	}
+
+	write(bytes: Uint8Array): void {
+		this.#accept(bytes);
+		this.#sink.write(bytes);
+	}
+
+	flush(): void {
+		this.#sink.flush();
+	}
+
+	flushed(): boolean {
+		return this.#sink.flushed();
+	}
+
+	close(): void {}
 }

@@ -1,7 +1,7 @@
 import type { WasiContext } from "../context.ts";
 import { err, ok, type Result } from "../result.ts";
 import type { Fields } from "./fields.ts";
-import { contentLength, OutgoingBody } from "./outgoing-body.ts";
+import { OutgoingBody } from "./outgoing-body.ts";
 import {
 	isMethod,
 	isPathWithQuery,
@@ -40,7 +40,7 @@ class OutgoingMessage {
 	/** Once. Refused, too, when the fields announce a length that is none. */
 	body(): Result<OutgoingBody, undefined> {
 		if (this.#body !== undefined) return err(undefined);
-		const length = contentLength(this.#headers);
+		const length = this.#headers.contentLength;
 		if (length === "invalid") return err(undefined);
 		this.#body = new OutgoingBody(this.#context, this.#side, length);
 		return ok(this.#body);
@@ -48,7 +48,7 @@ class OutgoingMessage {
 
 	/** What `content-length` announces. */
 	get announcedLength(): number | undefined | "invalid" {
-		return contentLength(this.#headers);
+		return this.#headers.contentLength;
 	}
 
 	/** Names and values in turn, as they are sent. */

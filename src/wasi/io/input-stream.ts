@@ -36,11 +36,14 @@ export class InputStream {
 
 	/** As `read`, after waiting until it has something to say. */
 	blockingRead(length: number): ReadResult | Promise<ReadResult> {
-		return attemptUntil([watchOf(this.source)], () => {
-			if (length === 0) return this.#open && !this.source.ready() ? undefined : this.read(0);
-			const result = this.read(length);
-			return result.tag === "ok" && result.val.length === 0 ? undefined : result;
-		});
+		return attemptUntil(
+			() => [watchOf(this.source)],
+			() => {
+				if (length === 0) return this.#open && !this.source.ready() ? undefined : this.read(0);
+				const result = this.read(length);
+				return result.tag === "ok" && result.val.length === 0 ? undefined : result;
+			},
+		);
 	}
 
 	ready(): boolean {
@@ -50,8 +53,10 @@ export class InputStream {
 	/** The same each time: it holds nothing, and StarlingMonkey asks for one before each read without ever dropping it. */
 	subscribe(): Pollable {
 		if (this.#pollable === undefined) {
-			const watch = watchOf(this.source);
-			this.#pollable = new Pollable({ ready: () => this.ready(), watch: (wake) => watch.watch(wake) });
+			this.#pollable = new Pollable({
+				ready: () => this.ready(),
+				watch: (wake) => watchOf(this.source).watch(wake),
+			});
 		}
 		return this.#pollable;
 	}

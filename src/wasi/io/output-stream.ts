@@ -64,17 +64,20 @@ export class OutputStream {
 		if (bytes.length > BLOCKING_WRITE_BYTES) throw tooLong(bytes.length);
 		this.#permit = 0;
 		let rest = bytes;
-		const written = attemptUntil<WriteResult>([watchOf(this.sink)], () => {
-			for (;;) {
-				const capacity = this.#capacity();
-				if (capacity.tag === "err") return capacity;
-				if (rest.length === 0) return this.flush();
-				if (capacity.val === 0) return undefined;
-				const result = this.#write(rest.subarray(0, capacity.val));
-				if (result.tag === "err") return result;
-				rest = rest.subarray(capacity.val);
-			}
-		});
+		const written = attemptUntil<WriteResult>(
+			() => [watchOf(this.sink)],
+			() => {
+				for (;;) {
+					const capacity = this.#capacity();
+					if (capacity.tag === "err") return capacity;
+					if (rest.length === 0) return this.flush();
+					if (capacity.val === 0) return undefined;
+					const result = this.#write(rest.subarray(0, capacity.val));
+					if (result.tag === "err") return result;
+					rest = rest.subarray(capacity.val);
+				}
+			},
+		);
 		if (written instanceof Promise) {
 			return written.then((result) => (result.tag === "err" ? result : this.#untilFlushed()));
 		}
@@ -114,8 +117,14 @@ export class OutputStream {
 		both: () => Result<number, StreamError> | undefined,
 	): Promise<Result<number, StreamError>> {
 		for (;;) {
-			await attemptUntil([watchOf(this.sink)], () => this.ready() || undefined);
-			await attemptUntil([watchOf(source.source)], () => source.ready() || undefined);
+			await attemptUntil(
+				() => [watchOf(this.sink)],
+				() => this.ready() || undefined,
+			);
+			await attemptUntil(
+				() => [watchOf(source.source)],
+				() => source.ready() || undefined,
+			);
 			const result = both();
 			if (result !== undefined) return result;
 		}
@@ -126,8 +135,7 @@ export class OutputStream {
 	}
 
 	subscribe(): Pollable {
-		const watch = watchOf(this.sink);
-		return new Pollable({ ready: () => this.ready(), watch: (wake) => watch.watch(wake) });
+		return new Pollable({ ready: () => this.ready(), watch: (wake) => watchOf(this.sink).watch(wake) });
 	}
 
 	drop(): void {
@@ -159,13 +167,15 @@ export class OutputStream {
 
 	/** Once `flush` was called. */
 	#untilFlushed(): WriteResult | Promise<WriteResult> {
-		return attemptUntil<WriteResult>([watchOf(this.sink)], () =>
-			this.#guard<WriteResult | undefined>(() => {
-				// The capacity first, for it tells of a failure; but who read all and then went has not closed too early.
-				const capacity = this.sink.capacity();
-				if (this.sink.flushed()) return ok();
-				return capacity === null ? this.#closed() : undefined;
-			}),
+		return attemptUntil<WriteResult>(
+			() => [watchOf(this.sink)],
+			() =>
+				this.#guard<WriteResult | undefined>(() => {
+					// The capacity first, for it tells of a failure; but who read all and then went has not closed too early.
+					const capacity = this.sink.capacity();
+					if (this.sink.flushed()) return ok();
+					return capacity === null ? this.#closed() : undefined;
+				}),
 		);
 	}
 

@@ -27,7 +27,10 @@ export class Pollable {
 	}
 
 	async #wait(): Promise<undefined> {
-		await attemptUntil([this.watch], () => this.ready() || undefined);
+		await attemptUntil(
+			() => [this.watch],
+			() => this.ready() || undefined,
+		);
 	}
 
 	drop(): void {
@@ -44,8 +47,5 @@ export function pollAll(pollables: readonly Pollable[]): Uint32Array | Promise<U
 		});
 		return ready.length === 0 ? undefined : Uint32Array.from(ready);
 	};
-	return attemptUntil(
-		pollables.map((pollable) => pollable.watch),
-		attempt,
-	);
+	return attemptUntil(() => pollables.map((pollable) => pollable.watch), attempt);
 }

@@ -66,10 +66,10 @@ function firstWake(all: readonly Watch[]): Promise<void> {
 	});
 }
 
-/** Repeats `attempt` until it has a result, waiting in between; a promise only when it had to wait. */
-export function attemptUntil<T>(all: readonly Watch[], attempt: () => T | undefined): T | Promise<T> {
+/** Repeats `attempt` until it has a result, waiting in between; a promise, and a call of `watches`, only when it had to wait. */
+export function attemptUntil<T>(watches: () => readonly Watch[], attempt: () => T | undefined): T | Promise<T> {
 	const first = attempt();
-	return first === undefined ? attemptAgain(all, attempt) : first;
+	return first === undefined ? attemptAgain(watches(), attempt) : first;
 }
 
 async function attemptAgain<T>(all: readonly Watch[], attempt: () => T | undefined): Promise<T> {

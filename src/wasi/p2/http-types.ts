@@ -34,10 +34,10 @@ export const httpTypes: HostInterface<WasiContext> = defineInterface(
 		"[method]fields.entries": (_context, self: Fields) => self.entries(),
 		"[method]fields.clone": (_context, self: Fields) => self.clone(),
 
-		"[method]incoming-request.method": (_context, self: IncomingRequest) => self.head.method,
-		"[method]incoming-request.path-with-query": (_context, self: IncomingRequest) => self.head.pathWithQuery,
-		"[method]incoming-request.scheme": (_context, self: IncomingRequest) => self.head.scheme,
-		"[method]incoming-request.authority": (_context, self: IncomingRequest) => self.head.authority,
+		"[method]incoming-request.method": (_context, self: IncomingRequest) => self.method,
+		"[method]incoming-request.path-with-query": (_context, self: IncomingRequest) => self.pathWithQuery,
+		"[method]incoming-request.scheme": (_context, self: IncomingRequest) => self.scheme,
+		"[method]incoming-request.authority": (_context, self: IncomingRequest) => self.authority,
 		"[method]incoming-request.headers": (_context, self: IncomingRequest) => self.headers,
 		"[method]incoming-request.consume": (_context, self: IncomingRequest) => self.consume(),
 
