@@ -71,12 +71,12 @@ export async function benchSandbox(options: SandboxOptions): Promise<SandboxRepo
 export async function soakSandboxes(cycles: number, onProgress: (line: string) => void): Promise<SoakResult[]> {
 	const results: SoakResult[] = [];
 	for (const workload of await findWorkloads(onProgress)) {
-		if (SOAKED.includes(workload.name)) results.push(await soak(workload, cycles, collectGarbage, onProgress));
+		if (SOAKED.has(workload.name)) results.push(await soak(workload, cycles, collectGarbage, onProgress));
 	}
 	return results;
 }
 
-const SOAKED = ["empty component", "60 MB of memory", "rust hello"];
+const SOAKED: ReadonlySet<string> = new Set(["empty component", "60 MB of memory", "rust hello"]);
 
 async function measure(
 	{ name, linked, request }: Workload,
