@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { benchHttp, PEER_NAMES } from "./http.ts";
 import { renderHttp } from "./report.ts";
-import { benchSandbox } from "./sandbox.ts";
+import { benchSandbox, soakSandboxes } from "./sandbox.ts";
 import { renderSandbox } from "./sandbox-report.ts";
 
 const USAGE = `Usage: npm run bench -- http|sandbox [options]
@@ -16,6 +16,7 @@ http: servers under load
   --only A,B      these servers only: ${PEER_NAMES.join(", ")}
 sandbox: what making a sandbox ready and putting it back takes
   --cycles N      requests that are measured, after as many that are not (default 10000)
+  --soak N        instead: N sandboxes one after the other, and what memory does meanwhile; fails when it grows by more than 2 %
 both:
   --json FILE     write the figures there, too
 `;
@@ -23,6 +24,8 @@ both:
 /** Seconds and rounds are bounded: a benchmark is no endurance test. */
 const MAX_NUMBER = 60;
 const MAX_CYCLES = 1_000_000;
+/** What garbage is left over makes of it by itself. */
+const SOAK_SPREAD_PERCENT = 2;
 
 function usage(message: string): never {
 	process.stderr.write(`${message}\n\n${USAGE}`);
@@ -39,7 +42,12 @@ function toNumber(name: string, text: string, maximum = MAX_NUMBER): number {
 
 function parse(args: string[]): {
 	positionals: string[];
-	values: Record<"seconds" | "rounds" | "warmup" | "cycles", string> & { only?: string; json?: string; help: boolean };
+	values: Record<"seconds" | "rounds" | "warmup" | "cycles", string> & {
+		only?: string;
+		json?: string;
+		soak?: string;
+		help: boolean;
+	};
 } {
 	try {
 		return parseArgs({
@@ -50,6 +58,7 @@ function parse(args: string[]): {
 				rounds: { type: "string", default: "5" },
 				warmup: { type: "string", default: "2" },
 				cycles: { type: "string", default: "10000" },
+				soak: { type: "string" },
 				only: { type: "string" },
 				json: { type: "string" },
 				help: { type: "boolean", default: false, short: "h" },
@@ -93,6 +102,14 @@ if (what === "http") {
 	});
 	print(renderHttp(report), report);
 	if (report.failed.length > 0 || report.results.some(({ failures }) => failures > 0)) process.exitCode = 1;
+} else if (values.soak !== undefined) {
+	const results = await soakSandboxes(toNumber("soak", values.soak, 100 * MAX_CYCLES), common.onProgress);
+	const lines = results.map(
+		({ workload, cycles, requests, spreadPercent, created, discarded }) =>
+			`${workload}: ${cycles} sandboxes, ${requests} requests, ${created} instances made, ${discarded} discarded; resident memory within ${spreadPercent.toFixed(2)} %`,
+	);
+	print(lines.join("\n"), results);
+	if (results.some(({ spreadPercent }) => spreadPercent > SOAK_SPREAD_PERCENT)) process.exitCode = 1;
 } else {
 	const cycles = toNumber("cycles", values.cycles, MAX_CYCLES);
 	const report = await benchSandbox({ cycles, warmup: cycles, ...common });

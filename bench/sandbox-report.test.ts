@@ -35,8 +35,8 @@ it("renderSandbox: times in microseconds, and why nothing was reset", () => {
 		`Test CPU, 2 cores, 8 GB, Linux 6 x64, load average 0.5 before
 median / 99th percentile in µs of 10000 cycles after 10000, one at a time on one core; written pages: PAGEMAP_SCAN
 
-workload  memory  ready    release   request  whole cycle  empty cycle  new instance               put back  RSS idle
-hello     9.5 MB  1 / 4  12.5 / 20  50 / 100   63.5 / 124            3  4300 / 12000               0.741 MB    3.3 MB
-tables    9.5 MB  1 / 4  12.5 / 20  50 / 100   63.5 / 124            3  4300 / 12000  – (it changes tables)    3.3 MB`,
+workload  memory  ready    release   request  whole cycle  empty cycle  new instance               put back  RSS idle  in 4 GiB
+hello     9.5 MB  1 / 4  12.5 / 20  50 / 100   63.5 / 124            3  4300 / 12000               0.741 MB    3.3 MB      1301
+tables    9.5 MB  1 / 4  12.5 / 20  50 / 100   63.5 / 124            3  4300 / 12000  – (it changes tables)    3.3 MB      1301`,
 	);
 });

@@ -56,6 +56,7 @@ const HEAD = [
 	"new instance",
 	"put back",
 	"RSS idle",
+	"in 4 GiB",
 ];
 
 /** The report as a person reads it: medians and 99th percentiles in microseconds. */
@@ -72,6 +73,7 @@ export function renderSandbox(report: SandboxReport): string {
 		micros(result.fresh),
 		result.restoredBytes === null ? `– (${result.freshBecause ?? ""})` : bytes(result.restoredBytes),
 		bytes(result.rssPerSandbox),
+		sandboxesIn(4 * 2 ** 30, result.rssPerSandbox),
 	]);
 	return [
 		`${machine.cpu}, ${machine.cores} cores, ${bytes(machine.memoryBytes)}, ${machine.system}, load average ${figure(machine.loadAverage)} before`,
@@ -79,6 +81,14 @@ export function renderSandbox(report: SandboxReport): string {
 		"",
 		...renderTable(HEAD, rows),
 	].join("\n");
+}
+
+/** V8 keeps at most so many memories: each has 8 to 10 GiB of address space. */
+const MOST_SANDBOXES = 16_000;
+
+function sandboxesIn(room: number, each: number): string {
+	const count = Math.floor(room / each);
+	return each <= 0 || count > MOST_SANDBOXES ? `> ${MOST_SANDBOXES}` : `${count}`;
 }
 
 function micros({ median, p99 }: Quantiles): string {

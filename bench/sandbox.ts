@@ -13,6 +13,7 @@ import { callHandler } from "../test/reset/http-call.ts";
 import { commit } from "./commit.ts";
 import { chooseCores, describeMachine, moveTo } from "./machine.ts";
 import type { SandboxReport, SandboxResult } from "./sandbox-report.ts";
+import { soak, type SoakResult } from "./soak.ts";
 import { type Quantiles, toQuantiles } from "./statistics.ts";
 
 export interface SandboxOptions {
@@ -65,6 +66,17 @@ export async function benchSandbox(options: SandboxOptions): Promise<SandboxRepo
 		results,
 	};
 }
+
+/** The whole of the acquire-and-release cycle, very often: a component of nothing, one with memory, and a real one. */
+export async function soakSandboxes(cycles: number, onProgress: (line: string) => void): Promise<SoakResult[]> {
+	const results: SoakResult[] = [];
+	for (const workload of await findWorkloads(onProgress)) {
+		if (SOAKED.has(workload.name)) results.push(await soak(workload, cycles, collectGarbage, onProgress));
+	}
+	return results;
+}
+
+const SOAKED: ReadonlySet<string> = new Set(["empty component", "60 MB of memory", "rust hello"]);
 
 async function measure(
 	{ name, linked, request }: Workload,

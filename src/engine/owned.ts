@@ -20,7 +20,10 @@ import {
 export type OwnedParts = Pick<RewrittenModule, "imports" | "exports" | "initial">;
 
 export interface CoreMemoriesOptions extends HoldingsOptions {
-	/** For memories that can be made small again; only for sandboxes that are to be reset. */
+	/**
+	 * For memories that can be made small again; only for sandboxes that are to be reset, and in which no module writes data into the
+	 * memory of another when it is instantiated.
+	 */
 	readonly mapper?: PageMapper | undefined;
 	/** How large a memory is to become without being lost for a reset, in bytes: what others of its kind came to. */
 	readonly capacity?: number;
@@ -62,13 +65,15 @@ export class CoreMemories {
 		const { imports: owned } = parts;
 		this.holdings.take("instances", 1);
 		this.holdings.take("tables", parts.exports.tableElements);
-		if (owned !== undefined) imports[owned.module] = this.#create(owned);
+		if (owned !== undefined) imports[owned.module] = this.#create(owned, parts.exports.writesData);
 		return (instance) => this.#complete(module, parts, imports, instance);
 	}
 
-	#create({ memories, flag }: EngineImports): Record<string, WasmExtern> {
+	#create({ memories, flag }: EngineImports, writesData: boolean): Record<string, WasmExtern> {
 		const imports: Record<string, WasmExtern> = flag === undefined ? {} : { [flag]: interruptFlag().memory };
-		const { mapper, capacity } = this.#options;
+		const { capacity } = this.#options;
+		// V8 checks its own writes against the size that it knows, and would run into what is out of reach.
+		const mapper = writesData ? undefined : this.#options.mapper;
 		for (const { name, type } of memories) {
 			this.holdings.take("memory", Number(type.limits.minimum) * WASM_PAGE);
 			const made = createOwnMemory(type.limits, mapper, capacity);

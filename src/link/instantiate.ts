@@ -121,7 +121,15 @@ export class Instance {
 		const { image, mapper, onGrow } = slot;
 		// A start function puts functions of this very instance into its tables, which no image holds.
 		const imaged = image !== undefined && linked.states.every((s) => typeof s === "object" && s.tables.length === 0);
-		this.#memories = new CoreMemories({ limits, app, onGrow, mapper, imaged, capacity: image?.peak ?? 0 });
+		const writes = linked.owned.some((parts) => parts.exports.writesData);
+		this.#memories = new CoreMemories({
+			limits,
+			app,
+			onGrow,
+			mapper: writes ? undefined : mapper,
+			imaged,
+			capacity: image?.peak ?? 0,
+		});
 		this.#gate = new Gate({ limits, metering, ...(app === undefined ? {} : { app }) });
 		this.store = new Store(context, limits.handles);
 		const yields = metering === "yield" || metering === "fuel";

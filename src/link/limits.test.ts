@@ -136,6 +136,41 @@ suite("limits of what a sandbox holds", () => {
 	);
 });
 
+suite("what V8 itself checks, against a size that is not the guest's", { skip: mapper === undefined }, () => {
+	const load = async (wat: string): Promise<Linked> =>
+		await linkComponent(loadComponent(new Uint8Array(await parse(wat))), { interfaces: [] }, cache);
+
+	for (const { name, modules } of [
+		{
+			name: "of its own memory",
+			modules: `(core module $m (memory 1 8) (data (i32.const 65536) "x")) (core instance (instantiate $m))`,
+		},
+		{
+			name: "of another's memory",
+			modules: `(core module $a (memory (export "m") 1 8)) (core module $b (import "a" "m" (memory 1)) (data (i32.const 65536) "x"))
+				(core instance $a (instantiate $a)) (core instance (instantiate $b (with "a" (instance $a))))`,
+		},
+	]) {
+		test(`a data segment beyond the end ${name} traps`, async () => {
+			const linked = await load(`(component ${modules})`);
+			assert.throws(() => instantiate(linked, undefined, {}, undefined, { mapper }), {
+				code: "guest/trap",
+				message: "out of bounds memory access",
+			});
+		});
+	}
+
+	test("a module that wants a larger memory than another has is refused before it is linked", async () => {
+		await assert.rejects(
+			load(`(component
+				(core module $a (memory (export "m") 1 8))
+				(core module $b (import "a" "m" (memory 2)) (func (export "f") (result i32) (i32.load (i32.const 70000))))
+				(core instance $a (instantiate $a)) (core instance (instantiate $b (with "a" (instance $a)))))`),
+			/memory|limits|mismatch/i,
+		);
+	});
+});
+
 suite("a mapper that fails", { skip: mapper === undefined }, () => {
 	const real = mapper as PageMapper;
 	const working = {

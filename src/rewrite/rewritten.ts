@@ -34,6 +34,8 @@ export interface EngineExports {
 	 * asks for, changes, or has checked. To be set before any guest code runs, and with each growth of the memory, whoever grows it.
 	 */
 	readonly pages: readonly MemoryPages[];
+	/** Whether V8 writes data segments into memories when it instantiates the module: those that could not be taken out of it. */
+	readonly writesData: boolean;
 	/** Elements that the tables which it defines have from its start: part of what it holds. */
 	readonly tableElements: number;
 }

@@ -93,7 +93,7 @@ class Runner {
 	readonly #counts: ResetCounts;
 	readonly #definitions = new Map<string, Compiled>();
 	readonly #instances = new Map<string, CoreInstance>();
-	readonly #memories = new CoreMemories();
+	readonly #memories: CoreMemories;
 	readonly #registered: Record<string, Record<string, unknown>> = Object.create(null);
 	#latest: CoreInstance | undefined;
 	#latestDefinition: Compiled | undefined;
@@ -101,6 +101,10 @@ class Runner {
 	constructor(script: CoreScript, mode: Mode, counts: ResetCounts, spectest: WasmInstance) {
 		this.#script = script;
 		this.#mode = mode;
+		// What one module of a script imports of another is checked when it is instantiated, against the size that V8 knows. In components
+		// that is checked beforehand.
+		const mapper = script.registered.size === 0 ? mode.reset?.mapper : undefined;
+		this.#memories = new CoreMemories({ mapper });
 		this.#counts = counts;
 		this.#registered["spectest"] = spectest.exports;
 	}

@@ -48,6 +48,7 @@ export function liftModule(original: Module, survey: Survey, offset: number): Li
 		...(host === undefined ? {} : { host: host.name }),
 		...(start === undefined ? {} : { start }),
 		pages: added.pages,
+		writesData: data.data.some(({ target }) => target !== null),
 		tableElements: original.tables.reduce((sum, { type }) => sum + Number(type.limits.minimum), 0),
 	};
 	const append = <T>(items: readonly T[], more: readonly T[]): readonly T[] =>
