@@ -18,12 +18,12 @@ import {
 export interface IndexCheck {
 	readonly counts: Readonly<Record<IndexSpace, number>>;
 	/** @throws SkerryError `core/invalid` */
-	index(space: IndexSpace, index: number): void;
-	valueType(type: ValueTypeSyntax): void;
+	readonly index: (space: IndexSpace, index: number) => void;
+	readonly valueType: (type: ValueTypeSyntax) => void;
 	/** The types in the immediates of the current instruction. */
-	types(reader: CodeReader): void;
+	readonly types: (reader: CodeReader) => void;
 	/** All indices in a constant expression. */
-	expression(expression: ConstExpr): void;
+	readonly expression: (expression: ConstExpr) => void;
 }
 
 const SPACE_NAMES: Readonly<Record<IndexSpace, string>> = {
@@ -91,7 +91,7 @@ export function checkIndices(module: Module, offset: number): void {
 	const invalid = (what: string): SkerryError =>
 		new SkerryError("core/invalid", `Cannot compile a core module: ${what}`, { place: { offset } });
 	const check = createIndexCheck(module, invalid);
-	for (const { final: _, supertypes, composite } of module.types.flat()) {
+	for (const { supertypes, composite } of module.types.flat()) {
 		for (const type of supertypes) check.index("type", type);
 		if (composite.kind === "func") [...composite.params, ...composite.results].forEach(check.valueType);
 		else if (composite.kind === "array") check.valueType(composite.element.storage);

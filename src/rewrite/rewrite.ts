@@ -4,6 +4,7 @@ import { liftModule } from "./lift/lift.ts";
 import { meterTrap } from "./metering/trap.ts";
 import type { RewrittenModule } from "./rewritten.ts";
 import { surveyCode } from "./survey.ts";
+import { verifyLift } from "./verify/verify-lift.ts";
 import { verifyRewriting } from "./verify/verify.ts";
 
 export interface RewriteOptions {
@@ -25,6 +26,7 @@ export function rewriteModule(bytes: Uint8Array, offset: number, options: Rewrit
 	checkIndices(original, offset);
 	const { module, state, imports, exports, initial } = liftModule(original, survey, offset);
 	const lifted = module === original ? bytes : encodeModule(module);
+	if (options.verify) verifyLift(bytes, lifted, { state, imports, exports, initial });
 	const rest = { state, exports, initial };
 	if (options.metering === "off") return { bytes: lifted, imports, ...rest };
 	// Positions in code and the calls of what was added are others.

@@ -11,6 +11,9 @@ import { type Address, accessSize, Assembler, of } from "./assembler.ts";
 /** Bytes that one bulk instruction of V8's moves at most: some 2 ms. */
 export const CHUNK: number = 16 * 1024 * 1024;
 
+/** A start beyond every segment. Its bits are added, so that V8 takes the same of its ways, and names the same trap, as with the guest's. */
+const BEYOND = 0x3fff_ffff;
+
 const NO_LOCALS = 0;
 
 function begin(): Assembler {
@@ -139,12 +142,12 @@ export function initBody(
 }
 
 /**
- * `(s, n) → (s, n)`, for an instruction that uses a segment which code drops: as if it were empty then. A start of −1 is beyond
- * the end of every segment, even where there are no elements to be taken.
+ * `(s, n) → (s, n)`, for an instruction that uses a segment which code drops: as if it were empty then. The start is beyond the end of
+ * every segment then, so that V8 traps even where nothing is to be taken.
  */
 export function segmentBody(dropped: number): Uint8Array {
 	const at = begin();
-	at.const("i32", -1).op("local.get", 0);
+	at.op("local.get", 0).const("i32", BEYOND).op("i32.or").op("local.get", 0);
 	at.op("local.get", 0).op("local.get", 1).op("i32.or").const("i32", 0).op("i32.ne");
 	at.op("global.get", dropped).op("i32.and").op("select");
 	at.op("local.get", 1);

@@ -38,6 +38,7 @@ function addNames(bytes: Uint8Array, first: number, names: readonly string[]): U
 	const out = new Writer(bytes.length + 1024);
 	const reader = new Reader(bytes);
 	let done = false;
+	let last = -1;
 	const add = (count: number, before: Uint8Array): void => {
 		const content = new Writer(before.length + 1024).u32(count + names.length).raw(before);
 		names.forEach((name, i) => content.u32(first + i).name(name));
@@ -47,6 +48,9 @@ function addNames(bytes: Uint8Array, first: number, names: readonly string[]): U
 	try {
 		while (!reader.done) {
 			const id = reader.u8();
+			// Out of order, or there twice
+			if (id <= last) return bytes;
+			last = id;
 			const content = reader.sub(reader.u32());
 			if (id > FUNCTIONS && !done) add(0, new Uint8Array());
 			if (id === FUNCTIONS && !done) {

@@ -29,6 +29,11 @@ export interface LiftedModule {
  * @throws SkerryError `core/invalid`
  */
 export function liftModule(original: Module, survey: Survey, offset: number): LiftedModule {
+	if (survey.namesData && !original.dataCount) {
+		throw new SkerryError("core/invalid", "Cannot compile a core module: data count section required", {
+			place: { offset },
+		});
+	}
 	const { module: hosted, host } = survey.grows ? addHostTable(original) : { module: original, host: undefined };
 	const added = new Additions(hosted, host);
 	const imported = countImports(original);

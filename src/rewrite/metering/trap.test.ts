@@ -11,6 +11,7 @@ import {
 	encodeModule,
 	OP,
 } from "../../wasm/mod.ts";
+import { revive, type Revived } from "../instance.fixture.ts";
 import { rewriteModule } from "../rewrite.ts";
 import { surveyCode } from "../survey.ts";
 import { findEntries } from "./call-graph.ts";
@@ -19,33 +20,10 @@ import { FLAG_CELL, HIT_CELL } from "./check.ts";
 const { WebAssembly } = globalThis as any;
 const TRAP = { metering: "trap", verify: true } as const;
 
-interface Metered {
-	readonly exports: Record<string, any>;
-	/** The first bytes of the flag's memory. */
-	readonly flag: Uint8Array;
-}
-
-async function meter(text: string, imports: Record<string, Record<string, unknown>> = {}): Promise<Metered> {
-	const { bytes, imports: owned } = rewriteModule(await parse(text), 0, TRAP);
-	assert.ok(owned !== undefined);
-	const flag = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
-	const memories = owned.memories.map(({ name, type: { limits } }) => {
-		const wide = limits.index === "i64";
-		return [
-			name,
-			new WebAssembly.Memory({
-				address: limits.index,
-				initial: wide ? limits.minimum : Number(limits.minimum),
-				...(limits.maximum === undefined ? {} : { maximum: wide ? limits.maximum : Number(limits.maximum) }),
-				shared: limits.shared,
-			}),
-		];
-	});
-	const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
-		...imports,
-		[owned.module]: { ...Object.fromEntries(memories), [owned.flag ?? ""]: flag },
-	});
-	return { exports, flag: new Uint8Array(flag.buffer, 0, 4) };
+async function meter(text: string, imports: Record<string, Record<string, unknown>> = {}): Promise<Revived> {
+	const rewritten = rewriteModule(await parse(text), 0, TRAP);
+	assert.ok(rewritten.imports?.flag !== undefined);
+	return await revive(rewritten, { imports, beyond: 1 });
 }
 
 const LOOPS: readonly (readonly [name: string, fields: string])[] = [
@@ -100,14 +78,15 @@ suite("a raised flag ends", () => {
 
 	test("a loop in a start function", async () => {
 		const bytes = await parse(`(module (func $s (loop $l (br $l))) (start $s))`);
-		const rewritten = rewriteModule(bytes, 0, TRAP);
-		const memory = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
-		const flag = new Uint8Array(memory.buffer, 0, 4);
-		flag[FLAG_CELL] = 1;
-		assert.throws(
-			() => new WebAssembly.Instance(new WebAssembly.Module(rewritten.bytes), { skerry: { flag: memory } }),
-			{ name: "RuntimeError", message: "unreachable" },
-		);
+		let flag: Uint8Array = new Uint8Array();
+		const beforeStart = (cells: Uint8Array): void => {
+			flag = cells;
+			cells[FLAG_CELL] = 1;
+		};
+		await assert.rejects(revive(rewriteModule(bytes, 0, TRAP), { beforeStart }), {
+			name: "RuntimeError",
+			message: "unreachable",
+		});
 		assert.deepEqual([flag[FLAG_CELL], flag[HIT_CELL]], [0, 1]);
 	});
 
@@ -148,9 +127,9 @@ suite("metering", () => {
 				(i32.store 0 (i32.const 4) (memory.grow $own (i32.const 1)))
 				(i32.add (i32.load $own (i32.const 0)) (i32.load8_u $own (i32.const 9)))))`;
 		const m = new WebAssembly.Memory({ initial: 1 });
-		const { exports, flag } = await meter(text, { "": { m } });
+		const { exports, flag, pages } = await meter(text, { "": { m } });
 		assert.equal(exports["sum"](100), 5050 + 98);
-		assert.equal(exports["own"].buffer.byteLength, 2 * 65_536);
+		assert.equal(pages.get(1)?.value, 2);
 		assert.deepEqual([...new Uint32Array(m.buffer, 0, 2)], [0, 1]);
 		assert.deepEqual([...flag], [0, 0, 0, 0]);
 	});

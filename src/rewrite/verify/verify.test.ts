@@ -21,11 +21,15 @@ const PROGRAM = `(module
 			(i32.store $own (i32.const 4) (memory.size $own))
 			(br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))))`;
 
-const metered = { metered: true };
+/** The engine's module, from which what is lifted is imported already. */
+const metered = { metered: true, engine: "skerry" };
+
+/** What metering begins with. */
+const lifted = (guest: Uint8Array): Uint8Array => rewriteModule(guest, 0, { metering: "off", verify: true }).bytes;
 
 async function rewrite(): Promise<{ original: Uint8Array; rewritten: Uint8Array }> {
-	const original = await parse(PROGRAM);
-	return { original, rewritten: rewriteModule(original, 0, { metering: "trap", verify: false }).bytes };
+	const guest = await parse(PROGRAM);
+	return { original: lifted(guest), rewritten: rewriteModule(guest, 0, { metering: "trap", verify: false }).bytes };
 }
 
 /** The index of the flag's memory in the check's instructions. */
@@ -100,7 +104,7 @@ suite("verifyRewriting", () => {
 		[
 			"imports the memories in another order",
 			({ imports }) => ({ imports: [...imports.slice(0, 2), imports[3]!, imports[2]!] }),
-			/not what it should be/,
+			/not begin/,
 		],
 		[
 			"defines a memory",
@@ -108,7 +112,7 @@ suite("verifyRewriting", () => {
 			/defines memories/,
 		],
 		["has another start", () => ({ start: 0 }), /other sections/],
-		["has other data", ({ data }) => ({ data: [{ ...data[0]!, bytes: Uint8Array.of(1) }] }), /section 11/],
+		["has other data", () => ({ data: [{ target: null, bytes: Uint8Array.of(1) }] }), /other sections/],
 		["has lost its names", () => ({ customs: [] }), /other sections/],
 	];
 	for (const [what, edit, message] of edits) {
@@ -132,8 +136,9 @@ suite("verifyRewriting", () => {
 		["a cycle through the outside", `(module (import "" "f" (func)) (func (export "g") (call 0)))`],
 	] as const) {
 		test(`refuses ${what} of which a check was taken out`, async () => {
-			const original = await parse(text);
-			const { bytes } = rewriteModule(original, 0, { metering: "trap", verify: true });
+			const guest = await parse(text);
+			const original = lifted(guest);
+			const { bytes } = rewriteModule(guest, 0, { metering: "trap", verify: true });
 			const module = decodeModule(bytes);
 			// As if the rewriter had inserted nothing
 			const changed = encodeModule({ ...module, code: decodeModule(original).code });
@@ -143,25 +148,23 @@ suite("verifyRewriting", () => {
 
 	test("refuses a guest that names the memory of the flag", async () => {
 		const own = await parse(`(module (memory 1) (func (loop) (drop (i32.load (i32.const 0)))))`);
-		const foreign = await parse(`(module (memory 1) (func (loop) (drop (i32.load 1 (i32.const 0)))))`);
 		const { bytes } = rewriteModule(own, 0, { metering: "trap", verify: true });
-		// The same rewriting of the other code
-		const module = decodeModule(bytes);
-		const patched = Buffer.concat([
-			module.code.bytes.subarray(module.code.starts[0], module.code.ends[0]! - 6),
-			Buffer.from([0x41, 0x00, 0x28, 0x42, 0x01, 0x00, 0x1a, 0x0b]),
-		]);
-		const code = { bytes: patched, offset: 0, starts: Uint32Array.of(0), ends: Uint32Array.of(patched.length) };
-		const changed = encodeModule({ ...module, code });
-		assert.throws(() => verifyRewriting(foreign, changed, metered), { message: /names memory 1|not what it was/ });
-	});
-
-	test("without metering nothing but exports of state is added", async () => {
-		const original = await parse(PROGRAM);
-		const { bytes } = rewriteModule(original, 0, { metering: "off", verify: true });
-		assert.notEqual(bytes, original);
-		verifyRewriting(original, bytes, { metered: false });
-		const { rewritten } = await rewrite();
-		assert.throws(() => verifyRewriting(original, rewritten, { metered: false }), { code: "engine/verification" });
+		// As if the guest's instruction had named it from the start: the same change on both sides
+		const plain = [0x28, 0x02, 0x00, 0x1a];
+		const foreign = [0x28, 0x42, 0x01, 0x00, 0x1a];
+		const change = (of: Uint8Array): Uint8Array => {
+			const module = decodeModule(of);
+			const body = [...module.code.bytes.subarray(module.code.starts[0], module.code.ends[0])];
+			const at = body.findIndex((_, i) => plain.every((byte, j) => body[i + j] === byte));
+			body.splice(at, plain.length, ...foreign);
+			const code = {
+				bytes: Uint8Array.from(body),
+				offset: 0,
+				starts: Uint32Array.of(0),
+				ends: Uint32Array.of(body.length),
+			};
+			return encodeModule({ ...module, code });
+		};
+		assert.throws(() => verifyRewriting(change(lifted(own)), change(bytes), metered), { message: /names memory 1/ });
 	});
 });

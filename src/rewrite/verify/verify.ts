@@ -1,5 +1,6 @@
 import { compareCode } from "./code.ts";
-import { type Cursor, refuse, sameBytes, sameContent } from "./cursor.ts";
+import { refuse, sameBytes, sameContent } from "./cursor.ts";
+import { addedItems, compareOthers } from "./sections.ts";
 import {
 	CODE,
 	EXPORT,
@@ -15,11 +16,6 @@ import {
 	sectionOf,
 	sectionsOf,
 } from "./outline.ts";
-
-const HINTS = "metadata.code.branch_hint";
-const NAMES = "name";
-/** The subsection of the names of labels, whose numbers checks shift. */
-const LABELS = 3;
 
 /** A shared memory of one page. */
 const FLAG_LIMITS = "3 1 1";
@@ -43,7 +39,7 @@ export function verifyRewriting(
 	if (!sameBytes(original, 0, 8, rewritten, 0)) throw refuse("it has another preamble");
 	const from = sectionsOf(original);
 	const to = sectionsOf(rewritten);
-	compareOthers(from, to);
+	compareOthers(from, to, BY_ITEM, Infinity);
 	const outline = new Outline(from);
 	compareImports(from, to, outline, metered, engine);
 	compareExports(from, to, outline);
@@ -55,64 +51,6 @@ export function verifyRewriting(
 	for (const id of [MEMORY, CODE]) {
 		if (!sameContent(sectionOf(from, id), sectionOf(to, id))) throw refuse(`section ${id} is not what it was`);
 	}
-}
-
-function compareOthers(from: readonly SectionRange[], to: readonly SectionRange[]): void {
-	const others = (sections: readonly SectionRange[]): readonly SectionRange[] =>
-		sections.filter(({ id, name }) => !BY_ITEM.has(id) && name !== HINTS);
-	const wanted = others(from);
-	const found = others(to);
-	if (wanted.length !== found.length) throw refuse("it has other sections than the original");
-	wanted.forEach((section, i) => {
-		const other = found[i];
-		const same =
-			other?.id === section.id &&
-			other.name === section.name &&
-			(sameContent(section.content(), other.content()) || (section.name === NAMES && sameNames(section, other)));
-		if (!same) throw refuse(`section ${section.name ?? section.id} is not what it was`);
-	});
-}
-
-/** Whether two name sections differ in nothing but the names of labels. */
-function sameNames(a: SectionRange, b: SectionRange): boolean {
-	const read = (content: Cursor): { id: number; content: Cursor }[] => {
-		const subsections: { id: number; content: Cursor }[] = [];
-		while (!content.done) subsections.push({ id: content.byte(), content: content.take(content.number()) });
-		return subsections;
-	};
-	const first = read(a.content());
-	const second = read(b.content());
-	return (
-		first.length === second.length &&
-		first.every(({ id, content }, i) => {
-			const other = second[i];
-			return other?.id === id && (id === LABELS || sameContent(content, other.content));
-		})
-	);
-}
-
-/** The items of the original, byte for byte; those that follow them are returned. */
-function addedItems<T>(
-	id: number,
-	from: readonly SectionRange[],
-	to: readonly SectionRange[],
-	read: (cursor: Cursor) => T,
-): T[] {
-	const before = sectionOf(from, id);
-	const after = sectionOf(to, id);
-	const count = before.number();
-	const added = after.number() - count;
-	const size = before.end - before.at;
-	if (
-		added < 0 ||
-		after.at + size > after.end ||
-		!sameBytes(before.bytes, before.at, before.end, after.bytes, after.at)
-	)
-		throw refuse(`section ${id} does not begin as it did`);
-	after.skip(size);
-	const items = Array.from({ length: added }, () => read(after));
-	if (!after.done) throw refuse(`section ${id} has more than its items`);
-	return items;
 }
 
 function compareImports(
@@ -130,7 +68,7 @@ function compareImports(
 	const limits = [...outline.memories, FLAG_LIMITS];
 	if (added.length !== limits.length) throw refuse("it does not import the guest's memories and the flag");
 	const engine = added[0]?.module ?? "";
-	if (engine !== known && outline.imports.some(({ module }) => module === engine))
+	if (known === undefined ? outline.imports.some(({ module }) => module === engine) : engine !== known)
 		throw refuse("the guest could import what is the engine's");
 	if (new Set(added.map(({ name }) => name)).size !== added.length) throw refuse("it imports one thing twice");
 	added.forEach((item, i) => {

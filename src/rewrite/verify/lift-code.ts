@@ -1,0 +1,355 @@
+import { type Cursor, refuse, sameBytes } from "./cursor.ts";
+import { CALL, CALL_INDIRECT, FUNCTION_REFERENCE, Instructions } from "./instructions.ts";
+import * as bodies from "./lift-bodies.ts";
+import type { LiftOutline } from "./lift-outline.ts";
+
+/** A function that was added, by what it stands for: the key is the instruction's bytes. */
+interface Expected {
+	readonly key: string;
+	readonly params: readonly number[];
+	readonly results: readonly number[];
+	readonly body: () => readonly number[];
+}
+
+/** What code was found to need, to be compared with what the module says of itself. */
+export interface CodeFindings {
+	readonly changedTables: ReadonlySet<number>;
+	/** Memories whose size the code asks for, changes, or has checked. */
+	readonly sized: ReadonlySet<number>;
+	readonly namesData: boolean;
+	/** Globals that say which segments were dropped. */
+	readonly droppedGlobals: ReadonlySet<number>;
+}
+
+export interface CodeContext extends bodies.Surroundings {
+	/** Of the original. */
+	readonly from: LiftOutline;
+	/** Of the lifted module. */
+	readonly to: LiftOutline;
+}
+
+/** Compares what stands in an instruction's place, which reached from `start` to `end`; `undefined` where the instruction itself has to. */
+type Site = ((to: Cursor, start: number, end: number) => void) | undefined;
+
+/** `memory.size`, `memory.grow`. */
+const SIZE = 0x3f;
+const GROW = 0x40;
+
+/** Walks the guest's code beside the lifted: equal but for the instructions that are the engine's, in whose place stands just what has to. */
+export function compareLiftedCode(original: Cursor, lifted: Cursor, context: CodeContext): CodeFindings {
+	const walk = new LiftWalk(original.number(), lifted, context);
+	const { from, to } = context;
+	const count = lifted.number();
+	if (count !== to.functions.length - to.importedFunctions) throw refuse("functions and bodies are not as many");
+	for (let i = 0; i < walk.bodies; i++) {
+		walk.compareBody(original.take(original.number()), lifted.take(lifted.number()), from.importedFunctions + i);
+	}
+	return walk.finish(count - walk.bodies);
+}
+
+class LiftWalk {
+	readonly bodies: number;
+	readonly #lifted: Cursor;
+	readonly #context: CodeContext;
+	readonly #added = new Map<number, Expected>();
+	readonly #changedTables = new Set<number>();
+	readonly #sized = new Set<number>();
+	/** By `data 3` or `elem 3`: the global that says that the segment was dropped. */
+	readonly #dropped = new Map<string, number>();
+	/** Segments that are used in a way that takes no notice of their being dropped, and those that are used through a function which does. */
+	readonly #plain = new Set<string>();
+	readonly #gated = new Set<string>();
+	#namesData = false;
+	#highestMemory = -1;
+
+	constructor(count: number, lifted: Cursor, context: CodeContext) {
+		this.bodies = count;
+		this.#lifted = lifted;
+		this.#context = context;
+	}
+
+	compareBody(from: Cursor, to: Cursor, index: number): void {
+		const { bytes } = from;
+		let compared = from.at;
+		const equalUpTo = (end: number): void => {
+			if (to.at + end - compared > to.end || !sameBytes(bytes, compared, end, to.bytes, to.at))
+				throw refuse(`function ${index} is not what it was`);
+			to.at += end - compared;
+			compared = end;
+		};
+		for (let runs = from.number(); runs > 0; runs--) {
+			from.skipNumber();
+			from.skipType();
+		}
+		const instructions = new Instructions(from);
+		instructions.depth = 1;
+		while (!from.done) {
+			const start = from.at;
+			const kind = instructions.next();
+			this.#checkKind(kind, instructions);
+			const op = bytes[start] ?? 0;
+			if (op < 0x23 || (op > 0x26 && op !== SIZE && op !== GROW && op < 0xfb)) continue;
+			const end = from.at;
+			const site = this.#site(op, from, start);
+			from.at = end;
+			if (site === undefined) continue;
+			equalUpTo(start);
+			compared = end;
+			site(to, start, end);
+		}
+		if (from.at !== from.end || instructions.depth !== 0)
+			throw refuse(`function ${index} does not end where it should`);
+		equalUpTo(from.end);
+		if (!to.done) throw refuse(`function ${index} has more than its original`);
+		this.#highestMemory = Math.max(this.#highestMemory, instructions.highestMemory);
+	}
+
+	/** Functions and tables that a call names are the guest's. */
+	#checkKind(kind: number, { first, second }: Instructions): void {
+		const { from } = this.#context;
+		if ((kind === CALL || kind === FUNCTION_REFERENCE) && first >= from.functions.length)
+			throw refuse(`code names function ${first}, which the guest does not have`);
+		if (kind === CALL_INDIRECT) this.#table(second);
+	}
+
+	#table(table: number): void {
+		if (table >= this.#context.from.tables.length)
+			throw refuse(`code names table ${table}, which the guest does not have`);
+	}
+
+	/** What has to stand in the place of the instruction; `undefined` for the instruction itself. `cursor` is left anywhere. */
+	#site(op: number, cursor: Cursor, start: number): Site {
+		const { from } = this.#context;
+		cursor.at = start + 1;
+		if (op === 0x23 || op === 0x24) {
+			if (cursor.number() >= from.importedGlobals + from.globals.length)
+				throw refuse("code names a global which the guest does not have");
+			return undefined;
+		}
+		if (op === 0x25 || op === 0x26) {
+			const table = cursor.number();
+			this.#table(table);
+			if (op === 0x26) this.#changedTables.add(table);
+			return undefined;
+		}
+		if (op === SIZE || op === GROW) {
+			const memory = cursor.number();
+			if (from.isShared(memory)) return undefined;
+			this.#sized.add(memory);
+			if (op === SIZE) return (to) => this.#bytes(to, [0x23, ...bodies.unsigned(this.#context.pages(memory) ?? 0)]);
+			const type = this.#address(memory);
+			return (to) => this.#call(to, `grow ${memory}`, [type], [type], () => bodies.growBody(this.#context, memory));
+		}
+		const code = cursor.number();
+		if (op === 0xfc) return this.#bulk(code, cursor);
+		if (op === 0xfe && code !== 3) return this.#atomic(code, cursor);
+		if (op === 0xfb && (code === 0x09 || code === 0x0a || code === 0x12 || code === 0x13)) {
+			cursor.skipNumber();
+			const data = code === 0x09 || code === 0x12;
+			if (data) this.#namesData = true;
+			return this.#use(data ? "data" : "elem", cursor.number(), cursor.bytes);
+		}
+		return undefined;
+	}
+
+	#bulk(code: number, cursor: Cursor): Site {
+		const context = this.#context;
+		const { from } = context;
+		if (code < 0x08) return undefined;
+		const first = cursor.number();
+		switch (code) {
+			case 0x08: {
+				const memory = cursor.number();
+				this.#namesData = true;
+				if (from.isShared(memory)) return this.#use("data", first, cursor.bytes);
+				this.#sized.add(memory);
+				const length = this.#isPassive("data", first) ? this.#length(first) : 0;
+				const params = [this.#address(memory), 0x7f, 0x7f];
+				const body = (): readonly number[] =>
+					bodies.initBody(context, first, memory, length, this.#dropped.get(`data ${first}`));
+				return (to) => this.#call(to, `init ${first} ${memory}`, params, [], body);
+			}
+			case 0x09:
+				this.#namesData = true;
+				return this.#drop("data", first);
+			case 0x0a: {
+				const second = cursor.number();
+				if (from.isShared(first) && from.isShared(second)) return undefined;
+				for (const memory of [first, second]) if (!from.isShared(memory)) this.#sized.add(memory);
+				const types = [this.#address(first), this.#address(second)];
+				const params = [...types, types.includes(0x7f) ? 0x7f : 0x7e];
+				const body = (): readonly number[] => bodies.copyBody(context, first, second);
+				return (to) => this.#call(to, `copy ${first} ${second}`, params, [], body);
+			}
+			case 0x0b: {
+				if (from.isShared(first)) return undefined;
+				this.#sized.add(first);
+				const type = this.#address(first);
+				const body = (): readonly number[] => bodies.fillBody(context, first);
+				return (to) => this.#call(to, `fill ${first}`, [type, 0x7f, type], [], body);
+			}
+			case 0x0c: {
+				const table = cursor.number();
+				this.#table(table);
+				this.#changedTables.add(table);
+				return this.#use("elem", first, cursor.bytes);
+			}
+			case 0x0d:
+				return this.#drop("elem", first);
+			case 0x0e:
+				this.#table(first);
+				this.#table(cursor.number());
+				this.#changedTables.add(first);
+				return undefined;
+			case 0x0f: {
+				this.#table(first);
+				this.#changedTables.add(first);
+				const table = from.tables[first];
+				if (table === undefined) return undefined;
+				const type = table.wide ? 0x7e : 0x7f;
+				const { bytes, at, end } = table.element;
+				const params = [...bytes.subarray(at, end), type];
+				const body = (): readonly number[] => bodies.tableGrowBody(context, first);
+				return (to) => this.#call(to, `table.grow ${first}`, params, [type], body, 2);
+			}
+			default:
+				this.#table(first);
+				if (code === 0x11) this.#changedTables.add(first);
+				return undefined;
+		}
+	}
+
+	#atomic(code: number, cursor: Cursor): Site {
+		const { from } = this.#context;
+		const flags = cursor.number();
+		const memory = (flags & 0x40) === 0 ? 0 : cursor.number();
+		if (from.isShared(memory)) return undefined;
+		this.#sized.add(memory);
+		if ((flags & 0x3f) !== bodies.atomicAlign(code)) throw refuse("an atomic operation of another alignment");
+		const wide = from.wideMemory(memory);
+		const type = this.#address(memory);
+		const { operands, results } = bodies.atomicTypes(code);
+		const { at } = cursor;
+		cursor.skipNumber();
+		const offset = exactNumber(cursor.bytes, at, cursor.at);
+		if (!wide && offset > 0xffff_ffffn) throw refuse("an offset that is too large");
+		const pushed = wide
+			? [0x42, ...bodies.signed(BigInt.asIntN(64, offset))]
+			: [0x41, ...bodies.signed(BigInt.asIntN(32, offset))];
+		return (to) => {
+			this.#bytes(to, pushed);
+			this.#call(to, `atomic ${code} ${memory}`, [type, ...operands, type], results, () =>
+				bodies.atomicBody(this.#context, code, memory),
+			);
+		};
+	}
+
+	#drop(kind: "data" | "elem", segment: number): Site {
+		// What is gone once the module is instantiated can be dropped as often as one likes
+		if (!this.#isPassive(kind, segment)) return undefined;
+		return (to) => {
+			this.#bytes(to, [0x41, 1, 0x24]);
+			const global = to.number();
+			const key = `${kind} ${segment}`;
+			const known = this.#dropped.get(key);
+			if (known !== undefined && known !== global) throw refuse("a segment is dropped in two places");
+			if (known === undefined && [...this.#dropped.values()].includes(global))
+				throw refuse("two segments are dropped in one place");
+			this.#dropped.set(key, global);
+		};
+	}
+
+	/** An instruction that takes elements or bytes out of a segment: behind a call where that can be dropped. */
+	#use(kind: "data" | "elem", segment: number, bytes: Uint8Array): Site {
+		const key = `${kind} ${segment}`;
+		if (!this.#isPassive(kind, segment)) return undefined;
+		return (to, start, end) => {
+			if (to.bytes[to.at] === 0x10) {
+				this.#gated.add(key);
+				this.#call(to, `segment ${key}`, [0x7f, 0x7f], [0x7f, 0x7f], () =>
+					bodies.segmentBody(this.#dropped.get(key) ?? -1),
+				);
+			} else this.#plain.add(key);
+			this.#bytes(to, [...bytes.subarray(start, end)]);
+		};
+	}
+
+	#isPassive(kind: "data" | "elem", segment: number): boolean {
+		const { from } = this.#context;
+		if (kind === "elem") return from.passiveElements[segment] === true;
+		const item = from.data[segment];
+		return item !== undefined && item.memory === undefined;
+	}
+
+	#length(segment: number): number {
+		const content = this.#context.from.data[segment]?.content;
+		return content === undefined ? 0 : content.end - content.at;
+	}
+
+	#address(memory: number): number {
+		return this.#context.from.wideMemory(memory) ? 0x7e : 0x7f;
+	}
+
+	#bytes(to: Cursor, expected: readonly number[]): void {
+		for (const byte of expected)
+			if (to.byte() !== byte) throw refuse("an instruction that is the engine's is not replaced as it should be");
+	}
+
+	/** A call of an added function; what that has to be is looked into at the end. */
+	#call(
+		to: Cursor,
+		key: string,
+		params: readonly number[],
+		results: readonly number[],
+		body: () => readonly number[],
+		count = params.length,
+	): void {
+		this.#bytes(to, [0x10]);
+		const index = to.number();
+		const known = this.#added.get(index);
+		if (known !== undefined && known.key !== key) throw refuse("one function for two instructions");
+		if (known !== undefined) return;
+		this.#added.set(index, { key, params: [count, ...params], results: [results.length, ...results], body });
+	}
+
+	finish(more: number): CodeFindings {
+		const { from, to } = this.#context;
+		const lifted = this.#lifted;
+		if (this.#highestMemory >= from.memories.length)
+			throw refuse(`code names memory ${this.#highestMemory}, which the guest does not have`);
+		for (const key of this.#dropped.keys())
+			if (this.#plain.has(key)) throw refuse(`the segment ${key} is used as if it were never dropped`);
+		for (const key of this.#gated) if (!this.#dropped.has(key)) throw refuse(`the segment ${key} is never dropped`);
+		for (let i = 0; i < more; i++) {
+			const index = from.functions.length + i;
+			const expected = this.#added.get(index);
+			if (expected === undefined) throw refuse(`function ${index} is added, and stands for nothing`);
+			const body = lifted.take(lifted.number());
+			if (!isBytes(body, expected.body())) throw refuse(`function ${index} is not what stands for ${expected.key}`);
+			const type = to.functions[index] ?? 0;
+			const { params, results } = expected;
+			const actual = to.types[type];
+			if (type < from.types.length || actual === undefined || !isBytes(actual, [0x60, ...params, ...results]))
+				throw refuse(`function ${index} has another type than ${expected.key}`);
+		}
+		if (this.#added.size !== more) throw refuse("a call of a function that was not added");
+		if (!lifted.done) throw refuse("there is more code than functions");
+		return {
+			changedTables: this.#changedTables,
+			sized: this.#sized,
+			namesData: this.#namesData,
+			droppedGlobals: new Set(this.#dropped.values()),
+		};
+	}
+}
+
+function isBytes({ bytes, at, end }: Cursor, expected: readonly number[]): boolean {
+	return end - at === expected.length && expected.every((byte, i) => bytes[at + i] === byte);
+}
+
+/** An unsigned LEB128, all its 64 bits. */
+function exactNumber(bytes: Uint8Array, at: number, end: number): bigint {
+	let value = 0n;
+	for (let i = end - 1; i >= at; i--) value = (value << 7n) | BigInt((bytes[i] as number) & 0x7f);
+	return value;
+}
