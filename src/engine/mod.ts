@@ -14,6 +14,7 @@ export { Gate, type GateUsage } from "./gate.ts";
 export { createLinuxPageMapper } from "./linux-pages.ts";
 export { CoreMemories, type OwnedParts } from "./owned.ts";
 export type { PageMapper } from "./pages.ts";
+export { limitStacks } from "./stack-size.ts";
 export { compileTrampolines } from "./trampolines.ts";
 export { toTrap } from "./traps.ts";
 export { webAssembly, type WasmExtern, type WasmInstance, type WasmModule } from "./v8.ts";

@@ -1,5 +1,6 @@
 /** What happens at the end of the stack: the guest traps, whatever it catches, and the host is never entered without room. */
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { suite, test } from "node:test";
 
 import { Trap } from "../fault/mod.ts";
@@ -127,4 +128,26 @@ test("on a stack of its own a guest leaves the host all the room that there is",
 		rooms.every((each) => Math.abs(each - first) < first / 10),
 		`${rooms.join(", ")} calls`,
 	);
+});
+
+test("the limit `stack` bounds how deep a guest gets, up to V8's own size", () => {
+	const program = `
+		import { limitStacks } from ${JSON.stringify(new URL("./stack-size.ts", import.meta.url).href)};
+		import { Gate } from ${JSON.stringify(new URL("./gate.ts", import.meta.url).href)};
+		import { guest } from ${JSON.stringify(new URL("./guest.fixture.ts", import.meta.url).href)};
+		limitStacks(Number(process.argv[1]));
+		const gate = new Gate();
+		const { exports } = await guest(gate, \`(module (global $n (export "n") (mut i32) (i32.const 0))
+			(func $r (global.set $n (i32.add (global.get $n) (i32.const 1))) (call $r) (call $r)) (func (export "f") (call $r)))\`);
+		await gate.wrapExport(exports.f, true)().catch((error) => console.log(error.message, exports.n.value));`;
+	const depths = [0, 100, 200, 984, 4_000].map((kib) => {
+		const args = ["--input-type=module", "-e", program, String(kib * 1024)];
+		const [, depth] =
+			/^call stack exhausted (\d+)/.exec(execFileSync(process.execPath, args, { encoding: "utf8" })) ?? [];
+		return Number(depth);
+	});
+	const [least = 0, small = 0, twice = 0, most = 0, more = 0] = depths;
+	assert.ok(least > 100 && least < small && small < twice && twice < most, depths.join(", "));
+	assert.ok(twice > 1.8 * small && twice < 2.4 * small, depths.join(", "));
+	assert.equal(more, most);
 });
