@@ -99,6 +99,8 @@ export class SandboxPool {
 	#create(context: WasiContext): Instance {
 		this.#counts.created++;
 		const instance = instantiate(this.#linked, context, this.#limits, this.#options.app);
+		// To be made has the limits of a call of its own: the one that it is made for, or kept for, has them whole.
+		instance.begin();
 		this.#image ??= instance.takeImage(this.#options.mapper);
 		if (typeof this.#image === "object") instance.attach(this.#image);
 		return instance;
