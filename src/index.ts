@@ -15,4 +15,4 @@ export {
 	Sandbox,
 	type Source,
 } from "./embed/mod.ts";
-export { type Code, type Place, SkerryError, Trap } from "./fault/mod.ts";
+export { type Code, LimitExceeded, type LimitName, type Limits, type Place, SkerryError, Trap } from "./fault/mod.ts";

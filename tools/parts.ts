@@ -95,7 +95,7 @@ export const PARTS: readonly Part[] = [
 		holds: "listening, routing, the life of the process",
 		uses: ["pool", "trigger"],
 		node: true,
-		files: 4,
+		files: 3,
 	},
 	{ name: "build", holds: "source → component, cached by content", uses: [], node: true, files: 9 },
 	{

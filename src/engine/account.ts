@@ -22,8 +22,8 @@ export interface Accounted {
 }
 
 /** How much fuel a guest gets at a time, in instructions: what lasts it for a millisecond or so, after which the time is looked at. */
-const FIRST_PORTION = 100_000;
-const SMALLEST_PORTION = 1_000;
+const FIRST_PORTION = 1_000;
+const SMALLEST_PORTION = 100;
 const LARGEST_PORTION = 10_000_000;
 /** Milliseconds that a portion is to last, at least and at most. */
 const SHORTEST_PORTION = 0.5;

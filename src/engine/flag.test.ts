@@ -3,7 +3,7 @@ import { afterEach, test } from "node:test";
 
 import { LimitExceeded, Trap } from "../fault/mod.ts";
 import { FLAG_CELL, HIT_CELL } from "../rewrite/mod.ts";
-import { ENTRY_WORD, interruptFlag, PLANNED_WORD, UNTIL_WORD } from "./flag.ts";
+import { ENTRY_WORD, FUEL_TAKEN, interruptFlag, PLANNED_WORD, UNTIL_WORD } from "./flag.ts";
 import { Gate } from "./gate.ts";
 import { guest } from "./guest.fixture.ts";
 
@@ -119,6 +119,15 @@ test("fuel is a signed number of 64 bits", () => {
 		flag.fuel = fuel;
 		assert.equal(flag.fuel, fuel);
 		assert.equal(new BigInt64Array(flag.memory.buffer, 16, 1)[0], BigInt(fuel));
+	}
+	flag.fuel = 0;
+});
+
+test("what the watchdog takes of the fuel is given back", () => {
+	for (const fuel of [0, 1, -1, -1_000, 2 ** 32, 2 ** 40 + 3]) {
+		flag.fuel = fuel;
+		Atomics.sub(new BigInt64Array(flag.memory.buffer), 2, BigInt(FUEL_TAKEN));
+		assert.equal(flag.fuel, fuel);
 	}
 	flag.fuel = 0;
 });

@@ -16,6 +16,13 @@ export const PLANNED_WORD = 2;
 /** What is left of a guest's fuel until it asks again, a signed integer of 64 bits: at byte 16, see `FUEL_CELL` of the rewriter. */
 const FUEL_WORD = 4;
 
+/**
+ * What the watchdog takes from the fuel of a guest that is to be interrupted: more than any has, so that it asks for more at once. No
+ * instruction is miscounted for that: it is given back when the fuel is read. Of the low word it takes nothing, and when it comes
+ * between the guest's own reading and writing it is without effect, and is done again.
+ */
+export const FUEL_TAKEN: number = 2 ** 50;
+
 const NUMBER_SHIFT = 16;
 const NUMBER_MASK = 0xffff;
 const TWO_32 = 0x1_0000_0000;
@@ -86,7 +93,8 @@ export class InterruptFlag {
 	}
 
 	get fuel(): number {
-		return (this.#words[FUEL_WORD + 1] as number) * TWO_32 + (this.#unsigned[FUEL_WORD] as number);
+		const left = (this.#words[FUEL_WORD + 1] as number) * TWO_32 + (this.#unsigned[FUEL_WORD] as number);
+		return left < -FUEL_TAKEN / 2 ? left + FUEL_TAKEN : left;
 	}
 
 	set fuel(left: number) {

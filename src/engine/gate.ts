@@ -20,6 +20,20 @@ export interface GateUsage {
 	readonly hostCalls: number;
 }
 
+/** Arguments of 128 KiB in all: more than any host function takes of the stack. */
+const RESERVED: readonly undefined[] = Array.from({ length: 16 * 1024 });
+
+/**
+ * Throws V8's RangeError unless there is room for a host function. Needed where the guest and the host share a stack, which is in
+ * start functions: else a guest could have the stack end in the middle of any function of the host's. From a stack of the guest's own,
+ * V8 goes to the host's before it calls one.
+ */
+function reserveStack(): void {
+	Reflect.apply(doNothing, undefined, RESERVED);
+}
+
+function doNothing(): void {}
+
 const CANNOT_BLOCK = "cannot block a synchronous task before returning";
 
 /**
@@ -144,8 +158,11 @@ export class Gate implements Accounted {
 			const overdue = this.#schedule.overdue(this.#account);
 			if (overdue !== undefined) this.fail(overdue);
 			if (this.#failed) return nothing;
-			if (this.#starting) this.#calledWhileStarting = true;
 			try {
+				if (this.#starting) {
+					this.#calledWhileStarting = true;
+					reserveStack();
+				}
 				const value = fn(...args);
 				if (!(value instanceof Promise)) return value;
 				this.#pending = value;

@@ -1,5 +1,5 @@
 /** Core guests that look at the flag and at their fuel as the rewriter's do, written by hand: `(call $check)` is what it puts at loops. */
-import { HOST_FUNCTIONS } from "../rewrite/host-table.ts";
+import { HOST_FUNCTIONS } from "../rewrite/mod.ts";
 import { interruptFlag } from "./flag.ts";
 import type { Gate } from "./gate.ts";
 import { assemble } from "./guest.fixture.ts";

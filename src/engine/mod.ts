@@ -15,6 +15,7 @@ export { createLinuxPageMapper } from "./linux-pages.ts";
 export type { Growth } from "./holdings.ts";
 export { CoreMemories, type OwnedParts } from "./owned.ts";
 export type { PageMapper } from "./pages.ts";
+export { limitStacks } from "./stack-size.ts";
 export { compileTrampolines } from "./trampolines.ts";
 export { toTrap } from "./traps.ts";
 export { webAssembly, type WasmExtern, type WasmInstance, type WasmMemory, type WasmModule } from "./v8.ts";

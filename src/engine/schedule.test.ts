@@ -53,10 +53,10 @@ for (const metering of MODES) {
 			};
 
 			test("CPU time", async () => {
-				const { gate, f, ok } = await start({ cpu: 30, wall: 60_000 });
+				const { gate, f, ok } = await start({ cpu: 200, wall: 60_000 });
 				for (let i = 0; i < 3; i++) {
-					isLimit(await caught(f), "cpu", 'killed: cpu 30 ms (limit "cpu" of app x)');
-					assert.ok(gate.usage.cpu >= 29, `stopped after ${gate.usage.cpu} ms`);
+					isLimit(await caught(f), "cpu", 'killed: cpu 200 ms (limit "cpu" of app x)');
+					assert.ok(gate.usage.cpu >= 199, `stopped after ${gate.usage.cpu} ms`);
 					gate.reset();
 					assert.equal(await ok(10), 7, "after a reset it is as new");
 				}
@@ -70,14 +70,18 @@ for (const metering of MODES) {
 			test("CPU time is that of all stretches together, and of no other guest", async () => {
 				const { gate, ok } = await start({ cpu: 60_000 });
 				const other = await start({ cpu: 20 });
+				gate.begin();
+				const from = performance.now();
 				await ok(1_000);
 				const before = gate.usage.cpu;
+				const between = performance.now();
 				await sleep(30);
 				await caught(other.f);
+				const idle = performance.now() - between;
 				await ok(1_000);
 				const { cpu } = gate.usage;
 				assert.ok(before > 0 && cpu > before, `${before} ms, then ${cpu} ms`);
-				assert.ok(cpu < 20, `neither the sleep nor the other guest counts: ${cpu} ms`);
+				assert.ok(cpu <= performance.now() - from - idle, "neither the sleep nor the other guest counts");
 			});
 
 			test("a guest in a start function", async () => {
@@ -148,7 +152,7 @@ suite("hostCalls", () => {
 
 suite("sharing the thread", () => {
 	test("endless guests, a timer and a short call take turns", async () => {
-		const gates = [1, 2].map(() => new Gate({ limits: { cpu: 100 }, metering: "yield" }));
+		const gates = [1, 2].map(() => new Gate({ limits: { cpu: 500 }, metering: "yield" }));
 		let ticks = 0;
 		const timer = setInterval(() => ticks++, 1);
 		const ended = gates.map(async (gate) => {
@@ -160,10 +164,10 @@ suite("sharing the thread", () => {
 		const { exports } = await meteredGuest(gate, "yield", ENDLESS);
 		const before = gates.map(({ usage }) => usage.cpu);
 		assert.equal(await gate.wrapExport(exports["ok"], true)(1), 7);
-		assert.ok(before.some((cpu) => cpu < 100));
-		for (const error of await Promise.all(ended)) isLimit(error, "cpu", 'killed: cpu 100 ms (limit "cpu")');
+		assert.ok(before.some((cpu) => cpu < 500));
+		for (const error of await Promise.all(ended)) isLimit(error, "cpu", 'killed: cpu 500 ms (limit "cpu")');
 		clearInterval(timer);
-		assert.ok(ticks > 10, `${ticks} ticks`);
+		assert.ok(ticks > 5, `${ticks} ticks`);
 	});
 
 	test("a guest above whose stack the host is called again is not suspended, yet stopped", async () => {
@@ -225,22 +229,20 @@ suite("the wall limit of a guest that waits", () => {
 	};
 
 	test("for ever: each at its own time", async () => {
-		const times: number[] = [];
-		const walls = [80, 20, 50];
 		await Promise.all(
-			walls.map(async (wall) => {
+			[80, 20, 50, 20].map(async (wall) => {
+				const from = performance.now();
 				const f = await start(new Gate({ limits: { wall } }), () => new Promise(() => {}));
 				isLimit(await caught(f), "wall", `killed: wall ${wall} ms (limit "wall")`);
-				times.push(wall);
+				assert.ok(performance.now() - from >= wall - 1);
 			}),
 		);
-		assert.deepEqual(times, [20, 50, 80]);
 	});
 
 	test("not for long: it returns, and its next call begins anew", async () => {
-		const gate = new Gate({ limits: { wall: 60 } });
+		const gate = new Gate({ limits: { wall: 1_000 } });
 		const f = await start(gate, async () => {
-			await sleep(40);
+			await sleep(350);
 			return 5;
 		});
 		for (let i = 0; i < 3; i++) {
@@ -251,7 +253,7 @@ suite("the wall limit of a guest that waits", () => {
 		const error = await caught(async () => {
 			while (true) assert.equal(await f(), 5);
 		});
-		isLimit(error, "wall", 'killed: wall 60 ms (limit "wall")');
+		isLimit(error, "wall", 'killed: wall 1000 ms (limit "wall")');
 	});
 
 	test("waiting is no CPU time", async () => {

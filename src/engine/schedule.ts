@@ -102,7 +102,7 @@ export class Schedule {
 	#grant(account: Account, now: number): void {
 		this.#sliceEnd = now + SLICE;
 		const { deadline, metering } = account;
-		if (metering === "yield") this.#flag.enter(Math.min(deadline, this.#sliceEnd));
+		if (metering === "yield" || metering === "fuel") this.#flag.enter(Math.min(deadline, this.#sliceEnd));
 		else this.#flag.enter(deadline - now > LONGEST ? Infinity : deadline);
 	}
 
@@ -148,12 +148,14 @@ export class Schedule {
 		account.settle(now);
 		const overdue = account.overdue(now);
 		if (overdue !== undefined) guest.fail(overdue);
-		else if (metering === "fuel" && this.#flag.fuel < 0) {
-			const left = account.refuel(this.#flag.fuel);
+		else if (metering === "fuel") {
+			const { fuel } = this.#flag;
+			const left = fuel < 0 ? account.refuel(fuel) : fuel;
 			this.#flag.fuel = left;
 			if (left < 0) guest.fail(account.outOfFuel);
 		}
-		const sliceOver = metering !== "fuel" || now >= this.#sliceEnd;
+		// The watchdog's clock may be a few microseconds ahead.
+		const sliceOver = this.#flag.raised || now >= this.#sliceEnd;
 		if (sliceOver) this.#grant(account, now);
 		if (guest.failed) return TRAP;
 		return sliceOver && this.#suspendable ? PAUSE : GO_ON;

@@ -73,11 +73,15 @@ export function watchThread(buffer: SharedArrayBuffer): () => void {
 function watch(): void {
 	interface Seen extends Watched {
 		readonly words: Int32Array;
+		readonly fuel: BigInt64Array;
 		entry: number;
 	}
 	const { workerData, BroadcastChannel, receiveMessageOnPort } = process.getBuiltinModule("node:worker_threads");
 	const [ENTRY, UNTIL, PLANNED] = [0, 1, 2] as const;
 	const [FLAG, FLAG_AND_HIT] = [1, 0xffff] as const;
+	const FUEL_BYTE = 16;
+	/** `FUEL_TAKEN` of `flag.ts` */
+	const TAKEN = 2n ** 50n;
 	/** Milliseconds between two looks while guests come and go; a raised flag is looked after as soon. */
 	const TICK = 4;
 	/** Looks in a row without a guest before it sleeps. */
@@ -95,7 +99,12 @@ function watch(): void {
 	const port = new BroadcastChannel(channel) as unknown as Parameters<typeof receiveMessageOnPort>[0];
 	const threads: Seen[] = [];
 	const add = (watched: Watched): void => {
-		threads.push({ ...watched, words: new Int32Array(watched.buffer), entry: -1 });
+		threads.push({
+			...watched,
+			words: new Int32Array(watched.buffer),
+			fuel: new BigInt64Array(watched.buffer, FUEL_BYTE, 1),
+			entry: -1,
+		});
 	};
 	add(first);
 	/** Milliseconds until the guest of a thread is to be interrupted, who is when that is over; Infinity where there is none. */
@@ -111,6 +120,9 @@ function watch(): void {
 		if (left > 0) return left;
 		// In the word of the guest that was looked at, or in none
 		if ((entry & FLAG_AND_HIT) === 0) Atomics.compareExchange(words, ENTRY, entry, entry | FLAG);
+		// A guest that counts its fuel does not look at the flag
+		const { fuel } = thread;
+		if (Atomics.load(fuel, 0) > -TAKEN / 2n) Atomics.sub(fuel, 0, TAKEN);
 		return Infinity;
 	};
 	let idle = 0;

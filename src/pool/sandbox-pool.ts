@@ -113,6 +113,8 @@ export class SandboxPool {
 			image: kept ? image : undefined,
 			onGrow,
 		});
+		// To be made has the limits of a call of its own: the one that it is made for, or kept for, has them whole.
+		instance.begin();
 		if (image === undefined) {
 			this.#image = instance.takeImage(mapper);
 			if (typeof this.#image === "object") instance.attach(this.#image);

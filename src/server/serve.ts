@@ -1,4 +1,4 @@
-import { CompileCache, createLinuxPageMapper } from "../engine/mod.ts";
+import { CompileCache, createLinuxPageMapper, limitStacks } from "../engine/mod.ts";
 import { type Limits, SkerryError, withDefaultLimits } from "../fault/mod.ts";
 import { linkComponent, type LoadedComponent, loadComponent } from "../link/mod.ts";
 import { type PoolCounts, type PooledSandbox, SandboxPool } from "../pool/mod.ts";
@@ -64,6 +64,7 @@ export interface Server {
 export async function serve(options: ServeOptions): Promise<Server> {
 	const started = performance.now();
 	const limits = withDefaultLimits(options.limits);
+	limitStacks(limits.stack);
 	const loaded = loadComponent(options.bytes);
 	const handle = [findHandler(loaded), "handle"];
 	const linked = await linkComponent(loaded, WASI_HOST, new CompileCache());

@@ -1,5 +1,5 @@
 /**
- * `node test/acceptance/stop.ts [times]`: every shape of endless guest stopped so many times in a row, on an idle machine and under full
+ * `npm run soak -- stop [times]`: every shape of endless guest stopped so many times in a row, on an idle machine and under full
  * load, with the distribution of how late; and two endless guests that share a thread with a timer.
  */
 import assert from "node:assert/strict";
@@ -13,13 +13,14 @@ import { linkComponent, loadComponent } from "../../src/link/mod.ts";
 import { SandboxPool } from "../../src/pool/mod.ts";
 import { ENDLESS, ENDLESS_HOST_CALLS, ENDLESS_START } from "../server/endless-shapes.ts";
 
-const times = Number(process.argv[2] ?? 1_000);
 /** Milliseconds of CPU time that each guest has. */
 const CPU = 2;
+/** The same for those that share the thread. */
+const SHARED_CPU = 2_000;
 /** The neighbour is asked once in so many kills. */
 const NEIGHBOURLY = 10;
-const METERINGS = ["trap", "yield", "fuel"] as const;
-type Metering = (typeof METERINGS)[number];
+type Metering = NonNullable<NonNullable<Parameters<typeof linkComponent>[3]>["metering"]>;
+const METERINGS: readonly Metering[] = ["trap"];
 
 const cache = new CompileCache();
 
@@ -62,7 +63,7 @@ function distribution(late: readonly number[]): string {
 	return `median ${at(0.5)}, p90 ${at(0.9)}, p99 ${at(0.99)}, worst ${at(1)} ms late; ${idle} later than 2 ms, ${load} than 25 ms`;
 }
 
-async function stopAll(metering: Metering, when: string): Promise<void> {
+async function stopAll(metering: Metering, when: string, times: number): Promise<void> {
 	const all: number[] = [];
 	const shapes = { ...ENDLESS, "calls of the host": ENDLESS_HOST_CALLS, "a start function": ENDLESS_START };
 	for (const [name, text] of Object.entries(shapes)) {
@@ -84,8 +85,9 @@ async function stopAll(metering: Metering, when: string): Promise<void> {
 	console.log(`${metering}, ${when}, ${all.length} guests: ${distribution(all)}`);
 }
 
-async function share(): Promise<void> {
-	const pool = await start(ENDLESS["a loop"] ?? "", "yield", 2_000);
+/** Without slices the guests run one after the other, and the timer in between. */
+async function share(metering: Metering): Promise<void> {
+	const pool = await start(ENDLESS["a loop"] ?? "", metering, SHARED_CPU);
 	const ended = [0, 1].map(async () => {
 		const sandbox = await pool.acquire();
 		const from = performance.now();
@@ -106,7 +108,7 @@ async function share(): Promise<void> {
 	gaps.sort((a, b) => a - b);
 	const worst = gaps.at(-1)?.toFixed(1);
 	console.log(
-		`two endless guests of 2 s each, over after ${took.map((ms) => ms.toFixed(0)).join(" and ")} ms, beside a 5 ms timer: ` +
+		`${metering}, two endless guests of ${SHARED_CPU} ms each, over after ${took.map((ms) => ms.toFixed(0)).join(" and ")} ms, beside a 5 ms timer: ` +
 			`${gaps.length} ticks, median gap ${gaps[gaps.length >> 1]?.toFixed(1)}, worst ${worst} ms`,
 	);
 }
@@ -118,11 +120,13 @@ async function idleCost(): Promise<void> {
 	console.log(`idle for 5 s: ${((user + system) / 1000).toFixed(1)} ms of CPU time in the whole process`);
 }
 
-console.log(`${times} times each, ${CPU} ms of CPU time`);
-for (const metering of METERINGS) await stopAll(metering, "idle");
-await share();
-await idleCost();
-const burners = Array.from({ length: availableParallelism() }, () => new Worker("for (;;);", { eval: true }));
-for (const metering of METERINGS) await stopAll(metering, "under full load");
-await share();
-await Promise.all(burners.map(async (burner) => await burner.terminate()));
+export async function soakStop(times: number): Promise<void> {
+	console.log(`${times} times each, ${CPU} ms of CPU time`);
+	for (const metering of METERINGS) await stopAll(metering, "idle", times);
+	for (const metering of METERINGS) await share(metering);
+	await idleCost();
+	const burners = Array.from({ length: availableParallelism() }, () => new Worker("for (;;);", { eval: true }));
+	for (const metering of METERINGS) await stopAll(metering, "under full load", times);
+	for (const metering of METERINGS) await share(metering);
+	await Promise.all(burners.map(async (burner) => await burner.terminate()));
+}

@@ -9,13 +9,16 @@ import { type HostFunction, linkComponent, loadComponent } from "../../src/link/
 import { SandboxPool } from "../../src/pool/mod.ts";
 import { ENDLESS, ENDLESS_HOST_CALLS, ENDLESS_START } from "./endless-shapes.ts";
 
+type Metering = NonNullable<NonNullable<Parameters<typeof linkComponent>[3]>["metering"]>;
+const METERINGS: readonly Metering[] = ["trap"];
+
 const CPU = 50;
 const LIMITS: Limits = { cpu: CPU };
 const cache = new CompileCache();
 
 async function start(
 	text: string,
-	metering: "trap",
+	metering: Metering,
 	limits: Limits = LIMITS,
 	functions: Readonly<Record<string, HostFunction<unknown>>> = {},
 ): Promise<SandboxPool> {
@@ -46,7 +49,7 @@ async function isStopped(pool: SandboxPool, limit: string, message: string): Pro
 	pool.close(new Error("the test is over"));
 }
 
-for (const metering of ["trap"] as const) {
+for (const metering of METERINGS) {
 	suite(`a guest that never ends is stopped, and only that guest: metering ${metering}`, () => {
 		for (const [name, text] of Object.entries(ENDLESS)) {
 			test(name, async () => {

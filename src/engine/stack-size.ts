@@ -1,0 +1,18 @@
+/** The few things of `node:v8` that are needed. */
+interface V8 {
+	setFlagsFromString(flags: string): void;
+}
+
+/** Below that, not even V8's own code between two stacks has room. */
+const SMALLEST = 64 * 1024;
+
+/**
+ * The limit `stack`: how large the stacks are on which guests run that can be suspended, for the whole process. To be called before any
+ * does: V8 keeps stacks for later use. It gives no more than the 984 KiB that are its default. Guests on the main stack (start
+ * functions, and components that import nothing) have that one, whatever is said here.
+ */
+export function limitStacks(bytes: number): void {
+	const { process } = globalThis as { process?: { getBuiltinModule?: (name: string) => unknown } };
+	const v8 = process?.getBuiltinModule?.("node:v8") as V8 | undefined;
+	v8?.setFlagsFromString(`--wasm-stack-switching-stack-size=${Math.floor(Math.max(bytes, SMALLEST) / 1024)}`);
+}

@@ -1,0 +1,315 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
+import { decodeModule, encodeModule, type Module, OP } from "../../wasm/mod.ts";
+import { rewriteModule } from "../rewrite.ts";
+import { type LiftClaims, verifyLift } from "./verify-lift.ts";
+
+/** Something of all that is lifted. */
+const PROGRAM = `(module $program
+	(import "env" "log" (func $log (param i32))) (import "env" "m" (memory $other 1))
+	(memory $own (export "own") 1 4) (memory $wide i64 1)
+	(global $g (mut i32) (i32.const 5)) (global $h (mut i64) (i64.const 0)) (global i32 (i32.const 3))
+	(table $t 2 4 funcref) (elem $e func $run $run)
+	(data (memory $own) (i32.const 8) "abc") (data $p "hello") (data (memory $own) (i32.const 9) "z")
+	(func $start (global.set $g (i32.const 1))) (start $start)
+	(func $run (export "run") (param i32 i32 i32)
+		(call $log (memory.size $own)) (drop (memory.grow $wide (i64.const 1))) (drop (memory.size $other))
+		(memory.fill $own (local.get 0) (local.get 1) (local.get 2))
+		(memory.copy $own $wide (local.get 0) (i64.const 0) (local.get 2))
+		(memory.init $own $p (local.get 0) (local.get 1) (local.get 2)) (data.drop $p)
+		(table.init $t $e (local.get 0) (local.get 1) (local.get 2)) (elem.drop $e)
+		(drop (table.grow $t (ref.null func) (local.get 0)))
+		(drop (i32.atomic.rmw.add $wide offset=4 (i64.const 0) (local.get 0)))))`;
+
+interface Lifted {
+	readonly original: Uint8Array;
+	readonly bytes: Uint8Array;
+	readonly claims: LiftClaims;
+}
+
+async function lift(text: string = PROGRAM): Promise<Lifted> {
+	const original = await parse(text);
+	const { bytes, ...claims } = rewriteModule(original, 0, { metering: "off", verify: true });
+	return { original, bytes, claims };
+}
+
+const refused = { code: "engine/verification" };
+
+/** The code with some bytes in the place of others, in the first body where they are. */
+function patch(module: Module, from: readonly number[], to: readonly number[]): Partial<Module> {
+	const { code } = module;
+	const bodies = [...code.starts].map((start, i) => [...code.bytes.subarray(start, code.ends[i])]);
+	const at = (body: readonly number[]): number =>
+		body.findIndex((_, i) => from.every((byte, j) => body[i + j] === byte));
+	const body = bodies.find((each) => at(each) >= 0);
+	assert.ok(body !== undefined, "the bytes are there");
+	body.splice(at(body), from.length, ...to);
+	return { code: codeOf(bodies) };
+}
+
+function codeOf(bodies: readonly (readonly number[])[]): Module["code"] {
+	const ends: number[] = [];
+	for (const body of bodies) ends.push((ends.at(-1) ?? 0) + body.length);
+	return {
+		bytes: Uint8Array.from(bodies.flat()),
+		offset: 0,
+		starts: Uint32Array.from([0, ...ends.slice(0, -1)]),
+		ends: Uint32Array.from(ends),
+	};
+}
+
+function bodiesOf({ code }: Module): number[][] {
+	return [...code.starts].map((start, i) => [...code.bytes.subarray(start, code.ends[i])]);
+}
+
+const zero = (op: number): Module["globals"][number]["init"] => [{ op, immediates: [op === OP["i64.const"] ? 0n : 0] }];
+
+/** Changes of the module that the verifier has to find. */
+const EDITS: readonly (readonly [what: string, edit: (module: Module) => Partial<Module>])[] = [
+	[
+		"exports a function of the guest's",
+		({ exports }) => ({ exports: [...exports, { name: "x", kind: "func", index: 1 }] }),
+	],
+	[
+		"exports the host's table twice",
+		({ exports }) => ({ exports: [...exports, { name: "x", kind: "table", index: 1 }] }),
+	],
+	["exports another's memory", ({ exports }) => ({ exports: [...exports, { name: "x", kind: "memory", index: 0 }] })],
+	["lacks an export", ({ exports }) => ({ exports: exports.slice(0, -1) })],
+	["lacks an export of the guest's", ({ exports }) => ({ exports: exports.slice(1) })],
+	["starts by itself", () => ({ start: 1 })],
+	["has a memory less", ({ imports }) => ({ imports: imports.slice(0, -1) })],
+	["has a memory more", ({ imports }) => ({ imports: [...imports, imports.at(-1)!] })],
+	["has its memories in another order", ({ imports: [a, b, c, d] }) => ({ imports: [a!, b!, d!, c!] })],
+	[
+		"has a memory with another minimum",
+		({ imports }) => ({
+			imports: imports.map((item) =>
+				item.name === "memory:0" && item.type.kind === "memory"
+					? { ...item, type: { kind: "memory", limits: { ...item.type.limits, minimum: 2n } } }
+					: item,
+			),
+		}),
+	],
+	["has another table", ({ tables }) => ({ tables: [...tables, tables[0]!] })],
+	[
+		"has a larger host table",
+		({ tables: [a, b] }) => ({ tables: [a!, { ...b!, type: { ...b!.type, limits: a!.type.limits } }] }),
+	],
+	["has a global more", ({ globals }) => ({ globals: [...globals, globals.at(-1)!] })],
+	[
+		"has a size that does not begin as 0",
+		({ globals }) => ({
+			globals: [...globals.slice(0, -1), { ...globals.at(-1)!, init: [{ op: OP["i32.const"], immediates: [1] }] }],
+		}),
+	],
+	[
+		"has another constant",
+		({ globals }) => ({
+			globals: globals.map((global, i) => (i === 2 ? { ...global, init: zero(OP["i32.const"]) } : global)),
+		}),
+	],
+	[
+		"has lost the value of a global",
+		({ globals }) => ({
+			globals: globals.map((global, i) =>
+				i === 0 ? { ...global, init: [{ op: OP["i32.const"], immediates: [1] }] } : global,
+			),
+		}),
+	],
+	["has other elements", ({ elements }) => ({ elements: [...elements, elements[0]!] })],
+	[
+		"has other data",
+		({ data }) => ({ data: data.map((item) => ({ ...item, bytes: Uint8Array.from(item.bytes, (byte) => byte ^ 1) })) }),
+	],
+	["has data more", ({ data }) => ({ data: [...data, data[0]!] })],
+	["does not count its data", () => ({ dataCount: false })],
+	["has lost its names", () => ({ customs: [] })],
+	[
+		"has a function more",
+		(module) => ({ functions: [...module.functions, 0], code: codeOf([...bodiesOf(module), [0, 0x0b]]) }),
+	],
+	[
+		"has a function less",
+		(module) => ({ functions: module.functions.slice(0, -1), code: codeOf(bodiesOf(module).slice(0, -1)) }),
+	],
+	["has an added function of another type", ({ functions }) => ({ functions: [...functions.slice(0, -1), 0] })],
+	["writes to a size", (module) => patch(module, [0x23, 6], [0x24, 6])],
+	["asks for the size of V8's memory", (module) => patch(module, [0x23, 7], [0x3f, 1])],
+	["lets a chunk be larger", (module) => patch(module, [0x41, 0x80, 0x80, 0x80, 0x08], [0x41, 0x80, 0x80, 0x80, 0x09])],
+	[
+		"goes on where it is to trap",
+		(module) => patch(module, [0xff, 0xff, 0xff, 0xff, 0x0f, 0x00, 0x0b], [0xff, 0xff, 0xff, 0xff, 0x0f, 0x1a, 0x0b]),
+	],
+	["compares in another way", (module) => patch(module, [0x56, 0x72, 0x04, 0x40], [0x58, 0x72, 0x04, 0x40])],
+	["asks another function of the host's", (module) => patch(module, [0x41, 0x02, 0x11], [0x41, 0x03, 0x11])],
+	["grows a table unasked", (module) => patch(module, [0x41, 0x03, 0x11], [0x41, 0x02, 0x11])],
+	["does not remember what was dropped", (module) => patch(module, [0x41, 0x01, 0x24], [0x41, 0x00, 0x24])],
+];
+
+/** Claims by which the engine would do something else than the original. */
+const CLAIMS: readonly (readonly [what: string, edit: (claims: LiftClaims) => Partial<LiftClaims>])[] = [
+	["no start function", ({ exports: { start: _, ...exports } }) => ({ exports })],
+	["another start function", ({ exports }) => ({ exports: { ...exports, start: "run" } })],
+	["no host table", ({ exports: { host: _, ...exports } }) => ({ exports })],
+	["a size less", ({ exports }) => ({ exports: { ...exports, pages: exports.pages.slice(1) } })],
+	[
+		"sizes of other memories",
+		({ exports }) => ({
+			exports: { ...exports, pages: exports.pages.map(({ memory, name }) => ({ memory: 1 - memory, name })) },
+		}),
+	],
+	[
+		"one global for two sizes",
+		({ exports: { pages, ...exports } }) => ({
+			exports: { ...exports, pages: pages.map(({ memory }) => ({ memory, name: pages[0]!.name })) },
+		}),
+	],
+	["no data", ({ initial }) => ({ initial: { ...initial, data: [] } })],
+	[
+		"other data",
+		({ initial }) => ({
+			initial: {
+				...initial,
+				data: initial.data.map((item) => ({ ...item, bytes: item.bytes.map((byte) => byte ^ 1) })),
+			},
+		}),
+	],
+	[
+		"data elsewhere",
+		({ initial }) => ({
+			initial: { ...initial, data: initial.data.map((item) => ({ ...item, offset: item.offset + 1 })) },
+		}),
+	],
+	[
+		"data of another memory",
+		({ initial }) => ({ initial: { ...initial, data: initial.data.map((item) => ({ ...item, memory: 0 })) } }),
+	],
+	["data in another order", ({ initial }) => ({ initial: { ...initial, data: initial.data.toReversed() } })],
+	["data more", ({ initial }) => ({ initial: { ...initial, data: [...initial.data, initial.data[0]!] } })],
+	[
+		"another value of a global",
+		({ initial }) => ({ initial: { ...initial, globals: initial.globals.map(({ name }) => ({ name, value: 6 })) } }),
+	],
+	["no value of a global", ({ initial }) => ({ initial: { ...initial, globals: [] } })],
+	[
+		"a value for a size",
+		({ initial, exports }) => ({
+			initial: { ...initial, globals: [...initial.globals, { name: exports.pages[0]!.name, value: 1 }] },
+		}),
+	],
+	[
+		"memories by other names",
+		({ imports }) => ({ imports: { module: imports!.module, memories: imports!.memories.toReversed() } }),
+	],
+	["no imports", () => ({ imports: undefined })],
+	...(["memories", "globals", "tables"] as const).map((key): (typeof CLAIMS)[number] => [
+		`state without ${key}`,
+		({ state }) => ({ state: typeof state === "string" ? state : { ...state, [key]: state[key].slice(1) } }),
+	]),
+];
+
+suite("verifyLift", () => {
+	test("accepts what is lifted", async () => {
+		const { original, bytes, claims } = await lift();
+		verifyLift(original, bytes, claims);
+		const module = decodeModule(bytes);
+		assert.equal(module.functions.length - decodeModule(original).functions.length, 7, "functions that were added");
+	});
+
+	test("refuses every change of a byte but in the names of what is added", async () => {
+		const { original, bytes, claims } = await lift();
+		const names = decodeModule(bytes).customs.find(({ name }) => name === "name")!.bytes;
+		const first = Buffer.from(bytes.buffer, names.byteOffset, names.length).indexOf("skerry.");
+		const accepted: number[] = [];
+		for (let at = 0; at < bytes.length; at++) {
+			const changed = bytes.slice();
+			changed[at] = (changed[at] ?? 0) ^ 0x01;
+			try {
+				verifyLift(original, changed, claims);
+				accepted.push(at);
+			} catch (error) {
+				assert.equal((error as { code?: string }).code, "engine/verification", `byte ${at}: ${String(error)}`);
+			}
+		}
+		const from = names.byteOffset + first - bytes.byteOffset - 2;
+		assert.deepEqual(
+			accepted.filter((at) => at < from || at >= names.byteOffset - bytes.byteOffset + names.length),
+			[],
+		);
+		assert.ok(accepted.length > 0);
+	});
+
+	for (const [what, edit] of EDITS) {
+		test(`refuses a module that ${what}`, async () => {
+			const { original, bytes, claims } = await lift();
+			const module = decodeModule(bytes);
+			const changed = encodeModule({ ...module, ...edit(module) });
+			assert.notDeepEqual(changed, bytes);
+			assert.throws(() => verifyLift(original, changed, claims), refused);
+		});
+	}
+
+	for (const [what, edit] of CLAIMS) {
+		test(`refuses the claim of ${what}`, async () => {
+			const { original, bytes, claims } = await lift();
+			assert.throws(() => verifyLift(original, bytes, { ...claims, ...edit(claims) }), refused);
+		});
+	}
+
+	for (const [what, text, at, to] of [
+		[
+			"a size",
+			`(module (memory 1) (global (mut i32) (i32.const 0)) (func (drop (memory.size)) (drop (global.get 0))))`,
+			[0x23, 0, 0x1a, 0x0b],
+			[0x23, 1, 0x1a, 0x0b],
+		],
+		[
+			"an added function",
+			`(module (memory 1) (func $f (drop (memory.grow (i32.const 1)))) (func (call $f)))`,
+			[0x10, 0, 0x0b],
+			[0x10, 2, 0x0b],
+		],
+		[
+			"the host's table",
+			`(module (memory 1) (table 1 funcref) (func (drop (memory.grow (i32.const 1))) (drop (table.get 0 (i32.const 0)))))`,
+			[0x25, 0],
+			[0x25, 1],
+		],
+	] as const) {
+		test(`refuses a guest that names ${what}`, async () => {
+			const { original, bytes, claims } = await lift(text);
+			// As if the guest's instruction had named it from the start
+			const change = (of: Uint8Array): Uint8Array => {
+				const module = decodeModule(of);
+				return encodeModule({ ...module, ...patch(module, at, to) });
+			};
+			verifyLift(original, bytes, claims);
+			assert.throws(() => verifyLift(change(original), change(bytes), claims), refused);
+		});
+	}
+
+	test("refuses an original whose instruction was left as it is", async () => {
+		for (const code of [
+			"(memory.fill (i32.const 0) (i32.const 0) (i32.const 0))",
+			"(drop (memory.size))",
+			"(drop (memory.grow (i32.const 0)))",
+			"(drop (i32.atomic.load (i32.const 0)))",
+			"(drop (table.grow 0 (ref.null func) (i32.const 0)))",
+			"(elem.drop $e)",
+			"(table.init 0 $e (i32.const 0) (i32.const 0) (i32.const 0)) (elem.drop $e)",
+		]) {
+			const original = await parse(
+				`(module (import "" "m" (memory 1)) (import "" "t" (table 1 funcref)) (elem $e func) (func ${code}))`,
+			);
+			const claims: LiftClaims = {
+				state: "left as it is",
+				imports: undefined,
+				exports: { pages: [] },
+				initial: { data: [], globals: [] },
+			};
+			assert.throws(() => verifyLift(original, original, claims), refused, code);
+		}
+	});
+});
