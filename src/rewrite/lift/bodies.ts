@@ -9,7 +9,7 @@ import { type Address, accessSize, Assembler, of } from "./assembler.ts";
  */
 
 /** Bytes that one bulk instruction of V8's moves at most: some 2 ms. */
-export const CHUNK: number = 16 * 1024 * 1024;
+const CHUNK = 16 * 1024 * 1024;
 
 /** A start beyond every segment. Its bits are added, so that V8 takes the same of its ways, and names the same trap, as with the guest's. */
 const BEYOND = 0x3fff_ffff;

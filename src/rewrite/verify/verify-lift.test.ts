@@ -38,8 +38,7 @@ const refused = { code: "engine/verification" };
 
 /** The code with some bytes in the place of others, in the first body where they are. */
 function patch(module: Module, from: readonly number[], to: readonly number[]): Partial<Module> {
-	const { code } = module;
-	const bodies = [...code.starts].map((start, i) => [...code.bytes.subarray(start, code.ends[i])]);
+	const bodies = bodiesOf(module);
 	const at = (body: readonly number[]): number =>
 		body.findIndex((_, i) => from.every((byte, j) => body[i + j] === byte));
 	const body = bodies.find((each) => at(each) >= 0);
@@ -60,7 +59,7 @@ function codeOf(bodies: readonly (readonly number[])[]): Module["code"] {
 }
 
 function bodiesOf({ code }: Module): number[][] {
-	return [...code.starts].map((start, i) => [...code.bytes.subarray(start, code.ends[i])]);
+	return Array.from(code.starts, (start, i) => Array.from(code.bytes.subarray(start, code.ends[i])));
 }
 
 const zero = (op: number): Module["globals"][number]["init"] => [{ op, immediates: [op === OP["i64.const"] ? 0n : 0] }];
