@@ -1,13 +1,16 @@
 // `npm run bench -- http [--seconds N] [--rounds N] [--warmup N] [--only NAME,…] [--json FILE]`
 // `npm run bench -- sandbox [--cycles N] [--json FILE]`
+// `npm run bench -- calls [--rounds N] [--json FILE]`
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { benchCalls } from "./calls.ts";
+import { renderCalls } from "./calls-report.ts";
 import { benchHttp, PEER_NAMES } from "./http.ts";
 import { renderHttp } from "./report.ts";
 import { benchSandbox, soakSandboxes } from "./sandbox.ts";
 import { renderSandbox } from "./sandbox-report.ts";
 
-const USAGE = `Usage: npm run bench -- http|sandbox [options]
+const USAGE = `Usage: npm run bench -- http|sandbox|calls [options]
 
 http: servers under load
   --seconds N     length of a round (default 3)
@@ -17,7 +20,9 @@ http: servers under load
 sandbox: what making a sandbox ready and putting it back takes
   --cycles N      requests that are measured, after as many that are not (default 10000)
   --soak N        instead: N sandboxes one after the other, and what memory does meanwhile; fails when it grows by more than 2 %
-both:
+calls: what a call between JavaScript and a component takes
+  --rounds N      rounds, of which the medians are shown (default 5)
+all:
   --json FILE     write the figures there, too
 `;
 
@@ -76,7 +81,8 @@ if (values.help) {
 	process.exit(0);
 }
 const [what] = positionals;
-if (positionals.length !== 1 || (what !== "http" && what !== "sandbox")) usage("Say what to measure: http or sandbox");
+if (positionals.length !== 1 || (what !== "http" && what !== "sandbox" && what !== "calls"))
+	usage("Say what to measure: http, sandbox or calls");
 const only = values.only?.split(",");
 const unknown = only?.find((name) => !PEER_NAMES.includes(name));
 if (unknown !== undefined) usage(`There is no server ${JSON.stringify(unknown)}`);
@@ -102,6 +108,9 @@ if (what === "http") {
 	});
 	print(renderHttp(report), report);
 	if (report.failed.length > 0 || report.results.some(({ failures }) => failures > 0)) process.exitCode = 1;
+} else if (what === "calls") {
+	const report = await benchCalls({ rounds: toNumber("rounds", values.rounds), ...common });
+	print(renderCalls(report), report);
 } else if (values.soak !== undefined) {
 	const results = await soakSandboxes(toNumber("soak", values.soak, 100 * MAX_CYCLES), common.onProgress);
 	const lines = results.map(

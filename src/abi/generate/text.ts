@@ -40,7 +40,6 @@ const buffer = (globalThis as { Buffer?: NodeBuffer }).Buffer;
 const METHODS = ["utf8Slice", "latin1Slice", "ucs2Slice", "latin1Write", "ucs2Write"] as const;
 const native = buffer !== undefined && METHODS.every((name) => typeof buffer.prototype[name] === "function");
 const text = (native ? buffer.prototype : {}) as NativeText;
-const byteLength = native ? buffer.byteLength : undefined;
 
 const LOAD: Readonly<Record<CanonicalOptions["encoding"], LoadString>> = {
 	utf8: loadUtf8,
@@ -135,7 +134,7 @@ function storeUtf8(cx: Context, value: string): number {
 			if (unit >= 0x80) return growUtf8(cx, value, pointer, i);
 			bytes[pointer + i] = unit;
 		}
-	} else if (byteLength!(value) === units) {
+	} else if (buffer!.byteLength(value) === units) {
 		text.latin1Write.call(bytes, value, pointer, units);
 	} else {
 		const ascii = value.search(NON_ASCII);
@@ -188,7 +187,9 @@ function storeCompact(cx: Context, value: string): number {
 	}
 	writeLatin1(cx.memory, value.slice(0, latin1), pointer);
 	pointer = cx.realloc(pointer, units, 2, 2 * units);
-	writeUtf16(cx.memory, value, pointer);
+	const { view, bytes } = cx.memory;
+	for (let i = latin1 - 1; i >= 0; i--) view.setUint16(pointer + 2 * i, bytes[pointer + i]!, true);
+	writeUtf16(cx.memory, value.slice(latin1), pointer + 2 * latin1);
 	cx.stored = units + UTF16_TAG;
 	return pointer;
 }

@@ -1,0 +1,259 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { getHeapStatistics, setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { transpileBytes } from "@bytecodealliance/jco-transpile";
+import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
+import { CompileCache } from "../src/engine/mod.ts";
+import { instantiate, type Instance, linkComponent, loadComponent } from "../src/link/mod.ts";
+import { type Calls, EXPORTS_CORE_WAT, EXPORTS_WAT, handWritten, IMPORTS_WAT, INTERFACE } from "./calls-guest.ts";
+import type { CallsReport, CallsResult } from "./calls-report.ts";
+import { commit } from "./commit.ts";
+import { chooseCores, describeMachine, moveTo } from "./machine.ts";
+import { median } from "./statistics.ts";
+
+export interface CallsOptions {
+	readonly rounds: number;
+	/** What was typed, for the report. */
+	readonly command: string;
+	readonly onProgress: (line: string) => void;
+}
+
+/** One call, of which each contender makes as many as fit into a turn. */
+interface Case {
+	readonly name: string;
+	readonly call: string;
+	readonly args: readonly unknown[];
+	/** Calls of the host that one call makes, which are what is counted. */
+	readonly per?: number;
+}
+
+type Contender = "skerry" | "hand" | "jco";
+
+/** Milliseconds of a contender's turn. */
+const TURN_MS = 25;
+
+const pairs = Array.from({ length: 1000 }, (_, i) => ({ x: i, y: i * 3 }));
+const HOST_CALLS = 1000;
+
+const CASES: readonly Case[] = [
+	{ name: "add(u32, u32)", call: "add", args: [3, 4] },
+	{
+		name: "record of 5, with a string of 16 B",
+		call: "describe",
+		args: [{ id: 7, size: 5n, ratio: 0.5, open: true, name: "content-type-xyz" }],
+	},
+	...([16, 1024, 1 << 20] as const).flatMap((size): Case[] => [
+		{ name: `string ${named(size)} in`, call: "takeString", args: ["a".repeat(size)] },
+		{ name: `string ${named(size)} out`, call: "giveString", args: [size] },
+	]),
+	...([1024, 1 << 20] as const).flatMap((size): Case[] => [
+		{ name: `list<u8> ${named(size)} in`, call: "takeBytes", args: [new Uint8Array(size).fill(97)] },
+		{ name: `list<u8> ${named(size)} out`, call: "giveBytes", args: [size] },
+	]),
+	{ name: "list<u32> × 1000 in", call: "takeWords", args: [new Uint32Array(1000).fill(7)] },
+	{ name: "list<u32> × 1000 out", call: "giveWords", args: [1000] },
+	{ name: "list<record> × 1000 in", call: "takePairs", args: [pairs] },
+	{ name: "list<record> × 1000 out", call: "givePairs", args: [1000] },
+];
+
+const HOST_CASES: readonly Case[] = [
+	{ name: "guest calls host: add(u32, u32)", call: "adds", args: [HOST_CALLS], per: HOST_CALLS },
+	{ name: "guest calls host: append(string, list<u8>)", call: "appends", args: [HOST_CALLS], per: HOST_CALLS },
+];
+
+const HOST = {
+	"host-add": (a: number, b: number): number => (a + b) >>> 0,
+	"host-append": (name: string, value: Uint8Array): unknown => {
+		appended = name.length + value.length;
+		return undefined;
+	},
+};
+let appended = 0;
+
+function named(size: number): string {
+	return size < 1024 ? `${size} B` : size < 1 << 20 ? `${size >> 10} KiB` : `${size >> 20} MiB`;
+}
+
+/** What a call costs between JavaScript and a component: ours, by hand on the same core module, and jco's. */
+export async function benchCalls(options: CallsOptions): Promise<CallsReport> {
+	const machine = describeMachine();
+	const cores = chooseCores();
+	const exports = new Uint8Array(await parse(EXPORTS_WAT));
+	const imports = new Uint8Array(await parse(IMPORTS_WAT));
+	const core = await compileCore(new Uint8Array(await parse(EXPORTS_CORE_WAT)));
+	if (cores !== undefined) moveTo(cores.server);
+	const folder = mkdtempSync(join(tmpdir(), "skerry-bench-calls-"));
+	try {
+		const results = [
+			...measureAll(
+				CASES,
+				{ skerry: await ours(exports), hand: handWritten(core), jco: await jco(exports, folder, "exports") },
+				options,
+			),
+			...(await measureWaiting(
+				HOST_CASES,
+				{ skerry: await ours(imports), jco: await jco(imports, folder, "imports") },
+				options,
+			)),
+		];
+		return {
+			schema: "skerry-bench-calls/1",
+			date: new Date().toISOString(),
+			command: options.command,
+			commit: commit(),
+			machine,
+			pinned: cores !== undefined,
+			rounds: options.rounds,
+			results,
+		};
+	} finally {
+		rmSync(folder, { recursive: true, force: true });
+	}
+}
+
+async function compileCore(bytes: Uint8Array): Promise<unknown> {
+	const { WebAssembly } = globalThis as unknown as {
+		WebAssembly: { instantiate(bytes: Uint8Array): Promise<{ instance: { exports: unknown } }> };
+	};
+	return (await WebAssembly.instantiate(bytes)).instance.exports;
+}
+
+async function ours(component: Uint8Array): Promise<Calls> {
+	const functions = {
+		"host-add": (_: unknown, a: number, b: number) => HOST["host-add"](a, b),
+		"host-append": (_: unknown, name: string, value: Uint8Array) => {
+			HOST["host-append"](name, value);
+			return { tag: "ok" };
+		},
+	};
+	const host = { interfaces: [], functions, resources: {} };
+	const linked = await linkComponent(loadComponent(component), host, new CompileCache());
+	const instance: Instance = instantiate(linked, undefined);
+	const calls: Record<string, (...args: unknown[]) => unknown> = {};
+	const all = instance.exports.get(INTERFACE);
+	const path = all === undefined ? [] : [INTERFACE];
+	for (const name of (all !== undefined && "exports" in all ? all.exports : instance.exports).keys()) {
+		const fn = instance.function([...path, name]);
+		if (fn !== undefined) calls[camel(name)] = (...args) => fn.call(args);
+	}
+	return calls;
+}
+
+async function jco(component: Uint8Array, folder: string, name: string): Promise<Calls> {
+	const { files } = await transpileBytes(component, { name, instantiation: { tag: "async" } });
+	for (const [file, bytes] of Object.entries(files))
+		if (!file.endsWith(".d.ts")) writeFileSync(join(folder, file), bytes as Uint8Array);
+	writeFileSync(join(folder, "package.json"), '{"type":"module"}');
+	const module = (await import(pathToFileURL(join(folder, `${name}.js`)).href)) as {
+		instantiate(core: (path: string) => Promise<unknown>, imports: unknown): Promise<Calls>;
+	};
+	const { WebAssembly } = globalThis as unknown as { WebAssembly: { compile(bytes: Uint8Array): Promise<unknown> } };
+	const imports = Object.fromEntries(Object.entries(HOST).map(([key, fn]) => [key, { default: fn }]));
+	const instance = await module.instantiate((path) => WebAssembly.compile(readFileSync(join(folder, path))), imports);
+	return (instance as Record<string, unknown>)[INTERFACE] === undefined
+		? instance
+		: (instance as unknown as Record<string, Calls>)[INTERFACE]!;
+}
+
+function camel(name: string): string {
+	return name.replaceAll(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+}
+
+setFlagsFromString("--expose-gc");
+const collectGarbage = runInNewContext("gc") as () => void;
+
+function measureAll(
+	cases: readonly Case[],
+	contenders: Record<Contender, Calls>,
+	options: CallsOptions,
+): CallsResult[] {
+	return cases.map(({ name, call, args }) => {
+		options.onProgress(name);
+		const names = Object.keys(contenders) as Contender[];
+		const expected = contenders.hand[call]!(...args);
+		const turns = new Map<Contender, { run: (n: number) => void; count: number; times: number[] }>();
+		for (const contender of names) {
+			const fn = contenders[contender][call]!;
+			assert.deepEqual(fn(...args), expected, `${contender}: ${name}`);
+			const run = loop(fn, args);
+			turns.set(contender, { run, count: warmUp(run), times: [] });
+		}
+		for (let round = 0; round < options.rounds; round++) {
+			for (const { run, count, times } of turns.values()) {
+				const started = performance.now();
+				run(count);
+				times.push(((performance.now() - started) * 1000) / count);
+			}
+		}
+		const micros = (contender: Contender): number => median(turns.get(contender)!.times);
+		return {
+			name,
+			micros: { skerry: micros("skerry"), hand: micros("hand"), jco: micros("jco") },
+			bytes: { skerry: allocated(turns.get("skerry")!.run), hand: allocated(turns.get("hand")!.run) },
+		};
+	});
+}
+
+/** A loop of its own for each contender and case: V8 specialises it. */
+function loop(fn: (...args: any[]) => unknown, args: readonly unknown[]): (count: number) => void {
+	const body = `let last; for (let i = 0; i < count; i++) last = fn(${args.map((_, i) => `args[${i}]`).join(", ")}); return last;`;
+	// oxlint-disable-next-line typescript/no-implied-eval
+	return new Function("fn", "args", `return (count) => { ${body} };`)(fn, args) as (count: number) => void;
+}
+
+/** Runs until it is warm; returns how many calls a turn takes. */
+function warmUp(run: (count: number) => void): number {
+	let count = 1;
+	for (let spent = 0; ;) {
+		const started = performance.now();
+		run(count);
+		const took = performance.now() - started;
+		spent += took;
+		if (spent > 10 * TURN_MS && took > TURN_MS / 2) return count;
+		if (took < TURN_MS / 2) count *= 2;
+	}
+}
+
+/** Bytes of V8's heap that a call takes; the least of some tries, as a collection in between makes it less than nothing. */
+function allocated(run: (count: number) => void): number | null {
+	let least: number | null = null;
+	for (let i = 0; i < 5; i++) {
+		collectGarbage();
+		const before = getHeapStatistics().used_heap_size;
+		run(50);
+		const bytes = (getHeapStatistics().used_heap_size - before) / 50;
+		if (bytes >= 0 && (least === null || bytes < least)) least = bytes;
+	}
+	return least;
+}
+
+/** Calls that may wait, and so give promises; there is nothing by hand here. */
+async function measureWaiting(
+	cases: readonly Case[],
+	contenders: Record<"skerry" | "jco", Calls>,
+	options: CallsOptions,
+): Promise<CallsResult[]> {
+	const results: CallsResult[] = [];
+	for (const { name, call, args, per = 1 } of cases) {
+		options.onProgress(name);
+		const times: Record<"skerry" | "jco", number[]> = { skerry: [], jco: [] };
+		for (let round = -options.rounds; round < options.rounds; round++) {
+			for (const contender of ["skerry", "jco"] as const) {
+				const started = performance.now();
+				for (let i = 0; i < 20; i++) await contenders[contender][call]!(...args);
+				if (round >= 0) times[contender].push(((performance.now() - started) * 1000) / (20 * per));
+			}
+		}
+		assert.ok(call !== "appends" || appended === 36);
+		results.push({
+			name,
+			micros: { skerry: median(times.skerry), hand: null, jco: median(times.jco) },
+			bytes: { skerry: null, hand: null },
+		});
+	}
+	return results;
+}
