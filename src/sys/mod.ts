@@ -10,7 +10,7 @@ export {
 	type HttpTimeouts,
 } from "./http-client.ts";
 export { HttpFailure, type HttpFailureKind } from "./http-failure.ts";
-export { type BodySink, DiscardingSink, OutgoingMessageSink } from "./http-sink.ts";
+export { type BodySink, DiscardingSink } from "./http-sink.ts";
 export { type BodySource, EMPTY_BODY, IncomingMessageSource } from "./http-source.ts";
 export { createMonotonicClock, createWallClock, type MonotonicClock, type WallClock, type WallTime } from "./clocks.ts";
 export { CollectingSink, createBytesSource, createNullSink } from "./memory-stream.ts";
