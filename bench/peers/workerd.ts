@@ -1,6 +1,5 @@
-import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
-import { findPackageJSON } from "node:module";
-import { dirname, join } from "node:path";
+import { copyFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { version, which } from "../program.ts";
 import type { Peer } from "./peer.ts";
 
@@ -9,7 +8,7 @@ export const workerd: Peer = {
 	name: "workerd",
 	isolation: "none between requests; an isolate per app",
 	async find() {
-		const program = process.env["SKERRY_BENCH_WORKERD"] ?? which("workerd") ?? installed();
+		const program = process.env["SKERRY_BENCH_WORKERD"] ?? which("workerd");
 		if (program === undefined) {
 			return { install: "npm i --prefix FOLDER workerd, and SKERRY_BENCH_WORKERD=FOLDER/node_modules/.bin/workerd" };
 		}
@@ -25,19 +24,6 @@ export const workerd: Peer = {
 		};
 	},
 };
-
-/** Of a dependency, if somebody added it. */
-function installed(): string | undefined {
-	let file: string | undefined;
-	try {
-		file = findPackageJSON("workerd", import.meta.url);
-	} catch {
-		// reported as absent
-	}
-	if (file === undefined) return undefined;
-	const { bin } = JSON.parse(readFileSync(file, "utf8")) as { bin: { workerd: string } };
-	return join(dirname(file), bin.workerd);
-}
 
 /** Cap'n Proto text; `embed` is relative to the file. */
 function configuration(port: number): string {

@@ -62,7 +62,7 @@ suite("Admission", () => {
 			await turn();
 		}
 		assert.deepEqual(counts, [1, 2, 3, 4, 4]);
-		await Promise.all(all);
+		for (const each of all) await each;
 	});
 
 	test("what keeps an instance from being made is told to each who waits", async () => {

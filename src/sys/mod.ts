@@ -10,14 +10,14 @@ export {
 	type HttpTimeouts,
 } from "./http-client.ts";
 export { HttpFailure, type HttpFailureKind } from "./http-failure.ts";
-export { type BodySink, DiscardingSink, OutgoingMessageSink } from "./http-sink.ts";
+export { type BodySink, DiscardingSink } from "./http-sink.ts";
 export { type BodySource, EMPTY_BODY, IncomingMessageSource } from "./http-source.ts";
 export { createMonotonicClock, createWallClock, type MonotonicClock, type WallClock, type WallTime } from "./clocks.ts";
 export { CollectingSink, createBytesSource, createNullSink } from "./memory-stream.ts";
 export { createPipe, type Pipe } from "./pipe.ts";
 export { createSecureRandom, createSeededRandom, type RandomSource } from "./random.ts";
 export { createReadableSource } from "./readable-source.ts";
-export { announcesTrailers, type ResponseHead, ResponseSink, type ResponseSinkOptions } from "./response-sink.ts";
+export { announcesTrailers, type ResponseHead, ResponseSink } from "./response-sink.ts";
 export { Signal } from "./signal.ts";
 export { type ByteSink, type ByteSource, StreamFailure, type Waitable } from "./stream.ts";
 export { atTurnEnd, type TurnEnding } from "./turn-end.ts";

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { Deadlines } from "./deadlines.ts";
 import type { HttpHandlerOptions } from "./guest-handler.ts";
 import { DEFAULT_TRIGGER_LIMITS } from "./limits.ts";
-import { RequestExchange } from "./request-exchange.ts";
+import { RequestExchange, type Site } from "./request-exchange.ts";
 
 /** What is in use. Without a request under way, all but `requests` and `bufferedPeak` are zero: anything else is a leak. */
 export interface HttpUsage {
@@ -27,15 +27,19 @@ export interface HttpHandler {
 /** Serves requests of `node:http` through guests, each with a sandbox of its own. */
 export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
 	const limits = { ...DEFAULT_TRIGGER_LIMITS, ...options.limits };
-	// Unique among the processes that write to one log; short, because people copy it.
-	const prefix = randomBytes(3).toString("hex");
-	const deadlines = new Deadlines(limits.wall);
 	const counts = { requests: 0, requestsInFlight: 0, guestsInUse: 0 };
+	const site: Site = {
+		// Unique among the processes that write to one log; short, because people copy it.
+		prefix: randomBytes(3).toString("hex"),
+		limits,
+		deadlines: new Deadlines(limits.wall),
+		counts,
+		options,
+	};
 	return {
 		handle(request, response, continueDue = false) {
 			counts.requests++;
-			const id = `${prefix}-${counts.requests.toString(36)}`;
-			new RequestExchange({ id, request, response, continueDue, limits, deadlines, counts, options }).begin();
+			new RequestExchange(site, counts.requests, request, response, continueDue).begin();
 		},
 		usage: () => ({
 			...counts,

@@ -29,11 +29,10 @@ import type { TriggerLimits } from "./limits.ts";
 import type { RequestOutcome } from "./record.ts";
 import { parseRequestTarget, type RequestTarget } from "./request-target.ts";
 
-export interface ExchangeOptions {
-	readonly id: string;
-	readonly request: IncomingMessage;
-	readonly response: ServerResponse;
-	readonly continueDue: boolean;
+/** What all requests of a handler share. */
+export interface Site {
+	/** What the ids of its requests begin with. */
+	readonly prefix: string;
 	readonly limits: TriggerLimits;
 	/** Of `limits.wall`. */
 	readonly deadlines: Deadlines;
@@ -55,15 +54,12 @@ function ignoreError(): void {}
  */
 export class RequestExchange implements ResponseReceiver, Expiring, TurnEnding {
 	readonly started: number = performance.now();
-	readonly #id: string;
+	readonly #site: Site;
+	readonly #serial: number;
 	readonly #request: IncomingMessage;
 	readonly #response: ServerResponse;
 	/** The client waits for `100 Continue` before it sends the body, and the guest may still want that. */
 	#continueDue: boolean;
-	readonly #limits: TriggerLimits;
-	readonly #deadlines: Deadlines;
-	readonly #counts: ExchangeOptions["counts"];
-	readonly #options: HttpHandlerOptions;
 	#guest: GuestHandler | undefined;
 	/** The request as the guest has it. */
 	#received: IncomingRequest | undefined;
@@ -81,20 +77,22 @@ export class RequestExchange implements ResponseReceiver, Expiring, TurnEnding {
 	/** Where that goes. */
 	#sink: ResponseSink | undefined;
 
-	constructor({ id, request, response, continueDue, limits, deadlines, counts, options }: ExchangeOptions) {
-		this.#id = id;
+	/** @param serial different for each request of the site */
+	constructor(site: Site, serial: number, request: IncomingMessage, response: ServerResponse, continueDue: boolean) {
+		this.#site = site;
+		this.#serial = serial;
 		this.#request = request;
 		this.#response = response;
 		this.#continueDue = continueDue;
-		this.#limits = limits;
-		this.#deadlines = deadlines;
-		this.#counts = counts;
-		this.#options = options;
+	}
+
+	get #id(): string {
+		return `${this.#site.prefix}-${this.#serial.toString(36)}`;
 	}
 
 	/** Once. Everything else follows from events. */
 	begin(): void {
-		this.#counts.requestsInFlight++;
+		this.#site.counts.requestsInFlight++;
 		this.#response.on("error", ignoreError);
 		this.#response.on("finish", () => {
 			// Node says so of a connection that was cut, too.
@@ -107,10 +105,10 @@ export class RequestExchange implements ResponseReceiver, Expiring, TurnEnding {
 			this.#fail(400, "refused", "the request's target or host is malformed");
 			return;
 		}
-		this.#deadlines.add(this);
+		this.#site.deadlines.add(this);
 		let guest: GuestHandler | Promise<GuestHandler>;
 		try {
-			guest = this.#options.acquire();
+			guest = this.#site.options.acquire();
 		} catch (error) {
 			this.#onRefused(error);
 			return;
@@ -138,7 +136,7 @@ export class RequestExchange implements ResponseReceiver, Expiring, TurnEnding {
 	}
 
 	#enter(guest: GuestHandler, target: RequestTarget): void {
-		this.#counts.guestsInUse++;
+		this.#site.counts.guestsInUse++;
 		if (this.#guestOver) {
 			// The client has gone, or the deadline has passed, while the sandbox was waited for.
 			this.#release(guest, this.#error);
@@ -304,7 +302,7 @@ export class RequestExchange implements ResponseReceiver, Expiring, TurnEnding {
 	expire(): void {
 		const error = new SkerryError(
 			"guest/killed",
-			`the request took longer than the limit wall (${this.#limits.wall} ms)`,
+			`the request took longer than the limit wall (${this.#site.limits.wall} ms)`,
 		);
 		this.#fail(504, "timed-out", error.message, error);
 		this.#endGuest(error);
@@ -326,7 +324,7 @@ export class RequestExchange implements ResponseReceiver, Expiring, TurnEnding {
 		if (this.#guestOver) return;
 		this.#guestOver = true;
 		this.#error ??= reason;
-		this.#deadlines.delete(this);
+		this.#site.deadlines.delete(this);
 		if (this.#guest !== undefined) this.#release(this.#guest, reason);
 		if (this.#responseOver) this.#finish();
 		else {
@@ -337,11 +335,11 @@ export class RequestExchange implements ResponseReceiver, Expiring, TurnEnding {
 
 	/** The guest is over. From here on only the client can hold up the end, and few do: most responses are gone with the turn. */
 	onTurnEnd(): void {
-		if (!this.#responseOver) this.#response.setTimeout(this.#limits.idle, () => this.#response.destroy());
+		if (!this.#responseOver) this.#response.setTimeout(this.#site.limits.idle, () => this.#response.destroy());
 	}
 
 	#release(guest: GuestHandler, reason: unknown): void {
-		this.#counts.guestsInUse--;
+		this.#site.counts.guestsInUse--;
 		try {
 			// First of all the context: when that has ended, what the guest's handles hold may be dropped in any order.
 			guest.context.end();
@@ -352,12 +350,12 @@ export class RequestExchange implements ResponseReceiver, Expiring, TurnEnding {
 	}
 
 	#finish(): void {
-		this.#counts.requestsInFlight--;
-		this.#deadlines.delete(this);
-		discardRest(this.#request, this.#limits);
+		this.#site.counts.requestsInFlight--;
+		this.#site.deadlines.delete(this);
+		discardRest(this.#request, this.#site.limits);
 		const path = this.#request.url ?? "";
 		const query = path.indexOf("?");
-		this.#options.onRequest?.({
+		this.#site.options.onRequest?.({
 			id: this.#id,
 			method: this.#request.method ?? "",
 			path: query === -1 ? path : path.slice(0, query),
