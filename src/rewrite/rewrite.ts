@@ -1,13 +1,13 @@
 import { SkerryError } from "../fault/mod.ts";
 import { countImports, decodeModule, encodeModule, type Module } from "../wasm/mod.ts";
-import { type EngineImports, meterTrap } from "./metering/trap.ts";
+import { type EngineImports, type Metering, meterModule } from "./metering/meter.ts";
 import { exportState, type ModuleState } from "./state.ts";
 import { surveyCode } from "./survey.ts";
 import { verifyRewriting } from "./verify/verify.ts";
 
 export interface RewriteOptions {
-	/** How guests are stopped that hold the thread: `trap` ends them at the next loop or call, `off` leaves the code as it is. */
-	readonly metering: "trap" | "off";
+	/** How guests are stopped that hold the thread; `off` leaves the code as it is. */
+	readonly metering: Metering | "off";
 	/** Whether the result is checked by a decoder of its own before anyone runs it. */
 	readonly verify: boolean;
 }
@@ -19,6 +19,11 @@ export interface RewrittenModule {
 	readonly state: ModuleState | string;
 	/** What it imports of the engine; `undefined` for nothing. */
 	readonly imports: EngineImports | undefined;
+	/** What the engine finds in it beside the guest's own exports. */
+	readonly exports: {
+		/** The table of `HOST_FUNCTIONS`, which is filled before any code runs. */
+		readonly host?: string;
+	};
 }
 
 /**
@@ -30,13 +35,15 @@ export function rewriteModule(bytes: Uint8Array, offset: number, options: Rewrit
 	const original = decodeModule(bytes, offset);
 	const survey = surveyCode(original);
 	const { module, state } = exportState(original, survey);
-	const metered = options.metering === "trap" ? meterTrap(module, survey) : undefined;
+	const { metering } = options;
+	const metered = metering === "off" ? undefined : meterModule(module, survey, metering, undefined);
 	if (metered !== undefined) checkMemories(original, offset);
 	const changed = metered?.module ?? module;
-	if (changed === original) return { bytes, state, imports: undefined };
+	if (changed === original) return { bytes, state, imports: undefined, exports: {} };
 	const rewritten = encodeModule(changed);
-	if (options.verify) verifyRewriting(bytes, rewritten, { metered: metered !== undefined });
-	return { bytes: rewritten, state, imports: metered?.imports };
+	if (options.verify) verifyRewriting(bytes, rewritten, { metering: metered === undefined ? "off" : metering });
+	const exports = metered?.host === undefined ? {} : { host: metered.host.name };
+	return { bytes: rewritten, state, imports: metered?.imports, exports };
 }
 
 /** What the code names was looked at by `surveyCode`; this is the rest. */

@@ -21,7 +21,7 @@ const PROGRAM = `(module
 			(i32.store $own (i32.const 4) (memory.size $own))
 			(br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))))`;
 
-const metered = { metered: true };
+const metered = { metering: "trap" } as const;
 
 async function rewrite(): Promise<{ original: Uint8Array; rewritten: Uint8Array }> {
 	const original = await parse(PROGRAM);
@@ -160,8 +160,8 @@ suite("verifyRewriting", () => {
 		const original = await parse(PROGRAM);
 		const { bytes } = rewriteModule(original, 0, { metering: "off", verify: true });
 		assert.notEqual(bytes, original);
-		verifyRewriting(original, bytes, { metered: false });
+		verifyRewriting(original, bytes, { metering: "off" });
 		const { rewritten } = await rewrite();
-		assert.throws(() => verifyRewriting(original, rewritten, { metered: false }), { code: "engine/verification" });
+		assert.throws(() => verifyRewriting(original, rewritten, { metering: "off" }), { code: "engine/verification" });
 	});
 });
