@@ -2,15 +2,18 @@ import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
 
 import {
 	type AttachedCore,
+	createOwnedImports,
+	interruptFlag,
 	takeCoreImage,
 	toTrap,
 	webAssembly,
 	type PageMapper,
+	type WasmImports,
 	type WasmInstance,
 	type WasmModule,
 } from "../../src/engine/mod.ts";
 import { SkerryError, Trap } from "../../src/fault/mod.ts";
-import { type ModuleState, rewriteModule } from "../../src/rewrite/mod.ts";
+import { FUEL_CELL, type ModuleState, type RewriteOptions, rewriteModule } from "../../src/rewrite/mod.ts";
 import { decodeModule, encodeModule, type Module } from "../../src/wasm/mod.ts";
 import type { Action, Command, Unit } from "../wast/script.ts";
 import type { SExpr } from "../wast/sexpr.ts";
@@ -23,6 +26,8 @@ import type { Outcome } from "./runner.ts";
 export interface Mode {
 	/** Whether the module is rewritten to export its state, and not only decoded and encoded. */
 	readonly rewrite: boolean;
+	/** How guests are stopped; `off` when left out. */
+	readonly metering?: RewriteOptions["metering"];
 	/** Whether instances whose state can be put back are used up and reset first, and by what. */
 	readonly reset?: { readonly mapper: PageMapper | undefined };
 }
@@ -41,11 +46,18 @@ interface Compiled {
 	readonly module: Module;
 	readonly compiled: WasmModule;
 	readonly state: ModuleState | string;
+	/** What it imports of the engine. */
+	readonly engine: WasmImports;
 }
 
 interface CoreInstance {
 	readonly module: Module;
 	readonly instance: WasmInstance;
+}
+
+/** More than any script uses: nothing asks for more. */
+function giveFuel(): void {
+	new DataView(interruptFlag().memory.buffer).setBigInt64(FUEL_CELL, 1n << 62n, true);
 }
 
 /** Neither passed nor failed: what is tested is not ours to refuse. */
@@ -171,14 +183,21 @@ class Runner {
 		if (bytes === undefined || bytes instanceof Error) throw new Error(`text: ${bytes?.message}`);
 		const decoded = decodeModule(bytes);
 		const encoded = encodeModule({ ...decoded, source: new Map() });
-		const { bytes: final, state } = this.#mode.rewrite
-			? rewriteModule(encoded, 0, { metering: "off", verify: true })
-			: { bytes: encoded, state: "it was not asked for" };
-		return { module: decoded, compiled: new (webAssembly().Module)(final), state };
+		const { metering = "off" } = this.#mode;
+		const {
+			bytes: final,
+			state,
+			imports,
+		} = this.#mode.rewrite
+			? rewriteModule(encoded, 0, { metering, verify: true })
+			: { bytes: encoded, state: "it was not asked for", imports: undefined };
+		const engine = imports === undefined ? {} : { [imports.module]: createOwnedImports(imports) };
+		return { module: decoded, compiled: new (webAssembly().Module)(final), state, engine };
 	}
 
-	#instantiate({ module, compiled }: Compiled): CoreInstance {
-		return { module, instance: new (webAssembly().Instance)(compiled, this.#registered) };
+	#instantiate({ module, compiled, engine }: Compiled): CoreInstance {
+		if (this.#mode.metering === "fuel") giveFuel();
+		return { module, instance: new (webAssembly().Instance)(compiled, { ...this.#registered, ...engine }) };
 	}
 
 	/** Does all that the script will do, and takes it back: what follows must not notice. */

@@ -77,6 +77,26 @@ export function countParams(module: Module): readonly number[] {
 	return module.types.flat().map(({ composite }) => (composite.kind === "func" ? composite.params.length : 0));
 }
 
+const EXCEPTIONS: ReadonlySet<number> = new Set([OP.try, OP.try_table, OP.throw, OP.throw_ref, OP.rethrow]);
+
+/** Whether a module can throw or catch by itself, and whether by the legacy instructions. */
+export function findExceptions(
+	module: Module,
+	reader: CodeReader,
+): { readonly any: boolean; readonly legacy: boolean } {
+	let any = module.tags.length > 0 || module.imports.some(({ type }) => type.kind === "tag");
+	let legacy = false;
+	for (let body = 0; body < module.code.starts.length; body++) {
+		reader.enter(body);
+		while (reader.next()) {
+			if (!EXCEPTIONS.has(reader.op)) continue;
+			any = true;
+			legacy ||= reader.op === OP.try || reader.op === OP.rethrow;
+		}
+	}
+	return { any, legacy };
+}
+
 /** Nothing in it calls, at any depth. */
 export const CALL_FREE = 1;
 /** Its check has the slow path outside of the loop. */

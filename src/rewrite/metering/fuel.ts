@@ -31,6 +31,8 @@ interface FuelParts {
 	readonly memory: number;
 	/** The index of the function that is the slow path. */
 	readonly slow: number;
+	/** Whether the module knows exceptions. */
+	readonly throws: boolean;
 }
 
 /**
@@ -48,12 +50,11 @@ interface FuelParts {
  */
 export function insertFuel(module: Module, entries: Uint8Array, editor: CodeEditor, parts: FuelParts): void {
 	const params = countParams(module);
-	const throws = knowsExceptions(module, editor.reader);
 	const loops: number[] = [];
 	const { reader } = editor;
 	for (let body = 0; body < module.code.starts.length; body++) {
 		reader.enter(body);
-		const segments = findSegments(reader, throws);
+		const segments = findSegments(reader, parts.throws);
 		const isChecked = entries[body] === 1;
 		reader.enter(body);
 		findLoops(reader, params, loops);
@@ -70,18 +71,6 @@ export function insertFuel(module: Module, entries: Uint8Array, editor: CodeEdit
 		new FuelWriter(editor, { ...parts, local, segments, loops }).write(isChecked);
 		editor.finishBody();
 	}
-}
-
-const EXCEPTIONS: ReadonlySet<number> = new Set([OP.try, OP.try_table, OP.throw, OP.throw_ref, OP.rethrow]);
-
-/** Whether a module can throw or catch by itself. */
-function knowsExceptions(module: Module, reader: CodeReader): boolean {
-	if (module.tags.length > 0 || module.imports.some(({ type }) => type.kind === "tag")) return true;
-	for (let body = 0; body < module.code.starts.length; body++) {
-		reader.enter(body);
-		while (reader.next()) if (EXCEPTIONS.has(reader.op)) return true;
-	}
-	return false;
 }
 
 interface Frame {

@@ -16,6 +16,7 @@ import type { HostTable } from "../host-table.ts";
 import type { Survey } from "../survey.ts";
 import { findEntries } from "./call-graph.ts";
 import { CodeEditor, type EditedCode } from "./code-editor.ts";
+import { findExceptions } from "./control.ts";
 import { insertFuel } from "./fuel.ts";
 import { encodeSlowPath, planSlowPath } from "./slow-path.ts";
 import { insertTraps } from "./trap.ts";
@@ -89,10 +90,11 @@ export function meterModule(
 	}
 	const { module, host, index: slow, type } = planSlowPath(original, existing);
 	const editor = new CodeEditor(module.code, imported.func, hints, labels);
+	const exceptions = findExceptions(module, editor.reader);
 	if (metering === "yield") insertYields(module, survey, entries, editor, { memory, slow });
-	else insertFuel(module, entries, editor, { memory, slow });
+	else insertFuel(module, entries, editor, { memory, slow, throws: exceptions.any });
 	editor.writer.begin(0);
-	encodeSlowPath(editor.writer.out, metering, memory, host);
+	encodeSlowPath(editor.writer.out, metering, memory, host, exceptions.legacy);
 	editor.writer.finishBody(0);
 	const finished = finish(module, editor.finish());
 	return { module: { ...finished, functions: [...finished.functions, type] }, imports, host };

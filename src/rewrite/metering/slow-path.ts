@@ -57,14 +57,22 @@ export function encodeCondition(out: Writer, metering: "yield" | "fuel", memory:
  * A `poll` that leaves the flag up would let an outlined loop come back here for ever without a step of its own: it is asked a
  * hundred times, as the watchdog may just have raised the flag anew. Whatever the engine throws becomes a trap, for the guest could
  * catch it.
+ * @param legacy whether the module has legacy exceptions, beside which V8 takes no `try_table`: then it is `try … return catch_all end`
  */
-export function encodeSlowPath(out: Writer, metering: "yield" | "fuel", memory: number, host: HostTable): void {
+export function encodeSlowPath(
+	out: Writer,
+	metering: "yield" | "fuel",
+	memory: number,
+	host: HostTable,
+	legacy: boolean,
+): void {
 	const call = (name: "poll" | "pause"): void => {
 		out.u8(0x41).s32(HOST_FUNCTIONS.indexOf(name)).u8(0x11).u32(host.types[name]).u32(host.table);
 	};
 	out.u32(1).u32(1).u8(0x7f);
 	out.u8(0x02).u8(0x40); // $trap
-	out.u8(0x1f).u8(0x40).u32(1).u8(0x02).u32(0); // try_table (catch_all $trap)
+	if (legacy) out.u8(0x06).u8(0x40);
+	else out.u8(0x1f).u8(0x40).u32(1).u8(0x02).u32(0); // try_table (catch_all $trap)
 	out.u8(0x03).u8(0x40); // $again
 	out.u8(0x02).u8(0x40).u8(0x02).u8(0x40); // $go, $pause
 	call("poll");
@@ -78,7 +86,9 @@ export function encodeSlowPath(out: Writer, metering: "yield" | "fuel", memory: 
 	out.u8(0x20).u32(0).u8(0x41).s32(1).u8(0x6a).u8(0x22).u32(0).u8(0x41).s32(PATIENCE).u8(0x4b);
 	out.u8(0x0d).u32(3);
 	out.u8(0x0c).u32(1);
-	out.u8(0x0b).u8(0x0b).u8(0x0b);
-	out.u8(0x0f).u8(0x0b);
+	out.u8(0x0b).u8(0x0b);
+	if (legacy) out.u8(0x0f).u8(0x19).u8(0x0b);
+	else out.u8(0x0b).u8(0x0f);
+	out.u8(0x0b);
 	out.u8(0x00).u8(0x0b);
 }
