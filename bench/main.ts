@@ -1,13 +1,16 @@
 // `npm run bench -- http [--seconds N] [--rounds N] [--warmup N] [--only NAME,…] [--json FILE]`
 // `npm run bench -- sandbox [--cycles N] [--json FILE]`
+// `npm run bench -- metering [--milliseconds N] [--only NAME] [--json FILE]`
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { benchHttp, PEER_NAMES } from "./http.ts";
 import { renderHttp } from "./report.ts";
+import { benchMetering, findPython } from "./metering.ts";
+import { renderMetering } from "./metering-report.ts";
 import { benchSandbox } from "./sandbox.ts";
 import { renderSandbox } from "./sandbox-report.ts";
 
-const USAGE = `Usage: npm run bench -- http|sandbox [options]
+const USAGE = `Usage: npm run bench -- http|sandbox|metering [options]
 
 http: servers under load
   --seconds N     length of a round (default 3)
@@ -16,13 +19,18 @@ http: servers under load
   --only A,B      these servers only: ${PEER_NAMES.join(", ")}
 sandbox: what making a sandbox ready and putting it back takes
   --cycles N      requests that are measured, after as many that are not (default 10000)
-both:
+metering: what it costs to be able to stop a guest
+  --milliseconds N  how long each variant of each program is measured (default 1000)
+  --only NAME     programs with this in their names only
+  SKERRY_BENCH_PYTHON  a Python with the package wasmtime, to be compared with
+all:
   --json FILE     write the figures there, too
 `;
 
 /** Seconds and rounds are bounded: a benchmark is no endurance test. */
 const MAX_NUMBER = 60;
 const MAX_CYCLES = 1_000_000;
+const MAX_MILLISECONDS = 60_000;
 
 function usage(message: string): never {
 	process.stderr.write(`${message}\n\n${USAGE}`);
@@ -39,7 +47,11 @@ function toNumber(name: string, text: string, maximum = MAX_NUMBER): number {
 
 function parse(args: string[]): {
 	positionals: string[];
-	values: Record<"seconds" | "rounds" | "warmup" | "cycles", string> & { only?: string; json?: string; help: boolean };
+	values: Record<"seconds" | "rounds" | "warmup" | "cycles" | "milliseconds", string> & {
+		only?: string;
+		json?: string;
+		help: boolean;
+	};
 } {
 	try {
 		return parseArgs({
@@ -50,6 +62,7 @@ function parse(args: string[]): {
 				rounds: { type: "string", default: "5" },
 				warmup: { type: "string", default: "2" },
 				cycles: { type: "string", default: "10000" },
+				milliseconds: { type: "string", default: "1000" },
 				only: { type: "string" },
 				json: { type: "string" },
 				help: { type: "boolean", default: false, short: "h" },
@@ -67,8 +80,9 @@ if (values.help) {
 	process.exit(0);
 }
 const [what] = positionals;
-if (positionals.length !== 1 || (what !== "http" && what !== "sandbox")) usage("Say what to measure: http or sandbox");
-const only = values.only?.split(",");
+if (positionals.length !== 1 || (what !== "http" && what !== "sandbox" && what !== "metering"))
+	usage("Say what to measure: http, sandbox or metering");
+const only = what === "http" ? values.only?.split(",") : undefined;
 const unknown = only?.find((name) => !PEER_NAMES.includes(name));
 if (unknown !== undefined) usage(`There is no server ${JSON.stringify(unknown)}`);
 
@@ -93,6 +107,15 @@ if (what === "http") {
 	});
 	print(renderHttp(report), report);
 	if (report.failed.length > 0 || report.results.some(({ failures }) => failures > 0)) process.exitCode = 1;
+} else if (what === "metering") {
+	const report = await benchMetering({
+		milliseconds: toNumber("milliseconds", values.milliseconds, MAX_MILLISECONDS),
+		only: values.only,
+		python: findPython(),
+		...common,
+	});
+	print(renderMetering(report), report);
+	if (report.failed.length > 0) process.exitCode = 1;
 } else {
 	const cycles = toNumber("cycles", values.cycles, MAX_CYCLES);
 	const report = await benchSandbox({ cycles, warmup: cycles, ...common });

@@ -2,5 +2,5 @@
 export { HOST_FUNCTIONS, type HostFunctionName } from "./host-table.ts";
 export { FLAG_CELL, FUEL_CELL, HIT_CELL } from "./metering/check.ts";
 export type { EngineImports, Metering } from "./metering/meter.ts";
-export { type RewriteOptions, type RewrittenModule, rewriteModule } from "./rewrite.ts";
+export { type RewriteOptions, type RewrittenModule, meterBinary, rewriteModule } from "./rewrite.ts";
 export type { ModuleState } from "./state.ts";

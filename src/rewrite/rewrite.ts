@@ -46,6 +46,20 @@ export function rewriteModule(bytes: Uint8Array, offset: number, options: Rewrit
 	return { bytes: rewritten, state, imports: metered?.imports, exports };
 }
 
+/**
+ * Metering alone, without the other passes: what it costs can be measured so.
+ * @returns `undefined` for a module of which nothing is to be stopped or counted
+ * @throws SkerryError `binary/*`, `core/invalid`
+ */
+export function meterBinary(
+	bytes: Uint8Array,
+	metering: Metering,
+): { readonly bytes: Uint8Array; readonly imports: EngineImports } | undefined {
+	const module = decodeModule(bytes);
+	const metered = meterModule(module, surveyCode(module), metering, undefined);
+	return metered === undefined ? undefined : { bytes: encodeModule(metered.module), imports: metered.imports };
+}
+
 /** What the code names was looked at by `surveyCode`; this is the rest. */
 function checkMemories(module: Module, offset: number): void {
 	const count = countImports(module).memory + module.memories.length;

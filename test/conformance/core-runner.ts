@@ -8,12 +8,17 @@ import {
 	toTrap,
 	webAssembly,
 	type PageMapper,
-	type WasmImports,
 	type WasmInstance,
 	type WasmModule,
 } from "../../src/engine/mod.ts";
 import { SkerryError, Trap } from "../../src/fault/mod.ts";
-import { FUEL_CELL, type ModuleState, type RewriteOptions, rewriteModule } from "../../src/rewrite/mod.ts";
+import {
+	type EngineImports,
+	FUEL_CELL,
+	type ModuleState,
+	type RewriteOptions,
+	rewriteModule,
+} from "../../src/rewrite/mod.ts";
 import { decodeModule, encodeModule, type Module } from "../../src/wasm/mod.ts";
 import type { Action, Command, Unit } from "../wast/script.ts";
 import type { SExpr } from "../wast/sexpr.ts";
@@ -47,7 +52,7 @@ interface Compiled {
 	readonly compiled: WasmModule;
 	readonly state: ModuleState | string;
 	/** What it imports of the engine. */
-	readonly engine: WasmImports;
+	readonly imports: EngineImports | undefined;
 }
 
 interface CoreInstance {
@@ -191,12 +196,12 @@ class Runner {
 		} = this.#mode.rewrite
 			? rewriteModule(encoded, 0, { metering, verify: true })
 			: { bytes: encoded, state: "it was not asked for", imports: undefined };
-		const engine = imports === undefined ? {} : { [imports.module]: createOwnedImports(imports) };
-		return { module: decoded, compiled: new (webAssembly().Module)(final), state, engine };
+		return { module: decoded, compiled: new (webAssembly().Module)(final), state, imports };
 	}
 
-	#instantiate({ module, compiled, engine }: Compiled): CoreInstance {
+	#instantiate({ module, compiled, imports }: Compiled): CoreInstance {
 		if (this.#mode.metering === "fuel") giveFuel();
+		const engine = imports === undefined ? {} : { [imports.module]: createOwnedImports(imports) };
 		return { module, instance: new (webAssembly().Instance)(compiled, { ...this.#registered, ...engine }) };
 	}
 

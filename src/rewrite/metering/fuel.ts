@@ -1,4 +1,4 @@
-import { type CodeReader, type Module, OP } from "../../wasm/mod.ts";
+import { type Module, OP } from "../../wasm/mod.ts";
 import { FUEL_CELL } from "./check.ts";
 import { type CodeEditor, opensBlock } from "./code-editor.ts";
 import {
