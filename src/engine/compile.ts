@@ -34,6 +34,8 @@ export class CompileCache {
 	}
 
 	async #rewrite(bytes: Uint8Array, offset: number, options: RewriteOptions): Promise<LoadedModule> {
+		// What was added must not make valid what was not: an index that the guest does not have may be one of the engine's.
+		if (!webAssembly().validate(bytes)) await this.compile(bytes, offset);
 		const { bytes: rewritten, state, imports } = rewriteModule(bytes, offset, options);
 		return { module: await this.compile(rewritten, offset), state, imports };
 	}

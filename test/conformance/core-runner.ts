@@ -189,6 +189,8 @@ class Runner {
 		const decoded = decodeModule(bytes);
 		const encoded = encodeModule({ ...decoded, source: new Map() });
 		const { metering = "off" } = this.#mode;
+		// As the engine does: what is added must not make valid what was not
+		if (this.#mode.rewrite) void new (webAssembly().Module)(encoded);
 		const {
 			bytes: final,
 			state,

@@ -58,7 +58,9 @@ export function insertFuel(module: Module, entries: Uint8Array, editor: CodeEdit
 		const isChecked = entries[body] === 1;
 		reader.enter(body);
 		findLoops(reader, params, loops);
-		if (!isChecked && loops.length === 0 && segments.every(({ cost }) => cost === 0)) {
+		// A loop that is reached has a segment of its own
+		const isLooping = loops.length > 0 && segments.length > 1;
+		if (!isChecked && !isLooping && segments.every(({ cost }) => cost === 0)) {
 			editor.copy(body);
 			continue;
 		}

@@ -220,7 +220,8 @@ class BodyComparison {
 			to.at = begins;
 			return local;
 		}
-		throw this.#refuse("has a local that nothing is done with");
+		// Nothing is done with it, whoever names it
+		return -1;
 	}
 
 	#checkNames(): void {
@@ -269,7 +270,7 @@ class BodyComparison {
 		const beside = this.#beside;
 		const start = beside.to.at;
 		const before = this.#state;
-		if (fuel && this.#state?.right !== true) this.#reload();
+		if (fuel) this.#reload();
 		if (beside.has([...pieces.condition(this.#local), 0x04, 0x40, ...pieces.call])) {
 			if (fuel) {
 				if (this.#state?.right !== true) throw this.#refuse("checks a local that may be wrong");

@@ -53,10 +53,12 @@ export interface ImportItem {
 	readonly module: string;
 	readonly name: string;
 	readonly kind: number;
-	/** Limits of a memory, as text. */
+	/** Limits of a memory or table, as text. */
 	readonly limits: string;
-	/** Type of a function. */
+	/** Type of a function or tag. */
 	readonly type: number;
+	/** Type of a global or of the elements of a table, as text. */
+	readonly valueType: string;
 	readonly isReference: boolean;
 }
 
@@ -67,10 +69,11 @@ export function readImport(cursor: Cursor): ImportItem {
 	let limits = "";
 	let type = 0;
 	let isReference = false;
+	const start = cursor.at;
 	if (kind === KIND_FUNCTION) type = cursor.number();
 	else if (kind === KIND_TABLE) {
 		cursor.skipType();
-		cursor.limits();
+		limits = cursor.limits();
 	} else if (kind === KIND_MEMORY) limits = cursor.limits();
 	else if (kind === KIND_GLOBAL) {
 		isReference = (cursor.bytes[cursor.at] ?? 0) < 0x7b;
@@ -78,9 +81,18 @@ export function readImport(cursor: Cursor): ImportItem {
 		cursor.byte();
 	} else if (kind === KIND_TAG) {
 		cursor.byte();
-		cursor.skipNumber();
+		type = cursor.number();
 	} else throw refuse(`an import of kind ${kind}`);
-	return { module, name, kind, limits, type, isReference };
+	// Of tables the type of elements as its bytes: their limits may be encoded otherwise
+	const size = kind === KIND_GLOBAL ? cursor.at - start : kind === KIND_TABLE ? typeSize(cursor, start) : 0;
+	const valueType = new Cursor(cursor.bytes, start, start + size).text;
+	return { module, name, kind, limits, type, valueType, isReference };
+}
+
+function typeSize({ bytes, end }: Cursor, start: number): number {
+	const cursor = new Cursor(bytes, start, end);
+	cursor.skipType();
+	return cursor.at - start;
 }
 
 export interface ExportItem {

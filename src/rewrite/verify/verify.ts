@@ -134,28 +134,20 @@ function sameNames(a: SectionRange, b: SectionRange): boolean {
 	);
 }
 
-/** The items of the original, byte for byte; those that follow them are returned. */
+/** The items of the original, however they are encoded; those that follow them are returned. */
 function addedItems<T>(
 	id: number,
 	from: readonly SectionRange[],
 	to: readonly SectionRange[],
 	read: (cursor: Cursor) => T,
 ): T[] {
-	const before = sectionOf(from, id);
+	const before = readVector(sectionOf(from, id), read);
 	const after = sectionOf(to, id);
-	const count = before.number();
-	const added = after.number() - count;
-	const size = before.end - before.at;
-	if (
-		added < 0 ||
-		after.at + size > after.end ||
-		!sameBytes(before.bytes, before.at, before.end, after.bytes, after.at)
-	)
-		throw refuse(`section ${id} does not begin as it did`);
-	after.skip(size);
-	const items = Array.from({ length: added }, () => read(after));
+	const items = readVector(after, read);
+	const same = before.every((item, i) => JSON.stringify(item) === JSON.stringify(items[i]));
+	if (!same) throw refuse(`section ${id} does not begin as it did`);
 	if (!after.done) throw refuse(`section ${id} has more than its items`);
-	return items;
+	return items.slice(before.length);
 }
 
 function compareImports(
