@@ -5,7 +5,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { WASI } from "node:wasi";
 import { createOwnedImports, interruptFlag, webAssembly, type WasmExtern, type WasmModule } from "../src/engine/mod.ts";
-import { FUEL_CELL, type Metering, meterBinary } from "../src/rewrite/mod.ts";
+import { FUEL_CELL, meterBinary } from "../src/rewrite/mod.ts";
 import { commit } from "./commit.ts";
 import { describeMachine } from "./machine.ts";
 import type { MeteringReport, MeteringResult, MeteringVariant } from "./metering-report.ts";
@@ -92,7 +92,7 @@ function listSightglass(only: string | undefined): { readonly program: string; r
 
 function prepare(name: MeteringVariant, file: string, output: number): Variant {
 	const original = new Uint8Array(readFileSync(file));
-	const metered = name === "off" ? undefined : meterBinary(original, name as Metering);
+	const metered = name === "off" ? undefined : meterBinary(original, name);
 	const bytes = metered?.bytes ?? original;
 	const module = new (webAssembly().Module)(bytes);
 	const run = (): number => {

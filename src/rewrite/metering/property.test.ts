@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
-import fc from "fast-check";
+import { assert as check, asyncProperty, integer } from "fast-check";
 import {
 	CodeReader,
 	CodeWriter,
@@ -85,8 +85,8 @@ const hash = (exports: Record<string, any>): string =>
 suite("random programs", () => {
 	test(`${RUNS} of them do the same with every metering, and use the fuel that was counted one by one`, async () => {
 		const seen = { ended: 0, trapped: 0, thrown: 0, polls: 0 };
-		await fc.assert(
-			fc.asyncProperty(fc.integer(), async (seed) => {
+		await check(
+			asyncProperty(integer(), async (seed) => {
 				const { text, functions } = createRandomProgram(seed);
 				const bytes = await parse(text);
 				const plain = new TestEngine().instantiate(bytes, "off");

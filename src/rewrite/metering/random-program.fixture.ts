@@ -132,7 +132,8 @@ class BodyText {
 	/** Turns are counted in memory, at a place of the loop's own, so that whatever branches back counts. */
 	#loop(depth: number): string {
 		const dice = this.#dice;
-		const at = 1000 + 4 * this.#next;
+		// Of this function alone: those that it calls have others
+		const at = 1000 * (1 + this.#callees.length) + 4 * this.#next;
 		const name = `$l${this.#next++}`;
 		const guard = `(i32.store (i32.const ${at}) (i32.add (i32.load (i32.const ${at})) (i32.const 1)))`;
 		const again = `(i32.lt_u (i32.load (i32.const ${at})) (i32.const ${1 + dice.below(TURNS)}))`;

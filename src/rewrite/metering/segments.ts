@@ -59,7 +59,7 @@ interface Frame {
 	/** Whether a branch leads behind it. */
 	reached: boolean;
 	/** The first segments of the arms of an `if`. */
-	readonly then: Segment | undefined;
+	readonly taken: Segment | undefined;
 	otherwise: Segment | undefined;
 }
 
@@ -113,8 +113,8 @@ class SegmentFinder {
 	#push(flow: number): void {
 		const before = this.#current;
 		const starts = flow === IF || flow === LOOP;
-		const then = starts ? this.#split(before !== DEAD) : undefined;
-		this.#frames.push({ flow, before, escapes: false, reached: false, then, otherwise: undefined });
+		const taken = starts ? this.#split(before !== DEAD) : undefined;
+		this.#frames.push({ flow, before, escapes: false, reached: false, taken, otherwise: undefined });
 	}
 
 	#step(flow: number): void {
@@ -192,11 +192,11 @@ class SegmentFinder {
 	#end(alive: boolean): void {
 		const frame = this.#frames.pop();
 		if (frame === undefined || this.#frames.length === 0) return;
-		const { before, then, otherwise } = frame;
-		if (then !== undefined && otherwise !== undefined && before !== DEAD) {
-			const common = Math.min(then.cost, otherwise.cost);
+		const { before, taken, otherwise } = frame;
+		if (taken !== undefined && otherwise !== undefined && before !== DEAD) {
+			const common = Math.min(taken.cost, otherwise.cost);
 			before.cost += common;
-			then.cost -= common;
+			taken.cost -= common;
 			otherwise.cost -= common;
 		}
 		const skipped = frame.flow === IF && otherwise === undefined && before !== DEAD;

@@ -1,4 +1,4 @@
-import { Writer } from "../../bytes/mod.ts";
+import type { Writer } from "../../bytes/mod.ts";
 import { addHostTable, HOST_FUNCTIONS, type HostTable } from "../host-table.ts";
 import { countImports, type Module, type RecTypeSyntax } from "../../wasm/mod.ts";
 import { FLAG_CELL, FUEL_CELL } from "./check.ts";

@@ -19,6 +19,8 @@ interface Engine {
 	readonly fuel: boolean;
 	/** The table of the engine's functions. */
 	readonly table: number;
+	/** The type of the first of them, where it was added with the table. */
+	readonly firstType: number | undefined;
 }
 
 /**
@@ -55,15 +57,16 @@ export function compareMeteredCode(original: Cursor, rewritten: Cursor, outline:
 	if (found !== undefined) throw refuse(`a cycle of calls through function ${found} has no check`);
 }
 
-/** The slow path, written out once more; the types that it names are V8's to check. */
-function compareSlowPath(to: Cursor, pieces: Pieces, { table }: Engine): void {
+/** The slow path, written out once more; types that were there before are V8's to check. */
+function compareSlowPath(to: Cursor, pieces: Pieces, { table, firstType }: Engine): void {
 	const wrong = "its slow path is another";
 	const expect = (...bytes: readonly number[]): void => {
 		for (const byte of bytes) if (to.byte() !== byte) throw refuse(wrong);
 	};
 	const call = (place: number): void => {
 		expect(0x41, place, 0x11);
-		to.number();
+		const type = to.number();
+		if (firstType !== undefined && type !== firstType + place) throw refuse(wrong);
 		if (to.number() !== table) throw refuse(wrong);
 	};
 	expect(1, 1, 0x7f, 0x02, 0x40);

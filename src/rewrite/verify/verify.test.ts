@@ -23,9 +23,13 @@ const PROGRAM = `(module
 
 const metered = { metering: "trap" } as const;
 
-async function rewrite(): Promise<{ original: Uint8Array; rewritten: Uint8Array }> {
+const { WebAssembly } = globalThis as any;
+
+async function rewrite(
+	metering: "trap" | "yield" | "fuel" = "trap",
+): Promise<{ original: Uint8Array; rewritten: Uint8Array }> {
 	const original = await parse(PROGRAM);
-	return { original, rewritten: rewriteModule(original, 0, { metering: "trap", verify: false }).bytes };
+	return { original, rewritten: rewriteModule(original, 0, { metering, verify: false }).bytes };
 }
 
 /** The index of the flag's memory in the check's instructions. */
@@ -44,30 +48,49 @@ suite("verifyRewriting", () => {
 		verifyRewriting(original, rewritten, metered);
 	});
 
-	test("refuses every change of a byte but in hints", async () => {
-		const { original, rewritten } = await rewrite();
-		const hints = decodeModule(rewritten).customs.find(({ name }) => name === BRANCH_HINTS)!.bytes;
-		const inHints = (at: number): boolean => at >= hints.byteOffset && at < hints.byteOffset + hints.byteLength;
-		const accepted: number[] = [];
-		for (let at = 0; at < rewritten.length; at++) {
-			const changed = rewritten.slice();
-			changed[at] = (changed[at] ?? 0) ^ 0x01;
-			try {
-				verifyRewriting(original, changed, metered);
-				accepted.push(at);
-			} catch (error) {
-				assert.equal((error as { code?: string }).code, "engine/verification", `byte ${at}: ${String(error)}`);
+	for (const metering of ["trap", "yield", "fuel"] as const) {
+		test(`${metering}: refuses every change of a byte but in hints`, async () => {
+			const { original, rewritten } = await rewrite(metering);
+			verifyRewriting(original, rewritten, { metering });
+			const hints = decodeModule(rewritten).customs.find(({ name }) => name === BRANCH_HINTS)!.bytes;
+			const inHints = (at: number): boolean => at >= hints.byteOffset && at < hints.byteOffset + hints.byteLength;
+			const accepted: number[] = [];
+			for (let at = 0; at < rewritten.length; at++) {
+				const changed = rewritten.slice();
+				changed[at] = (changed[at] ?? 0) ^ 0x01;
+				try {
+					verifyRewriting(original, changed, { metering });
+					// What types are named by what was added is V8's to check.
+					if (WebAssembly.validate(changed)) accepted.push(at);
+				} catch (error) {
+					assert.equal((error as { code?: string }).code, "engine/verification", `byte ${at}: ${String(error)}`);
+				}
 			}
-		}
-		// The engine may choose other names, and export other state of the guest's: the index that follows the name.
-		const text = Buffer.from(rewritten).toString("latin1");
-		const names = [...text.matchAll(/memory:0|flag|skerry:\w+:\d../gs)].map(
-			({ index, 0: name }) => [index, index + name.length] as const,
-		);
-		const unexpected = accepted.filter((at) => !inHints(at) && !names.some(([from, to]) => at >= from && at < to));
-		assert.deepEqual(unexpected, []);
-		assert.ok(names.length >= 4);
-	});
+			// The engine may choose other names, and export other state of the guest's: the index that follows the name.
+			const text = Buffer.from(rewritten).toString("latin1");
+			const names = [...text.matchAll(/memory:0|flag|skerry:host|skerry:\w+:\d../gs)].map(
+				({ index, 0: name }) => [index, index + name.length] as const,
+			);
+			const unexpected = accepted.filter((at) => !inHints(at) && !names.some(([from, to]) => at >= from && at < to));
+			assert.deepEqual(unexpected, []);
+			assert.ok(names.length >= 4);
+		});
+	}
+
+	for (const metering of ["yield", "fuel"] as const) {
+		test(`${metering}: refuses code without what was added`, async () => {
+			const { original, rewritten } = await rewrite(metering);
+			const module = decodeModule(rewritten);
+			const { code } = decodeModule(original);
+			const last = module.code.starts.length - 1;
+			const slow = module.code.bytes.subarray(module.code.starts[last], module.code.ends[last]);
+			const bytes = Buffer.concat([code.bytes, slow]);
+			const starts = Uint32Array.of(...code.starts, code.bytes.length);
+			const ends = Uint32Array.of(...code.ends, bytes.length);
+			const changed = encodeModule({ ...module, code: { bytes, offset: 0, starts, ends } });
+			assert.throws(() => verifyRewriting(original, changed, { metering }), { message: /has no check|is not paid/ });
+		});
+	}
 
 	const edits: readonly (readonly [what: string, edit: (module: Module) => Partial<Module>, message: RegExp])[] = [
 		[

@@ -72,9 +72,13 @@ export function verifyRewriting(
 		const added = hostTable === undefined;
 		compareAdded(TYPE, added ? [...HOST_TYPES, SLOW_TYPE] : [SLOW_TYPE], from, to);
 		compareAdded(TABLE, added ? [HOST_TABLE] : [], from, to);
-		compareAdded(FUNCTION, undefined, from, to);
+		const slowType = Number(compareAdded(FUNCTION, undefined, from, to));
 		const table = hostTable ?? outline.tables;
-		compareMeteredCode(sectionOf(from, CODE), sectionOf(to, CODE), outline, { fuel: metering === "fuel", table });
+		compareMeteredCode(sectionOf(from, CODE), sectionOf(to, CODE), outline, {
+			fuel: metering === "fuel",
+			table,
+			firstType: added ? slowType - HOST_TYPES.length : undefined,
+		});
 	} else if (metered) compareCode(sectionOf(from, CODE), sectionOf(to, CODE), outline);
 	else {
 		for (const id of [MEMORY, CODE]) {
@@ -83,13 +87,13 @@ export function verifyRewriting(
 	}
 }
 
-/** The items of the original, and behind them these; what is added to functions is one number. */
+/** The items of the original, and behind them these; what is added to functions is one number. The last item is returned. */
 function compareAdded(
 	id: number,
 	added: readonly string[] | undefined,
 	from: readonly SectionRange[],
 	to: readonly SectionRange[],
-): void {
+): string | undefined {
 	const read = id === TYPE ? readTypeGroup : id === TABLE ? readTable : readNumber;
 	const before = readVector(sectionOf(from, id), read);
 	const after = sectionOf(to, id);
@@ -98,6 +102,7 @@ function compareAdded(
 	const wanted = [...before, ...(added ?? items.slice(before.length, before.length + 1))];
 	const same = items.length === wanted.length && wanted.every((item, i) => item === items[i]);
 	if (!same) throw refuse(`section ${id} is not what it should be`);
+	return items.at(-1);
 }
 
 function compareOthers(from: readonly SectionRange[], to: readonly SectionRange[], byItem: ReadonlySet<number>): void {
