@@ -11,8 +11,12 @@ import {
 	encodeModule,
 	OP,
 } from "../../wasm/mod.ts";
+import { addHostTable } from "../host-table.ts";
 import { rewriteModule } from "../rewrite.ts";
+import { surveyCode } from "../survey.ts";
+import { verifyRewriting } from "../verify/verify.ts";
 import { TestEngine } from "./engine.fixture.ts";
+import { meterModule } from "./meter.ts";
 
 const { WebAssembly } = globalThis as any;
 
@@ -336,6 +340,49 @@ suite("fuel", () => {
 		assert.throws(() => f(5), { message: /divide by zero/ });
 		assert.equal(1000n - engine.fuel, 5n * 8n);
 	});
+});
+
+suite("the table of the engine's functions", () => {
+	for (const metering of ["yield", "fuel"] as const) {
+		test(`${metering} takes the one that another pass has added`, async () => {
+			const text = `(module (table 1 funcref) (func (export "f") (loop $l (br $l))))`;
+			const { module, host } = addHostTable(decodeModule(await parse(text)));
+			const original = encodeModule(module);
+			const metered = meterModule(module, surveyCode(module), metering, host);
+			assert.ok(metered !== undefined);
+			assert.equal(metered.host, host);
+			const rewritten = encodeModule(metered.module);
+			verifyRewriting(original, rewritten, { metering, hostTable: host.table });
+			assert.throws(() => verifyRewriting(original, rewritten, { metering, hostTable: 0 }), {
+				message: /slow path is another/,
+			});
+			assert.deepEqual(
+				[metered.module.tables.length, metered.module.types.length, module.types.length],
+				[2, module.types.length + 1, 5],
+			);
+			assert.ok(WebAssembly.validate(rewritten));
+		});
+	}
+
+	test("is exported under a name that the guest does not use", async () => {
+		const bytes = await parse(`(module (func (export "skerry:host") (loop $l (br $l))))`);
+		assert.equal(rewriteModule(bytes, 0, { metering: "yield", verify: true }).exports.host, "skerry:host'");
+		assert.deepEqual(rewriteModule(bytes, 0, { metering: "trap", verify: true }).exports, {});
+	});
+
+	for (const [what, fields] of [
+		["a table", `(func (loop) (table.set 0 (i32.const 0) (ref.null func)))`],
+		["a function", `(func (loop) (call 1))`],
+		["a local", `(func (loop (drop (local.get 0))))`],
+	] as const) {
+		test(`a guest that names ${what} of the engine's is refused`, async () => {
+			const bytes = await parse(`(module ${fields})`);
+			assert.throws(() => rewriteModule(bytes, 0, { metering: "fuel", verify: true }), {
+				code: "engine/verification",
+				message: /which the guest does not have/,
+			});
+		});
+	}
 });
 
 suite("hints and labels follow the code", () => {
