@@ -1,16 +1,19 @@
 // `npm run bench -- http [--seconds N] [--rounds N] [--warmup N] [--only NAME,…] [--json FILE]`
 // `npm run bench -- sandbox [--cycles N] [--json FILE]`
 // `npm run bench -- calls [--rounds N] [--json FILE]`
+// `npm run bench -- metering [--milliseconds N] [--only NAME] [--json FILE]`
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { benchCalls } from "./calls.ts";
 import { renderCalls } from "./calls-report.ts";
 import { benchHttp, PEER_NAMES } from "./http.ts";
 import { renderHttp } from "./report.ts";
+import { benchMetering, findPython } from "./metering.ts";
+import { renderMetering } from "./metering-report.ts";
 import { benchSandbox, soakSandboxes } from "./sandbox.ts";
 import { renderSandbox } from "./sandbox-report.ts";
 
-const USAGE = `Usage: npm run bench -- http|sandbox|calls [options]
+const USAGE = `Usage: npm run bench -- http|sandbox|calls|metering [options]
 
 http: servers under load
   --seconds N     length of a round (default 3)
@@ -22,6 +25,10 @@ sandbox: what making a sandbox ready and putting it back takes
   --soak N        instead: N sandboxes one after the other, and what memory does meanwhile; fails when it grows by more than 2 %
 calls: what a call between JavaScript and a component takes
   --rounds N      rounds, of which the medians are shown (default 5)
+metering: what it costs to be able to stop a guest
+  --milliseconds N  how long each variant of each program is measured (default 1000)
+  --only NAME     programs with this in their names only
+  SKERRY_BENCH_PYTHON  a Python with the package wasmtime, to be compared with
 all:
   --json FILE     write the figures there, too
 `;
@@ -31,6 +38,7 @@ const MAX_NUMBER = 60;
 const MAX_CYCLES = 1_000_000;
 /** What garbage is left over makes of it by itself. */
 const SOAK_SPREAD_PERCENT = 2;
+const MAX_MILLISECONDS = 60_000;
 
 function usage(message: string): never {
 	process.stderr.write(`${message}\n\n${USAGE}`);
@@ -47,7 +55,7 @@ function toNumber(name: string, text: string, maximum = MAX_NUMBER): number {
 
 function parse(args: string[]): {
 	positionals: string[];
-	values: Record<"seconds" | "rounds" | "warmup" | "cycles", string> & {
+	values: Record<"seconds" | "rounds" | "warmup" | "cycles" | "milliseconds", string> & {
 		only?: string;
 		json?: string;
 		soak?: string;
@@ -64,6 +72,7 @@ function parse(args: string[]): {
 				warmup: { type: "string", default: "2" },
 				cycles: { type: "string", default: "10000" },
 				soak: { type: "string" },
+				milliseconds: { type: "string", default: "1000" },
 				only: { type: "string" },
 				json: { type: "string" },
 				help: { type: "boolean", default: false, short: "h" },
@@ -81,9 +90,9 @@ if (values.help) {
 	process.exit(0);
 }
 const [what] = positionals;
-if (positionals.length !== 1 || (what !== "http" && what !== "sandbox" && what !== "calls"))
-	usage("Say what to measure: http, sandbox or calls");
-const only = values.only?.split(",");
+const KINDS: readonly (string | undefined)[] = ["http", "sandbox", "calls", "metering"];
+if (positionals.length !== 1 || !KINDS.includes(what)) usage(`Say what to measure: ${KINDS.join(", ")}`);
+const only = what === "http" ? values.only?.split(",") : undefined;
 const unknown = only?.find((name) => !PEER_NAMES.includes(name));
 if (unknown !== undefined) usage(`There is no server ${JSON.stringify(unknown)}`);
 
@@ -108,6 +117,15 @@ if (what === "http") {
 	});
 	print(renderHttp(report), report);
 	if (report.failed.length > 0 || report.results.some(({ failures }) => failures > 0)) process.exitCode = 1;
+} else if (what === "metering") {
+	const report = await benchMetering({
+		milliseconds: toNumber("milliseconds", values.milliseconds, MAX_MILLISECONDS),
+		only: values.only,
+		python: findPython(),
+		...common,
+	});
+	print(renderMetering(report), report);
+	if (report.failed.length > 0) process.exitCode = 1;
 } else if (what === "calls") {
 	const report = await benchCalls({ rounds: toNumber("rounds", values.rounds), ...common });
 	print(renderCalls(report), report);

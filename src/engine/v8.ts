@@ -61,6 +61,7 @@ interface V8WebAssembly {
 	readonly SuspendError: typeof Error;
 	readonly Exception: new (...args: never[]) => object;
 	compile(bytes: Uint8Array): Promise<WasmModule>;
+	validate(bytes: Uint8Array): boolean;
 	promising<F extends AnyFunction>(fn: F): (...args: Parameters<F>) => Promise<ReturnType<F>>;
 }
 

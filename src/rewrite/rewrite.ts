@@ -1,15 +1,15 @@
 import { decodeModule, encodeModule } from "../wasm/mod.ts";
 import { checkIndices } from "./index-check.ts";
 import { liftModule } from "./lift/lift.ts";
-import { meterTrap } from "./metering/trap.ts";
-import type { RewrittenModule } from "./rewritten.ts";
+import { type Metering, meterModule } from "./metering/meter.ts";
+import type { EngineImports, RewrittenModule } from "./rewritten.ts";
 import { surveyCode } from "./survey.ts";
 import { verifyLift } from "./verify/verify-lift.ts";
 import { verifyRewriting } from "./verify/verify.ts";
 
 export interface RewriteOptions {
-	/** How guests are stopped that hold the thread: `trap` ends them at the next loop or call, `off` leaves the code as it is. */
-	readonly metering: "trap" | "off";
+	/** How guests are stopped that hold the thread; `off` leaves the code as it is. */
+	readonly metering: Metering | "off";
 	/** Whether the result is checked by a decoder of its own before anyone runs it. */
 	readonly verify: boolean;
 }
@@ -24,16 +24,31 @@ export function rewriteModule(bytes: Uint8Array, offset: number, options: Rewrit
 	const original = decodeModule(bytes, offset);
 	const survey = surveyCode(original);
 	checkIndices(original, offset);
-	const { module, state, imports, exports, initial } = liftModule(original, survey, offset);
+	const { module, state, imports, exports, initial, host } = liftModule(original, survey, offset);
 	const lifted = module === original ? bytes : encodeModule(module);
 	if (options.verify) verifyLift(bytes, lifted, { state, imports, exports, initial });
-	const rest = { state, exports, initial };
-	if (options.metering === "off") return { bytes: lifted, imports, ...rest };
+	const { metering } = options;
+	if (metering === "off") return { bytes: lifted, imports, state, exports, initial };
 	// Positions in code and the calls of what was added are others.
 	const again = module.code === original.code ? survey : surveyCode(module);
-	const metered = meterTrap(module, again, imports);
-	if (metered === undefined) return { bytes: lifted, imports, ...rest };
+	const metered = meterModule(module, again, metering, host, imports);
+	if (metered === undefined) return { bytes: lifted, imports, state, exports, initial };
 	const rewritten = encodeModule(metered.module);
-	if (options.verify) verifyRewriting(lifted, rewritten, { metered: true, engine: imports?.module });
-	return { bytes: rewritten, imports: metered.imports, ...rest };
+	if (options.verify) verifyRewriting(lifted, rewritten, { metering, engine: imports?.module, hostTable: host?.table });
+	const called = metered.host === undefined ? exports : { ...exports, host: metered.host.name };
+	return { bytes: rewritten, imports: metered.imports, state, exports: called, initial };
+}
+
+/**
+ * Metering alone, without the other passes: what it costs can be measured so.
+ * @returns `undefined` for a module of which nothing is to be stopped or counted
+ * @throws SkerryError `binary/*`, `core/invalid`
+ */
+export function meterBinary(
+	bytes: Uint8Array,
+	metering: Metering,
+): { readonly bytes: Uint8Array; readonly imports: EngineImports & { readonly flag: string } } | undefined {
+	const module = decodeModule(bytes);
+	const metered = meterModule(module, surveyCode(module), metering, undefined, undefined);
+	return metered === undefined ? undefined : { bytes: encodeModule(metered.module), imports: metered.imports };
 }

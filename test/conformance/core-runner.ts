@@ -3,6 +3,7 @@ import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
 import {
 	type AttachedCore,
 	CoreMemories,
+	interruptFlag,
 	type OwnedParts,
 	takeCoreImage,
 	toTrap,
@@ -12,7 +13,7 @@ import {
 	type WasmModule,
 } from "../../src/engine/mod.ts";
 import { SkerryError, Trap } from "../../src/fault/mod.ts";
-import { type ModuleState, rewriteModule } from "../../src/rewrite/mod.ts";
+import { FUEL_CELL, type ModuleState, type RewriteOptions, rewriteModule } from "../../src/rewrite/mod.ts";
 import { decodeModule, encodeModule, type Module } from "../../src/wasm/mod.ts";
 import type { Action, Command, Unit } from "../wast/script.ts";
 import type { SExpr } from "../wast/sexpr.ts";
@@ -25,6 +26,8 @@ import type { Outcome } from "./runner.ts";
 export interface Mode {
 	/** Whether the module is rewritten to export its state, and not only decoded and encoded. */
 	readonly rewrite: boolean;
+	/** How guests are stopped; `off` when left out. */
+	readonly metering?: RewriteOptions["metering"];
 	/** Whether instances whose state can be put back are used up and reset first, and by what. */
 	readonly reset?: { readonly mapper: PageMapper | undefined };
 }
@@ -50,6 +53,11 @@ interface Compiled {
 interface CoreInstance {
 	readonly module: Module;
 	readonly instance: WasmInstance;
+}
+
+/** More than any script uses: nothing asks for more. */
+function giveFuel(): void {
+	new DataView(interruptFlag().memory.buffer).setBigInt64(FUEL_CELL, 1n << 62n, true);
 }
 
 /** Neither passed nor failed: what is tested is not ours to refuse. */
@@ -184,11 +192,12 @@ class Runner {
 		if (!this.#mode.rewrite) {
 			return { module: decoded, compiled: new Module(encoded), state: "it was not asked for", owned: undefined };
 		}
-		const rewritten = rewriteModule(encoded, 0, { metering: "off", verify: true });
+		const rewritten = rewriteModule(encoded, 0, { metering: this.#mode.metering ?? "off", verify: true });
 		return { module: decoded, compiled: new Module(rewritten.bytes), state: rewritten.state, owned: rewritten };
 	}
 
 	#instantiate({ module, compiled, owned }: Compiled): CoreInstance {
+		if (this.#mode.metering === "fuel") giveFuel();
 		const imports = { ...this.#registered };
 		const complete = owned === undefined ? undefined : this.#memories.prepare(compiled, owned, imports);
 		const instance = new (webAssembly().Instance)(compiled, imports);

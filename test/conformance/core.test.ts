@@ -1,6 +1,6 @@
 /**
  * The core suite of WebAssembly, every module of it as Skerry gives it to V8, in several modes: decoded and encoded anew (`plain`),
- * also rewritten to export its state (`state`), and with instances that were used up and put back before the script has them, by
+ * also rewritten to export its state (`state`), metered as well (`yield`, `fuel`), and with instances that were used up and put back before the script has them, by
  * copying (`reset-copy`) and by copy-on-write pages (`reset-cow`). Each mode has a ledger of deviations beside this file.
  */
 import assert from "node:assert/strict";
@@ -48,6 +48,8 @@ function defineMode(name: string, mode: Mode): ModeRun {
 const MODES: readonly ModeRun[] = [
 	defineMode("plain", { rewrite: false }),
 	defineMode("state", { rewrite: true }),
+	defineMode("yield", { rewrite: true, metering: "yield" }),
+	defineMode("fuel", { rewrite: true, metering: "fuel" }),
 	defineMode("reset-copy", { rewrite: true, reset: { mapper: undefined } }),
 	...(typeof mapper === "string" ? [] : [defineMode("reset-cow", { rewrite: true, reset: { mapper } })]),
 ];

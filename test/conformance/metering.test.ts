@@ -9,8 +9,8 @@ import { after, suite, test } from "node:test";
 
 import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
 
-import { CoreMemories, webAssembly, type WasmExtern, type WasmInstance } from "../../src/engine/mod.ts";
-import { rewriteModule } from "../../src/rewrite/mod.ts";
+import { CoreMemories, interruptFlag, webAssembly, type WasmExtern, type WasmInstance } from "../../src/engine/mod.ts";
+import { FUEL_CELL, rewriteModule } from "../../src/rewrite/mod.ts";
 import { type Action, type Command, parseScript } from "../wast/script.ts";
 import { headOf, type SExpr, textOf } from "../wast/sexpr.ts";
 import { writeCounts } from "./counts.ts";
@@ -19,7 +19,8 @@ import { listPrograms, modulesWithin } from "./programs.ts";
 const SUITES = path.resolve(import.meta.dirname, "../../../shared/suites");
 const CORE = path.join(SUITES, "core");
 
-const TRAP = { metering: "trap", verify: true } as const;
+const METERINGS = ["trap", "yield", "fuel"] as const;
+type Metering = (typeof METERINGS)[number];
 
 const counts = {
 	rewritten: { passed: 0, failed: 0, skipped: 0, note: "modules that V8 accepts, before and after" },
@@ -27,7 +28,7 @@ const counts = {
 		passed: 0,
 		failed: 0,
 		skipped: 0,
-		note: "calls of the suite with the same outcome in both; those skipped take or give what JavaScript has not",
+		note: "calls of the suite with the same outcome in all; those skipped take or give what JavaScript has not",
 	},
 	programs: { passed: 0, failed: 0, skipped: 0, note: "core modules of real programs" },
 };
@@ -43,16 +44,21 @@ const isValid = (bytes: Uint8Array): boolean => {
 
 type Exports = WasmInstance["exports"];
 
+/** More than any script uses: nothing asks for more. */
+function giveFuel(): void {
+	new DataView(interruptFlag().memory.buffer).setBigInt64(FUEL_CELL, 1n << 62n, true);
+}
+
 /** The instances of a script, of modules as they are or rewritten. */
 class World {
-	readonly #rewrites: boolean;
+	readonly #metering: Metering | undefined;
 	readonly #memories = new CoreMemories();
 	readonly #byId = new Map<string, Exports>();
 	readonly #registered = new Map<string, Exports>();
 	#last: Exports | undefined;
 
-	constructor(rewrites: boolean) {
-		this.#rewrites = rewrites;
+	constructor(metering: Metering | undefined) {
+		this.#metering = metering;
 		const { Global, Memory } = webAssembly();
 		const table = Reflect.get(Reflect.get(globalThis, "WebAssembly") as object, "Table") as new (
 			type: object,
@@ -79,7 +85,9 @@ class World {
 		this.#last = undefined;
 		const { Instance, Module } = webAssembly();
 		const imports: Record<string, Record<string, WasmExtern>> = Object.fromEntries(this.#registered);
-		const rewritten = this.#rewrites ? rewriteModule(bytes, 0, TRAP) : undefined;
+		if (this.#metering !== undefined) giveFuel();
+		const rewritten =
+			this.#metering === undefined ? undefined : rewriteModule(bytes, 0, { metering: this.#metering, verify: true });
 		const module = new Module(rewritten?.bytes ?? bytes);
 		const complete = rewritten === undefined ? undefined : this.#memories.prepare(module, rewritten, imports);
 		const instance = new Instance(module, imports);
@@ -166,17 +174,17 @@ async function bytesOf(command: Command): Promise<Uint8Array | undefined> {
 suite("metering", { skip: existsSync(CORE) ? false : `the suite is absent: ${CORE}` }, () => {
 	for (const file of globSync("**/*.wast", { cwd: CORE }).sort()) {
 		test(file, async () => {
-			const worlds = [new World(false), new World(true)] as const;
+			const worlds = [new World(undefined), ...METERINGS.map((metering) => new World(metering))];
 			const problems: string[] = [];
 			for (const command of parseScript(readFileSync(path.join(CORE, file), "utf8"))) {
 				const bytes = await bytesOf(command);
 				const at = `${file}:${command.line}`;
 				/** `undefined` for what cannot be called from JavaScript, vectors above all. */
 				const both = (act: (world: World) => unknown): boolean | undefined => {
-					const [before, after] = worlds.map((world) => outcome(() => act(world)));
-					const same = toText(before) === toText(after);
-					if (!same) problems.push(`${at}: ${toText(before)}, then ${toText(after)}`);
-					return same && (before as { name?: string }).name === "TypeError" ? undefined : same;
+					const [before, ...after] = worlds.map((world) => toText(outcome(() => act(world))));
+					const same = after.every((text) => text === before);
+					if (!same) problems.push(`${at}: ${before}, then ${after.join(", ")}`);
+					return same && before?.startsWith('{"name":"TypeError"') ? undefined : same;
 				};
 				if (bytes !== undefined && isValid(bytes)) {
 					const id = "unit" in command ? command.unit.id : null;
@@ -205,8 +213,10 @@ suite("metering/programs", { skip: programs.length === 0 ? `no programs at ${SUI
 	for (const file of programs) {
 		test(path.relative(SUITES, file), () => {
 			for (const bytes of modulesWithin(new Uint8Array(readFileSync(file)))) {
-				const rewritten = rewriteModule(bytes, 0, TRAP);
-				void new (webAssembly().Module)(rewritten.bytes);
+				for (const metering of METERINGS) {
+					const rewritten = rewriteModule(bytes, 0, { metering, verify: true });
+					void new (webAssembly().Module)(rewritten.bytes);
+				}
 				counts.programs.passed++;
 			}
 		});

@@ -281,6 +281,8 @@ suite("liftModule", () => {
 		assert.deepEqual(exports, {
 			host: "skerry:host",
 			start: "skerry:start",
+			tableElements: 0,
+			writesData: false,
 			pages: [{ memory: 0, name: "skerry:pages:0" }],
 		});
 		assert.deepEqual(initial, {

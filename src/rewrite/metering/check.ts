@@ -7,6 +7,8 @@ import { Writer } from "../../bytes/mod.ts";
  */
 export const FLAG_CELL = 0;
 export const HIT_CELL = 1;
+/** Eight bytes: what is left of the slice of fuel, signed. Guests take away from it; who finds it negative asks the engine. */
+export const FUEL_CELL = 16;
 
 /** The word of 32 bits that does that: 0 in the flag's byte, 1 in the other. */
 const LOWERED = 1 << (8 * HIT_CELL);

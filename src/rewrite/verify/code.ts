@@ -3,6 +3,7 @@ import { type Cursor, refuse, sameBytes } from "./cursor.ts";
 import {
 	CALL,
 	CALL_INDIRECT,
+	CONTROL,
 	END,
 	FUNCTION_REFERENCE,
 	Instructions,
@@ -85,7 +86,7 @@ function compareBody(from: Cursor, to: Cursor, index: number, { check, calls, ou
 	instructions.depth = 1;
 	while (!from.done) {
 		const kind = instructions.next();
-		if (kind === PLAIN) continue;
+		if (kind === PLAIN || kind === CONTROL) continue;
 		switch (kind) {
 			case LOOP:
 				equalUpTo(from.at);

@@ -39,6 +39,16 @@ export class Cursor {
 		}
 	}
 
+	/** A signed LEB128 of up to 64 bits, as a number; exact within 53. */
+	signed(): number {
+		let value = 0;
+		for (let scale = 1; ; scale *= 128) {
+			const byte = this.byte();
+			value += (byte & 0x7f) * scale;
+			if (byte < 0x80) return (byte & 0x40) === 0 ? value : value - scale * 128;
+		}
+	}
+
 	/** Past a LEB128 of any kind. */
 	skipNumber(): void {
 		while (this.byte() >= 0x80);

@@ -10,6 +10,8 @@ export const CALL_INDIRECT = 3;
 export const FUNCTION_REFERENCE = 4;
 export const TABLE_CHANGE = 5;
 export const END = 6;
+/** Goes on elsewhere, or opens a block: `op` and `labels` say more. */
+export const CONTROL = 7;
 
 /** The instruction that was read last. */
 export class Instructions {
@@ -18,22 +20,39 @@ export class Instructions {
 	second = 0;
 	/** The highest index of a memory that was named so far; -1 for none. */
 	highestMemory = -1;
+	/** The highest indices of locals, tables and functions that were named so far. */
+	highestLocal = -1;
+	highestTable = -1;
+	highestFunction = -1;
 	/** How many blocks are open. */
 	depth = 0;
+	/** The first byte of the instruction. */
+	op = 0;
+	/** The labels of a branch, or of the clauses of a `try_table`. */
+	readonly labels: number[] = [];
+	/** Whether the immediate of a `local` instruction and what follows a branch is wanted; without, both are passed over. */
+	readonly #detailed: boolean;
 
-	constructor(cursor: Cursor) {
+	constructor(cursor: Cursor, detailed = false) {
 		this.cursor = cursor;
+		this.#detailed = detailed;
 	}
 
 	/** Reads one instruction. */
 	next(): number {
 		const { cursor } = this;
 		const op = cursor.byte();
+		this.op = op;
 		if (op >= 0x45 && op <= 0xc4) return PLAIN;
 		// What most code consists of, without a call for each byte; who reads beyond the end is found out there
 		if ((op >= 0x20 && op <= 0x24) || op === 0x41) {
 			const { bytes } = cursor;
 			let { at } = cursor;
+			if (op <= 0x22 && this.#detailed) {
+				const index = cursor.number();
+				if (index > this.highestLocal) this.highestLocal = index;
+				return PLAIN;
+			}
 			while ((bytes[at++] as number) >= 0x80);
 			cursor.at = at;
 			return PLAIN;
@@ -44,11 +63,12 @@ export class Instructions {
 		}
 		switch (op) {
 			case 0x00: // unreachable
-			case 0x01: // nop
 			case 0x05: // else
 			case 0x0a: // throw_ref
 			case 0x0f: // return
 			case 0x19: // catch_all
+				return CONTROL;
+			case 0x01: // nop
 			case 0x1a: // drop
 			case 0x1b: // select
 			case 0xd1: // ref.is_null
@@ -60,7 +80,7 @@ export class Instructions {
 			case 0x06: // try
 				this.depth++;
 				this.#blockType();
-				return PLAIN;
+				return CONTROL;
 			case 0x03: // loop
 				this.depth++;
 				this.#blockType();
@@ -68,44 +88,53 @@ export class Instructions {
 			case 0x1f: // try_table
 				this.depth++;
 				this.#blockType();
+				this.labels.length = 0;
 				for (let n = cursor.number(); n > 0; n--) {
 					if (cursor.byte() < 2) cursor.skipNumber();
-					cursor.skipNumber();
+					this.labels.push(cursor.number());
 				}
-				return PLAIN;
+				return CONTROL;
 			case 0x0b: // end
 				this.depth--;
 				return END;
 			case 0x18: // delegate: ends a try
 				this.depth--;
 				cursor.skipNumber();
-				return PLAIN;
+				return CONTROL;
 			case 0x07: // catch
 			case 0x08: // throw
 			case 0x09: // rethrow
+				cursor.skipNumber();
+				return CONTROL;
 			case 0x0c: // br
 			case 0x0d: // br_if
-			case 0x25: // table.get
-			case 0x42: // i64.const
-			case 0xd0: // ref.null
 			case 0xd5: // br_on_null
 			case 0xd6: // br_on_non_null
+				this.labels.length = 0;
+				this.labels.push(cursor.number());
+				return CONTROL;
+			case 0x25: // table.get
+				this.#table();
+				return PLAIN;
+			case 0x42: // i64.const
+			case 0xd0: // ref.null
 				cursor.skipNumber();
 				return PLAIN;
 			case 0x26: // table.set
-				cursor.skipNumber();
+				this.#table();
 				return TABLE_CHANGE;
 			case 0x0e: // br_table
-				for (let n = cursor.number(); n >= 0; n--) cursor.skipNumber();
-				return PLAIN;
+				this.labels.length = 0;
+				for (let n = cursor.number(); n >= 0; n--) this.labels.push(cursor.number());
+				return CONTROL;
 			case 0x10: // call
 			case 0x12: // return_call
-				this.first = cursor.number();
+				this.first = this.#function();
 				return CALL;
 			case 0x11: // call_indirect
 			case 0x13: // return_call_indirect
 				this.first = cursor.number();
-				this.second = cursor.number();
+				this.second = this.#table();
 				return CALL_INDIRECT;
 			case 0x14: // call_ref
 			case 0x15: // return_call_ref
@@ -126,7 +155,7 @@ export class Instructions {
 				cursor.skip(8);
 				return PLAIN;
 			case 0xd2: // ref.func
-				this.first = cursor.number();
+				this.first = this.#function();
 				return FUNCTION_REFERENCE;
 			case 0xfb:
 				return this.#collected(cursor.number());
@@ -153,6 +182,18 @@ export class Instructions {
 		if (index > this.highestMemory) this.highestMemory = index;
 	}
 
+	#table(): number {
+		const index = this.cursor.number();
+		if (index > this.highestTable) this.highestTable = index;
+		return index;
+	}
+
+	#function(): number {
+		const index = this.cursor.number();
+		if (index > this.highestFunction) this.highestFunction = index;
+		return index;
+	}
+
 	#access(): void {
 		const { cursor } = this;
 		const { bytes } = cursor;
@@ -174,10 +215,11 @@ export class Instructions {
 		if (op === 0x0f || (op >= 0x1a && op <= 0x1e)) return PLAIN;
 		if (op === 0x18 || op === 0x19) {
 			cursor.byte();
+			this.labels.length = 0;
+			this.labels.push(cursor.number());
 			cursor.skipNumber();
 			cursor.skipNumber();
-			cursor.skipNumber();
-			return PLAIN;
+			return CONTROL;
 		}
 		if (op > 0x19) throw unknown(0xfb, op);
 		cursor.skipNumber();
@@ -202,18 +244,23 @@ export class Instructions {
 				this.#memory();
 				return PLAIN;
 			case 0x0c: // table.init
+				cursor.skipNumber();
+				this.#table();
+				return TABLE_CHANGE;
 			case 0x0e: // table.copy
-				cursor.skipNumber();
-				cursor.skipNumber();
+				this.#table();
+				this.#table();
 				return TABLE_CHANGE;
 			case 0x0f: // table.grow
 			case 0x11: // table.fill
-				cursor.skipNumber();
+				this.#table();
 				return TABLE_CHANGE;
 			case 0x09: // data.drop
 			case 0x0d: // elem.drop
-			case 0x10: // table.size
 				cursor.skipNumber();
+				return PLAIN;
+			case 0x10: // table.size
+				this.#table();
 				return PLAIN;
 			default:
 				if (op > 0x07) throw unknown(0xfc, op);

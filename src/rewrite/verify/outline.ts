@@ -30,30 +30,35 @@ export function sectionOf(sections: readonly SectionRange[], id: number): Cursor
 const EMPTY_VECTOR = Uint8Array.of(0);
 
 export const IMPORT = 2;
+export const TYPE = 1;
+export const FUNCTION = 3;
+export const TABLE = 4;
 export const MEMORY = 5;
 export const EXPORT = 7;
 export const CODE = 10;
-const TYPE = 1;
-const FUNCTION = 3;
-const TABLE = 4;
 const GLOBAL = 6;
 const ELEMENT = 9;
+const START = 8;
+const TAG = 13;
 const DATA = 11;
 
 /** Kinds of imports and exports. */
 export const KIND_FUNCTION = 0;
-const KIND_TABLE = 1;
+export const KIND_TABLE = 1;
 export const KIND_MEMORY = 2;
 export const KIND_GLOBAL = 3;
+const KIND_TAG = 4;
 
 export interface ImportItem {
 	readonly module: string;
 	readonly name: string;
 	readonly kind: number;
-	/** Limits of a memory, as text. */
+	/** Limits of a memory or table, as text. */
 	readonly limits: string;
-	/** Type of a function. */
+	/** Type of a function or tag. */
 	readonly type: number;
+	/** Type of a global or of the elements of a table, as text. */
+	readonly valueType: string;
 	readonly isReference: boolean;
 }
 
@@ -64,20 +69,30 @@ export function readImport(cursor: Cursor): ImportItem {
 	let limits = "";
 	let type = 0;
 	let isReference = false;
+	const start = cursor.at;
 	if (kind === KIND_FUNCTION) type = cursor.number();
 	else if (kind === KIND_TABLE) {
 		cursor.skipType();
-		cursor.limits();
+		limits = cursor.limits();
 	} else if (kind === KIND_MEMORY) limits = cursor.limits();
 	else if (kind === KIND_GLOBAL) {
 		isReference = (cursor.bytes[cursor.at] ?? 0) < 0x7b;
 		cursor.skipType();
 		cursor.byte();
-	} else if (kind === 4) {
+	} else if (kind === KIND_TAG) {
 		cursor.byte();
-		cursor.skipNumber();
+		type = cursor.number();
 	} else throw refuse(`an import of kind ${kind}`);
-	return { module, name, kind, limits, type, isReference };
+	// Of tables the type of elements as its bytes: their limits may be encoded otherwise
+	const size = kind === KIND_GLOBAL ? cursor.at - start : kind === KIND_TABLE ? typeSize(cursor, start) : 0;
+	const valueType = new Cursor(cursor.bytes, start, start + size).text;
+	return { module, name, kind, limits, type, valueType, isReference };
+}
+
+function typeSize({ bytes, end }: Cursor, start: number): number {
+	const cursor = new Cursor(bytes, start, end);
+	cursor.skipType();
+	return cursor.at - start;
 }
 
 export interface ExportItem {
@@ -106,6 +121,10 @@ export class Outline {
 	readonly functions: readonly number[];
 	/** Functions whose address is taken outside of code. */
 	readonly taken: Set<number> = new Set();
+	/** How many tables there are, imports first. */
+	readonly tables: number;
+	/** Whether it has tags: it may throw. */
+	readonly hasTags: boolean;
 	readonly #keys: readonly string[] | undefined;
 
 	constructor(sections: readonly SectionRange[]) {
@@ -115,9 +134,21 @@ export class Outline {
 		const own = readVector(sectionOf(sections, FUNCTION), (cursor) => cursor.number());
 		const imported = this.imports.filter(({ kind }) => kind === KIND_FUNCTION).map(({ type }) => type);
 		this.functions = [...imported, ...own];
+		this.tables = this.count(KIND_TABLE) + sectionOf(sections, TABLE).number();
+		this.hasTags = this.count(KIND_TAG) + sectionOf(sections, TAG).number() > 0;
 		this.#keys = readTypes(sectionOf(sections, TYPE));
 		this.#findTaken(sections);
 		this.#checkData(sectionOf(sections, DATA));
+		this.#checkIndices(sections.some(({ id }) => id === START) ? sectionOf(sections, START).number() : undefined);
+	}
+
+	/** What the guest's module names outside of its code is its own. */
+	#checkIndices(start: number | undefined): void {
+		const named = this.exports.flatMap(({ kind, index }) => (kind === KIND_FUNCTION ? [index] : []));
+		const foreign = [...named, ...this.taken, start ?? -1].find((index) => index >= this.functions.length);
+		if (foreign !== undefined) throw refuse(`function ${foreign} is named, which the guest does not have`);
+		const table = this.exports.find(({ kind, index }) => kind === KIND_TABLE && index >= this.tables);
+		if (table !== undefined) throw refuse(`table ${table.index} is exported, which the guest does not have`);
 	}
 
 	count(kind: number): number {
@@ -152,7 +183,9 @@ export class Outline {
 		readVector(sectionOf(sections, ELEMENT), (cursor) => {
 			const flags = cursor.number();
 			const active = (flags & 1) === 0;
-			if (active && (flags & 2) !== 0) cursor.skipNumber();
+			const table = active && (flags & 2) !== 0 ? cursor.number() : 0;
+			if (active && table >= this.tables)
+				throw refuse(`an element segment for table ${table}, which the guest does not have`);
 			if (active) this.#expression(cursor);
 			const typed = (flags & 3) !== 0;
 			if ((flags & 4) === 0) {

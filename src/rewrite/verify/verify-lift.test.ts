@@ -305,7 +305,7 @@ suite("verifyLift", () => {
 			const claims: LiftClaims = {
 				state: "left as it is",
 				imports: undefined,
-				exports: { pages: [] },
+				exports: { pages: [], writesData: false, tableElements: 0 },
 				initial: { data: [], globals: [] },
 			};
 			assert.throws(() => verifyLift(original, original, claims), refused, code);

@@ -22,14 +22,18 @@ const PROGRAM = `(module
 			(br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))))`;
 
 /** The engine's module, from which what is lifted is imported already. */
-const metered = { metered: true, engine: "skerry" };
+const metered = { metering: "trap", engine: "skerry" } as const;
 
 /** What metering begins with. */
 const lifted = (guest: Uint8Array): Uint8Array => rewriteModule(guest, 0, { metering: "off", verify: true }).bytes;
 
-async function rewrite(): Promise<{ original: Uint8Array; rewritten: Uint8Array }> {
+const { WebAssembly } = globalThis as any;
+
+async function rewrite(
+	metering: "trap" | "yield" | "fuel" = "trap",
+): Promise<{ original: Uint8Array; rewritten: Uint8Array }> {
 	const guest = await parse(PROGRAM);
-	return { original: lifted(guest), rewritten: rewriteModule(guest, 0, { metering: "trap", verify: false }).bytes };
+	return { original: lifted(guest), rewritten: rewriteModule(guest, 0, { metering, verify: false }).bytes };
 }
 
 /** The index of the flag's memory in the check's instructions. */
@@ -48,30 +52,51 @@ suite("verifyRewriting", () => {
 		verifyRewriting(original, rewritten, metered);
 	});
 
-	test("refuses every change of a byte but in hints", async () => {
-		const { original, rewritten } = await rewrite();
-		const hints = decodeModule(rewritten).customs.find(({ name }) => name === BRANCH_HINTS)!.bytes;
-		const inHints = (at: number): boolean => at >= hints.byteOffset && at < hints.byteOffset + hints.byteLength;
-		const accepted: number[] = [];
-		for (let at = 0; at < rewritten.length; at++) {
-			const changed = rewritten.slice();
-			changed[at] = (changed[at] ?? 0) ^ 0x01;
-			try {
-				verifyRewriting(original, changed, metered);
-				accepted.push(at);
-			} catch (error) {
-				assert.equal((error as { code?: string }).code, "engine/verification", `byte ${at}: ${String(error)}`);
+	for (const metering of ["trap", "yield", "fuel"] as const) {
+		test(`${metering}: refuses every change of a byte but in hints`, async () => {
+			const { original, rewritten } = await rewrite(metering);
+			verifyRewriting(original, rewritten, { metering, engine: "skerry" });
+			const hints = decodeModule(rewritten).customs.find(({ name }) => name === BRANCH_HINTS)!.bytes;
+			const inHints = (at: number): boolean => at >= hints.byteOffset && at < hints.byteOffset + hints.byteLength;
+			const accepted: number[] = [];
+			for (let at = 0; at < rewritten.length; at++) {
+				const changed = rewritten.slice();
+				changed[at] = (changed[at] ?? 0) ^ 0x01;
+				try {
+					verifyRewriting(original, changed, { metering, engine: "skerry" });
+					// What types are named by what was added is V8's to check.
+					if (WebAssembly.validate(changed)) accepted.push(at);
+				} catch (error) {
+					assert.equal((error as { code?: string }).code, "engine/verification", `byte ${at}: ${String(error)}`);
+				}
 			}
-		}
-		// The engine may choose other names, and export other state of the guest's: the index that follows the name.
-		const text = Buffer.from(rewritten).toString("latin1");
-		const names = [...text.matchAll(/memory:0|flag|skerry:\w+:\d../gs)].map(
-			({ index, 0: name }) => [index, index + name.length] as const,
-		);
-		const unexpected = accepted.filter((at) => !inHints(at) && !names.some(([from, to]) => at >= from && at < to));
-		assert.deepEqual(unexpected, []);
-		assert.ok(names.length >= 4);
-	});
+			// The engine may choose other names, and export other state of the guest's: the index that follows the name.
+			const text = Buffer.from(rewritten).toString("latin1");
+			const names = [...text.matchAll(/memory:0|flag|skerry:host|skerry:\w+:\d../gs)].map(
+				({ index, 0: name }) => [index, index + name.length] as const,
+			);
+			const unexpected = accepted.filter((at) => !inHints(at) && !names.some(([from, to]) => at >= from && at < to));
+			assert.deepEqual(unexpected, []);
+			assert.ok(names.length >= 4);
+		});
+	}
+
+	for (const metering of ["yield", "fuel"] as const) {
+		test(`${metering}: refuses code without what was added`, async () => {
+			const { original, rewritten } = await rewrite(metering);
+			const module = decodeModule(rewritten);
+			const { code } = decodeModule(original);
+			const last = module.code.starts.length - 1;
+			const slow = module.code.bytes.subarray(module.code.starts[last], module.code.ends[last]);
+			const bytes = Buffer.concat([code.bytes, slow]);
+			const starts = Uint32Array.of(...code.starts, code.bytes.length);
+			const ends = Uint32Array.of(...code.ends, bytes.length);
+			const changed = encodeModule({ ...module, code: { bytes, offset: 0, starts, ends } });
+			assert.throws(() => verifyRewriting(original, changed, { metering, engine: "skerry" }), {
+				message: /has no check|is not paid/,
+			});
+		});
+	}
 
 	const edits: readonly (readonly [what: string, edit: (module: Module) => Partial<Module>, message: RegExp])[] = [
 		[

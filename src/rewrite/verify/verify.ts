@@ -1,12 +1,16 @@
 import { compareCode } from "./code.ts";
 import { refuse, sameBytes, sameContent } from "./cursor.ts";
+import { readNumber, readTable, readTypeGroup } from "./items.ts";
+import { compareMeteredCode } from "./metered-code.ts";
 import { addedItems, compareOthers } from "./sections.ts";
 import {
 	CODE,
 	EXPORT,
+	FUNCTION,
 	IMPORT,
 	KIND_GLOBAL,
 	KIND_MEMORY,
+	KIND_TABLE,
 	MEMORY,
 	Outline,
 	readExport,
@@ -15,6 +19,8 @@ import {
 	type SectionRange,
 	sectionOf,
 	sectionsOf,
+	TABLE,
+	TYPE,
 } from "./outline.ts";
 
 /** A shared memory of one page. */
@@ -22,35 +28,79 @@ const FLAG_LIMITS = "3 1 1";
 
 /** Sections that are compared item by item; all others are the same bytes. */
 const BY_ITEM = new Set([IMPORT, MEMORY, EXPORT, CODE]);
+/** Those that are only where checks call the engine. */
+const BY_ITEM_WITH_CALLS = new Set([...BY_ITEM, TYPE, FUNCTION, TABLE]);
+
+/** What is added, as `readTypeGroup` and `readTable` put it: types of the engine's functions and of the slow path, a table of four. */
+const HOST_TYPES = ["func ()(127)", "func ()(127)", "func (127 126)(126)", "func (127 126)(127)"];
+const SLOW_TYPE = "func ()()";
+const HOST_TABLE = "112 1 4 4";
+
+export interface VerifyOptions {
+	/** Which checks are to be there; `off`: nothing but exports of state may be added. */
+	readonly metering: "off" | "trap" | "yield" | "fuel";
+	/** The index of the table of the engine's functions, where the original has it already. */
+	readonly hostTable?: number | undefined;
+	/** The name of the module of which the original already imports what is the engine's. */
+	readonly engine?: string | undefined;
+}
 
 /**
  * Proves that a rewritten module is the original and nothing more than the engine's additions. It has a decoder of its own and
  * shares nothing with the rewriter, so that one mistake is not made twice. What it is given has been decoded before: it is
  * well-formed, but need not be valid.
- * @param metered whether checks are to be there; without, nothing but exports of state may be added
- * @param engine the name of the module of which the original already imports what is the engine's
  * @throws SkerryError `engine/verification`
  */
 export function verifyRewriting(
 	original: Uint8Array,
 	rewritten: Uint8Array,
-	{ metered, engine }: { readonly metered: boolean; readonly engine?: string | undefined },
+	{ metering, hostTable, engine }: VerifyOptions,
 ): void {
 	if (!sameBytes(original, 0, 8, rewritten, 0)) throw refuse("it has another preamble");
 	const from = sectionsOf(original);
 	const to = sectionsOf(rewritten);
-	compareOthers(from, to, BY_ITEM, Infinity);
+	const calls = metering === "yield" || metering === "fuel";
+	compareOthers(from, to, calls ? BY_ITEM_WITH_CALLS : BY_ITEM, Infinity);
 	const outline = new Outline(from);
+	const metered = metering !== "off";
 	compareImports(from, to, outline, metered, engine);
-	compareExports(from, to, outline);
-	if (metered) {
-		if (sectionOf(to, MEMORY).number() !== 0) throw refuse("it defines memories");
-		compareCode(sectionOf(from, CODE), sectionOf(to, CODE), outline);
-		return;
+	compareExports(from, to, outline, calls && hostTable === undefined);
+	if (metered && sectionOf(to, MEMORY).number() !== 0) throw refuse("it defines memories");
+	if (calls) {
+		const added = hostTable === undefined;
+		compareAdded(TYPE, added ? [...HOST_TYPES, SLOW_TYPE] : [SLOW_TYPE], from, to);
+		compareAdded(TABLE, added ? [HOST_TABLE] : [], from, to);
+		const slowType = Number(compareAdded(FUNCTION, undefined, from, to));
+		const table = hostTable ?? outline.tables;
+		compareMeteredCode(sectionOf(from, CODE), sectionOf(to, CODE), outline, {
+			fuel: metering === "fuel",
+			table,
+			firstType: added ? slowType - HOST_TYPES.length : undefined,
+		});
+	} else if (metered) compareCode(sectionOf(from, CODE), sectionOf(to, CODE), outline);
+	else {
+		for (const id of [MEMORY, CODE]) {
+			if (!sameContent(sectionOf(from, id), sectionOf(to, id))) throw refuse(`section ${id} is not what it was`);
+		}
 	}
-	for (const id of [MEMORY, CODE]) {
-		if (!sameContent(sectionOf(from, id), sectionOf(to, id))) throw refuse(`section ${id} is not what it was`);
-	}
+}
+
+/** The items of the original, and behind them these; what is added to functions is one number. The last item is returned. */
+function compareAdded(
+	id: number,
+	added: readonly string[] | undefined,
+	from: readonly SectionRange[],
+	to: readonly SectionRange[],
+): string | undefined {
+	const read = id === TYPE ? readTypeGroup : id === TABLE ? readTable : readNumber;
+	const before = readVector(sectionOf(from, id), read);
+	const after = sectionOf(to, id);
+	const items = readVector(after, read);
+	if (!after.done) throw refuse(`section ${id} has more than its items`);
+	const wanted = [...before, ...(added ?? items.slice(before.length, before.length + 1))];
+	const same = items.length === wanted.length && wanted.every((item, i) => item === items[i]);
+	if (!same) throw refuse(`section ${id} is not what it should be`);
+	return items.at(-1);
 }
 
 function compareImports(
@@ -77,17 +127,25 @@ function compareImports(
 	});
 }
 
-function compareExports(from: readonly SectionRange[], to: readonly SectionRange[], outline: Outline): void {
+function compareExports(
+	from: readonly SectionRange[],
+	to: readonly SectionRange[],
+	outline: Outline,
+	host: boolean,
+): void {
 	const memories = outline.count(KIND_MEMORY) + outline.memories.length;
 	const added = addedItems(EXPORT, from, to, readExport);
 	const names = new Set(readVector(sectionOf(from, EXPORT), (cursor) => readExport(cursor).name));
+	let hosts = 0;
 	for (const { name, kind, index } of added) {
 		if (names.has(name)) throw refuse(`it exports ${name} twice`);
 		names.add(name);
+		if (host && kind === KIND_TABLE && index === outline.tables && hosts++ === 0) continue;
 		if (kind !== KIND_MEMORY && kind !== KIND_GLOBAL) throw refuse(`it exports ${name}, which is no state`);
 		if (index < outline.count(kind)) throw refuse(`it exports ${name}, which is not its own`);
 	}
 	for (const { name, kind, index } of [...outline.exports, ...added]) {
 		if (kind === KIND_MEMORY && index >= memories) throw refuse(`it exports ${name}, which the guest does not have`);
 	}
+	if (host && hosts === 0) throw refuse("it does not export the table of the engine's functions");
 }

@@ -1,0 +1,161 @@
+import { type CatchClause, type CodeReader, type Module, OP, type OpName, operatorOf } from "../../wasm/mod.ts";
+
+/** What an operator does to the flow of control; 0 for those that do nothing to it. */
+export const BLOCK = 1;
+export const IF = 2;
+export const LOOP = 3;
+/** `try` and `try_table`. */
+export const TRY = 4;
+export const ELSE = 5;
+/** `catch` and `catch_all` of a legacy `try`. */
+export const CATCH = 6;
+export const END = 7;
+/** The end of a legacy `try`. */
+export const DELEGATE = 8;
+export const BR = 9;
+/** Branches that may go on behind themselves. */
+export const BR_IF = 10;
+export const BR_TABLE = 11;
+/** Ends the function, or all of it. */
+export const RETURN = 12;
+export const UNREACHABLE = 13;
+/** Throws: goes on in a handler, or nowhere. */
+export const THROW = 14;
+export const CALL = 15;
+
+const FLOW_OF: Readonly<Partial<Record<OpName, number>>> = {
+	block: BLOCK,
+	if: IF,
+	loop: LOOP,
+	try: TRY,
+	try_table: TRY,
+	else: ELSE,
+	catch: CATCH,
+	catch_all: CATCH,
+	end: END,
+	delegate: DELEGATE,
+	br: BR,
+	br_if: BR_IF,
+	br_on_null: BR_IF,
+	br_on_non_null: BR_IF,
+	br_on_cast: BR_IF,
+	br_on_cast_fail: BR_IF,
+	br_table: BR_TABLE,
+	return: RETURN,
+	return_call: RETURN,
+	return_call_indirect: RETURN,
+	return_call_ref: RETURN,
+	unreachable: UNREACHABLE,
+	throw: THROW,
+	throw_ref: THROW,
+	rethrow: THROW,
+	call: CALL,
+	call_indirect: CALL,
+	call_ref: CALL,
+};
+
+const OPERATORS = Math.max(...Object.values(OP)) + 1;
+
+export const FLOW: Uint8Array = new Uint8Array(OPERATORS);
+for (const [name, flow] of Object.entries(FLOW_OF)) FLOW[OP[name as OpName]] = flow;
+
+/** The labels that the current instruction may branch to, as depths. The clauses of a `try_table` count from outside of it. */
+export function labelsOf(reader: CodeReader): readonly number[] {
+	const { atoms = [] } = operatorOf(reader.op) ?? {};
+	if (atoms.length === 1 && atoms[0] === "label") return [reader.first];
+	const immediates = reader.immediates();
+	return atoms.flatMap((atom, i) => {
+		const value = immediates[i];
+		if (atom === "label") return [value as number];
+		if (atom === "labels") return value as readonly number[];
+		return atom === "catches" ? (value as readonly CatchClause[]).map(({ label }) => label) : [];
+	});
+}
+
+/** How many parameters each type of a module has, if it is a function's. */
+export function countParams(module: Module): readonly number[] {
+	return module.types.flat().map(({ composite }) => (composite.kind === "func" ? composite.params.length : 0));
+}
+
+const EXCEPTIONS: ReadonlySet<number> = new Set([OP.try, OP.try_table, OP.throw, OP.throw_ref, OP.rethrow]);
+
+/** Whether a module can throw or catch by itself, and whether by the legacy instructions. */
+export function findExceptions(
+	module: Module,
+	reader: CodeReader,
+): { readonly any: boolean; readonly legacy: boolean } {
+	let any = module.tags.length > 0 || module.imports.some(({ type }) => type.kind === "tag");
+	let legacy = false;
+	for (let body = 0; body < module.code.starts.length; body++) {
+		reader.enter(body);
+		while (reader.next()) {
+			if (!EXCEPTIONS.has(reader.op)) continue;
+			any = true;
+			legacy ||= reader.op === OP.try || reader.op === OP.rethrow;
+		}
+	}
+	return { any, legacy };
+}
+
+/** Nothing in it calls, at any depth. */
+export const CALL_FREE = 1;
+/** Its check has the slow path outside of the loop. */
+export const OUTLINED = 2;
+
+const SEEN_CALL = 1;
+const SEEN_LOOP = 2;
+const UNFIT = 4;
+
+/** What of a loop cannot be outlined besides calls: labels in it that are not moved. */
+const UNMOVED: ReadonlySet<number> = new Set([OP.br_on_cast, OP.br_on_cast_fail]);
+
+/**
+ * The loops of the body that the reader has entered, in their order: bits of `CALL_FREE` and `OUTLINED`. A call in a loop makes
+ * V8 reload the base and size of memories, so it is kept out of those that have none. A loop with parameters begins with operands on
+ * the stack, which a branch to its outside would lose.
+ */
+export function findLoops(reader: CodeReader, params: readonly number[], loops: number[]): void {
+	loops.length = 0;
+	/** For each open block the loop that it is, or -1. */
+	const open: number[] = [-1];
+	const seen: number[] = [];
+	const mark = (bits: number): void => {
+		const nearest = open.findLast((loop) => loop >= 0);
+		if (nearest !== undefined) seen[nearest] = (seen[nearest] ?? 0) | bits;
+	};
+	while (reader.next()) {
+		const flow = FLOW[reader.op];
+		if (flow === 0) {
+			if (reader.op === OP["memory.grow"]) mark(SEEN_CALL);
+			continue;
+		}
+		switch (flow) {
+			case LOOP:
+				mark(SEEN_LOOP);
+				open.push(seen.length);
+				seen.push(reader.first >= 0 && params[reader.first] !== 0 ? UNFIT : 0);
+				break;
+			case TRY:
+				mark(UNFIT);
+				open.push(-1);
+				break;
+			case BLOCK:
+			case IF:
+				open.push(-1);
+				break;
+			case CALL:
+				mark(SEEN_CALL);
+				break;
+			case END:
+			case DELEGATE: {
+				const loop = open.pop() ?? -1;
+				// What is called within is called within whatever is around it
+				if (loop >= 0 && ((seen[loop] ?? 0) & SEEN_CALL) !== 0) mark(SEEN_CALL);
+				break;
+			}
+			default:
+				if (UNMOVED.has(reader.op)) mark(UNFIT);
+		}
+	}
+	for (const bits of seen) loops.push((bits & SEEN_CALL ? 0 : CALL_FREE) | (bits === 0 ? OUTLINED : 0));
+}

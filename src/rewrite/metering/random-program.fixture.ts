@@ -1,0 +1,148 @@
+import { Dice } from "../../../test/reset/dice.ts";
+
+/**
+ * A random module as text: functions `(i32, i32) → i32` with all shapes of control flow, that end, trap or throw. Exports `f0` …, and
+ * its memory.
+ */
+export function createRandomProgram(seed: number): { readonly text: string; readonly functions: readonly string[] } {
+	const dice = new Dice(seed);
+	const throws = dice.oneIn(3);
+	const names = dice.times(1 + dice.below(4), (i) => `f${i}`);
+	const functions = names.map((name, i) => {
+		const body = new BodyText(dice, throws, names.slice(0, i));
+		return `(func $${name} (export "${name}") (param $p i32) (param $q i32) (result i32) (local $i i32) (local $d i64)
+			${body.statements(3)} (local.get $p))`;
+	});
+	const text = `(module ${throws ? "(tag $e (param i32))" : ""} (memory (export "memory") 1) (type $t (func (param i32 i32) (result i32)))
+		(table funcref (elem ${names.map((name) => `$${name}`).join(" ")}))
+		(func $r (param $p i32) (result i32) (if (result i32) (i32.eqz (local.get $p)) (then (i32.const 1))
+			(else (i32.mul (local.get $p) (call $r (i32.sub (local.get $p) (i32.const 1)))))))
+		${functions.join("\n")})`;
+	return { text, functions: names };
+}
+
+/** A local to count turns in, for each depth of loops. */
+const TURNS = 4;
+
+class BodyText {
+	readonly #dice: Dice;
+	readonly #throws: boolean;
+	readonly #callees: readonly string[];
+	/** Labels that a branch may lead to: those of blocks. */
+	readonly #labels: string[] = [];
+	#next = 0;
+
+	constructor(dice: Dice, throws: boolean, callees: readonly string[]) {
+		this.#dice = dice;
+		this.#throws = throws;
+		this.#callees = callees;
+	}
+
+	statements(depth: number): string {
+		return this.#dice.times(1 + this.#dice.below(4), () => this.#statement(depth)).join("\n");
+	}
+
+	#value(): string {
+		const dice = this.#dice;
+		return dice.pick([
+			"(local.get $p)",
+			"(local.get $q)",
+			`(i32.const ${dice.below(100)})`,
+			`(i32.add (local.get $p) (i32.const ${dice.below(9)}))`,
+			`(i32.load8_u (i32.and (local.get $q) (i32.const 255)))`,
+			`(select (local.get $p) (local.get $q) (i32.and (local.get $p) (i32.const 1)))`,
+		]);
+	}
+
+	#condition(): string {
+		return `(i32.eqz (i32.and ${this.#value()} (i32.const ${1 + this.#dice.below(3)})))`;
+	}
+
+	/** What is within a block whose label may be branched to. */
+	#within(depth: number, text: (label: string, inner: () => string) => string): string {
+		const label = `$l${this.#next++}`;
+		return text(label, () => {
+			this.#labels.push(label);
+			const inner = this.statements(depth - 1);
+			this.#labels.pop();
+			return inner;
+		});
+	}
+
+	#statement(depth: number): string {
+		const dice = this.#dice;
+		const [label] = this.#labels.length === 0 ? [] : [dice.pick(this.#labels)];
+		const choice = dice.below(depth > 0 ? 18 : 10);
+		switch (choice) {
+			case 0:
+				return `(local.set $p (i32.xor ${this.#value()} ${this.#value()}))`;
+			case 1:
+				return `(i32.store8 (i32.and ${this.#value()} (i32.const 255)) ${this.#value()})`;
+			case 2:
+				return label === undefined ? "nop" : `(br_if ${label} ${this.#condition()})`;
+			case 3:
+				return label === undefined || dice.oneIn(2) ? `(drop ${this.#value()})` : `(br ${label})`;
+			case 4: {
+				const labels = this.#labels;
+				if (labels.length === 0) return "(drop (i32.const 1))";
+				return `(br_table ${dice.times(1 + dice.below(3), () => dice.pick(labels)).join(" ")} ${this.#value()})`;
+			}
+			case 5: {
+				const callee = this.#callees.length === 0 ? undefined : dice.pick(this.#callees);
+				if (callee === undefined) return `(local.set $q (call $r (i32.and ${this.#value()} (i32.const 7))))`;
+				if (dice.oneIn(2)) return `(local.set $q (call $${callee} ${this.#value()} ${this.#value()}))`;
+				const index = this.#callees.indexOf(callee);
+				return `(local.set $q (call_indirect (type $t) ${this.#value()} ${this.#value()} (i32.const ${index})))`;
+			}
+			case 6:
+				return dice.oneIn(4) ? `(return ${this.#value()})` : `(local.set $q ${this.#value()})`;
+			case 7:
+				return dice.oneIn(6)
+					? "(unreachable)"
+					: `(local.set $q (i32.div_u ${this.#value()} (i32.or ${this.#value()} (i32.const 1))))`;
+			case 8:
+				return this.#throws && dice.oneIn(2) ? `(if ${this.#condition()} (then (throw $e ${this.#value()})))` : "nop";
+			case 9:
+				return dice.oneIn(3)
+					? `(local.set $q (i32.div_u ${this.#value()} ${this.#value()}))`
+					: `(local.set $d (i64.const 5))`;
+			case 10:
+			case 11:
+				return this.#within(depth, (name, inner) => `(block ${name} ${inner()})`);
+			case 12:
+				return this.#within(depth, (name, inner) => `(if ${name} ${this.#condition()} (then ${inner()}))`);
+			case 13:
+				return this.#within(
+					depth,
+					(name, inner) => `(if ${name} ${this.#condition()} (then ${inner()}) (else ${inner()}))`,
+				);
+			case 14:
+				if (this.#throws) return this.#within(depth, (name, inner) => this.#handler(name, inner));
+				return this.#within(depth, (name, inner) => `(block ${name} ${inner()})`);
+			default:
+				return this.#loop(depth);
+		}
+	}
+
+	#handler(name: string, inner: () => string): string {
+		if (this.#dice.oneIn(2)) return `(block ${name} (try_table (catch_all ${name}) ${inner()}))`;
+		return `(local.set $p (block ${name}h (result i32) (block ${name} (try_table (catch $e ${name}h) ${inner()})) (local.get $q)))`;
+	}
+
+	/** Turns are counted in memory, at a place of the loop's own, so that whatever branches back counts. */
+	#loop(depth: number): string {
+		const dice = this.#dice;
+		// Of this function alone: those that it calls have others
+		const at = 1000 * (1 + this.#callees.length) + 4 * this.#next;
+		const name = `$l${this.#next++}`;
+		const guard = `(i32.store (i32.const ${at}) (i32.add (i32.load (i32.const ${at})) (i32.const 1)))`;
+		const again = `(i32.lt_u (i32.load (i32.const ${at})) (i32.const ${1 + dice.below(TURNS)}))`;
+		const inner = this.statements(depth - 1);
+		const reset = `(i32.store (i32.const ${at}) (i32.const 0))`;
+		if (dice.oneIn(3)) {
+			return `${reset} ${this.#value()} (loop ${name} (param i32) (local.set $q) ${guard} ${inner} (br_if ${name} (local.get $q) ${again}) (drop))`;
+		}
+		if (dice.oneIn(3)) return `${reset} (loop ${name} ${guard} (if ${again} (then ${inner} (br ${name}))))`;
+		return `${reset} (loop ${name} ${guard} ${inner} (br_if ${name} ${again}))`;
+	}
+}

@@ -1,0 +1,207 @@
+import { type CodeReader, OP, type OpName } from "../../wasm/mod.ts";
+import {
+	BLOCK,
+	BR,
+	BR_IF,
+	BR_TABLE,
+	CALL,
+	CATCH,
+	DELEGATE,
+	ELSE,
+	END,
+	FLOW,
+	IF,
+	labelsOf,
+	LOOP,
+	RETURN,
+	THROW,
+	TRY,
+	UNREACHABLE,
+} from "./control.ts";
+
+/** What is not counted: it only says where blocks begin and end, or does nothing. `unreachable` and `return` are of these as well. */
+const FREE_NAMES: readonly OpName[] = [
+	"nop",
+	"drop",
+	"block",
+	"loop",
+	"try",
+	"try_table",
+	"else",
+	"catch",
+	"catch_all",
+	"delegate",
+	"end",
+	"return",
+	"unreachable",
+];
+
+/** 1 for each operator that costs nothing. Everything else costs one. */
+const FREE = new Uint8Array(FLOW.length);
+for (const name of FREE_NAMES) FREE[OP[name]] = 1;
+
+/** Instructions that are paid for together, at a place that is passed exactly as often as each of them. */
+export interface Segment {
+	/** Where it is paid, in `code.bytes`. */
+	readonly position: number;
+	cost: number;
+}
+
+/** Of what never runs. */
+const DEAD: Segment = { position: -1, cost: 0 };
+
+interface Frame {
+	readonly flow: number;
+	/** The segment in which it begins. */
+	readonly before: Segment;
+	/** Whether something in it may go on elsewhere than behind it. */
+	escapes: boolean;
+	/** Whether a branch leads behind it. */
+	reached: boolean;
+	/** The first segments of the arms of an `if`. */
+	readonly taken: Segment | undefined;
+	otherwise: Segment | undefined;
+}
+
+/**
+ * The segments of the body that the reader has entered, in their order.
+ *
+ * What follows a block is paid with what precedes it when nothing in the block can go on elsewhere: then it runs as often, unless a
+ * trap ends it all. What both arms of an `if` cost at least is paid before it.
+ * @param throws whether the module knows exceptions: then whatever may throw ends a segment, so that a handler finds paid what has run
+ */
+export function findSegments(reader: CodeReader, throws: boolean): readonly Segment[] {
+	return new SegmentFinder(reader, throws).find();
+}
+
+class SegmentFinder {
+	readonly #reader: CodeReader;
+	readonly #throws: boolean;
+	readonly #segments: Segment[] = [];
+	readonly #frames: Frame[] = [];
+	#current: Segment = DEAD;
+
+	constructor(reader: CodeReader, throws: boolean) {
+		this.#reader = reader;
+		this.#throws = throws;
+	}
+
+	find(): readonly Segment[] {
+		const reader = this.#reader;
+		this.#current = this.#begin(reader.codeStart);
+		this.#push(BLOCK);
+		while (reader.next()) {
+			this.#current.cost += 1 - (FREE[reader.op] ?? 0);
+			const flow = FLOW[reader.op] ?? 0;
+			if (flow !== 0) this.#step(flow);
+			DEAD.cost = 0;
+		}
+		return this.#segments;
+	}
+
+	#begin(position: number): Segment {
+		const segment = { position, cost: 0 };
+		this.#segments.push(segment);
+		return segment;
+	}
+
+	/** A segment behind the current instruction, if that was reached. */
+	#split(reached: boolean): Segment {
+		return (this.#current = reached ? this.#begin(this.#reader.end) : DEAD);
+	}
+
+	#push(flow: number): void {
+		const before = this.#current;
+		const starts = flow === IF || flow === LOOP;
+		const taken = starts ? this.#split(before !== DEAD) : undefined;
+		this.#frames.push({ flow, before, escapes: false, reached: false, taken, otherwise: undefined });
+	}
+
+	#step(flow: number): void {
+		const alive = this.#current !== DEAD;
+		switch (flow) {
+			case TRY:
+				// A handler is entered with nothing paid in advance, so nothing is where it goes on
+				this.#escapeAll();
+				if (alive) for (const label of labelsOf(this.#reader)) this.#branch(label);
+				this.#push(flow);
+				this.#escape(this.#frames.at(-1));
+				break;
+			case BLOCK:
+			case IF:
+			case LOOP:
+				this.#push(flow);
+				break;
+			case ELSE:
+			case CATCH: {
+				const frame = this.#frames.at(-1);
+				if (frame === undefined) break;
+				frame.reached ||= alive;
+				const segment = this.#split(frame.before !== DEAD);
+				if (flow === ELSE) frame.otherwise = segment;
+				else frame.escapes = true;
+				break;
+			}
+			case END:
+			case DELEGATE:
+				this.#end(alive);
+				break;
+			case BR_IF:
+				if (!alive) break;
+				this.#branch(this.#labels()[0] ?? 0);
+				this.#split(true);
+				break;
+			case BR:
+			case BR_TABLE:
+				if (alive) for (const label of this.#labels()) this.#branch(label);
+				this.#current = DEAD;
+				break;
+			case RETURN:
+			case THROW:
+				if (alive) this.#escapeAll();
+				this.#current = DEAD;
+				break;
+			case UNREACHABLE:
+				this.#current = DEAD;
+				break;
+			case CALL:
+				if (!this.#throws || !alive) break;
+				this.#escapeAll();
+				this.#split(true);
+		}
+	}
+
+	#labels(): readonly number[] {
+		return labelsOf(this.#reader);
+	}
+
+	#branch(depth: number): void {
+		for (let i = 0; i < depth; i++) this.#escape(this.#frames.at(-1 - i));
+		const target = this.#frames.at(-1 - depth);
+		if (target !== undefined && target.flow !== LOOP) target.reached = true;
+	}
+
+	#escape(frame: Frame | undefined): void {
+		if (frame !== undefined) frame.escapes = true;
+	}
+
+	#escapeAll(): void {
+		for (const frame of this.#frames) frame.escapes = true;
+	}
+
+	#end(alive: boolean): void {
+		const frame = this.#frames.pop();
+		if (frame === undefined || this.#frames.length === 0) return;
+		const { before, taken, otherwise } = frame;
+		if (taken !== undefined && otherwise !== undefined && before !== DEAD) {
+			const common = Math.min(taken.cost, otherwise.cost);
+			before.cost += common;
+			taken.cost -= common;
+			otherwise.cost -= common;
+		}
+		const skipped = frame.flow === IF && otherwise === undefined && before !== DEAD;
+		const reached = alive || frame.reached || skipped;
+		if (reached && !frame.escapes) this.#current = before;
+		else this.#split(reached);
+	}
+}

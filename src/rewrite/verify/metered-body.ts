@@ -1,0 +1,125 @@
+import { type Cursor, refuse, sameBytes } from "./cursor.ts";
+
+/** An unsigned LEB128, shortest form. */
+function unsigned(value: number): number[] {
+	return value < 0x80 ? [value] : [(value & 0x7f) | 0x80, ...unsigned(Math.floor(value / 128))];
+}
+
+/** What checks are made of, as bytes, written out once more. */
+export class Pieces {
+	readonly #memory: readonly number[];
+	readonly #slow: readonly number[];
+	readonly #fuel: boolean;
+	readonly #known = new Map<number, { readonly get: readonly number[]; readonly tee: readonly number[] }>();
+
+	/**
+	 * @param memory the index of the flag's memory
+	 * @param slow the index of the slow path
+	 */
+	constructor(memory: number, slow: number, fuel: boolean) {
+		this.#memory = unsigned(memory);
+		this.#slow = unsigned(slow);
+		this.#fuel = fuel;
+	}
+
+	/** Pushes the cell. */
+	get cell(): readonly number[] {
+		return [0x41, 0, 0x29, 0x43, ...this.#memory, 16];
+	}
+
+	/** Pushes whether the guest is to ask: of the flag, or the sign of the local, or in the slow path that of the cell. */
+	condition(local: number | undefined): readonly number[] {
+		if (!this.#fuel) return [0x41, 0, 0x2d, 0x40, ...this.#memory, 0];
+		return [...(local === undefined ? this.cell : this.get(local)), 0x42, 0, 0x53];
+	}
+
+	/** What the slow path is called by. */
+	get call(): readonly number[] {
+		return [0x10, ...this.#slow];
+	}
+
+	get(local: number): readonly number[] {
+		return this.#of(local).get;
+	}
+
+	reload(local: number): readonly number[] {
+		return [...this.cell, 0x21, ...unsigned(local)];
+	}
+
+	/** The end of a payment: the difference goes to the local and to the cell. */
+	settle(local: number): readonly number[] {
+		return this.#of(local).tee;
+	}
+
+	#of(local: number): { readonly get: readonly number[]; readonly tee: readonly number[] } {
+		let known = this.#known.get(local);
+		if (known === undefined) {
+			const index = unsigned(local);
+			known = { get: [0x20, ...index], tee: [0x22, ...index, 0x37, 0x43, ...this.#memory, 16] };
+			this.#known.set(local, known);
+		}
+		return known;
+	}
+}
+
+/** A rewritten body that is read beside the original. */
+export class Beside {
+	readonly #from: Cursor;
+	readonly to: Cursor;
+	readonly #function: number;
+	/** What of the original has been found. */
+	#compared: number;
+
+	constructor(from: Cursor, to: Cursor, index: number) {
+		this.#from = from;
+		this.to = to;
+		this.#function = index;
+		this.#compared = from.at;
+	}
+
+	/** The original up to `end` is what follows. */
+	equalUpTo(end: number): void {
+		const { to } = this;
+		const size = end - this.#compared;
+		if (to.at + size > to.end || !sameBytes(this.#from.bytes, this.#compared, end, to.bytes, to.at))
+			throw refuse(`function ${this.#function} is not what it was`);
+		to.at += size;
+		this.#compared = end;
+	}
+
+	/** The original up to `end` was compared by other means. */
+	passed(end: number): void {
+		this.#compared = end;
+	}
+
+	has(bytes: readonly number[]): boolean {
+		const { to } = this;
+		if (to.at + bytes.length > to.end) return false;
+		for (let i = 0; i < bytes.length; i++) if (to.bytes[to.at + i] !== bytes[i]) return false;
+		to.at += bytes.length;
+		return true;
+	}
+
+	expect(bytes: readonly number[], what: string): void {
+		if (!this.has(bytes)) throw refuse(`function ${this.#function} lacks ${what}`);
+	}
+
+	/** A payment: `cell = local = (local or cell) ± amount`; `undefined` where there is none. */
+	payment(
+		pieces: Pieces,
+		local: number,
+		sign: number,
+	): { readonly amount: number; readonly fromLocal: boolean } | undefined {
+		const { to } = this;
+		const start = to.at;
+		if (this.has([0x41, 0])) {
+			const fromLocal = this.has(pieces.get(local));
+			if ((fromLocal || this.has(pieces.cell)) && this.has([0x42])) {
+				const amount = to.signed();
+				if (amount > 0 && this.has([sign]) && this.has(pieces.settle(local))) return { amount, fromLocal };
+			}
+		}
+		to.at = start;
+		return undefined;
+	}
+}
