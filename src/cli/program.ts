@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { CommanderError } from "commander";
 import { nearest } from "../fault/mod.ts";
 import type { CommandModule } from "./command.ts";
+import { describeLimits } from "./limits-text.ts";
 import { SkerryCommand, usageError } from "./usage.ts";
 
 interface CommandEntry {
@@ -21,7 +22,7 @@ const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map([
 	[
 		"run",
 		{
-			summary: "run a command-line component",
+			summary: "run a command-line component or core module",
 			load: async () => (await import("./commands/run.ts")).runCommand,
 		},
 	],
@@ -45,6 +46,10 @@ Examples:
 
 /** Runs the command line. Throws what goes wrong; the result is the exit status. */
 export async function runProgram(argv: readonly string[]): Promise<number> {
+	if (argv[0] === "help" && argv[1] === "limits") {
+		process.stdout.write(describeLimits());
+		return 0;
+	}
 	// `skerry help up` is `skerry up --help`.
 	const args = argv[0] === "help" ? [...argv.slice(1, 2), "--help"] : argv;
 	const called = args.find((arg) => !arg.startsWith("-"));

@@ -8,11 +8,12 @@ import {
 	type ComponentFunction,
 	ComponentInstance,
 	type CoreFunction,
+	type CoreValue,
 	hostFunction,
 	type LinearMemory,
 	Store,
 } from "../abi/mod.ts";
-import type { ResourceType } from "../component/mod.ts";
+import type { CoreFunctionType, ResourceType } from "../component/mod.ts";
 import {
 	type AttachedCore,
 	type CoreImage,
@@ -27,7 +28,10 @@ import {
 	type WasmInstance,
 	type WasmModule,
 } from "../engine/mod.ts";
+import type { Limits } from "../fault/mod.ts";
 import type { EngineImports } from "../rewrite/mod.ts";
+import type { CoreGuest, CoreHostFunction } from "./core-host.ts";
+import { GuestMemory } from "./guest-memory.ts";
 import type { HostFunction, HostResource } from "./host.ts";
 import type {
 	CoreInstanceRef,
@@ -50,22 +54,31 @@ export interface Linked {
 	readonly owned: readonly (EngineImports | undefined)[];
 	/** One for each of the plan's host functions. */
 	readonly functions: readonly HostFunction<any>[];
+	/** Of a core module that is no component's: one for each of its imports, in their order. */
+	readonly coreFunctions?: readonly CoreHostFunction<any>[];
 	/** The host's resources among the imports. */
 	readonly resources: ReadonlyMap<ResourceType, HostResource<any>>;
 }
 
+/** An exported function of a core module, called with numbers. More than one result is an array. */
+export interface CoreExport {
+	readonly core: CoreFunctionType;
+	call(args: readonly unknown[]): unknown;
+}
+
 export type InstanceExport =
 	| ComponentFunction
+	| CoreExport
 	| { readonly exports: ReadonlyMap<string, InstanceExport> }
 	| { readonly resource: ResourceType };
 
 /**
  * One instance of a component with everything in it: a sandbox. `strategy` fresh: new core instances and memories.
- * @param maxHandles how many handles each of its component instances may have; the specification's bound by default
+ * @param limits what it may take; what is left out is bounded by the specification alone
  * @throws Trap when a start function traps; SkerryError `link/instantiation`
  */
-export function instantiate(linked: Linked, context: unknown, maxHandles?: number): Instance {
-	return new Instance(linked, context, maxHandles);
+export function instantiate(linked: Linked, context: unknown, limits?: Limits): Instance {
+	return new Instance(linked, context, limits);
 }
 
 /** The state of all core instances of a component, shared by its slots. */
@@ -87,12 +100,15 @@ export class Instance {
 	readonly #host: ComponentFunction[];
 	/** Whether the host's calls into the guest can wait: only where a host function is there to wait for. */
 	readonly #blocking: boolean;
+	/** What the host's functions see of a core module's instance. */
+	readonly #guest: CoreGuest<unknown>;
 
-	constructor(linked: Linked, context: unknown, maxHandles?: number) {
+	constructor(linked: Linked, context: unknown, limits: Limits = {}) {
 		this.#linked = linked;
-		this.store = new Store(context, maxHandles);
+		this.store = new Store(context, limits.handles);
 		const { plan } = linked;
-		this.#blocking = plan.host.length > 0;
+		this.#blocking = plan.host.length > 0 || (linked.coreFunctions ?? []).length > 0;
+		this.#guest = this.#createGuest();
 		for (const parent of plan.instances) {
 			this.#components.push(new ComponentInstance(this.store, parent === null ? null : this.#component(parent)));
 		}
@@ -194,7 +210,7 @@ export class Instance {
 	}
 
 	/** The exported function at `path`, names as in the binary; `undefined` where there is none. */
-	function(path: readonly string[]): ComponentFunction | undefined {
+	function(path: readonly string[]): ComponentFunction | CoreExport | undefined {
 		let level: ReadonlyMap<string, InstanceExport> | undefined = this.exports;
 		let found: InstanceExport | undefined;
 		for (const name of path) {
@@ -298,7 +314,29 @@ export class Instance {
 				return canonResourceRep(instance, trampoline.resource) as CoreFunction;
 			case "resource.drop":
 				return canonResourceDrop(instance, trampoline.resource) as CoreFunction;
+			case "core": {
+				const found = this.#linked.coreFunctions?.[trampoline.index];
+				if (found === undefined) throw new Error(`plan has no core host function ${trampoline.index}`);
+				return (...args) => found.call(this.#guest, ...args);
+			}
 		}
+	}
+
+	#createGuest(): CoreGuest<unknown> {
+		const { store } = this;
+		return {
+			memory: this.memory("memory"),
+			get context() {
+				return store.context;
+			},
+		};
+	}
+
+	/** The memory that a core module exports under this name. */
+	memory(name: string): GuestMemory {
+		const isMemory = this.#linked.plan.exports.get(name);
+		const found = isMemory?.kind === "other" && isMemory.sort === "memory";
+		return new GuestMemory(() => (found ? (this.#cores[0]?.exports[name] as LinearMemory | undefined) : undefined));
 	}
 
 	#function(ref: FunctionRef): ComponentFunction {
@@ -324,7 +362,10 @@ export class Instance {
 		const made = new Map<string, InstanceExport>();
 		for (const [name, item] of exports) {
 			if (item.kind === "func") made.set(name, this.#function(item.ref));
-			else if (item.kind === "instance") made.set(name, { exports: this.#export(item.exports) });
+			else if (item.kind === "core") {
+				const fn = this.#gate.wrapExport(this.#core(item.slot).exports[name], this.#blocking);
+				made.set(name, { core: item.type, call: (args) => fn(...(args as CoreValue[])) });
+			} else if (item.kind === "instance") made.set(name, { exports: this.#export(item.exports) });
 			else if (item.kind === "resource") made.set(name, { resource: item.resource });
 		}
 		return made;

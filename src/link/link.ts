@@ -1,5 +1,6 @@
 import { type Component, type ComponentType, decodeComponent, validateComponent } from "../component/mod.ts";
 import type { CompileCache } from "../engine/mod.ts";
+import { type MeteringMode, SkerryError } from "../fault/mod.ts";
 import type { RewriteOptions } from "../rewrite/mod.ts";
 import { bindImports, type HostImports } from "./imports.ts";
 import { createPlan } from "./inline.ts";
@@ -18,13 +19,16 @@ export function loadComponent(bytes: Uint8Array): LoadedComponent {
 }
 
 export interface LinkOptions {
-	/**
-	 * How guests are stopped that hold the thread. `trap`: where loops and calls look at a flag, which costs a few per cent. `off`: not at
-	 * all, for guests that are trusted.
-	 */
-	readonly metering?: RewriteOptions["metering"];
+	/** How guests are stopped that hold the thread; `trap` by default. */
+	readonly metering?: MeteringMode | undefined;
 	/** Whether what was rewritten is proven to be the guest's own code; takes as long as the rewriting. On by default. */
 	readonly verify?: boolean;
+}
+
+/** @throws SkerryError `link/unsupported` */
+export function toRewriteOptions({ metering = "trap", verify = true }: LinkOptions): RewriteOptions {
+	if (metering === "trap" || metering === "off") return { metering, verify };
+	throw new SkerryError("link/unsupported", `Cannot link: metering \`${metering}\` is not supported yet`);
 }
 
 /**
@@ -40,8 +44,8 @@ export async function linkComponent(
 	// Imports first: what is missing tells a user more than what cannot be linked yet.
 	const binding = bindImports(loaded.type, host);
 	const plan = createPlan(loaded.component, loaded.type);
-	const { metering = "trap", verify = true } = options;
-	const loading = plan.modules.map(({ bytes, offset }) => cache.load(bytes, offset, { metering, verify }));
+	const rewriting = toRewriteOptions(options);
+	const loading = plan.modules.map(({ bytes, offset }) => cache.load(bytes, offset, rewriting));
 	const prepared = await Promise.all(loading);
 	return {
 		plan,

@@ -1,5 +1,5 @@
 import type { CoreSnapshot, PageMapper } from "../engine/mod.ts";
-import { SkerryError } from "../fault/mod.ts";
+import { type Limits, SkerryError, withDefaultLimits } from "../fault/mod.ts";
 import { type Instance, type InstanceImage, instantiate, type Linked } from "../link/mod.ts";
 import { createWasiContext, type WasiContext, type WasiOptions } from "../wasi/mod.ts";
 
@@ -31,8 +31,8 @@ export interface PoolOptions {
 	readonly warm?: number;
 	/** Copy-on-write memory, where the system has it. */
 	readonly mapper?: PageMapper | undefined;
-	/** How many handles each component instance may have. */
-	readonly maxHandles?: number;
+	/** What each sandbox may take; what is left out has its default. */
+	readonly limits?: Limits;
 	/** Told how many sandboxes are in use, whenever that changes and before guest code runs. */
 	readonly onCount?: (live: number) => void;
 }
@@ -48,6 +48,7 @@ export class SandboxPool {
 	readonly #linked: Linked;
 	readonly #options: PoolOptions;
 	readonly #warm: number;
+	readonly #limits: Limits;
 	readonly #ready: Instance[] = [];
 	readonly #live = new Set<PooledSandbox>();
 	/** `undefined` before the first instance; a text says why there is none. */
@@ -60,6 +61,7 @@ export class SandboxPool {
 		this.#linked = linked;
 		this.#options = options;
 		this.#warm = options.warm ?? DEFAULT_WARM;
+		this.#limits = withDefaultLimits(options.limits);
 		if (this.#warm === 0) this.#image = "no instance is to be kept";
 	}
 
@@ -101,7 +103,7 @@ export class SandboxPool {
 
 	#create(context: WasiContext): Instance {
 		this.#counts.created++;
-		const instance = instantiate(this.#linked, context, this.#options.maxHandles);
+		const instance = instantiate(this.#linked, context, this.#limits);
 		this.#image ??= instance.takeImage(this.#options.mapper);
 		if (typeof this.#image === "object") instance.attach(this.#image);
 		return instance;

@@ -1,5 +1,5 @@
 import { CompileCache, createLinuxPageMapper } from "../engine/mod.ts";
-import { SkerryError } from "../fault/mod.ts";
+import { LimitExceeded, type Limits, type MeteringMode, SkerryError, withDefaultLimits } from "../fault/mod.ts";
 import { linkComponent, type LoadedComponent, loadComponent } from "../link/mod.ts";
 import { type PoolCounts, type PooledSandbox, SandboxPool } from "../pool/mod.ts";
 import { BufferMeter, type ByteSink, createHttpClient } from "../sys/mod.ts";
@@ -12,7 +12,6 @@ import {
 	type TriggerLimits,
 } from "../trigger/mod.ts";
 import { parseOutboundPolicy, WASI_HOST } from "../wasi/mod.ts";
-import { DEFAULT_SERVER_LIMITS, type ServerLimits } from "./limits.ts";
 import { createLineSink } from "./output.ts";
 import { Watchdog } from "./watchdog.ts";
 
@@ -23,7 +22,12 @@ export interface ServeOptions {
 	readonly env: Readonly<Record<string, string>>;
 	/** Origins that guests may send requests to, such as `https://api.example.com`. */
 	readonly allowOutbound: readonly string[];
-	readonly limits?: Partial<ServerLimits & TriggerLimits>;
+	/** What each call may take; what is left out has its default. */
+	readonly limits?: Limits;
+	/** What each request may take beside that. */
+	readonly http?: Partial<Omit<TriggerLimits, "wall">>;
+	/** How guests are stopped that hold the thread. */
+	readonly metering?: MeteringMode;
 	readonly onRequest?: (record: RequestRecord) => void;
 	/** Something that the guest wanted and was not granted, and what grants it. */
 	readonly onDenied?: (what: string, hint: string) => void;
@@ -57,10 +61,10 @@ export interface Server {
  */
 export async function serve(options: ServeOptions): Promise<Server> {
 	const started = performance.now();
-	const limits = { ...DEFAULT_SERVER_LIMITS, ...options.limits };
+	const limits = withDefaultLimits(options.limits);
 	const loaded = loadComponent(options.bytes);
 	const handle = [findHandler(loaded), "handle"];
-	const linked = await linkComponent(loaded, WASI_HOST, new CompileCache());
+	const linked = await linkComponent(loaded, WASI_HOST, new CompileCache(), { metering: options.metering });
 	const loadTime = performance.now() - started;
 
 	const policy = parseOutboundPolicy(options.allowOutbound);
@@ -68,10 +72,9 @@ export async function serve(options: ServeOptions): Promise<Server> {
 	const meter = new BufferMeter();
 	const output = (stream: "stdout" | "stderr"): ByteSink =>
 		createLineSink(limits.output, (line) => options.onOutput?.(stream, line));
-	const held = (): SkerryError =>
-		new SkerryError("guest/killed", `killed: held the thread for ${limits.hold} ms (limit "hold")`);
+	const held = (): SkerryError => new LimitExceeded("cpu", limits.cpu);
 	const watchdog = new Watchdog<PooledSandbox>({
-		limit: limits.hold,
+		limit: limits.cpu,
 		reason: held,
 		live: () => pool.live,
 		onTerminated: (sandbox) => sandbox.interrupt(held()),
@@ -86,7 +89,7 @@ export async function serve(options: ServeOptions): Promise<Server> {
 			...(options.onDenied === undefined ? {} : { onDenied: options.onDenied }),
 		}),
 		mapper: typeof mapper === "string" ? undefined : mapper,
-		maxHandles: limits.handles,
+		limits,
 		onCount: (live) => watchdog.count(live),
 	});
 	const handler = createHttpHandler({
@@ -100,7 +103,7 @@ export async function serve(options: ServeOptions): Promise<Server> {
 				end: (reason) => sandbox.end(reason ?? REQUEST_OVER),
 			};
 		},
-		limits,
+		limits: { ...options.http, wall: limits.wall },
 		client,
 		meter,
 		...(options.onRequest === undefined ? {} : { onRequest: options.onRequest }),

@@ -125,7 +125,7 @@ class Runner {
 			throw unsupported(instance ?? new Error(`unknown instance ${action.instance}`));
 		}
 		const fn = instance.function([action.name]);
-		if (fn === undefined) throw new Error(`no exported function ${action.name}`);
+		if (fn === undefined || !("type" in fn)) throw new Error(`no exported function ${action.name}`);
 		const args = fn.type.params.map((param, i) => toValue(param.type, action.args[i]));
 		return { value: await fn.call(args), type: fn.type.result };
 	}

@@ -1,8 +1,8 @@
 /** Guests that misbehave in every way that a component can: what the client gets, what the log says, and that the server goes on. */
 import assert from "node:assert/strict";
 import { after, before, suite, test } from "node:test";
-import type { ServerLimits } from "../../src/server/mod.ts";
-import type { RequestOutcome, TriggerLimits } from "../../src/trigger/mod.ts";
+import type { Limits } from "../../src/fault/mod.ts";
+import type { RequestOutcome } from "../../src/trigger/mod.ts";
 import { buildGuest } from "./guest-wat.ts";
 import { ID, RunningServer } from "./running-server.ts";
 
@@ -35,7 +35,7 @@ const begun = (then: string): string => `
 const NEVER = "(call $sleep (i64.const 9223372036854))";
 const FOREVER = "(loop $again (br $again))";
 const WALL = /longer than the limit wall/;
-const HOLD = /held the thread for 300 ms \(limit "hold"\)/;
+const HOLD = /killed: cpu 300 ms \(limit "cpu"\)/;
 const EARLY = { status: 500, outcome: "failed" } as const;
 const BROKEN = { status: 200, outcome: "truncated", text: "x", whole: false } as const;
 
@@ -194,7 +194,7 @@ const EXTRA = `
 	(func $head-of-nothing (result i32) (i32.const 99))
 `;
 
-const LIMITS: Partial<ServerLimits & TriggerLimits> = { wall: 700, hold: 300, handles: 5_000 };
+const LIMITS: Limits = { wall: 700, cpu: 300, handles: 5_000 };
 
 suite("guests that misbehave", () => {
 	let running: RunningServer;
