@@ -5,7 +5,7 @@ import { nearest, SkerryError } from "../fault/mod.ts";
 import { decodeModuleInterface, type ModuleImport, type ModuleInterface } from "../wasm/mod.ts";
 import type { CoreHostFunction, CoreHostModule } from "./core-host.ts";
 import type { Linked } from "./instantiate.ts";
-import { type LinkOptions, toRewriteOptions } from "./link.ts";
+import { compilePlan, type LinkOptions } from "./link.ts";
 import type { Plan, PlanExport, Step, Trampoline } from "./plan.ts";
 
 /** A core module whose imports and exports are known. */
@@ -31,17 +31,8 @@ export async function linkCoreModule(
 	options: LinkOptions = {},
 ): Promise<Linked> {
 	const functions = bindCoreImports(loaded.interface.imports, host);
-	const plan = createCorePlan(loaded);
-	const { module, state, imports } = await cache.load(loaded.bytes, 0, toRewriteOptions(options));
-	return {
-		plan,
-		modules: [module],
-		states: [state],
-		owned: [imports],
-		functions: [],
-		coreFunctions: functions,
-		resources: new Map(),
-	};
+	const compiled = await compilePlan(createCorePlan(loaded), cache, options);
+	return { ...compiled, functions: [], coreFunctions: functions, resources: new Map() };
 }
 
 /** Core types that pass through JavaScript without loss. */

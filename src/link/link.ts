@@ -5,6 +5,7 @@ import type { RewriteOptions } from "../rewrite/mod.ts";
 import { bindImports, type HostImports } from "./imports.ts";
 import { createPlan } from "./inline.ts";
 import type { Linked } from "./instantiate.ts";
+import type { Plan } from "./plan.ts";
 
 /** A component that was decoded and found valid. */
 export interface LoadedComponent {
@@ -26,7 +27,7 @@ export interface LinkOptions {
 }
 
 /** @throws SkerryError `link/unsupported` */
-export function toRewriteOptions({ metering = "trap", verify = true }: LinkOptions): RewriteOptions {
+function toRewriteOptions({ metering = "trap", verify = true }: LinkOptions): RewriteOptions {
 	if (metering === "trap" || metering === "off") return { metering, verify };
 	throw new SkerryError("link/unsupported", `Cannot link: metering \`${metering}\` is not supported yet`);
 }
@@ -43,7 +44,20 @@ export async function linkComponent(
 ): Promise<Linked> {
 	// Imports first: what is missing tells a user more than what cannot be linked yet.
 	const binding = bindImports(loaded.type, host);
-	const plan = createPlan(loaded.component, loaded.type);
+	const compiled = await compilePlan(createPlan(loaded.component, loaded.type), cache, options);
+	return {
+		...compiled,
+		functions: compiled.plan.host.map((slot) => binding.function(slot)),
+		resources: binding.resources,
+	};
+}
+
+/** Rewrites and compiles the core modules of a plan. */
+export async function compilePlan(
+	plan: Plan,
+	cache: CompileCache,
+	options: LinkOptions,
+): Promise<Pick<Linked, "plan" | "modules" | "states" | "owned">> {
 	const rewriting = toRewriteOptions(options);
 	const loading = plan.modules.map(({ bytes, offset }) => cache.load(bytes, offset, rewriting));
 	const prepared = await Promise.all(loading);
@@ -52,7 +66,5 @@ export async function linkComponent(
 		modules: prepared.map(({ module }) => module),
 		states: prepared.map(({ state }) => state),
 		owned: prepared.map(({ imports }) => imports),
-		functions: plan.host.map((slot) => binding.function(slot)),
-		resources: binding.resources,
 	};
 }

@@ -1,7 +1,7 @@
 /** From a component or core module and what the host offers to instances: imports are bound, nested components inlined, core modules compiled. */
 export type { CoreGuest, CoreHostFunction, CoreHostModule } from "./core-host.ts";
 export { linkCoreModule, loadCoreModule } from "./core-module.ts";
-export { type GuestMemory, OutOfBounds } from "./guest-memory.ts";
+export { GuestMemory, OutOfBounds } from "./guest-memory.ts";
 export type { HostFunction, HostInterface, HostResource } from "./host.ts";
 export type { HostImports } from "./imports.ts";
 export { type CoreExport, Instance, type InstanceExport, type InstanceImage, instantiate, type Linked } from "./instantiate.ts";

@@ -146,6 +146,7 @@ class HostFolder implements Folder {
 	}
 
 	removeFile(path: string): void {
+		checkPath(path);
 		if (path.endsWith("/")) throw failure("ENOTDIR", path);
 		this.#change(path, (file) => unlinkSync(file));
 	}

@@ -47,10 +47,14 @@ function open(p1: P1, { fd, lookup, path, flags, rights, inheriting, fdFlags }: 
 	// Older C libraries ask for more than they were told that there is.
 	const granted = rights & from.inheriting;
 	const append = (fdFlags & FD_FLAG.append) !== 0;
+	const read = (granted & (RIGHT.fdRead | RIGHT.fdReaddir)) !== 0n;
+	// Of a folder that may only be read it is the folder that refuses, which the operator hears of.
+	const asked = from.folder.readOnly ? rights : granted;
+	const write = (asked & (RIGHT.fdWrite | RIGHT.fdAllocate | RIGHT.fdFilestatSetSize)) !== 0n;
 	const opened = from.folder.open(path, {
 		follow: follows(lookup),
-		read: (rights & (RIGHT.fdRead | RIGHT.fdReaddir)) !== 0n,
-		write: (rights & (RIGHT.fdWrite | RIGHT.fdAllocate | RIGHT.fdFilestatSetSize)) !== 0n,
+		read,
+		write,
 		append,
 		create: (flags & OPEN_FLAG.create) !== 0,
 		exclusive: (flags & OPEN_FLAG.exclusive) !== 0,
@@ -73,7 +77,8 @@ function open(p1: P1, { fd, lookup, path, flags, rights, inheriting, fdFlags }: 
 		file: opened,
 		position: 0n,
 		append,
-		rights: granted & (READ_RIGHTS | WRITE_RIGHTS),
+		// Who may write may do all that changes the file, as with Wasmtime: programs seldom name more.
+		rights: (READ_RIGHTS & (read ? ~0n : ~RIGHT.fdRead)) | (write ? WRITE_RIGHTS : 0n),
 		inheriting: 0n,
 	});
 }
