@@ -123,8 +123,9 @@ function toLimits(table: Readonly<Record<string, unknown>> | undefined, problems
 	for (const name of LIMIT_NAMES) {
 		const given = reader.value(name);
 		if (given === undefined) continue;
-		const value = parseLimit(name, typeof given === "string" ? given : String(given));
-		if (typeof value === "number" && (typeof given === "string" || typeof given === "number")) limits[name] = value;
+		const text = typeof given === "number" ? String(given) : given;
+		const value = typeof text === "string" ? parseLimit(name, text) : undefined;
+		if (value !== undefined) limits[name] = value;
 		else problems.add([...reader.path, name], `\`${name}\` must be ${describeLimit(name)}, not ${describe(given)}`);
 	}
 	return limits;

@@ -1,5 +1,15 @@
 /** The options that bound what a guest may take, for every command that runs one. */
-import { describeLimit, LIMIT_NAMES, LIMITS, type LimitName, type Limits, METERING_MODES, type MeteringMode, nearest, parseLimit } from "../fault/mod.ts";
+import {
+	describeLimit,
+	LIMIT_NAMES,
+	LIMITS,
+	type LimitName,
+	type Limits,
+	METERING_MODES,
+	type MeteringMode,
+	nearest,
+	parseLimit,
+} from "../fault/mod.ts";
 import { type SkerryCommand, usageError } from "./usage.ts";
 
 export interface GuestBounds {
@@ -45,7 +55,10 @@ export function parseBounds(options: Readonly<Record<string, unknown>>): GuestBo
 function readLimit(name: LimitName, text: string, flag: string): number {
 	const value = parseLimit(name, text);
 	if (value !== undefined) return value;
-	throw usageError(`Cannot read ${flag} ${text}: it must be ${describeLimit(name)}`, "`skerry help limits` lists the limits and their defaults");
+	throw usageError(
+		`Cannot read ${flag} ${text}: it must be ${describeLimit(name)}`,
+		"`skerry help limits` lists the limits and their defaults",
+	);
 }
 
 function parseMetering(text: unknown): MeteringMode | undefined {

@@ -125,8 +125,7 @@ function commandOf(guest: Component, path: string): readonly string[] {
 	return [run, "run"];
 }
 
-const callable = (guest: Component): string[] =>
-	guest.exportNames.filter((name) => guest.coreType(name) !== undefined);
+const callable = (guest: Component): string[] => guest.exportNames.filter((name) => guest.coreType(name) !== undefined);
 
 /** Calls a function of a core module with numbers, and shows what it gives. */
 async function invoke(guest: Component, name: string, { path, args }: RunOptions): Promise<void> {

@@ -68,7 +68,10 @@ export function parseFolders(entries: readonly string[]): Record<string, FolderG
 	const folders: Record<string, FolderGrant> = Object.create(null);
 	for (const entry of entries) {
 		const fail = (state: string): Error =>
-			usageError(`Cannot open a folder to the guest: ${state}`, "--dir takes HOST::GUEST, or HOST::GUEST::ro to read only");
+			usageError(
+				`Cannot open a folder to the guest: ${state}`,
+				"--dir takes HOST::GUEST, or HOST::GUEST::ro to read only",
+			);
 		const [host = "", guest = host, mode, ...rest] = entry.split("::");
 		if (host === "" || guest === "" || rest.length > 0) throw fail(`${entry} is not HOST::GUEST`);
 		if (mode !== undefined && mode !== "ro" && mode !== "rw") throw fail(`${mode} is neither ro nor rw`);

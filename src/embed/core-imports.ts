@@ -22,7 +22,9 @@ export function toCoreModules(imports: Imports): CoreHostModule<WasiContext>[] {
 			const call = fn as ImportedFunction;
 			functions[name] = {
 				call: ({ memory }: CoreGuest<WasiContext>, ...args) =>
-					call.apply({ memory } satisfies Guest, args) as ReturnType<CoreHostModule<WasiContext>["functions"][string]["call"]>,
+					call.apply({ memory } satisfies Guest, args) as ReturnType<
+						CoreHostModule<WasiContext>["functions"][string]["call"]
+					>,
 			};
 		}
 		return [{ module, functions }];

@@ -2,7 +2,15 @@
 export type { GuestResource } from "../abi/mod.ts";
 export type { GuestMemory } from "../link/mod.ts";
 export type { Guest } from "./core-imports.ts";
-export { Component, Engine, type EngineOptions, type InstantiateOptions, type LoadOptions, Sandbox, type Source } from "./engine.ts";
+export {
+	Component,
+	Engine,
+	type EngineOptions,
+	type InstantiateOptions,
+	type LoadOptions,
+	Sandbox,
+	type Source,
+} from "./engine.ts";
 export type { ExportedFunction, Exports } from "./exports.ts";
 export {
 	ComponentError,

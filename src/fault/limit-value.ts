@@ -41,8 +41,11 @@ export function parseLimit(name: LimitName, text: string): number | undefined {
 	const units = unitsOf(name);
 	const [, amount = "", suffix = ""] = /^(\d+(?:\.\d+)?) ?([A-Za-z]*)$/.exec(text) ?? [];
 	const factor = units.get(suffix);
-	const value = factor === undefined || amount === "" ? Number.NaN : Math.round(Number(amount) * factor);
-	if (value >= 1 && value <= (unit === "ms" ? MOST_MILLISECONDS : Number.MAX_SAFE_INTEGER)) return value;
+	const value = factor === undefined || amount === "" ? Number.NaN : Number(amount) * factor;
+	// Half a byte is a slip, half a millisecond too; but 0.1 KiB is some number of bytes.
+	if (factor === 1 && !Number.isInteger(value)) return undefined;
+	const whole = Math.round(value);
+	if (whole >= 1 && whole <= (unit === "ms" ? MOST_MILLISECONDS : Number.MAX_SAFE_INTEGER)) return whole;
 	return undefined;
 }
 

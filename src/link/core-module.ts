@@ -52,10 +52,7 @@ function bindCoreImports(
 	if (problems.length === 0) return functions;
 	const what = problems.length === 1 ? "one import is" : `${problems.length} imports are`;
 	const list = problems.map((p) => `  - ${p}`).join("\n");
-	throw new SkerryError(
-		"link/missing-imports",
-		`Cannot link the core module: ${what} missing or mistyped\n${list}`,
-	);
+	throw new SkerryError("link/missing-imports", `Cannot link the core module: ${what} missing or mistyped\n${list}`);
 }
 
 /** The function for an import, or why there is none. */

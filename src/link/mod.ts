@@ -4,6 +4,13 @@ export { linkCoreModule, loadCoreModule } from "./core-module.ts";
 export { GuestMemory, OutOfBounds } from "./guest-memory.ts";
 export type { HostFunction, HostInterface, HostResource } from "./host.ts";
 export type { HostImports } from "./imports.ts";
-export { type CoreExport, Instance, type InstanceExport, type InstanceImage, instantiate, type Linked } from "./instantiate.ts";
+export {
+	type CoreExport,
+	Instance,
+	type InstanceExport,
+	type InstanceImage,
+	instantiate,
+	type Linked,
+} from "./instantiate.ts";
 export { linkComponent, type LinkOptions, loadComponent, type LoadedComponent } from "./link.ts";
 export type { PlanExport } from "./plan.ts";

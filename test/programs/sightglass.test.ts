@@ -56,9 +56,14 @@ suite("sightglass", { skip: existsSync(SUITE) ? false : `the suite is absent: ${
 			const calls: string[] = [];
 			const run = await runProgram(file, {
 				folders: { ".": { path: path.dirname(file), readOnly: true } },
-				imports: { bench: { start: () => calls.push("start") && undefined, end: () => calls.push("end") && undefined } },
+				imports: {
+					bench: { start: () => calls.push("start") && undefined, end: () => calls.push("end") && undefined },
+				},
 			});
-			assert.deepEqual({ status: run.status, denied: run.denied, calls }, { status: 0, denied: [], calls: ["start", "end"] });
+			assert.deepEqual(
+				{ status: run.status, denied: run.denied, calls },
+				{ status: 0, denied: [], calls: ["start", "end"] },
+			);
 			const expected = file.replace(/\.wasm$/, ".stdout.expected");
 			if (existsSync(expected)) assert.equal(run.stdout, readFileSync(expected, "utf8"));
 			const expectedError = file.replace(/\.wasm$/, ".stderr.expected");

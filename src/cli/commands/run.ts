@@ -20,8 +20,8 @@ export const runCommand: CommandModule = {
 			.option("-v, --verbose", "say how long it took");
 		addBounds(command);
 		command.addHelpText(
-				"after",
-				`
+			"after",
+			`
 The guest has this terminal's input and output, its arguments, and nothing else but what these options grant.
 The exit status is the guest's; 134 when it traps, 137 when it reached a limit. \`skerry help limits\` lists all limits.
 
@@ -31,7 +31,7 @@ Examples:
   $ skerry run convert.wasm --dir ./in::in::ro --dir ./out::out --limit.memory 64MiB
   $ skerry run math.wasm --invoke add -- 1 2
   $ cat data | skerry run filter.wasm > result`,
-			);
+		);
 	},
 
 	async run(args, options) {

@@ -17,8 +17,8 @@ export const upCommand: CommandModule = {
 			.option("-v, --verbose", "log every request, and what is in use");
 		addBounds(command);
 		command.addHelpText(
-				"after",
-				`
+			"after",
+			`
 Every request gets a fresh sandbox. It sees no files, no environment and no network but what these options grant.
 \`skerry help limits\` lists what a guest may take.
 
@@ -26,7 +26,7 @@ Examples:
   $ skerry up                                         the application in this folder
   $ skerry up hello.wasm --listen 0.0.0.0:8080        one component, for the whole network
   $ skerry up shop --allow-outbound https://api.example.com --env TOKEN`,
-			);
+		);
 	},
 
 	async run(args, options) {

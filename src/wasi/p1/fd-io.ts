@@ -86,12 +86,7 @@ function writeFile(p1: P1, fd: number, vectors: readonly Vector[], to: bigint | 
 	return total;
 }
 
-function readSource(
-	p1: P1,
-	source: ByteSource,
-	vectors: readonly Vector[],
-	result: number,
-): void | Promise<void> {
+function readSource(p1: P1, source: ByteSource, vectors: readonly Vector[], result: number): void | Promise<void> {
 	const wanted = Math.min(sum(vectors), p1.context.limits.readBytes);
 	const read = attemptUntil([watchOf(source)], () => {
 		if (wanted === 0) return 0;

@@ -15,6 +15,7 @@ const WRITE = 0x40n;
 const APPEND = 1;
 const [SET, CUR, END] = [0, 1, 2];
 
+const LONG = [64, 900] as const;
 const FAULT = errnoOf("fault");
 const INVAL = errnoOf("inval");
 const BADF = errnoOf("badf");
@@ -26,7 +27,10 @@ suite("arguments and environment", () => {
 		assert.equal(guest.call("args_sizes_get", 0, 4), OK);
 		assert.deepEqual([guest.memory.getU32(0), guest.memory.getU32(4)], [3, 14]);
 		assert.equal(guest.call("args_get", 16, 64), OK);
-		assert.deepEqual([16, 20, 24].map((at) => guest.memory.getU32(at)), [64, 69, 70]);
+		assert.deepEqual(
+			[16, 20, 24].map((at) => guest.memory.getU32(at)),
+			[64, 69, 70],
+		);
 		assert.equal(guest.memory.text(64, 14), "prog\0\0grüße\0");
 		assert.deepEqual([guest.memory.getU8(28), guest.memory.getU8(63), guest.memory.getU8(78)], [0xaa, 0xaa, 0xaa]);
 		assert.equal(guest.call("environ_sizes_get", 0, 4), OK);
@@ -201,7 +205,12 @@ suite("folders", () => {
 
 suite("waiting", () => {
 	/** `subscription`s at 1024. */
-	function subscribe(guest: P1Guest, i: number, tag: number, value: { fd?: number; clock?: number; timeout?: bigint; flags?: number }): void {
+	function subscribe(
+		guest: P1Guest,
+		i: number,
+		tag: number,
+		value: { fd?: number; clock?: number; timeout?: bigint; flags?: number },
+	): void {
 		const at = 1024 + i * 48;
 		guest.memory.setU64(at, BigInt(100 + i));
 		guest.memory.setU8(at + 8, tag);
@@ -265,7 +274,10 @@ suite("clocks, random, process", () => {
 
 	test("exit ends the guest with its status", () => {
 		using guest = new P1Guest();
-		assert.throws(() => guest.call("proc_exit", 3), (error) => error instanceof GuestExit && error.status === 3);
+		assert.throws(
+			() => guest.call("proc_exit", 3),
+			(error) => error instanceof GuestExit && error.status === 3,
+		);
 		assert.equal(guest.call("sched_yield"), OK);
 	});
 
@@ -305,7 +317,8 @@ suite("lies", () => {
 			["fd_filestat_get", FAULT, fd, 65_500],
 			["fd_close", BADF, -1],
 		];
-		for (const [name, errno, ...args] of cases) assert.equal(guest.call(name, ...args), errno, `${name} ${args.join()}`);
+		for (const [name, errno, ...args] of cases)
+			assert.equal(guest.call(name, ...args), errno, `${name} ${args.join()}`);
 		// A call that fails opens nothing.
 		assert.equal(guest.open("file").fd, fd + 1);
 	});
@@ -314,9 +327,9 @@ suite("lies", () => {
 		using folder = new TestFolder({ file: "x".repeat(5000) });
 		using guest = new P1Guest({ ...folder.grant(), limits: { fileBytes: 1000, writeBytes: 100 } });
 		const { fd } = guest.open("file");
-		assert.equal(guest.call("fd_read", fd, ...guest.vectors(...Array(1024).fill([64, 900])), 0), OK);
+		assert.equal(guest.call("fd_read", fd, ...guest.vectors(...Array.from({ length: 1024 }, () => LONG)), 0), OK);
 		assert.equal(guest.memory.getU32(0), 1000);
-		assert.equal(guest.call("fd_write", 1, ...guest.vectors(...Array(10).fill([64, 900])), 0), OK);
+		assert.equal(guest.call("fd_write", 1, ...guest.vectors(...Array.from({ length: 10 }, () => LONG)), 0), OK);
 		assert.equal(guest.memory.getU32(0), 100);
 	});
 });

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 
-import fc from "fast-check";
+import { assert as checkAll, type Arbitrary, array, asyncProperty, bigInt, constant, constantFrom, infiniteStream, integer, oneof, record, tuple } from "fast-check";
 
 import { WASI_P1 } from "./interface.ts";
 import { P1Guest, TestFolder } from "./p1.fixture.ts";
@@ -15,27 +15,30 @@ const NAMES = Object.keys(WASI_P1.functions).filter((name) => name !== "proc_exi
 const PATHS = ["file", "a", "a/b", "..", "../secret", "/", ".", "new", "a/../..", "", "link"];
 
 /** Small numbers are descriptors and flags, larger ones pointers: to texts and vectors, to the ends of the memory, and beyond. */
-const i32 = fc.oneof(
-	fc.integer({ min: 0, max: 8 }),
-	fc.constantFrom(4096, 4104, 4112, 8192, 65_528, 65_535, 65_536, -1, -8, 0x7fff_ffff),
-	fc.integer(),
+const i32 = oneof(
+	integer({ min: 0, max: 8 }),
+	constantFrom(4096, 4104, 4112, 8192, 65_528, 65_535, 65_536, -1, -8, 0x7fff_ffff),
+	integer(),
 );
-const i64 = fc.oneof(fc.bigInt({ min: 0n, max: 64n }), fc.constantFrom(-1n, 2n ** 63n - 1n, -(2n ** 63n), 0x1fff_ffffn));
+const i64 = oneof(
+	bigInt({ min: 0n, max: 64n }),
+	constantFrom(-1n, 2n ** 63n - 1n, -(2n ** 63n), 0x1fff_ffffn),
+);
 
-const calls = fc.array(
-	fc.constantFrom(...NAMES).chain((name) => {
+const calls = array(
+	constantFrom(...NAMES).chain((name) => {
 		const params = WASI_P1.functions[name]?.type?.params ?? [];
-		return fc.record({
-			name: fc.constant(name),
-			args: fc.tuple(...params.map((type): fc.Arbitrary<number | bigint> => (type === "i64" ? i64 : i32))),
+		return record({
+			name: constant(name),
+			args: tuple(...params.map((type): Arbitrary<number | bigint> => (type === "i64" ? i64 : i32))),
 		});
 	}),
 	{ maxLength: 40 },
 );
 
 test("sequences of calls with whatever arguments", async () => {
-	await fc.assert(
-		fc.asyncProperty(calls, fc.infiniteStream(fc.constantFrom(...PATHS)), async (sequence, texts) => {
+	await checkAll(
+		asyncProperty(calls, infiniteStream(constantFrom(...PATHS)), async (sequence, texts) => {
 			using folder = new TestFolder({ file: "text", "a/b": "inner" });
 			using guest = new P1Guest({ args: ["x"], limits: { descriptors: 12 }, ...folder.grant() });
 			for (const { name, args } of sequence) {
@@ -45,7 +48,10 @@ test("sequences of calls with whatever arguments", async () => {
 				guest.memory.setU64(8192, 0x10_0000_1000n);
 				const given = args.map((arg, i) => (args[i - 1] === 4096 && typeof arg === "number" ? text.length : arg));
 				const errno = await guest.call(name, ...given);
-				assert.ok(Number.isInteger(errno) && (errno as number) >= 0 && (errno as number) <= 76, `${name}: ${String(errno)}`);
+				assert.ok(
+					Number.isInteger(errno) && (errno as number) >= 0 && (errno as number) <= 76,
+					`${name}: ${String(errno)}`,
+				);
 			}
 			assert.deepEqual(readdirSync(folder.outside).sort(), ["granted", "secret", "secrets"]);
 			assert.equal(readFileSync(path.join(folder.outside, "secret"), "utf8"), "secret");

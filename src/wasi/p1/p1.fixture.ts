@@ -12,6 +12,14 @@ const encoder = new TextEncoder();
 /** Where texts are put for calls; results stand before it. */
 const TEXTS = 4096;
 
+interface OpenHow {
+	readonly fd?: number;
+	readonly flags?: number;
+	readonly rights?: bigint;
+	readonly lookup?: number;
+	readonly fdFlags?: number;
+}
+
 /** A guest of one page that makes no call but those of a test, which writes its memory for it. */
 export class P1Guest implements Disposable {
 	readonly context: WasiContext;
@@ -53,7 +61,8 @@ export class P1Guest implements Disposable {
 	}
 
 	/** Opens a path below a folder; the errno, or the descriptor. */
-	open(path: string, { fd = 3, flags = 0, rights = 0x2n, lookup = 1, fdFlags = 0 } = {}): { errno: unknown; fd: number } {
+	open(path: string, how: OpenHow = {}): { errno: unknown; fd: number } {
+		const { fd = 3, flags = 0, rights = 0x2n, lookup = 1, fdFlags = 0 } = how;
 		const errno = this.call("path_open", fd, lookup, ...this.text(path), flags, rights, 0n, fdFlags, 0);
 		return { errno, fd: this.memory.getU32(0) };
 	}
