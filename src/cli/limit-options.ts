@@ -29,7 +29,7 @@ export function addBounds(command: SkerryCommand): void {
 	}
 	command
 		.option("--fuel <number>", "end a call after so many instructions, counted exactly: 5000000, 5M")
-		.option("--metering <mode>", `how a guest that holds the thread is stopped: ${METERING_MODES.join(", ")}`);
+		.option("--metering <mode>", METERING_HELP);
 }
 
 /** What of those options was given. */
@@ -61,7 +61,10 @@ function readLimit(name: LimitName, text: string, flag: string): number {
 	);
 }
 
-function parseMetering(text: unknown): MeteringMode | undefined {
+/** What `--metering` means, for help. */
+export const METERING_HELP: string = `how a guest that holds the thread is stopped: ${METERING_MODES.join(", ")}`;
+
+export function parseMetering(text: unknown): MeteringMode | undefined {
 	if (typeof text !== "string") return undefined;
 	const found = METERING_MODES.find((mode) => mode === text);
 	if (found !== undefined) return found;

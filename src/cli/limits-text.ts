@@ -18,7 +18,7 @@ ${lines.join("\n")}
 
 Sizes are written 64KiB, 256MiB or 1GiB, times 50ms, 10s or 2m, numbers 5000, 5k or 2M; \`none\` lifts a limit.
 In skerry.toml they stand under [limits], by the same names: memory = "256MiB", tables = 20000.
-\`skerry run\` sets no limit of time by itself: a command may take as long as it takes.
+\`skerry run\` by itself sets none of time, host calls and output: a command takes as long as it takes.
 `;
 }
 

@@ -33,6 +33,13 @@ const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map([
 			load: async () => (await import("./commands/inspect.ts")).inspectCommand,
 		},
 	],
+	[
+		"wast",
+		{
+			summary: "run test scripts of WebAssembly (.wast)",
+			load: async () => (await import("./commands/wast.ts")).wastCommand,
+		},
+	],
 ]);
 
 const EXAMPLES = `

@@ -45,6 +45,7 @@ export async function runGuest(options: RunOptions): Promise<number> {
 		const load = { imports: knownImports(bytes, options), wasi: toGrants(options), warm: 0 };
 		const started = performance.now();
 		const guest = await withProgress("compiling", () => engine.load(bytes, load));
+		if (guest.kind === "component" && Object.keys(options.folders).length > 0) throw noFolders(path);
 		if (options.verbose) say(`compiled in ${(performance.now() - started).toFixed(1)} ms`);
 		return await call(guest, options);
 	} catch (error) {
@@ -146,6 +147,16 @@ async function invoke(guest: Component, name: string, { path, args }: RunOptions
 	// A reactor is to be told once, before anything else.
 	if (guest.coreType("_initialize") !== undefined) await sandbox.call(["_initialize"], []);
 	for (const line of showCoreValues(await sandbox.call([name], values))) process.stdout.write(`${line}\n`);
+}
+
+function noFolders(path: string): SkerryError {
+	return new SkerryError(
+		"link/unsupported",
+		`Cannot open a folder to ${path}: files of WASI 0.2 are not supported yet`,
+		{
+			hint: "--dir is for core modules, as yet",
+		},
+	);
 }
 
 function noRun(path: string, exports: readonly string[]): SkerryError {

@@ -26,8 +26,11 @@ export interface LinkOptions {
 	readonly verify?: boolean;
 }
 
-/** @throws SkerryError `link/unsupported` */
-function toRewriteOptions({ metering = "trap", verify = true }: LinkOptions): RewriteOptions {
+/**
+ * What is done to each core module.
+ * @throws SkerryError `link/unsupported`
+ */
+export function toRewriteOptions({ metering = "trap", verify = true }: LinkOptions): RewriteOptions {
 	if (metering === "trap" || metering === "off") return { metering, verify };
 	throw new SkerryError("link/unsupported", `Cannot link: metering \`${metering}\` is not supported yet`);
 }

@@ -12,5 +12,5 @@ export {
 	instantiate,
 	type Linked,
 } from "./instantiate.ts";
-export { linkComponent, type LinkOptions, loadComponent, type LoadedComponent } from "./link.ts";
+export { linkComponent, type LinkOptions, loadComponent, type LoadedComponent, toRewriteOptions } from "./link.ts";
 export type { PlanExport } from "./plan.ts";

@@ -4,7 +4,20 @@ import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 
-import { assert as checkAll, type Arbitrary, array, asyncProperty, bigInt, constant, constantFrom, infiniteStream, integer, oneof, record, tuple } from "fast-check";
+import {
+	assert as checkAll,
+	type Arbitrary,
+	array,
+	asyncProperty,
+	bigInt,
+	constant,
+	constantFrom,
+	infiniteStream,
+	integer,
+	oneof,
+	record,
+	tuple,
+} from "fast-check";
 
 import { WASI_P1 } from "./interface.ts";
 import { P1Guest, TestFolder } from "./p1.fixture.ts";
@@ -20,10 +33,7 @@ const i32 = oneof(
 	constantFrom(4096, 4104, 4112, 8192, 65_528, 65_535, 65_536, -1, -8, 0x7fff_ffff),
 	integer(),
 );
-const i64 = oneof(
-	bigInt({ min: 0n, max: 64n }),
-	constantFrom(-1n, 2n ** 63n - 1n, -(2n ** 63n), 0x1fff_ffffn),
-);
+const i64 = oneof(bigInt({ min: 0n, max: 64n }), constantFrom(-1n, 2n ** 63n - 1n, -(2n ** 63n), 0x1fff_ffffn));
 
 const calls = array(
 	constantFrom(...NAMES).chain((name) => {

@@ -1,28 +1,30 @@
-import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
-
 import {
 	type AttachedCore,
+	createOwnedImports,
 	takeCoreImage,
 	toTrap,
 	webAssembly,
 	type PageMapper,
 	type WasmInstance,
 	type WasmModule,
-} from "../../src/engine/mod.ts";
-import { SkerryError, Trap } from "../../src/fault/mod.ts";
-import { type ModuleState, rewriteModule } from "../../src/rewrite/mod.ts";
-import { decodeModule, encodeModule, type Module } from "../../src/wasm/mod.ts";
-import type { Action, Command, Unit } from "../wast/script.ts";
-import type { SExpr } from "../wast/sexpr.ts";
+} from "../engine/mod.ts";
+import { SkerryError, Trap } from "../fault/mod.ts";
+import { type EngineImports, type ModuleState, type RewriteOptions, rewriteModule } from "../rewrite/mod.ts";
+import { decodeModule, encodeModule, type Module } from "../wasm/mod.ts";
+import type { Action, Command, Unit } from "./script.ts";
+import type { SExpr } from "./sexpr.ts";
 import { Caller, exportType, type Results, SLOT } from "./core-call.ts";
 import type { CoreScript } from "./core-script.ts";
 import { type Argument, type Expected, isExpected, toArgument, toExpected } from "./core-values.ts";
-import type { Outcome } from "./runner.ts";
+import { type Outcome, outcomeOf, Skipped } from "./outcome.ts";
+import { loadTextParser } from "./parser.ts";
 
 /** What is done to each module before V8 sees it, and to its instance before the script does. */
 export interface Mode {
 	/** Whether the module is rewritten to export its state, and not only decoded and encoded. */
 	readonly rewrite: boolean;
+	/** With what checks; none by default. */
+	readonly metering?: RewriteOptions["metering"];
 	/** Whether instances whose state can be put back are used up and reset first, and by what. */
 	readonly reset?: { readonly mapper: PageMapper | undefined };
 }
@@ -41,6 +43,8 @@ interface Compiled {
 	readonly module: Module;
 	readonly compiled: WasmModule;
 	readonly state: ModuleState | string;
+	/** What it imports of the engine. */
+	readonly owned: EngineImports | undefined;
 }
 
 interface CoreInstance {
@@ -48,38 +52,37 @@ interface CoreInstance {
 	readonly instance: WasmInstance;
 }
 
-/** Neither passed nor failed: what is tested is not ours to refuse. */
-class Skipped extends Error {}
-
-const caller = new Caller();
-
 /** What spectest exports, as the suite's interpreter defines it: a module, so that its functions are typed. */
-const SPECTEST = parse(`(module
+const SPECTEST = `(module
 	(global (export "global_i32") i32 (i32.const 666)) (global (export "global_i64") i64 (i64.const 666))
 	(global (export "global_f32") f32 (f32.const 666.6)) (global (export "global_f64") f64 (f64.const 666.6))
 	(table (export "table") 10 20 funcref) (table (export "table64") i64 10 20 funcref)
 	(memory (export "memory") 1 2) (memory (export "shared_memory") 1 2 shared)
 	(func (export "print")) (func (export "print_i32") (param i32)) (func (export "print_i64") (param i64))
 	(func (export "print_f32") (param f32)) (func (export "print_f64") (param f64))
-	(func (export "print_i32_f32") (param i32 f32)) (func (export "print_f64_f64") (param f64 f64)))`).then((bytes) =>
-	webAssembly().compile(bytes),
-);
+	(func (export "print_i32_f32") (param i32 f32)) (func (export "print_f64_f64") (param f64 f64)))`;
+
+interface Shared {
+	readonly caller: Caller;
+	readonly spectest: WasmModule;
+}
+
+let shared: Promise<Shared> | undefined;
+
+/** What scripts share: it is compiled but once. */
+function loadShared(): Promise<Shared> {
+	shared ??= loadTextParser().then(async (parse) => {
+		return { caller: new Caller(parse), spectest: await webAssembly().compile(await parse(SPECTEST)) };
+	});
+	return shared;
+}
 
 /** Runs a core script: its modules go through Skerry's codec and rewriter to V8. The outcomes are in the order of the commands. */
 export async function runCoreScript(script: CoreScript, mode: Mode, counts: ResetCounts): Promise<Outcome[]> {
-	const spectest = new (webAssembly().Instance)(await SPECTEST, {});
-	const runner = new Runner(script, mode, counts, spectest);
+	const { caller, spectest } = await loadShared();
+	const runner = new Runner(script, mode, counts, caller, new (webAssembly().Instance)(spectest, {}));
 	const outcomes: Outcome[] = [];
-	for (const command of script.commands) {
-		const { line } = command;
-		try {
-			await runner.run(command);
-			outcomes.push({ line, status: "passed", why: "" });
-		} catch (error) {
-			const why = error instanceof Error ? error.message : String(error);
-			outcomes.push({ line, status: error instanceof Skipped ? "skipped" : "failed", why });
-		}
-	}
+	for (const command of script.commands) outcomes.push(await outcomeOf(command.line, () => runner.run(command)));
 	return outcomes;
 }
 
@@ -87,13 +90,15 @@ class Runner {
 	readonly #script: CoreScript;
 	readonly #mode: Mode;
 	readonly #counts: ResetCounts;
+	readonly #caller: Caller;
 	readonly #definitions = new Map<string, Compiled>();
 	readonly #instances = new Map<string, CoreInstance>();
 	readonly #registered: Record<string, Record<string, unknown>> = Object.create(null);
 	#latest: CoreInstance | undefined;
 	#latestDefinition: Compiled | undefined;
 
-	constructor(script: CoreScript, mode: Mode, counts: ResetCounts, spectest: WasmInstance) {
+	constructor(script: CoreScript, mode: Mode, counts: ResetCounts, caller: Caller, spectest: WasmInstance) {
+		this.#caller = caller;
 		this.#script = script;
 		this.#mode = mode;
 		this.#counts = counts;
@@ -171,14 +176,19 @@ class Runner {
 		if (bytes === undefined || bytes instanceof Error) throw new Error(`text: ${bytes?.message}`);
 		const decoded = decodeModule(bytes);
 		const encoded = encodeModule({ ...decoded, source: new Map() });
-		const { bytes: final, state } = this.#mode.rewrite
-			? rewriteModule(encoded, 0, { metering: "off", verify: true })
-			: { bytes: encoded, state: "it was not asked for" };
-		return { module: decoded, compiled: new (webAssembly().Module)(final), state };
+		const { Module } = webAssembly();
+		if (!this.#mode.rewrite) {
+			return { module: decoded, compiled: new Module(encoded), state: "it was not asked for", owned: undefined };
+		}
+		const { metering = "off" } = this.#mode;
+		const { bytes: final, state, imports } = rewriteModule(encoded, 0, { metering, verify: true });
+		return { module: decoded, compiled: new Module(final), state, owned: imports };
 	}
 
-	#instantiate({ module, compiled }: Compiled): CoreInstance {
-		return { module, instance: new (webAssembly().Instance)(compiled, this.#registered) };
+	#instantiate({ module, compiled, owned }: Compiled): CoreInstance {
+		const imports = { ...this.#registered };
+		if (owned !== undefined) imports[owned.module] = createOwnedImports(owned);
+		return { module, instance: new (webAssembly().Instance)(compiled, imports) };
 	}
 
 	/** Does all that the script will do, and takes it back: what follows must not notice. */
@@ -212,10 +222,10 @@ class Runner {
 		const target = instance.exports[action.name];
 		if (action.kind === "get") {
 			if (type?.kind !== "global") throw new Error(`no exported global ${action.name}`);
-			return await caller.get(target as { readonly value: unknown }, type.type, type.mutable);
+			return await this.#caller.get(target as { readonly value: unknown }, type.type, type.mutable);
 		}
 		if (type?.kind !== "func") throw new Error(`no exported function ${action.name}`);
-		return await caller.call(target as () => unknown, type.signature, action.args.map(argumentOf));
+		return await this.#caller.call(target as () => unknown, type.signature, action.args.map(argumentOf));
 	}
 
 	#assertReturn(results: readonly SExpr[], { view, references }: Results): void {
