@@ -19,4 +19,13 @@ export {
 	Sandbox,
 	type Source,
 } from "./embed/mod.ts";
-export { type Code, LimitExceeded, type LimitName, type Limits, type MeteringMode, type Place, SkerryError, Trap } from "./fault/mod.ts";
+export {
+	type Code,
+	LimitExceeded,
+	type LimitName,
+	type Limits,
+	type MeteringMode,
+	type Place,
+	SkerryError,
+	Trap,
+} from "./fault/mod.ts";

@@ -36,11 +36,11 @@ Examples:
 
 /** The command line of `skerry wast` as the runner takes it. */
 export function parseWastOptions(args: readonly string[], options: Readonly<Record<string, unknown>>): ScriptOptions {
-	const { strategy } = options;
+	const strategy = options["strategy"] as string | undefined;
 	const found = STRATEGIES.find((name) => name === strategy);
 	if (strategy !== undefined && found === undefined) {
 		throw usageError(
-			`Cannot read --strategy ${String(strategy as string)}: there is no such strategy`,
+			`Cannot read --strategy ${strategy}: there is no such strategy`,
 			`the strategies are ${STRATEGIES.join(", ")}`,
 		);
 	}
