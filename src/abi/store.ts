@@ -13,9 +13,11 @@ export type CoreValue = number | bigint;
  */
 export type CoreFunction = (...args: CoreValue[]) => CoreValue | undefined | Promise<CoreValue | undefined>;
 
-/** Linear memory as the ABI sees it; a `WebAssembly.Memory` is one. The buffer changes when the memory grows: read it anew after each call into the guest. */
+/** Linear memory as the ABI sees it; a `WebAssembly.Memory` is one. The buffer changes when the memory grows. */
 export interface LinearMemory {
 	readonly buffer: ArrayBufferLike;
+	/** How much of the buffer belongs to the guest, where that is less than all. May grow while the buffer stays. */
+	readonly byteLength?: number;
 }
 
 /** CanonicalABI.md `CanonicalOptions`, resolved. */

@@ -21,7 +21,7 @@ export class GuestMemory {
 
 	/** What the guest can reach, in bytes; 0 where it exports no memory. */
 	get byteLength(): number {
-		return this.#find()?.buffer.byteLength ?? 0;
+		return sizeOf(this.#find());
 	}
 
 	/** The bytes themselves, not a copy: valid until the guest runs again. */
@@ -29,8 +29,9 @@ export class GuestMemory {
 		const at = toOffset(pointer);
 		const count = toOffset(length);
 		const memory = this.#find();
-		if (memory === undefined || count > this.byteLength - at) {
-			const held = memory === undefined ? "the guest exports no memory" : `the memory has ${this.byteLength} bytes`;
+		const size = sizeOf(memory);
+		if (memory === undefined || count > size - at) {
+			const held = memory === undefined ? "the guest exports no memory" : `the memory has ${size} bytes`;
 			throw new OutOfBounds(`out of bounds memory access: ${count} bytes at ${at}, and ${held}`);
 		}
 		return new Uint8Array(memory.buffer, at, count);
@@ -86,6 +87,11 @@ export class GuestMemory {
 		const { buffer, byteOffset } = this.view(pointer, length);
 		return new DataView(buffer, byteOffset, length);
 	}
+}
+
+/** Beyond it the buffer may be of no one: touching it would end the process. */
+function sizeOf(memory: LinearMemory | undefined): number {
+	return memory?.byteLength ?? memory?.buffer.byteLength ?? 0;
 }
 
 /** What cannot be an offset is beyond every memory. */

@@ -103,7 +103,7 @@ export async function serve(options: ServeOptions): Promise<Server> {
 				end: (reason) => sandbox.end(reason ?? REQUEST_OVER),
 			};
 		},
-		limits: { ...options.http, wall: limits.wall },
+		limits: { ...options.http, wall: Math.min(limits.wall, LONGEST_TIMER) },
 		client,
 		meter,
 		...(options.onRequest === undefined ? {} : { onRequest: options.onRequest }),
@@ -131,6 +131,9 @@ export async function serve(options: ServeOptions): Promise<Server> {
 		},
 	};
 }
+
+/** The longest timer that Node has, in milliseconds; beyond it, one is due at once. */
+const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** Why a sandbox ends after its request; made once, for a stack costs more than the reset. */
 const REQUEST_OVER = new SkerryError("guest/killed", "the request is over");
