@@ -2,9 +2,13 @@ export {
 	Component,
 	ComponentError,
 	Engine,
+	type EngineOptions,
 	type ExportedFunction,
 	type Exports,
+	type GrantedPath,
 	type Grants,
+	type Guest,
+	type GuestMemory,
 	type GuestResource,
 	type ImportedClass,
 	type ImportedFunction,
@@ -15,4 +19,13 @@ export {
 	Sandbox,
 	type Source,
 } from "./embed/mod.ts";
-export { type Code, LimitExceeded, type LimitName, type Limits, type Place, SkerryError, Trap } from "./fault/mod.ts";
+export {
+	type Code,
+	LimitExceeded,
+	type LimitName,
+	type Limits,
+	type MeteringMode,
+	type Place,
+	SkerryError,
+	Trap,
+} from "./fault/mod.ts";

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
 import { decodeComponent, validateComponent } from "../src/component/mod.ts";
 import { SkerryError } from "../src/fault/mod.ts";
-import { type Command, parseScript, type Unit } from "./wast/script.ts";
+import { type Command, parseScript, type Unit } from "../src/wast/mod.ts";
 
 const SUITES = new URL("../../shared/suites/", import.meta.url).pathname;
 const skip = existsSync(SUITES) ? false : `test data absent: ${SUITES}`;

@@ -69,17 +69,25 @@ export const PARTS: readonly Part[] = [
 	},
 	{
 		name: "sys",
-		holds: "streams, clocks, random, HTTP: plain services without knowledge of WebAssembly",
+		holds: "streams, files, clocks, random, HTTP: plain services without knowledge of WebAssembly",
 		uses: ["bytes"],
 		node: true,
 		files: 21,
 	},
 	{
+		name: "wast",
+		holds: "scripts of the WebAssembly test suites: read, and run through the engine",
+		uses: ["link"],
+		node: true,
+		files: 12,
+	},
+	{
 		name: "wasi",
-		holds: "WASI 0.2: one file per interface, over `sys`, each call checked against a grant",
+		holds:
+			"WASI 0.2: one file per interface; WASI 0.1: one file per group; over `sys`, each call checked against a grant",
 		uses: ["sys", "link"],
 		node: true,
-		files: 63,
+		files: 75,
 	},
 	{ name: "app", holds: "manifest, validation, permissions", uses: ["fault"], node: true, files: 9 },
 	{
@@ -108,7 +116,7 @@ export const PARTS: readonly Part[] = [
 	{
 		name: "cli",
 		holds: "the command line: one file per command, loaded lazily",
-		uses: ["app", "build", "embed", "server"],
+		uses: ["app", "build", "embed", "server", "wast"],
 		node: true,
 		files: 21,
 	},

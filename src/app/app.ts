@@ -1,3 +1,5 @@
+import type { Limits, MeteringMode } from "../fault/mod.ts";
+
 /** An application as its manifest describes it: plain, frozen data, with every path absolute. */
 export interface App {
 	readonly name: string;
@@ -9,6 +11,10 @@ export interface App {
 	readonly folder: string;
 	/** The manifest itself, absolute. */
 	readonly file: string;
+	/** What each call of its components may take; what is left out has its default. Skerry's own key. */
+	readonly limits: Limits;
+	/** How guests are stopped that hold the thread. Skerry's own key. */
+	readonly metering: MeteringMode | undefined;
 	readonly triggers: { readonly http: readonly HttpTrigger[] };
 	readonly components: Readonly<Record<string, AppComponent>>;
 }

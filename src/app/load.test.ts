@@ -38,7 +38,9 @@ const COMPONENT = '[component.app]\nsource = "src/app.ts"\n';
 
 describe("a manifest that is right", () => {
 	it("is read whole, with absolute paths and frozen to its leaves", async () => {
-		const app = await load(`[application]
+		const app = await load(`metering = "yield"
+
+[application]
 name = "shop"
 version = "1.2.3"
 description = "Sells things"
@@ -55,6 +57,12 @@ environment = { MODE = "test", "with space" = "" }
 
 [component.other]
 source = "app.wasm"
+
+[limits]
+memory = "64MiB"
+cpu = "50ms"
+tables = 20000
+fuel = "none"
 `);
 		assert.deepEqual(app, {
 			name: "shop",
@@ -63,6 +71,8 @@ source = "app.wasm"
 			try: ["curl {url}/"],
 			folder,
 			file: join(folder, "skerry.toml"),
+			limits: { memory: 64 * 1024 * 1024, cpu: 50, tables: 20_000, fuel: Infinity },
+			metering: "yield",
 			triggers: { http: [{ route: "/...", component: "front-end" }] },
 			components: {
 				"front-end": {
@@ -243,6 +253,29 @@ describe("a manifest with one mistake names it, its line and its key", () => {
 			message: /`PORT` must be a text, not 80$/,
 			line: 9,
 			key: "component.app.environment.PORT",
+		},
+		{
+			name: "a limit without its unit",
+			manifest: `${APPLICATION}${TRIGGER}${COMPONENT}[limits]\nmemory = 64\ncpu = 50\n`,
+			message: /`cpu` must be a time such as 50ms, 10s or 2m, at most 596h, or none, not 50$/,
+			line: 10,
+			key: "limits.cpu",
+		},
+		{
+			name: "a limit that there is not",
+			manifest: `${APPLICATION}${TRIGGER}${COMPONENT}[limits]\nmemmory = "64MiB"\n`,
+			message: /unknown key `memmory`$/,
+			line: 9,
+			key: "limits.memmory",
+			hint: /did you mean `memory`\?/,
+		},
+		{
+			name: "a metering that there is not",
+			manifest: `metering = "yeld"\n${APPLICATION}${TRIGGER}${COMPONENT}`,
+			message: /there is no metering "yeld"$/,
+			line: 1,
+			key: "metering",
+			hint: /did you mean `yield`\?/,
 		},
 		{
 			name: "an environment name that no process could have",

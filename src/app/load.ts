@@ -1,7 +1,16 @@
 import { readFile, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { parse, TomlError } from "smol-toml";
-import { SkerryError } from "../fault/mod.ts";
+import {
+	describeLimit,
+	LIMIT_NAMES,
+	type LimitName,
+	type Limits,
+	METERING_MODES,
+	type MeteringMode,
+	parseLimit,
+	SkerryError,
+} from "../fault/mod.ts";
 import type { App, AppComponent, HttpTrigger } from "./app.ts";
 import type { KeyPath } from "./key-lines.ts";
 import { MAX_MANIFEST_BYTES } from "./limits.ts";
@@ -99,9 +108,38 @@ function toApp(root: Readonly<Record<string, unknown>>, folder: string, file: st
 		try: application?.strings("try") ?? [],
 		folder,
 		file,
+		limits: toLimits(document.table("limits"), problems),
+		metering: toMetering(document, problems),
 		triggers: { http: triggers === undefined ? [] : toHttpTriggers(triggers, components, problems) },
 		components,
 	};
+}
+
+/** `[limits]`: values as `--limit.*` takes them; those without a unit may be numbers. */
+function toLimits(table: Readonly<Record<string, unknown>> | undefined, problems: Problems): Limits {
+	if (table === undefined) return {};
+	const limits: Partial<Record<LimitName, number>> = {};
+	const reader = new TableReader(table, SCHEMA.limits, ["limits"], problems);
+	for (const name of LIMIT_NAMES) {
+		const given = reader.value(name);
+		if (given === undefined) continue;
+		const text = typeof given === "number" ? String(given) : given;
+		const value = typeof text === "string" ? parseLimit(name, text) : undefined;
+		if (value !== undefined) limits[name] = value;
+		else problems.add([...reader.path, name], `\`${name}\` must be ${describeLimit(name)}, not ${describe(given)}`);
+	}
+	return limits;
+}
+
+function toMetering(document: TableReader, problems: Problems): MeteringMode | undefined {
+	const text = document.string("metering");
+	if (text === undefined) return undefined;
+	const found = METERING_MODES.find((mode) => mode === text);
+	if (found === undefined) {
+		const hint = didYouMean(text, METERING_MODES) ?? `the modes are ${METERING_MODES.join(", ")}`;
+		problems.add(["metering"], `there is no metering ${describe(text)}`, hint);
+	}
+	return found;
 }
 
 function toHttpTriggers(

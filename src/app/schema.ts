@@ -1,5 +1,7 @@
+import { LIMIT_NAMES } from "../fault/mod.ts";
+
 /** What a key may hold; `later` names a key of Spin's manifest that this version refuses by name. */
-type KeyKind = "string" | "strings" | "string-table" | "table" | "array" | "tables-by-name" | "later";
+type KeyKind = "string" | "strings" | "string-table" | "table" | "array" | "tables-by-name" | "limit" | "later";
 
 interface KeyRow {
 	readonly kind: KeyKind;
@@ -9,7 +11,7 @@ interface KeyRow {
 /** The keys of one table. */
 export type TableSchema = Readonly<Record<string, KeyRow>>;
 
-type TableName = "root" | "application" | "trigger" | "httpTrigger" | "component";
+type TableName = "root" | "limits" | "application" | "trigger" | "httpTrigger" | "component";
 
 /**
  * The manifest, key by key. Names and meanings are those of Spin's manifest, version 2, so that what is learnt here or there serves both.
@@ -20,8 +22,12 @@ export const SCHEMA: Readonly<Record<TableName, TableSchema>> = {
 		application: { kind: "table", required: true },
 		trigger: { kind: "table", required: true },
 		component: { kind: "tables-by-name", required: true },
+		limits: { kind: "table" },
+		metering: { kind: "string" },
 		variables: { kind: "later" },
 	},
+	// By the one table of limits.
+	limits: Object.fromEntries(LIMIT_NAMES.map((name) => [name, { kind: "limit" }] as const)),
 	application: {
 		name: { kind: "string", required: true },
 		version: { kind: "string" },

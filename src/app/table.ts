@@ -51,6 +51,11 @@ export class TableReader {
 		return [];
 	}
 
+	/** Whatever is there. */
+	value(key: string): unknown {
+		return this.#get(key);
+	}
+
 	table(key: string): Table | undefined {
 		const value = this.#get(key);
 		if (value === undefined || isTable(value)) return value;

@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { loadApp } from "../app/mod.ts";
 import { buildComponent } from "../build/mod.ts";
-import { inFile, renderError, SkerryError } from "../fault/mod.ts";
+import { inFile, type Limits, type MeteringMode, renderError, SkerryError } from "../fault/mod.ts";
 import { serve as serveComponent, type Server } from "../server/mod.ts";
 import type { RequestRecord } from "../trigger/mod.ts";
 import { withProgress } from "./progress.ts";
@@ -16,8 +16,9 @@ export interface UpOptions {
 	readonly env: Readonly<Record<string, string>>;
 	/** Origins, as `parseOutboundPolicy` takes them. */
 	readonly allowOutbound: readonly string[];
-	/** Milliseconds that a call may take; the server's own default where it is not given. */
-	readonly wallLimit?: number;
+	/** Over those of the manifest. */
+	readonly limits: Limits;
+	readonly metering: MeteringMode | undefined;
 	readonly verbose: boolean;
 }
 
@@ -28,6 +29,8 @@ interface Service {
 	readonly bytes: Uint8Array;
 	readonly env: Readonly<Record<string, string>>;
 	readonly allowOutbound: readonly string[];
+	readonly limits: Limits;
+	readonly metering: MeteringMode | undefined;
 	/** Commands to show; `{url}` stands for the address. */
 	readonly try: readonly string[];
 	/** How it was made, for the first line. */
@@ -76,6 +79,8 @@ async function findService(target: Target): Promise<Service> {
 			bytes,
 			env: {},
 			allowOutbound: [],
+			limits: {},
+			metering: undefined,
 			try: ["curl {url}/"],
 			made: [],
 		};
@@ -87,6 +92,8 @@ async function findService(target: Target): Promise<Service> {
 		name: app.name,
 		env: component.environment,
 		allowOutbound: component.allowedOutboundHosts,
+		limits: app.limits,
+		metering: app.metering,
 		try: app.try.length > 0 ? app.try : ["curl {url}/"],
 	};
 	if (component.kind === "wasm") {
@@ -110,6 +117,7 @@ async function readComponent(path: string): Promise<Uint8Array> {
 }
 
 async function startServer(service: Service, options: UpOptions): Promise<Server> {
+	const metering = options.metering ?? service.metering;
 	try {
 		return await withProgress("compiling", () =>
 			serveComponent({
@@ -118,7 +126,8 @@ async function startServer(service: Service, options: UpOptions): Promise<Server
 				listen: options.listen,
 				env: { ...service.env, ...options.env },
 				allowOutbound: [...service.allowOutbound, ...options.allowOutbound],
-				limits: options.wallLimit === undefined ? {} : { wall: options.wallLimit },
+				limits: { ...service.limits, ...options.limits },
+				...(metering === undefined ? {} : { metering }),
 				onRequest: (record) => logRequest(record, options.verbose),
 				onDenied: (what, hint) => say(`${paint("yellow", "denied:", process.stderr)} ${what}; ${hint}`),
 				onOutput: (stream, line) => say(`${paint("dim", `[${service.name} ${stream}]`, process.stderr)} ${line}`),

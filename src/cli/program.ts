@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { CommanderError } from "commander";
 import { nearest } from "../fault/mod.ts";
 import type { CommandModule } from "./command.ts";
+import { describeLimits } from "./limits-text.ts";
 import { SkerryCommand, usageError } from "./usage.ts";
 
 interface CommandEntry {
@@ -21,7 +22,7 @@ const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map([
 	[
 		"run",
 		{
-			summary: "run a command-line component",
+			summary: "run a command-line component or core module",
 			load: async () => (await import("./commands/run.ts")).runCommand,
 		},
 	],
@@ -30,6 +31,13 @@ const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map([
 		{
 			summary: "show what a WebAssembly file holds, imports and exports, and what it needs",
 			load: async () => (await import("./commands/inspect.ts")).inspectCommand,
+		},
+	],
+	[
+		"wast",
+		{
+			summary: "run test scripts of WebAssembly (.wast)",
+			load: async () => (await import("./commands/wast.ts")).wastCommand,
 		},
 	],
 ]);
@@ -45,6 +53,10 @@ Examples:
 
 /** Runs the command line. Throws what goes wrong; the result is the exit status. */
 export async function runProgram(argv: readonly string[]): Promise<number> {
+	if (argv[0] === "help" && argv[1] === "limits") {
+		process.stdout.write(describeLimits());
+		return 0;
+	}
 	// `skerry help up` is `skerry up --help`.
 	const args = argv[0] === "help" ? [...argv.slice(1, 2), "--help"] : argv;
 	const called = args.find((arg) => !arg.startsWith("-"));

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { SkerryError } from "../fault/mod.ts";
-import { checkOutbound, parseDuration, parseEnvironment, parseListen } from "./values.ts";
+import { checkOutbound, parseEnvironment, parseListen } from "./values.ts";
 
 function usage(message: RegExp, hint: RegExp) {
 	return (error: unknown): boolean => {
@@ -61,27 +61,6 @@ suite("parseEnvironment", () => {
 	test("refuses to pass on what is not set", () => {
 		assert.throws(() => parseEnvironment(["TOKEN"], here), usage(/TOKEN: it is not set/, /--env TOKEN=VALUE/));
 	});
-});
-
-suite("parseDuration", () => {
-	const accepted: readonly [string, number][] = [
-		["1ms", 1],
-		["500ms", 500],
-		["10s", 10_000],
-		["1.5s", 1500],
-		["2m", 120_000],
-		["596h", 2_145_600_000],
-	];
-	for (const [text, expected] of accepted) {
-		test(text, () => assert.equal(parseDuration("--limit.wall", text), expected));
-	}
-	for (const text of ["", "10", "0s", "0.4ms", "-1s", "10 s", "1d", "597h", "1e3s", "s"]) {
-		test(`refuses "${text}"`, () =>
-			assert.throws(
-				() => parseDuration("--limit.wall", text),
-				usage(/Cannot read --limit\.wall/, /number with its unit/),
-			));
-	}
 });
 
 suite("checkOutbound", () => {

@@ -1,4 +1,5 @@
 /** What option values mean. Each reader throws a `cli/usage` error that names its option. */
+import { statSync } from "node:fs";
 import { parseOutboundPolicy } from "../wasi/mod.ts";
 import { usageError } from "./usage.ts";
 
@@ -56,27 +57,30 @@ export function parseEnvironment(
 	return result;
 }
 
-const UNITS: ReadonlyMap<string, number> = new Map([
-	["ms", 1],
-	["s", 1000],
-	["m", 60_000],
-	["h", 3_600_000],
-]);
+/** A folder for a guest, and what it may do there. */
+interface FolderGrant {
+	readonly path: string;
+	readonly readOnly: boolean;
+}
 
-/** The longest timer that Node has. */
-const MAX_MILLISECONDS = 2 ** 31 - 1;
-
-/** `500ms`, `1.5s`, `2m` or `1h`, in milliseconds; more than none. */
-export function parseDuration(option: string, text: string): number {
-	const [, amount, unit = ""] = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text) ?? [];
-	const milliseconds = Math.round(Number(amount) * (UNITS.get(unit) ?? Number.NaN));
-	if (!(milliseconds >= 1 && milliseconds <= MAX_MILLISECONDS)) {
-		throw usageError(
-			`Cannot read ${option} ${text}: not a duration from 1ms to 596h`,
-			`a duration is a number with its unit: ${option} 500ms, ${option} 10s or ${option} 2m`,
-		);
+/** `HOST::GUEST`, `HOST::GUEST::ro`, or `HOST` alone where the guest's name is the same. By the guest's names; later ones win. */
+export function parseFolders(entries: readonly string[]): Record<string, FolderGrant> {
+	const folders: Record<string, FolderGrant> = Object.create(null);
+	for (const entry of entries) {
+		const fail = (state: string): Error =>
+			usageError(
+				`Cannot open a folder to the guest: ${state}`,
+				"--dir takes HOST::GUEST, or HOST::GUEST::ro to read only",
+			);
+		const [host = "", guest = host, mode, ...rest] = entry.split("::");
+		if (host === "" || guest === "" || rest.length > 0) throw fail(`${entry} is not HOST::GUEST`);
+		if (mode !== undefined && mode !== "ro" && mode !== "rw") throw fail(`${mode} is neither ro nor rw`);
+		const status = statSync(host, { throwIfNoEntry: false });
+		if (status === undefined) throw fail(`there is no folder ${host}`);
+		if (!status.isDirectory()) throw fail(`${host} is no folder`);
+		folders[guest] = { path: host, readOnly: mode === "ro" };
 	}
-	return milliseconds;
+	return folders;
 }
 
 /** Origins that a guest may call, checked here so that a mistake is told before anything is loaded. */

@@ -202,7 +202,7 @@ test("arguments that do not fit are refused, with their path, and leave the sand
 	assert.equal(await tryIt(5), 5);
 	const missing = await refusal(sandbox.call(["a:b/c", "d"], []));
 	assert.equal(missing.code, "link/no-export");
-	assert.equal(missing.message, "Cannot call a:b/c#d: the component does not export it");
+	assert.equal(missing.message, "Cannot call a:b/c#d: there is no such export to be called");
 });
 
 test("imports that the component does not have are refused, with the nearest name", async () => {
@@ -243,7 +243,7 @@ test("from bytes, a path and a URL; errors name the file and the offset", async 
 	for (const [text, code] of [
 		["", "binary/not-wasm"],
 		["(module)", "binary/not-wasm"],
-		["\0asm\x01\0\0\0", "binary/core-module"],
+		["\0asm\x02\0\0\0", "binary/malformed"],
 	] as const) {
 		assert.equal((await refusal(engine.load(new TextEncoder().encode(text)))).code, code);
 	}

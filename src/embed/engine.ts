@@ -3,30 +3,43 @@ import { readFile } from "node:fs/promises";
 import type { GuestResource } from "../abi/mod.ts";
 import type { ExternType } from "../component/mod.ts";
 import { CompileCache, createLinuxPageMapper, webAssembly } from "../engine/mod.ts";
-import { inFile, type Limits, SkerryError, withDefaultLimits } from "../fault/mod.ts";
+import { inFile, type Limits, type MeteringMode, SkerryError, withDefaultLimits } from "../fault/mod.ts";
 import {
+	type GuestMemory,
 	type HostImports,
 	type Instance,
 	instantiate,
 	type Linked,
 	linkComponent,
+	linkCoreModule,
+	type LinkOptions,
 	loadComponent,
+	loadCoreModule,
 } from "../link/mod.ts";
 import { SandboxPool } from "../pool/mod.ts";
-import { createWasiContext, WASI_HOST, type WasiContext } from "../wasi/mod.ts";
-import { callExport, createExports, type Exports } from "./exports.ts";
-import { type Grants, SHARED_CLIENT, toWasiOptions } from "./grants.ts";
+import { createWasiContext, WASI_HOST, WASI_P1, type WasiContext } from "../wasi/mod.ts";
+import { isCoreModule } from "../wasm/mod.ts";
+import { strayCoreImports, toCoreModules } from "./core-imports.ts";
+import { callExport, createExports, type Exports, typeOf } from "./exports.ts";
+import { type Grants, type GrantsAndLimit, SHARED_CLIENT, toWasiOptions } from "./grants.ts";
 import { type Imports, toHostImports } from "./imports.ts";
 
-export interface LoadOptions {
+export interface EngineOptions {
+	/** What each sandbox may take; what is left out has its default (`skerry help limits` lists them). */
+	readonly limits?: Limits;
+	/** How guests are stopped that hold the thread. */
+	readonly metering?: MeteringMode;
+}
+
+export interface LoadOptions extends EngineOptions {
 	/** What the host gives beside WASI. An interface of WASI given here takes the place of Skerry's own. */
 	readonly imports?: Imports;
 	/** What each sandbox gets of WASI unless `instantiate` says otherwise. By default nothing: no arguments, no environment, no network. */
 	readonly wasi?: Grants;
-	/** What each sandbox may take; what is left out has its default. A call that reaches one rejects with a `LimitExceeded`. */
-	readonly limits?: Limits;
 	/** What errors call whose limits these are. */
 	readonly app?: string;
+	/** Sandboxes that are kept ready between calls of `exports`, at most; 0 makes a new one for each. */
+	readonly warm?: number;
 }
 
 export interface InstantiateOptions {
@@ -35,32 +48,75 @@ export interface InstantiateOptions {
 	readonly limits?: Limits;
 }
 
-/** Where a component comes from: its bytes, a path, or a `file:` URL. */
+/** Where a component or core module comes from: its bytes, a path, or a `file:` URL. */
 export type Source = Uint8Array | ArrayBuffer | string | URL;
 
-/** Compiles and runs components. Core modules that several components share are compiled once per engine. */
+/** Compiles and runs components and core modules. Core modules that several components share are compiled once per engine. */
 export class Engine {
 	readonly #cache = new CompileCache();
+	readonly #options: EngineOptions;
 
-	/** @throws SkerryError `engine/unsupported-platform` on an engine without JavaScript Promise Integration (Node.js before 26) */
-	constructor() {
+	/**
+	 * @param options for all that it loads, unless `load` says otherwise
+	 * @throws SkerryError `engine/unsupported-platform` on an engine without JavaScript Promise Integration (Node.js before 26)
+	 */
+	constructor(options: EngineOptions = {}) {
 		webAssembly();
+		this.#options = options;
 	}
 
 	/**
-	 * Decodes, validates, links and compiles a component.
+	 * Decodes, validates, links and compiles a component or a core module. What a core module imports of WASI 0.1 is there.
 	 * @throws SkerryError `cli/file-not-found`, `binary/*`, `component/invalid`, `link/*`, `core/invalid`, with a byte offset where there is one
 	 */
 	async load(source: Source, options: LoadOptions = {}): Promise<Component> {
 		const file = typeof source === "string" ? source : source instanceof URL ? source.href : undefined;
+		const limits = withDefaultLimits({ ...this.#options.limits, ...options.limits });
+		// By default an embedder's streams get all that is written.
+		const output = options.limits?.output ?? this.#options.limits?.output;
+		const grants: GrantsAndLimit = { ...options.wasi, ...(output === undefined ? {} : { outputLimit: output }) };
+		const metering = options.metering ?? this.#options.metering;
 		try {
-			const loaded = loadComponent(await readSource(source));
-			const host = hostImports(loaded.type.imports, options.imports ?? {});
-			return new Component(await linkComponent(loaded, host, this.#cache), options);
+			const { linked, kind, imports } = await this.#link(await readSource(source), options.imports ?? {}, { metering });
+			const { app, warm = WARM } = options;
+			return new Component({ linked, kind, imports, limits, grants, warm, app });
 		} catch (error) {
 			throw file === undefined ? error : inFile(error, file);
 		}
 	}
+
+	async #link(bytes: Uint8Array, given: Imports, options: LinkOptions): Promise<Loaded> {
+		if (isCoreModule(bytes)) {
+			const loaded = loadCoreModule(bytes);
+			const { imports } = loaded.interface;
+			const stray = strayCoreImports(given, imports);
+			if (stray.length > 0) throw strayError("core module", stray);
+			const linked = await linkCoreModule(loaded, [...toCoreModules(given), WASI_P1], this.#cache, options);
+			return { kind: "core module", linked, imports: imports.map(({ module, name }) => `${module}.${name}`) };
+		}
+		const loaded = loadComponent(bytes);
+		const linked = await linkComponent(loaded, hostImports(loaded.type.imports, given), this.#cache, options);
+		return { kind: "component", linked, imports: [...linked.plan.imports.keys()] };
+	}
+}
+
+/** What was linked, and what it is. */
+interface Loaded {
+	readonly kind: "component" | "core module";
+	readonly linked: Linked;
+	/** Names of its imports. */
+	readonly imports: readonly string[];
+}
+
+interface ComponentInit extends Loaded {
+	readonly limits: Limits;
+	readonly grants: GrantsAndLimit;
+	readonly warm: number;
+	readonly app: string | undefined;
+}
+
+function strayError(kind: Loaded["kind"], stray: readonly string[]): SkerryError {
+	return new SkerryError("link/missing-imports", `Cannot link the ${kind}: it does not import ${stray.join(", ")}`);
 }
 
 async function readSource(source: Source): Promise<Uint8Array> {
@@ -76,9 +132,7 @@ async function readSource(source: Source): Promise<Uint8Array> {
 
 function hostImports(wanted: ReadonlyMap<string, ExternType>, imports: Imports): HostImports {
 	const { host, stray } = toHostImports(wanted, imports);
-	if (stray.length > 0) {
-		throw new SkerryError("link/missing-imports", `Cannot link the component: it does not import ${stray.join(", ")}`);
-	}
+	if (stray.length > 0) throw strayError("component", stray);
 	return { ...WASI_HOST, ...host, interfaces: [...host.interfaces, ...WASI_HOST.interfaces] };
 }
 
@@ -87,41 +141,39 @@ const WARM = 16;
 /** Why a sandbox ends after its call; made once, for a stack costs more than the reset. */
 const CALL_OVER = new SkerryError("guest/killed", "the call is over");
 
-/** A component that is ready to run. */
+/** A component, or a core module, that is ready to run. */
 export class Component {
+	readonly kind: "component" | "core module";
+	/** The names of what it imports, as in the binary; of a core module `module.name`. */
+	readonly imports: readonly string[];
 	/**
 	 * The exported functions. Each call gets a fresh sandbox, which ends with the call: no call sees what another left behind.
-	 * For calls that share state, or return resources, use `instantiate`.
+	 * For calls that share state, or return resources, or whose memory you want to read, use `instantiate`.
 	 */
 	readonly exports: Exports;
 	readonly #linked: Linked;
-	readonly #options: Pick<LoadOptions, "wasi" | "limits" | "app">;
+	readonly #grants: GrantsAndLimit;
+	readonly #limits: Limits;
+	readonly #app: string | undefined;
+	readonly #pool: SandboxPool;
 
-	constructor(linked: Linked, options: Pick<LoadOptions, "wasi" | "limits" | "app">) {
-		const { wasi: grants = {}, limits, app } = options;
+	/** Made by `Engine.load`. */
+	constructor({ linked, kind, imports, grants, limits, warm, app }: ComponentInit) {
+		this.kind = kind;
+		this.imports = imports;
 		this.#linked = linked;
-		this.#options = options;
+		this.#grants = grants;
+		this.#limits = limits;
+		this.#app = app;
 		const mapper = createLinuxPageMapper();
-		const pool = new SandboxPool(linked, {
+		this.#pool = new SandboxPool(linked, {
 			wasi: () => toWasiOptions(grants, SHARED_CLIENT),
-			warm: WARM,
+			warm,
 			mapper: typeof mapper === "string" ? undefined : mapper,
-			...(limits === undefined ? {} : { limits }),
+			limits,
 			...(app === undefined ? {} : { app }),
 		});
-		this.exports = createExports(linked.plan.exports, async (path, args, type) => {
-			const sandbox = await pool.acquire();
-			try {
-				return await callExport(type, path.join("#"), args, (values) => sandbox.call(path, values));
-			} finally {
-				sandbox.end(CALL_OVER);
-			}
-		});
-	}
-
-	/** The names of what it imports, as in the binary. */
-	get imports(): readonly string[] {
-		return [...this.#linked.plan.imports.keys()];
+		this.exports = createExports(linked.plan.exports, (path, args) => this.call(path, args));
 	}
 
 	/** The names of what it exports, as in the binary. */
@@ -129,26 +181,40 @@ export class Component {
 		return [...this.#linked.plan.exports.keys()];
 	}
 
+	/** The type of a function that a core module exports: `{ params: ["i32"], results: [] }`; `undefined` where there is none. */
+	coreType(name: string): { readonly params: readonly string[]; readonly results: readonly string[] } | undefined {
+		const found = this.#linked.plan.exports.get(name);
+		return found?.kind === "core" ? found.type : undefined;
+	}
+
+	/** Calls an export in a fresh sandbox, by its names in the binary: `["wasi:cli/run@0.2.3", "run"]`; of a core module `["_start"]`. */
+	async call(path: readonly string[], args: readonly unknown[]): Promise<unknown> {
+		const type = typeOf(this.#linked.plan.exports, path);
+		const sandbox = await this.#pool.acquire();
+		try {
+			return await callExport(type, path.join("#"), args, (values) => sandbox.call(path, values));
+		} finally {
+			sandbox.end(CALL_OVER);
+		}
+	}
+
 	/** A sandbox of its own, kept until it is disposed. */
 	instantiate(options: InstantiateOptions = {}): Sandbox {
-		const { wasi, limits, app } = this.#options;
-		return new Sandbox(
-			this.#linked,
-			createWasiContext(toWasiOptions({ ...wasi, ...options.wasi }, SHARED_CLIENT)),
-			withDefaultLimits({ ...limits, ...options.limits }),
-			app,
-		);
+		const context = createWasiContext(toWasiOptions({ ...this.#grants, ...options.wasi }, SHARED_CLIENT));
+		return new Sandbox(this.#linked, context, { ...this.#limits, ...options.limits }, this.#app);
 	}
 }
 
-/** One instance of a component with its own memories, handles and grants. Dispose it when done: `using sandbox = component.instantiate()`. */
+/** One instance of a component or core module with its own memories, handles and grants. Dispose it when done: `using sandbox = component.instantiate()`. */
 export class Sandbox implements Disposable {
 	readonly exports: Exports;
+	readonly #linked: Linked;
 	readonly #instance: Instance;
 	readonly #context: WasiContext;
 	#calls = 0;
 
 	constructor(linked: Linked, context: WasiContext, limits: Limits, app: string | undefined) {
+		this.#linked = linked;
 		this.#context = context;
 		try {
 			this.#instance = instantiate(linked, context, limits, app);
@@ -159,12 +225,12 @@ export class Sandbox implements Disposable {
 		this.exports = createExports(linked.plan.exports, (path, args) => this.call(path, args));
 	}
 
-	/** Calls an export by its names in the binary: `["wasi:cli/run@0.2.3", "run"]`. */
+	/** Calls an export by its names in the binary: `["wasi:cli/run@0.2.3", "run"]`; of a core module `["_start"]`. */
 	async call(path: readonly string[], args: readonly unknown[]): Promise<unknown> {
-		const fn = this.#instance.function(path);
-		if (fn === undefined)
-			throw new SkerryError("link/no-export", `Cannot call ${path.join("#")}: the component does not export it`);
-		return await callExport(fn.type, path.join("#"), args, (values) => this.#limited(() => fn.call(values)));
+		const type = typeOf(this.#linked.plan.exports, path);
+		return await callExport(type, path.join("#"), args, (values) =>
+			this.#limited(() => this.#instance.function(path)?.call(values)),
+		);
 	}
 
 	/** The limits of a call count from its start; calls that are under way at the same time have them together. */
@@ -175,6 +241,11 @@ export class Sandbox implements Disposable {
 		} finally {
 			this.#calls--;
 		}
+	}
+
+	/** A memory that a core module exports. */
+	memory(name = "memory"): GuestMemory {
+		return this.#instance.memory(name);
 	}
 
 	/** Drops a resource of the guest that a call returned: its destructor runs. */

@@ -1,4 +1,4 @@
-import { type FunctionType, toCamelCase } from "../component/mod.ts";
+import { type CoreFunctionType, type FunctionType, toCamelCase } from "../component/mod.ts";
 import { SkerryError } from "../fault/mod.ts";
 import type { PlanExport } from "../link/mod.ts";
 import { ComponentError } from "./imports.ts";
@@ -10,7 +10,10 @@ export type ExportedFunction = (...args: any[]) => Promise<any>;
 export type Exports = { readonly [name: string]: any };
 
 /** How a call finds its function: in the sandbox at hand, or in a new one. */
-export type Caller = (path: readonly string[], args: readonly unknown[], type: FunctionType) => Promise<unknown>;
+export type Caller = (path: readonly string[], args: readonly unknown[]) => Promise<unknown>;
+
+/** The type of an exported function: of a component, or of a core module. */
+type ExportType = FunctionType | CoreFunctionType;
 
 /** The tree of exported functions, each calling through `caller`. */
 export function createExports(
@@ -21,9 +24,9 @@ export function createExports(
 	const made: Record<string, unknown> = {};
 	for (const [name, item] of tree) {
 		const inner = [...path, name];
-		if (item.kind === "func") {
-			const call: ExportedFunction = (...args) => caller(inner, args, item.ref.type);
-			made[name.startsWith("[") ? name : toCamelCase(name)] = call;
+		if (item.kind === "func" || item.kind === "core") {
+			const call: ExportedFunction = (...args) => caller(inner, args);
+			made[item.kind === "core" || name.startsWith("[") ? name : toCamelCase(name)] = call;
 		} else if (item.kind === "instance") {
 			const nested = createExports(item.exports, caller, inner);
 			made[name] = nested;
@@ -34,21 +37,60 @@ export function createExports(
 	return made;
 }
 
+/**
+ * The type of the function at `path`, names as in the binary.
+ * @throws SkerryError `link/no-export`
+ */
+export function typeOf(tree: ReadonlyMap<string, PlanExport>, path: readonly string[]): ExportType {
+	let level: ReadonlyMap<string, PlanExport> | undefined = tree;
+	let found: PlanExport | undefined;
+	for (const name of path) {
+		found = level?.get(name);
+		level = found?.kind === "instance" ? found.exports : undefined;
+	}
+	if (found?.kind === "func") return found.ref.type;
+	if (found?.kind === "core") return found.type;
+	throw new SkerryError("link/no-export", `Cannot call ${path.join("#")}: there is no such export to be called`);
+}
+
 /** Makes a call of a function of this type and turns a `result` into a value or an exception. */
 export async function callExport(
-	type: FunctionType,
+	type: ExportType,
 	name: string,
 	args: readonly unknown[],
 	call: (args: readonly unknown[]) => unknown,
 ): Promise<unknown> {
-	const { params, result } = type;
+	const { params } = type;
 	if (args.length !== params.length) {
 		const counts = `${args.length} arguments for ${params.length} parameters`;
 		throw new SkerryError("call/bad-value", `Cannot call ${name}: ${counts}`);
 	}
+	if ("results" in type) checkNumbers(type, name, args);
 	const value = await call(args);
-	if (result?.kind !== "result") return value;
+	if ("results" in type || type.result?.kind !== "result") return value;
 	const { tag, val } = value as { tag: "ok" | "err"; val?: unknown };
 	if (tag === "err") throw new ComponentError(val);
 	return val;
+}
+
+/** A core function takes numbers as V8 does: i64 as bigint, the others as number. */
+function checkNumbers({ params, results }: CoreFunctionType, name: string, args: readonly unknown[]): void {
+	const strange = results.find((type) => type === "v128");
+	if (strange !== undefined) throw badValue(name, `its result of type ${strange} cannot be a value of JavaScript`);
+	for (const [i, param] of params.entries()) {
+		const wanted = JAVASCRIPT_TYPES[param];
+		if (wanted === undefined) throw badValue(name, `a ${param} cannot be a value of JavaScript`);
+		if (typeof args[i] !== wanted) throw badValue(name, `argument ${i + 1} is no ${wanted}, as ${param} needs`);
+	}
+}
+
+const JAVASCRIPT_TYPES: Readonly<Record<string, "number" | "bigint">> = {
+	i32: "number",
+	i64: "bigint",
+	f32: "number",
+	f64: "number",
+};
+
+function badValue(name: string, state: string): SkerryError {
+	return new SkerryError("call/bad-value", `Cannot call ${name}: ${state}`);
 }

@@ -1,4 +1,5 @@
 import { Readable, type Writable } from "node:stream";
+import { LimitExceeded, SkerryError } from "../fault/mod.ts";
 import {
 	type ByteSink,
 	type ByteSource,
@@ -7,8 +8,12 @@ import {
 	createReadableSource,
 	createWritableSink,
 	type HttpClient,
+	openHostFolder,
 } from "../sys/mod.ts";
-import { parseOutboundPolicy, type WasiOptions } from "../wasi/mod.ts";
+import { type GrantedFolder, parseOutboundPolicy, type WasiOptions } from "../wasi/mod.ts";
+
+/** A folder of this machine. */
+export type GrantedPath = string | { readonly path: string; readonly readOnly?: boolean };
 
 /** What a sandbox gets of WASI. Whatever is left out, it does not have. */
 export interface Grants {
@@ -22,25 +27,35 @@ export interface Grants {
 	readonly stderr?: Writable;
 	/** Whether the three are terminals; `false` each by default. */
 	readonly terminal?: { readonly stdin?: boolean; readonly stdout?: boolean; readonly stderr?: boolean };
+	/** Folders that the guest finds open, by its own names of them: `{ "/data": "./data" }`. WASI 0.1 only, as yet. */
+	readonly folders?: Readonly<Record<string, GrantedPath>>;
 	/** Origins that the guest may send HTTP requests to: `scheme://host[:port]`, such as `https://api.example.com`. */
 	readonly allowOutbound?: readonly string[];
 	/** Told once of each thing that the guest wanted and was not granted, with what would grant it. */
 	readonly onDenied?: (what: string, hint: string) => void;
 }
 
+/** With what is bounded of it. */
+export interface GrantsAndLimit extends Grants {
+	/** Bytes of standard output, and as many of standard error; who writes more is ended. */
+	readonly outputLimit?: number;
+}
+
 /**
  * Grants as WASI takes them. Call it anew for each sandbox: streams belong to one.
  * @throws SkerryError `cli/usage` for an origin that cannot be parsed
  */
-export function toWasiOptions(grants: Grants, client: HttpClient): WasiOptions {
-	const { args, env, stdin, stdout, stderr, terminal, allowOutbound, onDenied } = grants;
+export function toWasiOptions(grants: GrantsAndLimit, client: HttpClient): WasiOptions {
+	const { args, env, stdin, stdout, stderr, terminal, folders, allowOutbound, onDenied } = grants;
+	const { outputLimit = Infinity } = grants;
 	return {
 		...(args === undefined ? {} : { args }),
 		...(env === undefined ? {} : { env }),
 		...(stdin === undefined ? {} : { stdin: toSource(stdin) }),
-		...(stdout === undefined ? {} : { stdout: toSink(stdout) }),
-		...(stderr === undefined ? {} : { stderr: toSink(stderr) }),
+		...(stdout === undefined ? {} : { stdout: toSink(stdout, outputLimit) }),
+		...(stderr === undefined ? {} : { stderr: toSink(stderr, outputLimit) }),
 		...(terminal === undefined ? {} : { terminal }),
+		...(folders === undefined ? {} : { folders: Object.entries(folders).map(toFolder) }),
 		...(onDenied === undefined ? {} : { onDenied }),
 		...(allowOutbound === undefined
 			? {}
@@ -57,6 +72,38 @@ function toSource(given: string | Uint8Array | Readable | (() => Readable)): Byt
 	return createBytesSource(typeof given === "string" ? new TextEncoder().encode(given) : given);
 }
 
-function toSink(stream: Writable): ByteSink {
-	return createWritableSink(stream, { end: false });
+function toSink(stream: Writable, limit: number): ByteSink {
+	const sink = createWritableSink(stream, { end: false });
+	if (limit === Infinity) return sink;
+	let left = limit;
+	return {
+		ready: () => sink.ready(),
+		wait: () => sink.wait(),
+		capacity: () => sink.capacity(),
+		write(bytes) {
+			const fitting = bytes.subarray(0, left);
+			left -= fitting.length;
+			if (fitting.length > 0) sink.write(fitting);
+			if (fitting.length < bytes.length) throw new LimitExceeded("output", limit);
+		},
+		flush: () => sink.flush(),
+		flushed: () => sink.flushed(),
+		close: () => sink.close(),
+	};
+}
+
+function toFolder([guest, given]: [string, GrantedPath]): GrantedFolder {
+	const { path, readOnly = false } = typeof given === "string" ? { path: given } : given;
+	return {
+		guest,
+		open() {
+			try {
+				return openHostFolder(path, { readOnly });
+			} catch (error) {
+				throw new SkerryError("cli/file-not-found", `Cannot open the folder ${path}: ${(error as Error).message}`, {
+					cause: error,
+				});
+			}
+		},
+	};
 }

@@ -4,7 +4,7 @@ import { nearest } from "../fault/mod.ts";
 import type { HostFunction, HostImports, HostInterface, HostResource } from "../link/mod.ts";
 
 /**
- * What an embedder gives to a component: per import name an object with functions and classes; what the world imports directly,
+ * What an embedder gives to a component or core module: per import name an object with functions and classes; what the world imports directly,
  * a function or a class. Interfaces may leave the version out. Functions and methods are in camelCase, or named as in the binary;
  * a resource is a class in PascalCase.
  *
@@ -12,6 +12,9 @@ import type { HostFunction, HostImports, HostInterface, HostResource } from "../
  * - a resource is a class: its constructor, methods and static methods are the resource's; `[Symbol.dispose]` is called when the
  *   guest drops its last handle
  * - a promise makes the guest wait
+ *
+ * To a core module: per module of its imports an object with functions, named as in the binary. They take and give numbers (i64 as
+ * bigint); `this` is the `Guest` that calls, with its memory.
  */
 export type Imports = Readonly<Record<string, ImportedInterface | ImportedFunction | ImportedClass>>;
 export type ImportedFunction = (...args: any[]) => unknown;
@@ -94,7 +97,7 @@ export function toHostImports(
 			if (fn !== undefined) functions[name] = toHostFunction(type.type, fn);
 		} else if (typeof imports[given] === "function") resources[name] = DISPOSED;
 	}
-	return { host: { interfaces, functions, resources }, stray: strayImports(imports, used, wanted.keys()) };
+	return { host: { interfaces, functions, resources }, stray: strayNames(imports, used, wanted.keys()) };
 }
 
 function isResource(type: ExternType): boolean {
@@ -162,7 +165,7 @@ function givenName(wanted: string, type: ExternType, imports: Imports): string |
 }
 
 /** Names among `imports` that the component does not import, each with the nearest that it does. */
-function strayImports(imports: Imports, used: ReadonlySet<string>, wanted: Iterable<string>): string[] {
+export function strayNames(imports: Imports, used: ReadonlySet<string>, wanted: Iterable<string>): string[] {
 	const names = [...wanted];
 	return Object.keys(imports)
 		.filter((name) => !used.has(name))

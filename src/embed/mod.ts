@@ -1,6 +1,16 @@
-/** The embedding API: load a component, call it, each call in a sandbox of its own. */
+/** The embedding API: load a component or core module, call it, each call in a sandbox of its own. */
 export type { GuestResource } from "../abi/mod.ts";
-export { Component, Engine, type InstantiateOptions, type LoadOptions, Sandbox, type Source } from "./engine.ts";
+export type { GuestMemory } from "../link/mod.ts";
+export type { Guest } from "./core-imports.ts";
+export {
+	Component,
+	Engine,
+	type EngineOptions,
+	type InstantiateOptions,
+	type LoadOptions,
+	Sandbox,
+	type Source,
+} from "./engine.ts";
 export type { ExportedFunction, Exports } from "./exports.ts";
 export {
 	ComponentError,
@@ -9,4 +19,4 @@ export {
 	type ImportedInterface,
 	type Imports,
 } from "./imports.ts";
-export type { Grants } from "./grants.ts";
+export type { Grants, GrantedPath } from "./grants.ts";

@@ -34,6 +34,8 @@ export const CODES = {
 	"app/manifest": { exit: 65, summary: "the manifest is not valid" },
 	"build/failed": { exit: 65, summary: "the application's source does not build" },
 	"build/tool-missing": { exit: 69, summary: "a build tool is not installed" },
+	// Scripts
+	"wast/malformed": { exit: 65, summary: "a test script that cannot be read" },
 	// Embedding
 	"engine/verification": { exit: 70, summary: "a module that Skerry has rewritten wrongly: it is not run" },
 	"engine/unsupported-platform": { exit: 69, summary: "the JavaScript engine lacks what Skerry needs" },

@@ -100,6 +100,14 @@ export const LIMITS: Readonly<Record<LimitName, LimitRow>> = {
 	},
 };
 
+/**
+ * How a guest that holds the thread is stopped. `yield`: its loops and calls look at a flag, at which it gives way or ends; `trap`: at
+ * which it ends; `fuel`: its instructions are counted, exactly; `off`: not at all, for guests that are trusted.
+ */
+export const METERING_MODES = ["yield", "trap", "fuel", "off"] as const;
+
+export type MeteringMode = (typeof METERING_MODES)[number];
+
 /** Limits by name; what is left out has its default. */
 export type Limits = Readonly<Partial<Record<LimitName, number>>>;
 

@@ -8,10 +8,11 @@ import {
 	type ComponentFunction,
 	ComponentInstance,
 	type CoreFunction,
+	type CoreValue,
 	hostFunction,
 	Store,
 } from "../abi/mod.ts";
-import type { ResourceType } from "../component/mod.ts";
+import type { CoreFunctionType, ResourceType } from "../component/mod.ts";
 import {
 	type AttachedCore,
 	type CoreImage,
@@ -32,6 +33,8 @@ import {
 	type WasmModule,
 } from "../engine/mod.ts";
 import type { Limits } from "../fault/mod.ts";
+import type { CoreGuest, CoreHostFunction } from "./core-host.ts";
+import { GuestMemory } from "./guest-memory.ts";
 import type { HostFunction, HostResource } from "./host.ts";
 import type {
 	CoreInstanceRef,
@@ -56,12 +59,21 @@ export interface Linked {
 	readonly owned: readonly OwnedParts[];
 	/** One for each of the plan's host functions. */
 	readonly functions: readonly HostFunction<any>[];
+	/** Of a core module that is no component's: one for each of its imports, in their order. */
+	readonly coreFunctions?: readonly CoreHostFunction<any>[];
 	/** The host's resources among the imports. */
 	readonly resources: ReadonlyMap<ResourceType, HostResource<any>>;
 }
 
+/** An exported function of a core module, called with numbers. More than one result is an array. */
+export interface CoreExport {
+	readonly core: CoreFunctionType;
+	call(args: readonly unknown[]): unknown;
+}
+
 export type InstanceExport =
 	| ComponentFunction
+	| CoreExport
 	| { readonly exports: ReadonlyMap<string, InstanceExport> }
 	| { readonly resource: ResourceType };
 
@@ -114,9 +126,11 @@ export class Instance {
 	readonly #host: ComponentFunction[];
 	/** Whether the host's calls into the guest can be suspended: only where there is a host function to wait for, or code that may run for long. */
 	readonly #blocking: boolean;
+	/** What the host's functions see of a core module's instance. */
+	readonly #guest: CoreGuest<unknown>;
 
 	constructor(linked: Linked, context: unknown, limits: Limits = {}, app?: string, slot: SlotOptions = {}) {
-		const { plan, owned, metering = "trap" } = linked;
+		const { plan, owned, coreFunctions = [], metering = "trap" } = linked;
 		this.#linked = linked;
 		const { image, mapper, onGrow } = slot;
 		// A start function puts functions of this very instance into its tables, which no image holds.
@@ -133,7 +147,11 @@ export class Instance {
 		this.#gate = new Gate({ limits, metering, ...(app === undefined ? {} : { app }) });
 		this.store = new Store(context, limits.handles);
 		const yields = metering === "yield" || metering === "fuel";
-		this.#blocking = plan.host.length > 0 || (yields && owned.some(({ imports }) => imports?.flag !== undefined));
+		this.#blocking =
+			plan.host.length > 0 ||
+			coreFunctions.length > 0 ||
+			(yields && owned.some(({ imports }) => imports?.flag !== undefined));
+		this.#guest = this.#createGuest();
 		for (const parent of plan.instances) {
 			this.#components.push(new ComponentInstance(this.store, parent === null ? null : this.#component(parent)));
 		}
@@ -257,7 +275,7 @@ export class Instance {
 	}
 
 	/** The exported function at `path`, names as in the binary; `undefined` where there is none. */
-	function(path: readonly string[]): ComponentFunction | undefined {
+	function(path: readonly string[]): ComponentFunction | CoreExport | undefined {
 		let level: ReadonlyMap<string, InstanceExport> | undefined = this.exports;
 		let found: InstanceExport | undefined;
 		for (const name of path) {
@@ -356,7 +374,32 @@ export class Instance {
 				return canonResourceRep(instance, trampoline.resource) as CoreFunction;
 			case "resource.drop":
 				return canonResourceDrop(instance, trampoline.resource) as CoreFunction;
+			case "core": {
+				const found = this.#linked.coreFunctions?.[trampoline.index];
+				if (found === undefined) throw new Error(`plan has no core host function ${trampoline.index}`);
+				return (...args) => found.call(this.#guest, ...args);
+			}
 		}
+	}
+
+	#createGuest(): CoreGuest<unknown> {
+		const { store } = this;
+		return {
+			memory: this.memory("memory"),
+			get context() {
+				return store.context;
+			},
+		};
+	}
+
+	/** The memory that a core module exports under this name. */
+	memory(name: string): GuestMemory {
+		const isMemory = this.#linked.plan.exports.get(name);
+		const found = isMemory?.kind === "other" && isMemory.sort === "memory";
+		return new GuestMemory(() => {
+			const memory = found ? (this.#cores[0]?.exports[name] as WasmMemory | undefined) : undefined;
+			return memory === undefined ? undefined : this.#memories.of(memory);
+		});
 	}
 
 	#function(ref: FunctionRef): ComponentFunction {
@@ -382,7 +425,10 @@ export class Instance {
 		const made = new Map<string, InstanceExport>();
 		for (const [name, item] of exports) {
 			if (item.kind === "func") made.set(name, this.#function(item.ref));
-			else if (item.kind === "instance") made.set(name, { exports: this.#export(item.exports) });
+			else if (item.kind === "core") {
+				const fn = this.#gate.wrapExport(this.#core(item.slot).exports[name], this.#blocking);
+				made.set(name, { core: item.type, call: (args) => fn(...(args as CoreValue[])) });
+			} else if (item.kind === "instance") made.set(name, { exports: this.#export(item.exports) });
 			else if (item.kind === "resource") made.set(name, { resource: item.resource });
 		}
 		return made;

@@ -1,9 +1,11 @@
 import { type Component, type ComponentType, decodeComponent, validateComponent } from "../component/mod.ts";
 import { type CompileCache, interruptFlag } from "../engine/mod.ts";
+import type { MeteringMode } from "../fault/mod.ts";
 import type { RewriteOptions } from "../rewrite/mod.ts";
 import { bindImports, type HostImports } from "./imports.ts";
 import { createPlan } from "./inline.ts";
 import type { Linked } from "./instantiate.ts";
+import type { Plan } from "./plan.ts";
 
 /** A component that was decoded and found valid. */
 export interface LoadedComponent {
@@ -18,13 +20,15 @@ export function loadComponent(bytes: Uint8Array): LoadedComponent {
 }
 
 export interface LinkOptions {
-	/**
-	 * How guests are stopped that hold the thread. `trap`: where loops and calls look at a flag, which costs a few per cent. `off`: not at
-	 * all, for guests that are trusted.
-	 */
-	readonly metering?: RewriteOptions["metering"];
+	/** How guests are stopped that hold the thread; `trap` by default. */
+	readonly metering?: MeteringMode | undefined;
 	/** Whether what was rewritten is proven to be the guest's own code; takes as long as the rewriting. On by default. */
 	readonly verify?: boolean;
+}
+
+/** What is done to each core module. */
+export function toRewriteOptions({ metering = "trap", verify = true }: LinkOptions): RewriteOptions {
+	return { metering, verify };
 }
 
 /**
@@ -39,18 +43,29 @@ export async function linkComponent(
 ): Promise<Linked> {
 	// Imports first: what is missing tells a user more than what cannot be linked yet.
 	const binding = bindImports(loaded.type, host);
-	const plan = createPlan(loaded.component, loaded.type);
-	const { metering = "trap", verify = true } = options;
-	const loading = plan.modules.map(({ bytes, offset }) => cache.load(bytes, offset, { metering, verify }));
+	const compiled = await compilePlan(createPlan(loaded.component, loaded.type), cache, options);
+	return {
+		...compiled,
+		functions: compiled.plan.host.map((slot) => binding.function(slot)),
+		resources: binding.resources,
+	};
+}
+
+/** Rewrites and compiles the core modules of a plan. */
+export async function compilePlan(
+	plan: Plan,
+	cache: CompileCache,
+	options: LinkOptions,
+): Promise<Pick<Linked, "plan" | "metering" | "modules" | "states" | "owned">> {
+	const rewriting = toRewriteOptions(options);
+	const loading = plan.modules.map(({ bytes, offset }) => cache.load(bytes, offset, rewriting));
 	const prepared = await Promise.all(loading);
 	if (prepared.some(({ imports }) => imports?.flag !== undefined)) interruptFlag().watch();
 	return {
 		plan,
-		metering,
+		metering: rewriting.metering,
 		modules: prepared.map(({ module }) => module),
 		states: prepared.map(({ state }) => state),
 		owned: prepared,
-		functions: plan.host.map((slot) => binding.function(slot)),
-		resources: binding.resources,
 	};
 }

@@ -1,6 +1,16 @@
-/** From a component and what the host offers to instances: imports are bound, nested components inlined, core modules compiled. */
+/** From a component or core module and what the host offers to instances: imports are bound, nested components inlined, core modules compiled. */
+export type { CoreGuest, CoreHostFunction, CoreHostModule } from "./core-host.ts";
+export { linkCoreModule, loadCoreModule } from "./core-module.ts";
+export { GuestMemory, OutOfBounds } from "./guest-memory.ts";
 export type { HostFunction, HostInterface, HostResource } from "./host.ts";
 export type { HostImports } from "./imports.ts";
-export { Instance, type InstanceExport, type InstanceImage, instantiate, type Linked } from "./instantiate.ts";
-export { linkComponent, loadComponent, type LoadedComponent } from "./link.ts";
+export {
+	type CoreExport,
+	Instance,
+	type InstanceExport,
+	type InstanceImage,
+	instantiate,
+	type Linked,
+} from "./instantiate.ts";
+export { linkComponent, type LinkOptions, loadComponent, type LoadedComponent, toRewriteOptions } from "./link.ts";
 export type { PlanExport } from "./plan.ts";

@@ -43,7 +43,9 @@ export type Trampoline =
 			readonly kind: "resource.new" | "resource.rep" | "resource.drop";
 			readonly resource: ResourceType;
 			readonly instance: number;
-	  };
+	  }
+	/** `index` counts the core host functions of what is linked. */
+	| { readonly kind: "core"; readonly index: number; readonly instance: number };
 
 export type Step =
 	/** Core instances, in their order. `module` indexes the plan's modules. */
@@ -78,6 +80,8 @@ export type PlanExport =
 	| { readonly kind: "func"; readonly ref: FunctionRef }
 	| { readonly kind: "instance"; readonly exports: ReadonlyMap<string, PlanExport> }
 	| { readonly kind: "resource"; readonly resource: ResourceType }
+	/** A function of a core module that is run as it is. */
+	| { readonly kind: "core"; readonly slot: number; readonly name: string; readonly type: CoreFunctionType }
 	/** Types, modules and components: nothing to call. */
 	| { readonly kind: "other"; readonly sort: string };
 

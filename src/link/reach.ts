@@ -42,6 +42,7 @@ function calleeOf(
 	from: ReadonlyMap<ResourceType, number>,
 ): number | "host" | null {
 	if (trampoline.kind === "resource.drop") return from.get(trampoline.resource) ?? "host";
+	if (trampoline.kind === "core") return "host";
 	if (trampoline.kind !== "lower") return null;
 	if (trampoline.callee.kind === "host") return "host";
 	return lifted[trampoline.callee.index]?.instance ?? null;

@@ -1,5 +1,5 @@
 import { CompileCache, createLinuxPageMapper, limitStacks } from "../engine/mod.ts";
-import { type Limits, SkerryError, withDefaultLimits } from "../fault/mod.ts";
+import { type Limits, type MeteringMode, SkerryError, withDefaultLimits } from "../fault/mod.ts";
 import { linkComponent, type LoadedComponent, loadComponent } from "../link/mod.ts";
 import { type PoolCounts, type PooledSandbox, SandboxPool } from "../pool/mod.ts";
 import { BufferMeter, createHttpClient } from "../sys/mod.ts";
@@ -29,7 +29,10 @@ export interface ServeOptions {
 	readonly env: Readonly<Record<string, string>>;
 	/** Origins that guests may send requests to, such as `https://api.example.com`. */
 	readonly allowOutbound: readonly string[];
+	/** What each call may take, and what its request may beside that; what is left out has its default. */
 	readonly limits?: Limits & Partial<TriggerLimits>;
+	/** How guests are stopped that hold the thread. */
+	readonly metering?: MeteringMode;
 	readonly onRequest?: (record: RequestRecord) => void;
 	/** Something that the guest wanted and was not granted, and what grants it. */
 	readonly onDenied?: (what: string, hint: string) => void;
@@ -67,7 +70,7 @@ export async function serve(options: ServeOptions): Promise<Server> {
 	limitStacks(limits.stack);
 	const loaded = loadComponent(options.bytes);
 	const handle = [findHandler(loaded), "handle"];
-	const linked = await linkComponent(loaded, WASI_HOST, new CompileCache());
+	const linked = await linkComponent(loaded, WASI_HOST, new CompileCache(), { metering: options.metering });
 	const loadTime = performance.now() - started;
 
 	const policy = parseOutboundPolicy(options.allowOutbound);
@@ -96,7 +99,7 @@ export async function serve(options: ServeOptions): Promise<Server> {
 			const sandbox = admission.acquire();
 			return sandbox instanceof Promise ? sandbox.then(toGuest) : toGuest(sandbox);
 		},
-		limits: { ...options.limits, wall: limits.wall },
+		limits: { ...options.limits, wall: Math.min(limits.wall, LONGEST_TIMER) },
 		client,
 		meter,
 		...(options.onRequest === undefined ? {} : { onRequest: options.onRequest }),
@@ -144,6 +147,8 @@ class ServedGuest implements GuestHandler {
 		this.#admission.released();
 	}
 }
+/** The longest timer that Node has, in milliseconds; beyond it, one is due at once. */
+const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** Why a sandbox ends after its request; made once, for a stack costs more than the reset. */
 const REQUEST_OVER = new SkerryError("guest/killed", "the request is over");

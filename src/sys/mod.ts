@@ -1,6 +1,17 @@
-/** Plain services behind small interfaces: streams, clocks, random, HTTP. No knowledge of WebAssembly. */
+/** Plain services behind small interfaces: streams, files, clocks, random, HTTP. No knowledge of WebAssembly. */
 export { BufferMeter } from "./buffer-meter.ts";
 export { DeferredSink } from "./deferred-sink.ts";
+export {
+	FileFailure,
+	type FileKind,
+	type FileStatus,
+	type FileTimes,
+	type Folder,
+	type FolderEntry,
+	type OpenFile,
+	type OpenOptions,
+} from "./folder.ts";
+export { openHostFolder } from "./host-folder.ts";
 export {
 	createHttpClient,
 	type HttpClient,

@@ -1,6 +1,7 @@
 import {
 	type ByteSink,
 	type ByteSource,
+	type Folder,
 	createBytesSource,
 	createMonotonicClock,
 	createNullSink,
@@ -25,6 +26,14 @@ export interface TerminalFlags {
 	readonly stderr?: boolean;
 }
 
+/** A folder that the guest finds open. */
+export interface GrantedFolder {
+	/** The guest's name of it: `/`, `data`. */
+	readonly guest: string;
+	/** Called for each sandbox, when it first asks; the sandbox closes it. */
+	readonly open: () => Folder;
+}
+
 /** What one sandbox is given. Everything that is left out is empty: no arguments, no environment, no input, output to nowhere. */
 export interface WasiOptions {
 	/** The command's name first. */
@@ -36,6 +45,7 @@ export interface WasiOptions {
 	readonly stdout?: ByteSink;
 	readonly stderr?: ByteSink;
 	readonly terminal?: TerminalFlags;
+	readonly folders?: readonly GrantedFolder[];
 	readonly monotonicClock?: MonotonicClock;
 	readonly wallClock?: WallClock;
 	readonly random?: RandomSource;
@@ -54,6 +64,7 @@ export class WasiContext {
 	readonly env: Readonly<Record<string, string>>;
 	readonly initialCwd: string | undefined;
 	readonly terminal: TerminalFlags;
+	readonly folders: readonly GrantedFolder[];
 	readonly wallClock: WallClock;
 	readonly random: RandomSource;
 	readonly http: HttpState;
@@ -78,6 +89,7 @@ export class WasiContext {
 		this.#stdout = options.stdout;
 		this.#stderr = options.stderr;
 		this.terminal = options.terminal ?? {};
+		this.folders = options.folders ?? [];
 		this.#monotonicClock = options.monotonicClock;
 		this.wallClock = options.wallClock ?? SYSTEM_WALL_CLOCK;
 		this.random = options.random ?? SYSTEM_RANDOM;

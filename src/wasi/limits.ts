@@ -10,6 +10,10 @@ export interface WasiLimits {
 	readonly readBytes: number;
 	/** Bytes that one `check-write` permits. */
 	readonly writeBytes: number;
+	/** Files and folders that a guest has open at a time. */
+	readonly descriptors: number;
+	/** Bytes that one call reads of a file or writes to one; more is a matter of calling again. */
+	readonly fileBytes: number;
 }
 
 export const DEFAULT_WASI_LIMITS: WasiLimits = {
@@ -20,6 +24,10 @@ export const DEFAULT_WASI_LIMITS: WasiLimits = {
 	// What an HTTP/1 chunk or a socket read brings at most.
 	readBytes: 64 * 1024,
 	writeBytes: 64 * 1024,
+	// Each is one of the process's own, of which there are often but 1,024 for all guests.
+	descriptors: 256,
+	// A few milliseconds' work.
+	fileBytes: 16 * 1024 * 1024,
 };
 
 /** Ends a guest that asked for more than a limit where the interface has no error to return. */

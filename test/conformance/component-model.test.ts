@@ -4,8 +4,8 @@ import { existsSync, globSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { after, suite, test } from "node:test";
 
+import { type Outcome, runComponentScript } from "../../src/wast/mod.ts";
 import { blessLedger, compareWithLedger, readLedger } from "./ledger.ts";
-import { type Outcome, runScript } from "./runner.ts";
 import { writeSummary } from "./summary.ts";
 
 const SUITE = path.resolve(import.meta.dirname, "../../../shared/suites/component-model/test");
@@ -20,7 +20,7 @@ suite("component-model", { skip: absent }, () => {
 	for (const file of files) {
 		test(file, async () => {
 			const outcomes = new Map<string, Outcome>();
-			for (const outcome of await runScript(readFileSync(path.join(SUITE, file), "utf8"))) {
+			for (const outcome of await runComponentScript(readFileSync(path.join(SUITE, file), "utf8"))) {
 				outcomes.set(`${file}:${outcome.line}`, outcome);
 			}
 			assert.ok(outcomes.size > 0, "the script has commands");

@@ -12,7 +12,7 @@ import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
 import { webAssembly } from "../../src/engine/mod.ts";
 import { SkerryError } from "../../src/fault/mod.ts";
 import { checkCode, decodeModule, encodeModule, type Module } from "../../src/wasm/mod.ts";
-import { type Command, parseScript, type Unit } from "../wast/script.ts";
+import { type Command, parseScript, type Unit } from "../../src/wast/mod.ts";
 import { type Count, writeCounts } from "./counts.ts";
 import { listPrograms, modulesWithin } from "./programs.ts";
 

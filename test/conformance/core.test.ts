@@ -9,10 +9,8 @@ import path from "node:path";
 import { after, suite, test } from "node:test";
 
 import { createLinuxPageMapper } from "../../src/engine/mod.ts";
-import { type Mode, type ResetCounts, runCoreScript } from "./core-runner.ts";
-import { prepareScript } from "./core-script.ts";
+import { type Mode, type Outcome, prepareScript, type ResetCounts, runCoreScript } from "../../src/wast/mod.ts";
 import { blessLedger, compareWithLedger, type Ledger, readLedger } from "./ledger.ts";
-import type { Outcome } from "./runner.ts";
 import { writeSummary } from "./summary.ts";
 
 const SUITE = path.resolve(import.meta.dirname, "../../../shared/suites/core");

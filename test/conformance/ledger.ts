@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 
-import type { Outcome } from "./runner.ts";
+import type { Outcome } from "../../src/wast/mod.ts";
 
 /** Only deviations: `file:line` → why it does not pass. Skipped are those whose feature is refused by name. */
 export interface Ledger {

@@ -11,8 +11,7 @@ import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
 
 import { CoreMemories, interruptFlag, webAssembly, type WasmExtern, type WasmInstance } from "../../src/engine/mod.ts";
 import { FUEL_CELL, rewriteModule } from "../../src/rewrite/mod.ts";
-import { type Action, type Command, parseScript } from "../wast/script.ts";
-import { headOf, type SExpr, textOf } from "../wast/sexpr.ts";
+import { type Action, type Command, headOf, parseScript, type SExpr, textOf } from "../../src/wast/mod.ts";
 import { writeCounts } from "./counts.ts";
 import { listPrograms, modulesWithin } from "./programs.ts";
 

@@ -1,5 +1,5 @@
 import { writeRows } from "./counts.ts";
-import type { Outcome } from "./runner.ts";
+import type { Outcome } from "../../src/wast/mod.ts";
 
 /**
  * One line per suite for the closing summary of `npm test`: failures that the ledger knows do not fail the run, but are named.

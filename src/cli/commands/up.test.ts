@@ -20,6 +20,7 @@ const defaults = {
 	listen: { host: "127.0.0.1", port: 3000 },
 	env: {},
 	allowOutbound: [],
+	limits: {},
 	verbose: false,
 };
 
@@ -38,7 +39,7 @@ const cases: readonly [words: readonly string[], expected: object][] = [
 		["--env", "A=1", "--env", "TOKEN", folder],
 		{ target: { kind: "app", path: folder }, env: { A: "1", TOKEN: "secret" } },
 	],
-	[["--limit.wall", "1.5s"], { wallLimit: 1500 }],
+	[["--limit.wall", "1.5s", "--limit.cpu=none"], { limits: { wall: 1500, cpu: null } }],
 ];
 
 for (const [words, expected] of cases) {

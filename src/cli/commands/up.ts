@@ -1,8 +1,9 @@
 import type { CommandModule } from "../command.ts";
 import { serve, type UpOptions } from "../host.ts";
+import { addBounds, parseBounds } from "../limit-options.ts";
 import { createStopRequest } from "../signals.ts";
 import { findTarget } from "../target.ts";
-import { checkOutbound, collect, parseDuration, parseEnvironment, parseListen } from "../values.ts";
+import { checkOutbound, collect, parseEnvironment, parseListen } from "../values.ts";
 
 const DEFAULT_PORT = 3000;
 
@@ -13,18 +14,19 @@ export const upCommand: CommandModule = {
 			.option("-l, --listen <host:port>", "address to listen on; port 0 picks a free one", `127.0.0.1:${DEFAULT_PORT}`)
 			.option("--allow-outbound <origin>", "let the guest send HTTP requests to this origin; may be repeated", collect)
 			.option("--env <name=value>", "give the guest an environment variable; may be repeated", collect)
-			.option("--limit.wall <duration>", "end a call that takes longer: 500ms, 10s, 2m")
-			.option("-v, --verbose", "log every request, and what is in use")
-			.addHelpText(
-				"after",
-				`
+			.option("-v, --verbose", "log every request, and what is in use");
+		addBounds(command);
+		command.addHelpText(
+			"after",
+			`
 Every request gets a fresh sandbox. It sees no files, no environment and no network but what these options grant.
+\`skerry help limits\` lists what a guest may take.
 
 Examples:
   $ skerry up                                         the application in this folder
   $ skerry up hello.wasm --listen 0.0.0.0:8080        one component, for the whole network
   $ skerry up shop --allow-outbound https://api.example.com --env TOKEN`,
-			);
+		);
 	},
 
 	async run(args, options) {
@@ -44,16 +46,14 @@ export function parseUpOptions(
 		listen: string;
 		allowOutbound?: string[];
 		env?: string[];
-		"limit.wall"?: string;
 		verbose?: boolean;
 	};
-	const wall = given["limit.wall"];
 	return {
 		target: findTarget(path),
 		listen: parseListen(given.listen, DEFAULT_PORT),
 		env: parseEnvironment(given.env ?? [], environment),
 		allowOutbound: checkOutbound(given.allowOutbound ?? []),
-		...(wall === undefined ? {} : { wallLimit: parseDuration("--limit.wall", wall) }),
+		...parseBounds(options),
 		verbose: given.verbose === true,
 	};
 }

@@ -17,7 +17,7 @@ export function renderReport(report: Report): string {
 	}
 	blocks.push(block("Parts", renderPart(root)));
 	blocks.push(block("Made by", renderProducers(root)));
-	if (kind === "component") blocks.push(block("Needs", renderNeeds(needs)));
+	if (kind === "component" || needs.length > 0) blocks.push(block("Needs", renderNeeds(needs)));
 	blocks.push(block("Runs with", commands.map(renderVerdict)));
 	if (invalid !== undefined) blocks.push(block("Not valid", invalid.split("\n")));
 	return blocks.join("\n");

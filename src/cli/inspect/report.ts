@@ -10,6 +10,7 @@ import {
 	type Producer,
 	type SectionInfo,
 } from "../../wasm/mod.ts";
+import { findCoreNeeds, judgeCoreCommands } from "./core-needs.ts";
 import { findNeeds, judgeCommands, type Need, type Verdict } from "./needs.ts";
 
 /** A component or core module within the file. Sizes in bytes, preamble included. */
@@ -52,15 +53,14 @@ export function createReport(file: string, bytes: Uint8Array, full: boolean): Re
 
 function reportModule(file: string, bytes: Uint8Array): Report {
 	const { imports, exports } = decodeModuleInterface(bytes);
-	const reason = "it is a core module, not a component: `wasm-tools component new` makes one of it";
 	return {
 		file,
 		kind: "core module",
 		size: bytes.length,
 		imports: imports.map(({ module, name, type }) => `${quote(module)} ${quote(name)}: ${printCoreType(type)}`),
 		exports: exports.map(({ name, type }) => `${quote(name)}: ${printCoreType(type)}`),
-		needs: [],
-		commands: (["skerry up", "skerry run"] as const).map((command) => ({ command, possible: false, reason })),
+		needs: findCoreNeeds(imports),
+		commands: judgeCoreCommands(imports, exports),
 		root: describeModule(bytes, 0),
 	};
 }

@@ -1,5 +1,5 @@
-import type { ValueType } from "../../src/component/mod.ts";
-import { headOf, type SExpr, textOf } from "../wast/sexpr.ts";
+import type { ValueType } from "../component/mod.ts";
+import { headOf, type SExpr, textOf } from "./sexpr.ts";
 
 function itemsOf(expr: SExpr | undefined): readonly SExpr[] {
 	return expr?.kind === "list" ? expr.items.slice(1) : [];

@@ -2,11 +2,10 @@
  * Calls of core functions that lose no bit: JavaScript has no `v128` and may change the payload of a NaN, so such values
  * are passed through a memory (and exceptions, which it must not see, only as whether they are null) by a small module for each signature.
  */
-import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
-
-import { webAssembly, type WasmModule } from "../../src/engine/mod.ts";
-import { countImports, type Module, type ValueTypeSyntax } from "../../src/wasm/mod.ts";
+import { webAssembly, type WasmModule } from "../engine/mod.ts";
+import { countImports, type Module, type ValueTypeSyntax } from "../wasm/mod.ts";
 import { type Argument, writeLanes } from "./core-values.ts";
+import type { TextParser } from "./parser.ts";
 
 /** The types of an exported function, or of a global as one without parameters. */
 export interface Signature {
@@ -26,10 +25,15 @@ export interface Results {
 export const SLOT = 16;
 
 export class Caller {
+	readonly #parse: TextParser;
 	readonly #memory = new (webAssembly().Memory)({ initial: 1 });
 	readonly #view = new DataView(this.#memory.buffer);
 	readonly #wrappers = new Map<string, Promise<WasmModule>>();
 	readonly #wrapped = new WeakMap<object, () => void>();
+
+	constructor(parse: TextParser) {
+		this.#parse = parse;
+	}
 
 	async call(
 		callee: (...args: unknown[]) => unknown,
@@ -95,7 +99,7 @@ export class Caller {
 		const text = wrapperOf(kind, signature.params.map(nameOf), signature.results.map(nameOf));
 		let compiling = this.#wrappers.get(text);
 		if (compiling === undefined) {
-			compiling = parse(text).then((bytes) => webAssembly().compile(bytes));
+			compiling = this.#parse(text).then((bytes) => webAssembly().compile(bytes));
 			this.#wrappers.set(text, compiling);
 		}
 		const { exports } = new (webAssembly().Instance)(await compiling, { "": { memory: this.#memory, target } });

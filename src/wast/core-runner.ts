@@ -1,5 +1,3 @@
-import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
-
 import {
 	type AttachedCore,
 	CoreMemories,
@@ -11,16 +9,17 @@ import {
 	type PageMapper,
 	type WasmInstance,
 	type WasmModule,
-} from "../../src/engine/mod.ts";
-import { SkerryError, Trap } from "../../src/fault/mod.ts";
-import { FUEL_CELL, type ModuleState, type RewriteOptions, rewriteModule } from "../../src/rewrite/mod.ts";
-import { decodeModule, encodeModule, type Module } from "../../src/wasm/mod.ts";
-import type { Action, Command, Unit } from "../wast/script.ts";
-import type { SExpr } from "../wast/sexpr.ts";
+} from "../engine/mod.ts";
+import { SkerryError, Trap } from "../fault/mod.ts";
+import { FUEL_CELL, type ModuleState, type RewriteOptions, rewriteModule } from "../rewrite/mod.ts";
+import { decodeModule, encodeModule, type Module } from "../wasm/mod.ts";
+import type { Action, Command, Unit } from "./script.ts";
+import type { SExpr } from "./sexpr.ts";
 import { Caller, exportType, type Results, SLOT } from "./core-call.ts";
 import type { CoreScript } from "./core-script.ts";
 import { type Argument, type Expected, isExpected, toArgument, toExpected } from "./core-values.ts";
-import type { Outcome } from "./runner.ts";
+import { type Outcome, outcomeOf, Skipped } from "./outcome.ts";
+import { loadTextParser } from "./parser.ts";
 
 /** What is done to each module before V8 sees it, and to its instance before the script does. */
 export interface Mode {
@@ -60,38 +59,37 @@ function giveFuel(): void {
 	new DataView(interruptFlag().memory.buffer).setBigInt64(FUEL_CELL, 1n << 62n, true);
 }
 
-/** Neither passed nor failed: what is tested is not ours to refuse. */
-class Skipped extends Error {}
-
-const caller = new Caller();
-
 /** What spectest exports, as the suite's interpreter defines it: a module, so that its functions are typed. */
-const SPECTEST = parse(`(module
+const SPECTEST = `(module
 	(global (export "global_i32") i32 (i32.const 666)) (global (export "global_i64") i64 (i64.const 666))
 	(global (export "global_f32") f32 (f32.const 666.6)) (global (export "global_f64") f64 (f64.const 666.6))
 	(table (export "table") 10 20 funcref) (table (export "table64") i64 10 20 funcref)
 	(memory (export "memory") 1 2) (memory (export "shared_memory") 1 2 shared)
 	(func (export "print")) (func (export "print_i32") (param i32)) (func (export "print_i64") (param i64))
 	(func (export "print_f32") (param f32)) (func (export "print_f64") (param f64))
-	(func (export "print_i32_f32") (param i32 f32)) (func (export "print_f64_f64") (param f64 f64)))`).then((bytes) =>
-	webAssembly().compile(bytes),
-);
+	(func (export "print_i32_f32") (param i32 f32)) (func (export "print_f64_f64") (param f64 f64)))`;
+
+interface Shared {
+	readonly caller: Caller;
+	readonly spectest: WasmModule;
+}
+
+let shared: Promise<Shared> | undefined;
+
+/** What scripts share: it is compiled but once. */
+function loadShared(): Promise<Shared> {
+	shared ??= loadTextParser().then(async (parse) => {
+		return { caller: new Caller(parse), spectest: await webAssembly().compile(await parse(SPECTEST)) };
+	});
+	return shared;
+}
 
 /** Runs a core script: its modules go through Skerry's codec and rewriter to V8. The outcomes are in the order of the commands. */
 export async function runCoreScript(script: CoreScript, mode: Mode, counts: ResetCounts): Promise<Outcome[]> {
-	const spectest = new (webAssembly().Instance)(await SPECTEST, {});
-	const runner = new Runner(script, mode, counts, spectest);
+	const { caller, spectest } = await loadShared();
+	const runner = new Runner(script, mode, counts, caller, new (webAssembly().Instance)(spectest, {}));
 	const outcomes: Outcome[] = [];
-	for (const command of script.commands) {
-		const { line } = command;
-		try {
-			await runner.run(command);
-			outcomes.push({ line, status: "passed", why: "" });
-		} catch (error) {
-			const why = error instanceof Error ? error.message : String(error);
-			outcomes.push({ line, status: error instanceof Skipped ? "skipped" : "failed", why });
-		}
-	}
+	for (const command of script.commands) outcomes.push(await outcomeOf(command.line, () => runner.run(command)));
 	return outcomes;
 }
 
@@ -99,6 +97,7 @@ class Runner {
 	readonly #script: CoreScript;
 	readonly #mode: Mode;
 	readonly #counts: ResetCounts;
+	readonly #caller: Caller;
 	readonly #definitions = new Map<string, Compiled>();
 	readonly #instances = new Map<string, CoreInstance>();
 	readonly #memories: CoreMemories;
@@ -106,7 +105,8 @@ class Runner {
 	#latest: CoreInstance | undefined;
 	#latestDefinition: Compiled | undefined;
 
-	constructor(script: CoreScript, mode: Mode, counts: ResetCounts, spectest: WasmInstance) {
+	constructor(script: CoreScript, mode: Mode, counts: ResetCounts, caller: Caller, spectest: WasmInstance) {
+		this.#caller = caller;
 		this.#script = script;
 		this.#mode = mode;
 		// What one module of a script imports of another is checked when it is instantiated, against the size that V8 knows. In components
@@ -236,10 +236,10 @@ class Runner {
 		const target = instance.exports[action.name];
 		if (action.kind === "get") {
 			if (type?.kind !== "global") throw new Error(`no exported global ${action.name}`);
-			return await caller.get(target as { readonly value: unknown }, type.type, type.mutable);
+			return await this.#caller.get(target as { readonly value: unknown }, type.type, type.mutable);
 		}
 		if (type?.kind !== "func") throw new Error(`no exported function ${action.name}`);
-		return await caller.call(target as () => unknown, type.signature, action.args.map(argumentOf));
+		return await this.#caller.call(target as () => unknown, type.signature, action.args.map(argumentOf));
 	}
 
 	#assertReturn(results: readonly SExpr[], { view, references }: Results): void {

@@ -102,6 +102,6 @@ test("core scripts: definitions and instances, annotations, quoted modules, a mo
 
 test("an unfinished script says where", () => {
 	for (const text of ["(a\n(b)", '("a', "(; a", ")"]) {
-		assert.throws(() => parseScript(text), { code: "binary/malformed" }, text);
+		assert.throws(() => parseScript(text), { code: "wast/malformed" }, text);
 	}
 });

@@ -1,38 +1,26 @@
 import { isDeepStrictEqual } from "node:util";
 
-import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
-
-import type { Component, ValueType } from "../../src/component/mod.ts";
-import { CompileCache } from "../../src/engine/mod.ts";
-import { SkerryError, Trap } from "../../src/fault/mod.ts";
-import { type Instance, instantiate, linkComponent, loadComponent, type LoadedComponent } from "../../src/link/mod.ts";
-import { type Action, type Command, parseScript, type Unit } from "../wast/script.ts";
-import { normalize, toValue } from "./values.ts";
-
-/** What became of one command of a script. `skipped` names the feature that is not supported yet. */
-export interface Outcome {
-	readonly line: number;
-	readonly status: "passed" | "failed" | "skipped";
-	readonly why: string;
-}
-
-/** Not supported yet, by name: neither passed nor failed. */
-class Skipped extends Error {}
+import type { Component, ValueType } from "../component/mod.ts";
+import { CompileCache } from "../engine/mod.ts";
+import { SkerryError, Trap } from "../fault/mod.ts";
+import {
+	type Instance,
+	instantiate,
+	linkComponent,
+	type LinkOptions,
+	loadComponent,
+	type LoadedComponent,
+} from "../link/mod.ts";
+import { type Outcome, outcomeOf, Skipped } from "./outcome.ts";
+import { loadTextParser, type TextParser } from "./parser.ts";
+import { type Action, type Command, parseScript, type Unit } from "./script.ts";
+import { normalize, toValue } from "./component-values.ts";
 
 /** Runs the commands of a component `.wast` script through Skerry's own decoder, validator, linker and runtime. */
-export async function runScript(text: string): Promise<Outcome[]> {
-	const runner = new Runner();
+export async function runComponentScript(text: string, options: LinkOptions = {}): Promise<Outcome[]> {
+	const runner = new Runner(await loadTextParser(), options);
 	const outcomes: Outcome[] = [];
-	for (const command of parseScript(text)) {
-		const { line } = command;
-		try {
-			await runner.run(command);
-			outcomes.push({ line, status: "passed", why: "" });
-		} catch (error) {
-			const why = error instanceof Error ? error.message : String(error);
-			outcomes.push({ line, status: error instanceof Skipped ? "skipped" : "failed", why });
-		}
-	}
+	for (const command of parseScript(text)) outcomes.push(await outcomeOf(command.line, () => runner.run(command)));
 	return outcomes;
 }
 
@@ -48,11 +36,18 @@ const REJECTIONS = new Set([
 ]);
 
 class Runner {
+	readonly #parse: TextParser;
+	readonly #options: LinkOptions;
 	readonly #cache = new CompileCache();
 	readonly #definitions = new Map<string, LoadedComponent>();
 	readonly #instances = new Map<string, Instance>();
 	#latest: Instance | Error = new Error("no component before this");
 	#latestDefinition: LoadedComponent | Error = new Error("no definition before this");
+
+	constructor(parse: TextParser, options: LinkOptions) {
+		this.#parse = parse;
+		this.#options = options;
+	}
 
 	async run(command: Command): Promise<void> {
 		switch (command.kind) {
@@ -72,7 +67,7 @@ class Runner {
 			case "assert_trap":
 				return await assertTrap(command.message, () => this.#invoke(command.action));
 			case "assert_uninstantiable": {
-				const loaded = await load(command.unit);
+				const loaded = await this.#load(command.unit);
 				return await assertTrap(command.message, () => this.#instantiate(loaded, null));
 			}
 			case "assert_invalid":
@@ -85,7 +80,7 @@ class Runner {
 
 	async #unit(unit: Unit): Promise<void> {
 		try {
-			const loaded = await load(unit);
+			const loaded = await this.#load(unit);
 			await this.#compileAll(loaded.component);
 			if (unit.id !== null) this.#definitions.set(unit.id, loaded);
 			this.#latestDefinition = loaded;
@@ -95,6 +90,12 @@ class Runner {
 			else this.#latest = error as Error;
 			throw error;
 		}
+	}
+
+	async #load(unit: Unit): Promise<LoadedComponent> {
+		if (unit.sort !== "component") throw new Error("a core module in a component script");
+		const bytes = unit.source.kind === "binary" ? unit.source.bytes : await this.#parse(unit.source.text);
+		return loadComponent(bytes);
 	}
 
 	/** V8 validates core modules when it compiles them. */
@@ -108,7 +109,7 @@ class Runner {
 	async #instantiate(definition: LoadedComponent | Error, id: string | null): Promise<void> {
 		try {
 			if (definition instanceof Error) throw definition;
-			const linked = await linkComponent(definition, { interfaces: [] }, this.#cache);
+			const linked = await linkComponent(definition, { interfaces: [] }, this.#cache, this.#options);
 			const instance = instantiate(linked, undefined);
 			this.#latest = instance;
 			if (id !== null) this.#instances.set(id, instance);
@@ -125,7 +126,7 @@ class Runner {
 			throw unsupported(instance ?? new Error(`unknown instance ${action.instance}`));
 		}
 		const fn = instance.function([action.name]);
-		if (fn === undefined) throw new Error(`no exported function ${action.name}`);
+		if (fn === undefined || !("type" in fn)) throw new Error(`no exported function ${action.name}`);
 		const args = fn.type.params.map((param, i) => toValue(param.type, action.args[i]));
 		return { value: await fn.call(args), type: fn.type.result };
 	}
@@ -141,7 +142,7 @@ class Runner {
 	async #assertRejected(unit: Unit): Promise<void> {
 		let loaded: LoadedComponent;
 		try {
-			loaded = await load(unit);
+			loaded = await this.#load(unit);
 			await this.#compileAll(loaded.component);
 		} catch (error) {
 			if (unit.source.kind === "quote" && !(error instanceof SkerryError)) return; // the text parser refused it
@@ -150,12 +151,6 @@ class Runner {
 		}
 		throw new Error("accepted, though it is to be rejected");
 	}
-}
-
-async function load(unit: Unit): Promise<LoadedComponent> {
-	if (unit.sort !== "component") throw new Error("a core module in a component script");
-	const bytes = unit.source.kind === "binary" ? unit.source.bytes : await parse(unit.source.text);
-	return loadComponent(bytes);
 }
 
 function unsupported(error: unknown): unknown {

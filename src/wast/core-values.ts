@@ -1,5 +1,5 @@
-import { floatBits, integerBits, isArithmeticNaN, isCanonicalNaN } from "../wast/number.ts";
-import { headOf, type SExpr, textOf } from "../wast/sexpr.ts";
+import { floatBits, integerBits, isArithmeticNaN, isCanonicalNaN } from "./number.ts";
+import { headOf, type SExpr, textOf } from "./sexpr.ts";
 
 /** A number, or one of those in a vector; of an expected NaN the kind. */
 interface Lane {

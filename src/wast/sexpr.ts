@@ -1,4 +1,4 @@
-import { SkerryError } from "../../src/fault/mod.ts";
+import { SkerryError } from "../fault/mod.ts";
 
 interface Span {
 	/** UTF-16 offsets into the script. */
@@ -38,7 +38,7 @@ export function parseSExprs(text: string): readonly SExpr[] {
 	let line = 1;
 
 	const fail = (message: string): SkerryError =>
-		new SkerryError("binary/malformed", `script: ${message}`, { place: { line } });
+		new SkerryError("wast/malformed", `Cannot read the script: ${message}`, { place: { line } });
 
 	function blockComment(): void {
 		let depth = 0;

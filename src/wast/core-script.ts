@@ -1,7 +1,6 @@
-import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
-
-import { headOf, parseSExprs, type SExpr } from "../wast/sexpr.ts";
-import { type Action, type Command, parseScript, type Unit } from "../wast/script.ts";
+import { headOf, parseSExprs, type SExpr } from "./sexpr.ts";
+import { loadTextParser, type TextParser } from "./parser.ts";
+import { type Action, type Command, parseScript, type Unit } from "./script.ts";
 
 /** A script made ready to be run many times. */
 export interface CoreScript {
@@ -15,6 +14,7 @@ export interface CoreScript {
 }
 
 export async function prepareScript(text: string): Promise<CoreScript> {
+	const parse = await loadTextParser();
 	const commands = parseScript(text);
 	const bytes = new Map<Unit, Uint8Array | Error>();
 	const actions = new Map<Unit, Action[]>();
@@ -23,7 +23,7 @@ export async function prepareScript(text: string): Promise<CoreScript> {
 	let latest: Unit | undefined;
 	const find = (id: string | null): Unit | undefined => (id === null ? latest : named.get(id));
 	for (const command of commands) {
-		if ("unit" in command) bytes.set(command.unit, await bytesOf(command.unit));
+		if ("unit" in command) bytes.set(command.unit, await bytesOf(command.unit, parse));
 		if ("action" in command) {
 			const unit = find(command.action.instance);
 			if (unit !== undefined) actions.get(unit)?.push(command.action);
@@ -40,7 +40,7 @@ export async function prepareScript(text: string): Promise<CoreScript> {
 	return { commands, bytes, actions, registered };
 }
 
-async function bytesOf({ source }: Unit): Promise<Uint8Array | Error> {
+async function bytesOf({ source }: Unit, parse: TextParser): Promise<Uint8Array | Error> {
 	if (source.kind === "binary") return source.bytes;
 	try {
 		return await parse(source.kind === "text" ? toParsable(source.text) : source.text);
