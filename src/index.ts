@@ -15,4 +15,4 @@ export {
 	Sandbox,
 	type Source,
 } from "./embed/mod.ts";
-export { type Code, type Place, SkerryError, Trap } from "./fault/mod.ts";
+export { type Code, type Place, SkerryError, type SourceLine, Trap, type TrapFrame } from "./fault/mod.ts";

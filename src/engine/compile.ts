@@ -3,7 +3,7 @@ import { type RewriteOptions, type RewrittenModule, rewriteModule } from "../rew
 import { webAssembly, type WasmModule } from "./v8.ts";
 
 /** A guest's core module, rewritten and compiled. */
-export interface LoadedModule extends Pick<RewrittenModule, "state" | "imports"> {
+export interface LoadedModule extends Pick<RewrittenModule, "state" | "imports" | "sites"> {
 	readonly module: WasmModule;
 }
 
@@ -34,8 +34,8 @@ export class CompileCache {
 	}
 
 	async #rewrite(bytes: Uint8Array, offset: number, options: RewriteOptions): Promise<LoadedModule> {
-		const { bytes: rewritten, state, imports } = rewriteModule(bytes, offset, options);
-		return { module: await this.compile(rewritten, offset), state, imports };
+		const { bytes: rewritten, ...rest } = rewriteModule(bytes, offset, options);
+		return { ...rest, module: await this.compile(rewritten, offset) };
 	}
 
 	/**

@@ -2,6 +2,7 @@ import type { CoreFunction, CoreValue } from "../abi/mod.ts";
 import type { CoreFunctionType } from "../component/mod.ts";
 import { SkerryError, Trap } from "../fault/mod.ts";
 import { interruptFlag } from "./flag.ts";
+import { leaveOut, type ModuleOrigin, withOrigin } from "./frames.ts";
 import { STATUS_DONE, STATUS_FAILED, STATUS_WAITING, TRAMPOLINE_IMPORTS } from "./trampolines.ts";
 import { hostFault, isUnreachable, toTrap } from "./traps.ts";
 import { webAssembly, type WasmExtern, type WasmGlobal, type WasmInstance, type WasmModule } from "./v8.ts";
@@ -110,6 +111,7 @@ export class Gate {
 			imports[TRAMPOLINE_IMPORTS.fast(i)] = this.#guard(fn, types[i]?.results[0]);
 		}
 		const instance: WasmInstance = new (webAssembly().Instance)(module, { [TRAMPOLINE_IMPORTS.module]: imports });
+		leaveOut(instance);
 		return functions.map((_, i) => instance.exports[String(i)]);
 	}
 
@@ -228,22 +230,33 @@ export class Gate {
 		};
 	}
 
-	/** Instantiates a core module; its start function runs, and cannot wait. */
-	instantiate(module: WasmModule, imports: Record<string, Record<string, WasmExtern>>): WasmInstance {
-		const { Instance, LinkError } = webAssembly();
+	/**
+	 * Instantiates a core module; its start function runs, and cannot wait.
+	 * @param origin what its frames in traps are known by
+	 */
+	instantiate(
+		module: WasmModule,
+		imports: Record<string, Record<string, WasmExtern>>,
+		origin?: ModuleOrigin,
+	): WasmInstance {
+		const { Instance } = webAssembly();
 		this.#starting = true;
 		this.#flag.enter();
 		try {
-			return new Instance(module, imports);
-		} catch (error) {
-			if (error instanceof LinkError || error instanceof TypeError) {
-				const message = error.message.replace(/^WebAssembly\.Instance\(\): /, "");
-				throw new SkerryError("link/instantiation", `Cannot instantiate a core module: ${message}`, { cause: error });
-			}
-			throw this.reason(error);
+			return withOrigin(
+				origin,
+				() => new Instance(module, imports),
+				(error) => this.#refusal(error),
+			);
 		} finally {
 			this.#starting = false;
 		}
+	}
+
+	#refusal(error: unknown): unknown {
+		if (!(error instanceof webAssembly().LinkError || error instanceof TypeError)) return this.reason(error);
+		const message = error.message.replace(/^WebAssembly\.Instance\(\): /, "");
+		return new SkerryError("link/instantiation", `Cannot instantiate a core module: ${message}`, { cause: error });
 	}
 
 	/** Why a guest really ended: `error` is what V8 reported. */

@@ -9,6 +9,7 @@ export {
 	takeCoreImage,
 } from "./core-image.ts";
 export { FLAG_LAYOUT, interruptFlag } from "./flag.ts";
+export type { ModuleOrigin } from "./frames.ts";
 export { Gate } from "./gate.ts";
 export { createLinuxPageMapper } from "./linux-pages.ts";
 export { createOwnedImports } from "./owned.ts";

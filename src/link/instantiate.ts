@@ -20,6 +20,7 @@ import {
 	type CoreState,
 	createOwnedImports,
 	Gate,
+	type ModuleOrigin,
 	type PageMapper,
 	readCoreState,
 	takeCoreImage,
@@ -48,6 +49,8 @@ export interface Linked {
 	readonly states: readonly (CoreState | string)[];
 	/** For each module what it imports of the engine. */
 	readonly owned: readonly (EngineImports | undefined)[];
+	/** For each module where it comes from, for traps. */
+	readonly origins: readonly ModuleOrigin[];
 	/** One for each of the plan's host functions. */
 	readonly functions: readonly HostFunction<any>[];
 	/** The host's resources among the imports. */
@@ -231,7 +234,7 @@ export class Instance {
 				for (const { name, instance } of step.args) imports[name] = this.#coreExports(instance);
 				const owned = this.#linked.owned[step.module];
 				if (owned !== undefined) imports[owned.module] = createOwnedImports(owned);
-				this.#cores[step.slot] = this.#gate.instantiate(module, imports);
+				this.#cores[step.slot] = this.#gate.instantiate(module, imports, this.#linked.origins[step.module]);
 				break;
 			}
 			case "trampolines": {

@@ -47,6 +47,7 @@ export async function linkComponent(
 		plan,
 		modules: prepared.map(({ module }) => module),
 		states: prepared.map(({ state }) => state),
+		origins: prepared.map(({ sites }, i) => ({ offset: plan.modules[i]?.offset ?? 0, sites })),
 		owned: prepared.map(({ imports }) => imports),
 		functions: plan.host.map((slot) => binding.function(slot)),
 		resources: binding.resources,

@@ -2,4 +2,5 @@
 export type { EngineImports } from "./metering/trap.ts";
 export { FLAG_CELL, HIT_CELL } from "./metering/check.ts";
 export { type RewriteOptions, type RewrittenModule, rewriteModule } from "./rewrite.ts";
+export { findOrigin, type Sites } from "./sites.ts";
 export type { ModuleState } from "./state.ts";

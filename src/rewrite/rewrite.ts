@@ -1,6 +1,7 @@
 import { SkerryError } from "../fault/mod.ts";
 import { countImports, decodeModule, encodeModule, type Module } from "../wasm/mod.ts";
 import { type EngineImports, meterTrap } from "./metering/trap.ts";
+import { findSites, type Sites } from "./sites.ts";
 import { exportState, type ModuleState } from "./state.ts";
 import { surveyCode } from "./survey.ts";
 import { verifyRewriting } from "./verify/verify.ts";
@@ -19,6 +20,8 @@ export interface RewrittenModule {
 	readonly state: ModuleState | string;
 	/** What it imports of the engine; `undefined` for nothing. */
 	readonly imports: EngineImports | undefined;
+	/** Where its code was in the original, for traps; `undefined` where that is not known. */
+	readonly sites: Sites | undefined;
 }
 
 /**
@@ -33,10 +36,13 @@ export function rewriteModule(bytes: Uint8Array, offset: number, options: Rewrit
 	const metered = options.metering === "trap" ? meterTrap(module, survey) : undefined;
 	if (metered !== undefined) checkMemories(original, offset);
 	const changed = metered?.module ?? module;
-	if (changed === original) return { bytes, state, imports: undefined };
+	if (changed === original) {
+		return { bytes, state, imports: undefined, sites: findSites(original, offset, original, bytes) };
+	}
 	const rewritten = encodeModule(changed);
 	if (options.verify) verifyRewriting(bytes, rewritten, { metered: metered !== undefined });
-	return { bytes: rewritten, state, imports: metered?.imports };
+	const sites = findSites(original, offset, changed, rewritten);
+	return { bytes: rewritten, state, imports: metered?.imports, sites };
 }
 
 /** What the code names was looked at by `surveyCode`; this is the rest. */
