@@ -2,6 +2,7 @@ export {
 	Component,
 	ComponentError,
 	Engine,
+	type EngineOptions,
 	type ExportedFunction,
 	type Exports,
 	type Grants,

@@ -118,6 +118,7 @@ async function startServer(service: Service, options: UpOptions): Promise<Server
 				env: { ...service.env, ...options.env },
 				allowOutbound: [...service.allowOutbound, ...options.allowOutbound],
 				limits: options.wallLimit === undefined ? {} : { wall: options.wallLimit },
+				onWarning: (message) => say(`${paint("yellow", "warning:", process.stderr)} ${message}`),
 				onRequest: (record) => logRequest(record, options.verbose),
 				onDenied: (what, hint) => say(`${paint("yellow", "denied:", process.stderr)} ${what}; ${hint}`),
 				onOutput: (stream, line) => say(`${paint("dim", `[${service.name} ${stream}]`, process.stderr)} ${line}`),

@@ -21,7 +21,7 @@ const RUN = /^wasi:cli\/run@(\d+\.\d+)/;
 
 /** Runs a command's component to its end with this process's streams; the result is the guest's exit status. */
 export async function runComponent(options: RunOptions): Promise<number> {
-	const engine = new Engine();
+	const engine = new Engine({ onWarning: (message) => process.stderr.write(`warning: ${message}\n`) });
 	const component = await withProgress("compiling", () => engine.load(options.path));
 	const run = component.exportNames.find((name) => RUN.exec(name)?.[1] === "0.2");
 	if (run === undefined) throw noRun(options.path, component.exportNames);

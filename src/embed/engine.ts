@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 
 import type { GuestResource } from "../abi/mod.ts";
 import type { ExternType } from "../component/mod.ts";
-import { CompileCache, createLinuxPageMapper, webAssembly } from "../engine/mod.ts";
+import { type CompileCache, createLinuxPageMapper, webAssembly } from "../engine/mod.ts";
 import { inFile, SkerryError } from "../fault/mod.ts";
 import {
 	type HostImports,
@@ -10,9 +10,9 @@ import {
 	instantiate,
 	type Linked,
 	linkComponent,
-	loadComponent,
+	openComponent,
 } from "../link/mod.ts";
-import { SandboxPool } from "../pool/mod.ts";
+import { createCompileCache, SandboxPool } from "../pool/mod.ts";
 import { createWasiContext, WASI_HOST, type WasiContext } from "../wasi/mod.ts";
 import { callExport, createExports, type Exports } from "./exports.ts";
 import { type Grants, SHARED_CLIENT, toWasiOptions } from "./grants.ts";
@@ -29,16 +29,27 @@ export interface InstantiateOptions {
 	readonly wasi?: Grants;
 }
 
-/** Where a component comes from: its bytes, a path, or a `file:` URL. */
+/** Where a component comes from: its bytes or those of what `skerry compile` made of it, a path, or a `file:` URL. */
 export type Source = Uint8Array | ArrayBuffer | string | URL;
+
+export interface EngineOptions {
+	/**
+	 * The folder in which rewritten modules are kept for the next process, or `false` for none. By default `modules` in
+	 * `$SKERRY_CACHE_DIR`, else in `skerry` in `$XDG_CACHE_HOME` or `~/.cache`. Whoever can write to it decides what runs.
+	 */
+	readonly cache?: string | false;
+	/** Told once when there is no using that folder: everything goes on without. By default a warning of the process. */
+	readonly onWarning?: (message: string) => void;
+}
 
 /** Compiles and runs components. Core modules that several components share are compiled once per engine. */
 export class Engine {
-	readonly #cache = new CompileCache();
+	readonly #cache: CompileCache;
 
 	/** @throws SkerryError `engine/unsupported-platform` on an engine without JavaScript Promise Integration (Node.js before 26) */
-	constructor() {
+	constructor(options: EngineOptions = {}) {
 		webAssembly();
+		this.#cache = createCompileCache(options);
 	}
 
 	/**
@@ -48,7 +59,7 @@ export class Engine {
 	async load(source: Source, options: LoadOptions = {}): Promise<Component> {
 		const file = typeof source === "string" ? source : source instanceof URL ? source.href : undefined;
 		try {
-			const loaded = loadComponent(await readSource(source));
+			const loaded = await openComponent(await readSource(source), this.#cache);
 			const host = hostImports(loaded.type.imports, options.imports ?? {});
 			return new Component(await linkComponent(loaded, host, this.#cache), options.wasi ?? {});
 		} catch (error) {

@@ -3,12 +3,15 @@ import type { CompileCache } from "../engine/mod.ts";
 import type { RewriteOptions } from "../rewrite/mod.ts";
 import { bindImports, type HostImports } from "./imports.ts";
 import { createPlan } from "./inline.ts";
+import { isPacked, listModules, type PackedComponent, unpackComponent } from "./packed.ts";
 import type { Linked } from "./instantiate.ts";
 
 /** A component that was decoded and found valid. */
 export interface LoadedComponent {
 	readonly component: Component;
 	readonly type: ComponentType;
+	/** What it was packed with. */
+	readonly packed?: PackedComponent;
 }
 
 /** @throws SkerryError `binary/*` or `component/invalid`, with the offset */
@@ -28,6 +31,29 @@ export interface LinkOptions {
 }
 
 /**
+ * As `loadComponent`, for what `skerry compile` made, too; and begins meanwhile to load the core modules, as `linkComponent` will want them.
+ * @throws SkerryError also `artefact/damaged`
+ */
+export async function openComponent(
+	bytes: Uint8Array,
+	cache: CompileCache,
+	options: LinkOptions = {},
+): Promise<LoadedComponent> {
+	const packed = isPacked(bytes) ? await unpackComponent(bytes) : undefined;
+	const component = decodeComponent(packed?.bytes ?? bytes);
+	const rewriting = rewriteOptions(options, packed);
+	const preparing = listModules(component).map((module) => cache.prepare(module.bytes, rewriting, packed?.modules));
+	const type = validateComponent(component);
+	await Promise.all(preparing);
+	return { component, type, ...(packed === undefined ? {} : { packed }) };
+}
+
+function rewriteOptions(options: LinkOptions, packed: PackedComponent | undefined): RewriteOptions {
+	const { metering = packed?.metering ?? "trap", verify = true } = options;
+	return { metering, verify };
+}
+
+/**
  * Binds imports, flattens the component and compiles its core modules: what is left to do for a sandbox is to instantiate.
  * @throws SkerryError `link/missing-imports`, `link/unsupported`, `core/invalid`
  */
@@ -40,8 +66,9 @@ export async function linkComponent(
 	// Imports first: what is missing tells a user more than what cannot be linked yet.
 	const binding = bindImports(loaded.type, host);
 	const plan = createPlan(loaded.component, loaded.type);
-	const { metering = "trap", verify = true } = options;
-	const loading = plan.modules.map(({ bytes, offset }) => cache.load(bytes, offset, { metering, verify }));
+	const { packed } = loaded;
+	const rewriting = rewriteOptions(options, packed);
+	const loading = plan.modules.map(({ bytes, offset }) => cache.load(bytes, offset, rewriting, packed?.modules));
 	const prepared = await Promise.all(loading);
 	return {
 		plan,

@@ -1,7 +1,13 @@
-import { CompileCache, createLinuxPageMapper } from "../engine/mod.ts";
+import { createLinuxPageMapper } from "../engine/mod.ts";
 import { SkerryError } from "../fault/mod.ts";
-import { linkComponent, type LoadedComponent, loadComponent } from "../link/mod.ts";
-import { type PoolCounts, type PooledSandbox, SandboxPool } from "../pool/mod.ts";
+import { linkComponent, type LoadedComponent, openComponent } from "../link/mod.ts";
+import {
+	type ArtefactOptions,
+	createCompileCache,
+	type PoolCounts,
+	type PooledSandbox,
+	SandboxPool,
+} from "../pool/mod.ts";
 import { BufferMeter, type ByteSink, createHttpClient } from "../sys/mod.ts";
 import {
 	createHttpHandler,
@@ -16,8 +22,8 @@ import { DEFAULT_SERVER_LIMITS, type ServerLimits } from "./limits.ts";
 import { createLineSink } from "./output.ts";
 import { Watchdog } from "./watchdog.ts";
 
-export interface ServeOptions {
-	/** The component's binary. */
+export interface ServeOptions extends ArtefactOptions {
+	/** The component's binary, or what `skerry compile` made of it. */
 	readonly bytes: Uint8Array;
 	readonly listen: { readonly host: string; readonly port: number };
 	readonly env: Readonly<Record<string, string>>;
@@ -58,9 +64,10 @@ export interface Server {
 export async function serve(options: ServeOptions): Promise<Server> {
 	const started = performance.now();
 	const limits = { ...DEFAULT_SERVER_LIMITS, ...options.limits };
-	const loaded = loadComponent(options.bytes);
+	const cache = createCompileCache(options);
+	const loaded = await openComponent(options.bytes, cache);
 	const handle = [findHandler(loaded), "handle"];
-	const linked = await linkComponent(loaded, WASI_HOST, new CompileCache());
+	const linked = await linkComponent(loaded, WASI_HOST, cache);
 	const loadTime = performance.now() - started;
 
 	const policy = parseOutboundPolicy(options.allowOutbound);

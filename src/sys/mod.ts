@@ -9,6 +9,7 @@ export {
 	type HttpExchange,
 	type HttpTimeouts,
 } from "./http-client.ts";
+export { DiskStore, type DiskStoreOptions } from "./disk-store.ts";
 export { HttpFailure, type HttpFailureKind } from "./http-failure.ts";
 export { type BodySink, DiscardingSink, OutgoingMessageSink } from "./http-sink.ts";
 export { type BodySource, IncomingMessageSource } from "./http-source.ts";
