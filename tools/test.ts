@@ -38,6 +38,8 @@ const files = collectTestFiles(root, paths, only);
 if (files.length > 0) {
 	const folder = mkdtempSync(join(tmpdir(), "skerry-summary-"));
 	process.env["SKERRY_SUMMARY_DIR"] = folder;
+	// Tests find nothing that others have left, and leave nothing behind
+	process.env["SKERRY_CACHE_DIR"] = join(folder, "cache");
 	try {
 		suites.push(...(await runTestFiles(root, files)));
 		suites.push(...readSuites(folder));
