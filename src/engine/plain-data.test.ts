@@ -43,7 +43,7 @@ test("what cannot be kept is refused, not lost", () => {
 		Symbol("s"),
 		new Float32Array(1),
 		2n ** 127n,
-		new (class Own {})(),
+		new URL("file:///"),
 	])
 		assert.throws(() => encodePlain({ value }), TypeError);
 	let deep: unknown = 1;

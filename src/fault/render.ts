@@ -15,7 +15,7 @@ function renderName(name: string): string {
 }
 
 /** `parse (module app) at 0x1f4, in the component at 0x2a40`; offsets as `wasm-objdump` and `wasm-tools` count them. */
-export function renderFrame({ name, index, module, offset, moduleOffset, source }: TrapFrame): string {
+function renderFrame({ name, index, module, offset, moduleOffset, source }: TrapFrame): string {
 	let text = name === undefined || name === "" ? `func[${index}]` : renderName(name);
 	if (module !== undefined && module !== "") text += ` (module ${renderName(module)})`;
 	if (source !== undefined) {
