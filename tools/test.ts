@@ -39,12 +39,13 @@ if (files.length > 0) {
 	const folder = mkdtempSync(join(tmpdir(), "skerry-summary-"));
 	process.env["SKERRY_SUMMARY_DIR"] = folder;
 	// Tests find nothing that others have left, and leave nothing behind
-	process.env["SKERRY_CACHE_DIR"] = join(folder, "cache");
+	const cache = mkdtempSync(join(tmpdir(), "skerry-test-cache-"));
+	process.env["SKERRY_CACHE_DIR"] = cache;
 	try {
 		suites.push(...(await runTestFiles(root, files)));
 		suites.push(...readSuites(folder));
 	} finally {
-		rmSync(folder, { recursive: true, force: true });
+		for (const made of [folder, cache]) rmSync(made, { recursive: true, force: true });
 	}
 } else if (paths.length > 0) {
 	suites.push({ suite: paths.join(" "), passed: 0, failed: 1, skipped: 0, note: "no test file there" });
