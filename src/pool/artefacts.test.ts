@@ -7,7 +7,9 @@ import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
-import { cacheFolder, createCompileCache, hashRewriter } from "./artefacts.ts";
+import { decodeComponent } from "../component/mod.ts";
+import { openComponent } from "../link/mod.ts";
+import { cacheFolder, compileComponent, createCompileCache, hashRewriter } from "./artefacts.ts";
 
 const SOURCES = fileURLToPath(new URL("..", import.meta.url));
 const OPTIONS = { metering: "trap", verify: true } as const;
@@ -92,6 +94,16 @@ test("no folder, by choice or because there can be none", async () => {
 		assert.equal(made.counts.rewritten, 2);
 	}
 	assert.equal(warnings.length, 1);
+});
+
+test("what `skerry compile` made needs no folder", async () => {
+	const component = new Uint8Array(await parse('(component (core module (func (export "f") (loop (br 0)))))'));
+	const cache = createCompileCache({ cache: false });
+	await openComponent(await compileComponent(component, "trap"), cache);
+	const [module] = decodeComponent(component).definitions;
+	assert.ok(module?.kind === "core module");
+	await cache.load(module.bytes, module.offset, OPTIONS);
+	assert.deepEqual(cache.counts, { found: 1, rewritten: 0, damaged: 0 });
 });
 
 test("several processes at once share the folder", async (t) => {

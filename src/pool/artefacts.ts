@@ -20,8 +20,9 @@ export interface ArtefactOptions {
 /** A compile cache whose modules are kept on disk, for the next process. */
 export function createCompileCache(options: ArtefactOptions = {}): CompileCache {
 	const { cache: folder = cacheFolder(process.env), onWarning = warnProcess } = options;
-	if (folder === false) return new CompileCache();
 	const version = findRewriterVersion();
+	// What was packed has a version, too
+	if (folder === false) return new CompileCache({ version });
 	if (version === undefined) {
 		onWarning("Cannot use the cache folder: this build of Skerry does not know its own version");
 		return new CompileCache();
