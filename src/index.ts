@@ -27,5 +27,7 @@ export {
 	type MeteringMode,
 	type Place,
 	SkerryError,
+	type SourceLine,
 	Trap,
+	type TrapFrame,
 } from "./fault/mod.ts";

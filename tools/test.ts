@@ -38,11 +38,14 @@ const files = collectTestFiles(root, paths, only);
 if (files.length > 0) {
 	const folder = mkdtempSync(join(tmpdir(), "skerry-summary-"));
 	process.env["SKERRY_SUMMARY_DIR"] = folder;
+	// Tests find nothing that others have left, and leave nothing behind
+	const cache = mkdtempSync(join(tmpdir(), "skerry-test-cache-"));
+	process.env["SKERRY_CACHE_DIR"] = cache;
 	try {
 		suites.push(...(await runTestFiles(root, files)));
 		suites.push(...readSuites(folder));
 	} finally {
-		rmSync(folder, { recursive: true, force: true });
+		for (const made of [folder, cache]) rmSync(made, { recursive: true, force: true });
 	}
 } else if (paths.length > 0) {
 	suites.push({ suite: paths.join(" "), passed: 0, failed: 1, skipped: 0, note: "no test file there" });

@@ -27,6 +27,13 @@ const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map([
 		},
 	],
 	[
+		"compile",
+		{
+			summary: "do ahead what loading a component takes",
+			load: async () => (await import("./commands/compile.ts")).compileCommand,
+		},
+	],
+	[
 		"inspect",
 		{
 			summary: "show what a WebAssembly file holds, imports and exports, and what it needs",

@@ -40,7 +40,11 @@ export async function runGuest(options: RunOptions): Promise<number> {
 		throw unreadable(path, error);
 	});
 	try {
-		const engine = new Engine({ limits: { ...NO_DEADLINES, ...options.limits }, ...(metering && { metering }) });
+		const engine = new Engine({
+			limits: { ...NO_DEADLINES, ...options.limits },
+			...(metering && { metering }),
+			onWarning: (message) => process.stderr.write(`warning: ${message}\n`),
+		});
 		// There is but one call.
 		const load = { imports: knownImports(bytes, options), wasi: toGrants(options), warm: 0 };
 		const started = performance.now();

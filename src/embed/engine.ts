@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 
 import type { GuestResource } from "../abi/mod.ts";
 import type { ExternType } from "../component/mod.ts";
-import { CompileCache, createLinuxPageMapper, webAssembly } from "../engine/mod.ts";
+import { type CompileCache, createLinuxPageMapper, webAssembly } from "../engine/mod.ts";
 import { inFile, type Limits, type MeteringMode, SkerryError, withDefaultLimits } from "../fault/mod.ts";
 import {
 	type GuestMemory,
@@ -13,10 +13,10 @@ import {
 	linkComponent,
 	linkCoreModule,
 	type LinkOptions,
-	loadComponent,
 	loadCoreModule,
+	openComponent,
 } from "../link/mod.ts";
-import { SandboxPool } from "../pool/mod.ts";
+import { createCompileCache, SandboxPool } from "../pool/mod.ts";
 import { createWasiContext, WASI_HOST, WASI_P1, type WasiContext } from "../wasi/mod.ts";
 import { isCoreModule } from "../wasm/mod.ts";
 import { strayCoreImports, toCoreModules } from "./core-imports.ts";
@@ -24,14 +24,15 @@ import { callExport, createExports, type Exports, typeOf } from "./exports.ts";
 import { type Grants, type GrantsAndLimit, SHARED_CLIENT, toWasiOptions } from "./grants.ts";
 import { type Imports, toHostImports } from "./imports.ts";
 
-export interface EngineOptions {
+/** How guests are run. */
+interface GuestOptions {
 	/** What each sandbox may take; what is left out has its default (`skerry help limits` lists them). */
 	readonly limits?: Limits;
 	/** How guests are stopped that hold the thread. */
 	readonly metering?: MeteringMode;
 }
 
-export interface LoadOptions extends EngineOptions {
+export interface LoadOptions extends GuestOptions {
 	/** What the host gives beside WASI. An interface of WASI given here takes the place of Skerry's own. */
 	readonly imports?: Imports;
 	/** What each sandbox gets of WASI unless `instantiate` says otherwise. By default nothing: no arguments, no environment, no network. */
@@ -48,12 +49,22 @@ export interface InstantiateOptions {
 	readonly limits?: Limits;
 }
 
-/** Where a component or core module comes from: its bytes, a path, or a `file:` URL. */
+/** Where a component or core module comes from: its bytes or those of what `skerry compile` made of it, a path, or a `file:` URL. */
 export type Source = Uint8Array | ArrayBuffer | string | URL;
+
+export interface EngineOptions extends GuestOptions {
+	/**
+	 * The folder in which rewritten modules are kept for the next process, or `false` for none. By default `modules` in
+	 * `$SKERRY_CACHE_DIR`, else in `skerry` in `$XDG_CACHE_HOME` or `~/.cache`. Whoever can write to it decides what runs.
+	 */
+	readonly cache?: string | false;
+	/** Told once when there is no using that folder: everything goes on without. By default a warning of the process. */
+	readonly onWarning?: (message: string) => void;
+}
 
 /** Compiles and runs components and core modules. Core modules that several components share are compiled once per engine. */
 export class Engine {
-	readonly #cache = new CompileCache();
+	readonly #cache: CompileCache;
 	readonly #options: EngineOptions;
 
 	/**
@@ -62,6 +73,7 @@ export class Engine {
 	 */
 	constructor(options: EngineOptions = {}) {
 		webAssembly();
+		this.#cache = createCompileCache(options);
 		this.#options = options;
 	}
 
@@ -94,7 +106,7 @@ export class Engine {
 			const linked = await linkCoreModule(loaded, [...toCoreModules(given), WASI_P1], this.#cache, options);
 			return { kind: "core module", linked, imports: imports.map(({ module, name }) => `${module}.${name}`) };
 		}
-		const loaded = loadComponent(bytes);
+		const loaded = await openComponent(bytes, this.#cache, options);
 		const linked = await linkComponent(loaded, hostImports(loaded.type.imports, given), this.#cache, options);
 		return { kind: "component", linked, imports: [...linked.plan.imports.keys()] };
 	}

@@ -1,26 +1,98 @@
 import { SkerryError } from "../fault/mod.ts";
 import { type RewriteOptions, type RewrittenModule, rewriteModule } from "../rewrite/mod.ts";
+import {
+	type Artefact,
+	artefactName,
+	type ArtefactStore,
+	codeName,
+	decodeArtefact,
+	digest,
+	encodeArtefact,
+} from "./artefact.ts";
 import { webAssembly, type WasmModule } from "./v8.ts";
 
 /** A guest's core module, rewritten and compiled. */
-export interface LoadedModule extends Pick<RewrittenModule, "state" | "imports" | "exports" | "initial"> {
+export interface LoadedModule extends Omit<RewrittenModule, "bytes"> {
 	readonly module: WasmModule;
+}
+
+export interface CompileCacheOptions {
+	/** Where rewritten modules are kept between processes. */
+	readonly store?: ArtefactStore | undefined;
+	/** What the rewriter is, in letters and digits: another one when it may give another result. Stands in the names of what is kept. */
+	readonly version?: string | undefined;
+}
+
+/** How often what became of modules; a module that was loaded before counts nowhere. */
+export interface CompileCounts {
+	/** Found in a store. */
+	readonly found: number;
+	readonly rewritten: number;
+	/** Found in a store, but of no use: what it needs is lost, or V8 refuses it. */
+	readonly damaged: number;
 }
 
 /** Core modules by the hash of their bytes: equal modules are rewritten and compiled once per cache, in one component or in many. */
 export class CompileCache {
+	readonly #store: ArtefactStore | undefined;
+	readonly #version: string;
+	/** By the digest of the code. */
 	readonly #modules = new Map<string, Promise<WasmModule>>();
 	readonly #loaded = new Map<string, Promise<LoadedModule>>();
+	/** What `prepare` has begun. */
+	readonly #finding = new Map<string, Promise<LoadedModule | undefined>>();
+	readonly #digests = new WeakMap<Uint8Array, Promise<string>>();
+	/** By the digest of the code: sites, which are equal for modules that differ in initial state only. */
+	readonly #edits = new Map<string, Uint32Array>();
+	readonly #writing = new Set<Promise<void>>();
+	readonly #counts = { found: 0, rewritten: 0, damaged: 0 };
+
+	constructor(options: CompileCacheOptions = {}) {
+		this.#store = options.store;
+		this.#version = options.version ?? "";
+	}
+
+	get counts(): CompileCounts {
+		return { ...this.#counts };
+	}
 
 	/**
-	 * Rewrites and compiles a guest's module.
-	 * @param offset where it starts in the outermost binary, for errors
+	 * Begins to load a module, as far as other threads do it: hashing, reading what was kept, compiling. Once it is with V8, the caller goes
+	 * on, and finds the rest done when it calls `load`.
 	 */
-	async load(bytes: Uint8Array, offset: number, options: RewriteOptions): Promise<LoadedModule> {
-		const key = `${await digest(bytes)} ${options.metering} ${options.verify}`;
+	async prepare(bytes: Uint8Array, options: RewriteOptions, packed?: ArtefactStore): Promise<void> {
+		const original = await this.#digestOf(bytes);
+		const key = keyOf(original, options);
+		if (this.#loaded.has(key) || this.#finding.has(key)) return;
+		await new Promise<void>((resolve) => {
+			const finding = this.#findAnywhere(original, bytes, options, packed, resolve).finally(resolve);
+			this.#finding.set(key, finding);
+		});
+	}
+
+	/** Waits until all that is to be kept has been written. */
+	async flush(): Promise<void> {
+		await Promise.all(this.#writing);
+	}
+
+	/**
+	 * Rewrites and compiles a guest's module, or takes what was kept of it.
+	 * @param offset where it starts in the outermost binary, for errors
+	 * @param packed where to look before the cache's own store
+	 */
+	async load(
+		bytes: Uint8Array,
+		offset: number,
+		options: RewriteOptions,
+		packed?: ArtefactStore,
+	): Promise<LoadedModule> {
+		const original = await this.#digestOf(bytes);
+		const key = keyOf(original, options);
 		let loading = this.#loaded.get(key);
 		if (loading === undefined) {
-			loading = this.#rewrite(bytes, offset, options);
+			const finding = this.#finding.get(key) ?? this.#findAnywhere(original, bytes, options, packed);
+			this.#finding.delete(key);
+			loading = finding.then((found) => found ?? this.#rewrite(original, bytes, offset, options));
 			this.#loaded.set(key, loading);
 			loading.catch(() => this.#loaded.delete(key));
 		}
@@ -33,9 +105,83 @@ export class CompileCache {
 		}
 	}
 
-	async #rewrite(bytes: Uint8Array, offset: number, options: RewriteOptions): Promise<LoadedModule> {
-		const { bytes: rewritten, ...rest } = rewriteModule(bytes, offset, options);
-		return { module: await this.compile(rewritten, offset), ...rest };
+	async #rewrite(original: string, bytes: Uint8Array, offset: number, options: RewriteOptions): Promise<LoadedModule> {
+		this.#counts.rewritten++;
+		const { bytes: code, ...rest } = rewriteModule(bytes, offset, options);
+		const artefact = { code: code === bytes ? original : await this.#digestOf(code), rest };
+		const module = await this.#compileAs(artefact.code, () => code).catch((error: unknown) => {
+			throw compileFault(error, offset);
+		});
+		// What was not proven right is not handed on to those who want it proven
+		if (options.verify) this.#keep(artefactName(original, options, this.#version), artefact, code, original);
+		return this.#toLoaded(artefact, module);
+	}
+
+	/** @param onCompiling told when there is nothing left to do but to wait for V8 */
+	async #findAnywhere(
+		original: string,
+		bytes: Uint8Array,
+		options: RewriteOptions,
+		packed: ArtefactStore | undefined,
+		onCompiling?: () => void,
+	): Promise<LoadedModule | undefined> {
+		const name = artefactName(original, options, this.#version);
+		for (const store of [packed, this.#store]) {
+			const found = store && (await this.#find(store, name, original, bytes, onCompiling));
+			if (found === undefined) continue;
+			this.#counts.found++;
+			return found;
+		}
+		return undefined;
+	}
+
+	/** @returns `undefined` when it is not there, or of no use */
+	async #find(
+		store: ArtefactStore,
+		name: string,
+		original: string,
+		bytes: Uint8Array,
+		onCompiling: (() => void) | undefined,
+	): Promise<LoadedModule | undefined> {
+		const kept = await store.read(name);
+		if (kept === undefined) return undefined;
+		const artefact = decodeArtefact(kept);
+		try {
+			if (artefact === undefined) throw new Error("it is not an artefact");
+			const compiling = this.#compileAs(artefact.code, async () => {
+				const code = artefact.code === original ? bytes : await store.read(codeName(artefact.code));
+				if (code === undefined) throw new Error("its code is lost");
+				onCompiling?.();
+				return code;
+			});
+			return this.#toLoaded(artefact, await compiling);
+		} catch {
+			this.#counts.damaged++;
+			return undefined;
+		}
+	}
+
+	#toLoaded({ code, rest }: Artefact, module: WasmModule): LoadedModule {
+		const { sites } = rest;
+		if (sites?.edits === undefined) return { ...rest, module };
+		const known = this.#edits.get(code);
+		if (known === undefined) this.#edits.set(code, sites.edits);
+		else if (known.length === sites.edits.length && known.every((item, i) => item === sites.edits?.[i])) {
+			return { ...rest, sites: { ...sites, edits: known }, module };
+		}
+		return { ...rest, module };
+	}
+
+	#keep(name: string, artefact: Artefact, code: Uint8Array, original: string): void {
+		const store = this.#store;
+		if (store === undefined) return;
+		const write = async (): Promise<void> => {
+			// The code first: what names it finds it
+			if (artefact.code !== original) await store.write(codeName(artefact.code), code);
+			await store.write(name, encodeArtefact(artefact));
+		};
+		const writing = write().finally(() => this.#writing.delete(writing));
+		this.#writing.add(writing);
 	}
 
 	/**
@@ -43,25 +189,34 @@ export class CompileCache {
 	 * @param offset where it starts in the outermost binary, for errors
 	 */
 	async compile(bytes: Uint8Array, offset: number): Promise<WasmModule> {
-		const key = await digest(bytes);
-		let compiling = this.#modules.get(key);
-		if (compiling === undefined) {
-			compiling = webAssembly().compile(bytes);
-			this.#modules.set(key, compiling);
-			// A failed compilation is not kept: its error carries the offset of one place, and the bytes may stand in another.
-			compiling.catch(() => this.#modules.delete(key));
-		}
 		try {
-			return await compiling;
+			return await this.#compileAs(await this.#digestOf(bytes), () => bytes);
 		} catch (error) {
 			throw compileFault(error, offset);
 		}
 	}
+
+	/** Compiles code, unless it has been compiled. */
+	async #compileAs(code: string, read: () => Uint8Array | Promise<Uint8Array>): Promise<WasmModule> {
+		let compiling = this.#modules.get(code);
+		if (compiling === undefined) {
+			compiling = Promise.try(read).then((bytes) => webAssembly().compile(bytes));
+			this.#modules.set(code, compiling);
+			// A failed compilation is not kept: its error carries the offset of one place, and the bytes may stand in another.
+			compiling.catch(() => this.#modules.delete(code));
+		}
+		return await compiling;
+	}
+
+	async #digestOf(bytes: Uint8Array): Promise<string> {
+		let known = this.#digests.get(bytes);
+		if (known === undefined) this.#digests.set(bytes, (known = digest(bytes)));
+		return await known;
+	}
 }
 
-async function digest(bytes: Uint8Array): Promise<string> {
-	const hash = await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>);
-	return new Uint8Array(hash).toHex();
+function keyOf(original: string, { metering, verify }: RewriteOptions): string {
+	return `${original} ${metering} ${verify}`;
 }
 
 /** V8 says `… @+123` for an offset in the module. */

@@ -277,5 +277,5 @@ test("the table knows how V8 refuses a wait", async () => {
 	const error = (await caught(gate.wrapExport(exports["f"], false))) as Trap;
 	assert.equal(error.message, CANNOT_BLOCK);
 	const said = (error.cause as Error).message;
-	assert.equal(TRAPS.find(([text]) => said.startsWith(text))?.[1], CANNOT_BLOCK);
+	assert.equal(TRAPS.find(({ v8 }) => said.startsWith(v8))?.specification, CANNOT_BLOCK);
 });

@@ -2,6 +2,7 @@ import type { CoreFunction, CoreValue } from "../abi/mod.ts";
 import type { CoreFunctionType } from "../component/mod.ts";
 import { SkerryError, Trap } from "../fault/mod.ts";
 import { Account, type AccountOptions, type Accounted, countedCalls } from "./account.ts";
+import { leaveOut, type ModuleOrigin, withOrigin } from "./frames.ts";
 import { ENDED, type Schedule, threadSchedule } from "./schedule.ts";
 import { RESULTS, STATUS_DONE, STATUS_FAILED, STATUS_WAITING, TRAMPOLINE_IMPORTS } from "./trampolines.ts";
 import { hostFault, isUnreachable, toTrap } from "./traps.ts";
@@ -141,6 +142,7 @@ export class Gate implements Accounted {
 			imports[TRAMPOLINE_IMPORTS.fast(i)] = this.#guard(fn, types[i]?.results[0]);
 		}
 		const instance: WasmInstance = new (webAssembly().Instance)(module, { [TRAMPOLINE_IMPORTS.module]: imports });
+		leaveOut(instance);
 		return functions.map((_, i) => instance.exports[String(i)]);
 	}
 
@@ -292,31 +294,36 @@ export class Gate implements Accounted {
 
 	/**
 	 * Instantiates a core module; its start function runs, and cannot wait.
+	 * @param origin what its frames in traps are known by
 	 * @param complete brings the instance to life, which includes its start function
 	 */
 	instantiate(
 		module: WasmModule,
 		imports: Record<string, Record<string, WasmExtern>>,
+		origin: ModuleOrigin | undefined,
 		complete?: (instance: WasmInstance) => void,
 	): WasmInstance {
-		const { Instance, LinkError } = webAssembly();
+		const { Instance } = webAssembly();
 		this.#starting = true;
 		const { current, suspendable } = this.#schedule;
 		this.#schedule.enter(this.#account, false);
 		try {
-			const instance = new Instance(module, imports);
-			complete?.(instance);
-			return instance;
-		} catch (error) {
-			if (error instanceof LinkError || error instanceof TypeError) {
-				const message = error.message.replace(/^WebAssembly\.Instance\(\): /, "");
-				throw new SkerryError("link/instantiation", `Cannot instantiate a core module: ${message}`, { cause: error });
-			}
-			throw this.reason(error);
+			return withOrigin(
+				origin,
+				() => new Instance(module, imports),
+				(error) => this.#refusal(error),
+				complete,
+			);
 		} finally {
 			this.#starting = false;
 			this.#schedule.leave(current, suspendable);
 		}
+	}
+
+	#refusal(error: unknown): unknown {
+		if (!(error instanceof webAssembly().LinkError || error instanceof TypeError)) return this.reason(error);
+		const message = error.message.replace(/^WebAssembly\.Instance\(\): /, "");
+		return new SkerryError("link/instantiation", `Cannot instantiate a core module: ${message}`, { cause: error });
 	}
 
 	/** Why a guest really ended: `error` is what V8 reported. */

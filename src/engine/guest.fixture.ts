@@ -27,9 +27,8 @@ export async function guest(
 		types,
 		Object.values(host).map(([, fn]) => fn),
 	);
-	return gate.instantiate(module, {
-		host: Object.fromEntries(Object.keys(host).map((name, i) => [name, wrapped[i]])),
-	});
+	const imports = { host: Object.fromEntries(Object.keys(host).map((name, i) => [name, wrapped[i]])) };
+	return gate.instantiate(module, imports, undefined);
 }
 
 function toType(text: string): CoreFunctionType {

@@ -35,10 +35,8 @@ export async function meteredGuest(
 		(import "skerry" "flag" (memory $flag 1 1 shared))
 		${CHECKS[metering]} ${fields}
 		(table $host (export "host") ${HOST_FUNCTIONS.length} ${HOST_FUNCTIONS.length} funcref))`);
-	const instance = gate.instantiate(new (webAssembly().Module)(bytes), {
-		...imports,
-		skerry: { flag: interruptFlag().memory },
-	});
+	const given = { ...imports, skerry: { flag: interruptFlag().memory } };
+	const instance = gate.instantiate(new (webAssembly().Module)(bytes), given, undefined);
 	for (const [name, fn] of Object.entries(scheduleFunctions())) {
 		(instance.exports["host"] as Table).set(HOST_FUNCTIONS.indexOf(name as (typeof HOST_FUNCTIONS)[number]), fn);
 	}

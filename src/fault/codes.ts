@@ -17,6 +17,7 @@ export const CODES = {
 	"binary/limit": { exit: 65, summary: "an implementation limit of the decoder is exceeded" },
 	"binary/unsupported": { exit: 65, summary: "a feature that is not supported yet, by name" },
 	"component/invalid": { exit: 65, summary: "a well-formed component that validation refuses" },
+	"artefact/damaged": { exit: 65, summary: "a file of `skerry compile` that is not as it was written" },
 	"core/invalid": { exit: 65, summary: "a core module that validation (ours or V8's) refuses" },
 	// Linking
 	"link/missing-imports": { exit: 65, summary: "imports that nothing provides, or of another type" },

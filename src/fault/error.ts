@@ -40,14 +40,51 @@ export class SkerryError extends Error {
 	}
 }
 
+/** A line of the guest's source. */
+export interface SourceLine {
+	readonly file: string;
+	/** 1-based. */
+	readonly line: number;
+	/** 1-based. */
+	readonly column?: number;
+}
+
+/** One call of the guest that was under way when it trapped, as its author knows it: nothing in it is of the rewriter. */
+export interface TrapFrame {
+	/** From the module's name section, or else the name under which the module exports it. Chosen by the guest: any text. */
+	readonly name: string | undefined;
+	/** In the module's index space of functions. */
+	readonly index: number;
+	/** The module's own name, as far as V8 gives it: chosen by the guest. */
+	readonly module: string | undefined;
+	/** Of the instruction, in bytes from the start of the module as its author built it; `undefined` where that is not known. */
+	readonly offset: number | undefined;
+	/** Where the module starts in the outermost binary: 0 for a module by itself, `undefined` where it is not known. */
+	readonly moduleOffset: number | undefined;
+	/** Where debugging information names it. */
+	readonly source?: SourceLine;
+}
+
+export interface TrapOptions extends FaultOptions {
+	readonly kind?: string;
+	readonly explanation?: string;
+	readonly frames?: readonly TrapFrame[];
+}
+
 /** The guest broke a rule of the specification; its instance is poisoned. The message holds the specification's wording. */
 export class Trap extends SkerryError {
 	override readonly name = "Trap";
+	/** Which rule, by a name that does not change, such as `memory-bounds`; only for traps of the core specification. */
+	readonly kind: string | undefined;
+	/** What the guest did, in a plain sentence. */
+	readonly explanation: string | undefined;
 	/** The guest's stack, innermost frame first, where it is known. */
-	readonly frames: readonly string[];
+	readonly frames: readonly TrapFrame[];
 
-	constructor(message: string, options: FaultOptions & { readonly frames?: readonly string[] } = {}) {
+	constructor(message: string, options: TrapOptions = {}) {
 		super("guest/trap", message, options);
+		this.kind = options.kind;
+		this.explanation = options.explanation;
 		this.frames = options.frames ?? [];
 	}
 }

@@ -1,7 +1,33 @@
-import { type Place, SkerryError, Trap } from "./error.ts";
+import { type Place, SkerryError, Trap, type TrapFrame } from "./error.ts";
 
 /** Frames of a guest's stack that are shown. */
 const FRAMES = 12;
+/** Characters of a guest's name that are shown. */
+const NAME_LENGTH = 160;
+
+/** What a terminal or a log would obey, or hide, instead of showing it: control and format characters, separators of lines, half characters. */
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
+
+/** A name that a guest chose, safe to show: on one line, nothing hidden, and of bounded length. */
+function renderName(name: string): string {
+	const cut = name.length > NAME_LENGTH ? `${name.slice(0, NAME_LENGTH)}…` : name;
+	return cut.replaceAll(UNPRINTABLE, (c) => `\\u{${(c.codePointAt(0) ?? 0).toString(16)}}`);
+}
+
+/** `parse (module app) at 0x1f4, in the component at 0x2a40`; offsets as `wasm-objdump` and `wasm-tools` count them. */
+function renderFrame({ name, index, module, offset, moduleOffset, source }: TrapFrame): string {
+	let text = name === undefined || name === "" ? `func[${index}]` : renderName(name);
+	if (module !== undefined && module !== "") text += ` (module ${renderName(module)})`;
+	if (source !== undefined) {
+		const column = source.column === undefined ? "" : `:${source.column}`;
+		text += ` at ${renderName(source.file)}:${source.line}${column},`;
+	}
+	if (offset === undefined) return text;
+	text += ` at 0x${offset.toString(16)}`;
+	// A module by itself is the whole file
+	if (moduleOffset === undefined || moduleOffset === 0) return text;
+	return `${text}, in the component at 0x${(moduleOffset + offset).toString(16)}`;
+}
 
 export function renderPlace(place: Place): string {
 	const parts: string[] = [];
@@ -27,7 +53,8 @@ export function renderError(error: unknown): string {
 		if (cause.message !== error.message) lines.push(`  because: ${cause.message}`);
 	}
 	if (error instanceof Trap) {
-		for (const frame of error.frames.slice(0, FRAMES)) lines.push(`    in ${frame}`);
+		if (error.explanation !== undefined) lines.push(`  that is: ${error.explanation}`);
+		for (const frame of error.frames.slice(0, FRAMES)) lines.push(`    in ${renderFrame(frame)}`);
 		if (error.frames.length > FRAMES) lines.push(`    … ${error.frames.length - FRAMES} more`);
 	}
 	if (error.hint !== undefined) lines.push(`  help: ${error.hint}`);

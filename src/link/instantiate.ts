@@ -23,6 +23,7 @@ import {
 	type GateUsage,
 	type Growth,
 	type Metering,
+	type ModuleOrigin,
 	type OwnedParts,
 	type PageMapper,
 	readCoreState,
@@ -57,6 +58,8 @@ export interface Linked {
 	readonly metering?: Metering;
 	/** For each module what the engine gives to an instance of it. */
 	readonly owned: readonly OwnedParts[];
+	/** For each module where it comes from, for traps. */
+	readonly origins: readonly ModuleOrigin[];
 	/** One for each of the plan's host functions. */
 	readonly functions: readonly HostFunction<any>[];
 	/** Of a core module that is no component's: one for each of its imports, in their order. */
@@ -307,7 +310,8 @@ export class Instance {
 				const owned = this.#linked.owned[step.module];
 				if (owned === undefined) throw new Error(`plan has no module ${step.module}`);
 				const complete = this.#memories.prepare(module, owned, imports);
-				this.#cores[step.slot] = this.#gate.instantiate(module, imports, complete);
+				const origin = this.#linked.origins[step.module];
+				this.#cores[step.slot] = this.#gate.instantiate(module, imports, origin, complete);
 				break;
 			}
 			case "trampolines": {

@@ -4,6 +4,7 @@ import type { MeteringMode } from "../fault/mod.ts";
 import type { RewriteOptions } from "../rewrite/mod.ts";
 import { bindImports, type HostImports } from "./imports.ts";
 import { createPlan } from "./inline.ts";
+import { isPacked, listModules, type PackedComponent, unpackComponent } from "./packed.ts";
 import type { Linked } from "./instantiate.ts";
 import type { Plan } from "./plan.ts";
 
@@ -11,6 +12,8 @@ import type { Plan } from "./plan.ts";
 export interface LoadedComponent {
 	readonly component: Component;
 	readonly type: ComponentType;
+	/** What it was packed with. */
+	readonly packed?: PackedComponent;
 }
 
 /** @throws SkerryError `binary/*` or `component/invalid`, with the offset */
@@ -26,8 +29,27 @@ export interface LinkOptions {
 	readonly verify?: boolean;
 }
 
+/**
+ * As `loadComponent`, for what `skerry compile` made, too; and begins meanwhile to load the core modules, as `linkComponent` will want them.
+ * @throws SkerryError also `artefact/damaged`
+ */
+export async function openComponent(
+	bytes: Uint8Array,
+	cache: CompileCache,
+	options: LinkOptions = {},
+): Promise<LoadedComponent> {
+	const packed = isPacked(bytes) ? await unpackComponent(bytes) : undefined;
+	const component = decodeComponent(packed?.bytes ?? bytes);
+	const rewriting = toRewriteOptions(options, packed);
+	const preparing = listModules(component).map((module) => cache.prepare(module.bytes, rewriting, packed?.modules));
+	const type = validateComponent(component);
+	await Promise.all(preparing);
+	return { component, type, ...(packed === undefined ? {} : { packed }) };
+}
+
 /** What is done to each core module. */
-export function toRewriteOptions({ metering = "trap", verify = true }: LinkOptions): RewriteOptions {
+export function toRewriteOptions(options: LinkOptions, packed?: PackedComponent): RewriteOptions {
+	const { metering = packed?.metering ?? "trap", verify = true } = options;
 	return { metering, verify };
 }
 
@@ -43,7 +65,8 @@ export async function linkComponent(
 ): Promise<Linked> {
 	// Imports first: what is missing tells a user more than what cannot be linked yet.
 	const binding = bindImports(loaded.type, host);
-	const compiled = await compilePlan(createPlan(loaded.component, loaded.type), cache, options);
+	const plan = createPlan(loaded.component, loaded.type);
+	const compiled = await compilePlan(plan, cache, options, loaded.packed);
 	return {
 		...compiled,
 		functions: compiled.plan.host.map((slot) => binding.function(slot)),
@@ -56,9 +79,10 @@ export async function compilePlan(
 	plan: Plan,
 	cache: CompileCache,
 	options: LinkOptions,
-): Promise<Pick<Linked, "plan" | "metering" | "modules" | "states" | "owned">> {
-	const rewriting = toRewriteOptions(options);
-	const loading = plan.modules.map(({ bytes, offset }) => cache.load(bytes, offset, rewriting));
+	packed?: PackedComponent,
+): Promise<Pick<Linked, "plan" | "metering" | "modules" | "states" | "owned" | "origins">> {
+	const rewriting = toRewriteOptions(options, packed);
+	const loading = plan.modules.map(({ bytes, offset }) => cache.load(bytes, offset, rewriting, packed?.modules));
 	const prepared = await Promise.all(loading);
 	if (prepared.some(({ imports }) => imports?.flag !== undefined)) interruptFlag().watch();
 	return {
@@ -67,5 +91,6 @@ export async function compilePlan(
 		modules: prepared.map(({ module }) => module),
 		states: prepared.map(({ state }) => state),
 		owned: prepared,
+		origins: prepared.map(({ sites }, i) => ({ offset: plan.modules[i]?.offset ?? 0, sites })),
 	};
 }

@@ -12,5 +12,13 @@ export {
 	instantiate,
 	type Linked,
 } from "./instantiate.ts";
-export { linkComponent, type LinkOptions, loadComponent, type LoadedComponent, toRewriteOptions } from "./link.ts";
+export {
+	linkComponent,
+	type LinkOptions,
+	loadComponent,
+	type LoadedComponent,
+	openComponent,
+	toRewriteOptions,
+} from "./link.ts";
+export { packComponent } from "./packed.ts";
 export type { PlanExport } from "./plan.ts";

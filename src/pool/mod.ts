@@ -1,2 +1,3 @@
 /** The sandboxes of an app: made for a call, ended after it, counted. */
+export { type ArtefactOptions, compileComponent, createCompileCache } from "./artefacts.ts";
 export { type PoolCounts, type PooledSandbox, type PoolUsage, SandboxPool } from "./sandbox-pool.ts";

@@ -4,3 +4,4 @@ export { FLAG_CELL, FUEL_CELL, HIT_CELL } from "./metering/check.ts";
 export type { Metering } from "./metering/meter.ts";
 export { meterBinary, type RewriteOptions, rewriteModule } from "./rewrite.ts";
 export type { EngineExports, EngineImports, InitialState, ModuleState, RewrittenModule } from "./rewritten.ts";
+export { findOrigin, type Sites } from "./sites.ts";

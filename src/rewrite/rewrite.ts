@@ -3,6 +3,7 @@ import { checkIndices } from "./index-check.ts";
 import { liftModule } from "./lift/lift.ts";
 import { type Metering, meterModule } from "./metering/meter.ts";
 import type { EngineImports, RewrittenModule } from "./rewritten.ts";
+import { findSites } from "./sites.ts";
 import { surveyCode } from "./survey.ts";
 import { verifyLift } from "./verify/verify-lift.ts";
 import { verifyRewriting } from "./verify/verify.ts";
@@ -28,15 +29,17 @@ export function rewriteModule(bytes: Uint8Array, offset: number, options: Rewrit
 	const lifted = module === original ? bytes : encodeModule(module);
 	if (options.verify) verifyLift(bytes, lifted, { state, imports, exports, initial });
 	const { metering } = options;
-	if (metering === "off") return { bytes: lifted, imports, state, exports, initial };
 	// Positions in code and the calls of what was added are others.
-	const again = module.code === original.code ? survey : surveyCode(module);
-	const metered = meterModule(module, again, metering, host, imports);
-	if (metered === undefined) return { bytes: lifted, imports, state, exports, initial };
+	const again = module.code === original.code || metering === "off" ? survey : surveyCode(module);
+	const metered = metering === "off" ? undefined : meterModule(module, again, metering, host, imports);
+	if (metering === "off" || metered === undefined) {
+		return { bytes: lifted, imports, state, exports, initial, sites: findSites(original, offset, module, lifted) };
+	}
 	const rewritten = encodeModule(metered.module);
 	if (options.verify) verifyRewriting(lifted, rewritten, { metering, engine: imports?.module, hostTable: host?.table });
 	const called = metered.host === undefined ? exports : { ...exports, host: metered.host.name };
-	return { bytes: rewritten, imports: metered.imports, state, exports: called, initial };
+	const sites = findSites(original, offset, metered.module, rewritten);
+	return { bytes: rewritten, imports: metered.imports, state, exports: called, initial, sites };
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { Sites } from "./sites.ts";
 import type { MemoryTypeSyntax } from "../wasm/mod.ts";
 
 /** The names under which a module exports the state that a reset puts back: all that can change in it after instantiation. */
@@ -72,4 +73,6 @@ export interface RewrittenModule {
 	readonly imports: EngineImports | undefined;
 	readonly exports: EngineExports;
 	readonly initial: InitialState;
+	/** Where its code was in the original, for traps; `undefined` where that is not known. */
+	readonly sites: Sites | undefined;
 }

@@ -1,7 +1,13 @@
-import { CompileCache, createLinuxPageMapper, limitStacks } from "../engine/mod.ts";
+import { createLinuxPageMapper, limitStacks } from "../engine/mod.ts";
 import { type Limits, type MeteringMode, SkerryError, withDefaultLimits } from "../fault/mod.ts";
-import { linkComponent, type LoadedComponent, loadComponent } from "../link/mod.ts";
-import { type PoolCounts, type PooledSandbox, SandboxPool } from "../pool/mod.ts";
+import { linkComponent, type LoadedComponent, openComponent } from "../link/mod.ts";
+import {
+	type ArtefactOptions,
+	createCompileCache,
+	type PoolCounts,
+	type PooledSandbox,
+	SandboxPool,
+} from "../pool/mod.ts";
 import { BufferMeter, createHttpClient } from "../sys/mod.ts";
 import {
 	createHttpHandler,
@@ -20,8 +26,8 @@ import {
 import { Admission } from "./admission.ts";
 import { LineSink } from "./output.ts";
 
-export interface ServeOptions {
-	/** The component's binary. */
+export interface ServeOptions extends ArtefactOptions {
+	/** The component's binary, or what `skerry compile` made of it. */
 	readonly bytes: Uint8Array;
 	/** What the app is called in errors. */
 	readonly app?: string;
@@ -68,9 +74,11 @@ export async function serve(options: ServeOptions): Promise<Server> {
 	const started = performance.now();
 	const limits = withDefaultLimits(options.limits);
 	limitStacks(limits.stack);
-	const loaded = loadComponent(options.bytes);
+	const { metering } = options;
+	const cache = createCompileCache(options);
+	const loaded = await openComponent(options.bytes, cache, { metering });
 	const handle = [findHandler(loaded), "handle"];
-	const linked = await linkComponent(loaded, WASI_HOST, new CompileCache(), { metering: options.metering });
+	const linked = await linkComponent(loaded, WASI_HOST, cache, { metering });
 	const loadTime = performance.now() - started;
 
 	const policy = parseOutboundPolicy(options.allowOutbound);

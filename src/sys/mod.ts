@@ -20,6 +20,7 @@ export {
 	type HttpExchange,
 	type HttpTimeouts,
 } from "./http-client.ts";
+export { DiskStore, type DiskStoreOptions } from "./disk-store.ts";
 export { HttpFailure, type HttpFailureKind } from "./http-failure.ts";
 export { type BodySink, DiscardingSink } from "./http-sink.ts";
 export { type BodySource, EMPTY_BODY, IncomingMessageSource } from "./http-source.ts";

@@ -1,4 +1,5 @@
 import { Writer } from "../bytes/mod.ts";
+import { SiteRecorder } from "./code-sites.ts";
 import { encodeValueType } from "./encode-types.ts";
 import { encodeOperator } from "./operators.ts";
 import type { LocalRun } from "./code-reader.ts";
@@ -16,16 +17,19 @@ import type { Code } from "./section/code.ts";
 export class CodeWriter {
 	/** Where to write what an edit puts in. */
 	readonly out: Writer;
-	readonly #source: Uint8Array;
+	readonly #source: Code;
+	readonly #sites = new SiteRecorder();
 	readonly #starts: number[] = [];
 	readonly #ends: number[] = [];
 	/** What of the source has been copied or replaced. */
 	#taken = 0;
 	#bodyStart = 0;
+	/** What of the source the bytes stand for that are written now. */
+	#edited = 0;
 
 	/** @param source where the bytes to copy come from. */
 	constructor(source: Code) {
-		this.#source = source.bytes;
+		this.#source = source;
 		// A twentieth more, as passes rather add than remove
 		this.out = new Writer(Math.ceil(source.bytes.length * 1.05) + 1024);
 	}
@@ -33,13 +37,15 @@ export class CodeWriter {
 	/** Begins a body that continues with the source from `position` on. */
 	begin(position: number): this {
 		this.#bodyStart = this.out.length;
-		this.#taken = position;
+		this.#taken = this.#edited = position;
+		this.#sites.body(this.#bodyStart, position);
 		return this;
 	}
 
 	/** Copies up to `start` and leaves out what lies up to `end`; what is then written to `out` stands in its place. */
 	replace(start: number, end: number): this {
 		this.#copy(start);
+		this.#edited = start;
 		this.#taken = end;
 		return this;
 	}
@@ -47,6 +53,7 @@ export class CodeWriter {
 	/** Copies up to `position`; what is then written to `out` stands before what follows there. */
 	insert(position: number): this {
 		this.#copy(position);
+		this.#edited = position;
 		return this;
 	}
 
@@ -76,16 +83,20 @@ export class CodeWriter {
 
 	/** All bodies. The writer is not to be used after. */
 	finish(): Code {
+		const { offset, sites } = this.#source;
 		return {
 			bytes: this.out.detach(),
 			offset: 0,
 			starts: Uint32Array.from(this.#starts),
 			ends: Uint32Array.from(this.#ends),
+			// Of a source that was neither decoded nor written by one of these, nobody knows where it comes from
+			...(offset === 0 && sites === undefined ? {} : { sites: this.#sites.finish(sites) }),
 		};
 	}
 
 	#copy(end: number): void {
-		if (end > this.#taken) this.out.range(this.#source, this.#taken, end);
+		this.#sites.resume(this.out.length, this.#taken, this.#edited);
+		if (end > this.#taken) this.out.range(this.#source.bytes, this.#taken, end);
 		this.#taken = end;
 	}
 }

@@ -121,7 +121,11 @@ function decodeImports(content: Reader, spaces: Spaces, imports: ModuleImport[])
 
 /** What each section of definitions adds to the index spaces; how its items are decoded is the section table's. */
 const DEFINITIONS: { readonly [name: string]: ((content: Reader) => readonly ExternTypeSyntax[]) | undefined } = {
-	function: (content) => decodeItems(content, "functions").map((type) => ({ kind: "func", type })),
+	function: (content) => {
+		// Of thousands of functions there are a few dozen types
+		const known: ExternTypeSyntax[] = [];
+		return decodeItems(content, "functions").map((type) => (known[type] ??= { kind: "func", type }));
+	},
 	table: (content) => decodeItems(content, "tables").map(({ type }) => type),
 	memory: (content) => decodeItems(content, "memories"),
 	global: (content) => decodeItems(content, "globals").map(({ type }) => type),

@@ -12,6 +12,11 @@ export interface Code {
 	readonly offset: number;
 	readonly starts: Uint32Array;
 	readonly ends: Uint32Array;
+	/**
+	 * Of code that was written anew: which bytes of the code that was decoded each of its bytes comes from (see `code-sites.ts`);
+	 * `undefined` where that is not known.
+	 */
+	readonly sites?: Uint32Array;
 }
 
 /** Reads the sizes of the bodies; what they hold is for `CodeReader` and `checkCode`. */

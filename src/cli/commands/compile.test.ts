@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
+import { Engine } from "../../embed/mod.ts";
+import { SkerryError } from "../../fault/mod.ts";
+import { compileCommand, parseCompileOptions } from "./compile.ts";
+
+const file = fileURLToPath(import.meta.url);
+
+test("the command line", () => {
+	assert.deepEqual(parseCompileOptions([file], {}), { source: file, output: `${file}.skerry`, metering: "trap" });
+	assert.deepEqual(parseCompileOptions([file], { output: "o", metering: "off" }), {
+		source: file,
+		output: "o",
+		metering: "off",
+	});
+	assert.throws(
+		() => parseCompileOptions([file], { metering: "of" }),
+		(error) => error instanceof SkerryError && error.code === "cli/usage" && /trap/.test(error.hint ?? ""),
+	);
+	assert.throws(() => parseCompileOptions(["/nowhere.wasm"], {}), { code: "cli/file-not-found" });
+});
+
+function place(t: TestContext): string {
+	const root = mkdtempSync(join(tmpdir(), "skerry-compile-"));
+	t.after(() => rmSync(root, { recursive: true, force: true }));
+	return root;
+}
+
+test("what it writes is loaded as the component is, from wherever it stands", async (t) => {
+	const folder = place(t);
+	const source = join(folder, "app.wasm");
+	const text = `(component (core module $m (func (export "f") (result i32) (loop (br_if 0 (i32.const 0))) (i32.const 7)))
+		(core instance $i (instantiate $m)) (func (export "f") (result u32) (canon lift (core func $i "f"))))`;
+	writeFileSync(source, new Uint8Array(await parse(text)));
+	assert.equal(await compileCommand.run([source], {}), 0);
+	const component = await new Engine({ cache: false }).load(join(folder, "app.skerry"));
+	assert.equal(await (component.exports as { f(): Promise<number> }).f(), 7);
+	assert.equal(
+		await compileCommand.run([join(folder, "app.skerry")], { output: join(folder, "again"), metering: "trap" }),
+		0,
+	);
+	assert.deepEqual(readFileSync(join(folder, "again")), readFileSync(join(folder, "app.skerry")));
+	assert.deepEqual(readdirSync(folder).sort(), ["again", "app.skerry", "app.wasm"]);
+});
+
+test("what cannot be compiled leaves no file, and the error names the source", async (t) => {
+	const folder = place(t);
+	const source = join(folder, "app.wasm");
+	writeFileSync(source, "not WebAssembly");
+	await assert.rejects(compileCommand.run([source], {}), (error) => {
+		assert.ok(error instanceof SkerryError);
+		assert.deepEqual([error.code, error.place?.file], ["binary/not-wasm", source]);
+		return true;
+	});
+	assert.equal(existsSync(join(folder, "app.skerry")), false);
+});

@@ -1,0 +1,122 @@
+import type { TrapFrame } from "../fault/mod.ts";
+import { findOrigin, type Sites } from "../rewrite/mod.ts";
+import type { WasmInstance } from "./v8.ts";
+
+/** What is known of the module of an instance, for its frames in traps. */
+export interface ModuleOrigin {
+	/** Where the module as its author built it starts in the outermost binary. */
+	readonly offset: number;
+	/** Where its code was before it was rewritten; `same`: where it is; `undefined` where that is not known. */
+	readonly sites: Sites | "same" | undefined;
+}
+
+const AS_IT_IS: ModuleOrigin = { offset: 0, sites: "same" };
+
+/** One frame of a stack as V8 knows it (V8's stack trace API). Those of guests have the instance as `this`. */
+interface CallSite {
+	getThis(): unknown;
+	getFunctionName(): string | null;
+	getScriptNameOrSourceURL(): string | null;
+	getPosition(): number;
+	toString(): string;
+}
+
+interface V8ErrorConstructor {
+	prepareStackTrace?: ((error: Error, sites: CallSite[]) => unknown) | undefined;
+}
+
+/** Instances of guests. */
+const origins = new WeakMap<object, ModuleOrigin>();
+/** Instances of our own, which are left out of stacks. */
+const own = new WeakSet<object>();
+/** The module of instances that are not there yet: one whose start function runs. */
+let starting: ModuleOrigin | undefined;
+
+/**
+ * Makes the instance of a guest known, which `make` instantiates.
+ * @param origin left out for a module that runs as it is and is not part of anything
+ * @param complete what else makes the instance, its start function included
+ * @param refusal the error to throw in place of that of `make`; a trap of the start function still finds its frames there
+ */
+export function withOrigin(
+	origin: ModuleOrigin | undefined,
+	make: () => WasmInstance,
+	refusal: (error: unknown) => unknown,
+	complete?: (instance: WasmInstance) => void,
+): WasmInstance {
+	const before = starting;
+	starting = origin ?? AS_IT_IS;
+	try {
+		const instance = make();
+		origins.set(instance, origin ?? AS_IT_IS);
+		complete?.(instance);
+		return instance;
+	} catch (error) {
+		throw refusal(error);
+	} finally {
+		starting = before;
+	}
+}
+
+/** Makes an instance known that is no guest's. */
+export function leaveOut(instance: WasmInstance): void {
+	own.add(instance);
+}
+
+/** The guest's frames of an error that V8 has just thrown, innermost first, without the host's and the engine's own. */
+export function readFrames(error: Error): TrapFrame[] {
+	return takeCallSites(error).flatMap((site) => toFrame(site) ?? []);
+}
+
+/** V8 formats a stack when it is first asked for, and hands over its frames then. */
+function takeCallSites(error: Error): readonly CallSite[] {
+	const constructor = Error as unknown as V8ErrorConstructor;
+	const before = constructor.prepareStackTrace;
+	let taken: readonly CallSite[] = [];
+	constructor.prepareStackTrace = (of, sites) => {
+		if (of === error) taken = sites;
+		// As V8 does it by itself: for who looks at the trap's cause
+		return [String(of), ...sites.map((site) => `    at ${site.toString()}`)].join("\n");
+	};
+	try {
+		void error.stack;
+	} finally {
+		if (before === undefined) delete constructor.prepareStackTrace;
+		else constructor.prepareStackTrace = before;
+	}
+	return taken;
+}
+
+const SCRIPT = /^wasm:\/\/wasm\/(?:(.*)-)?[0-9a-f]{8}$/s;
+
+function toFrame(site: CallSite): TrapFrame | undefined {
+	const script = SCRIPT.exec(site.getScriptNameOrSourceURL() ?? "");
+	const place = /wasm-function\[(\d+)\]:0x[0-9a-f]+\)?$/.exec(site.toString());
+	const instance = site.getThis();
+	if (script === null || place === null || typeof instance !== "object" || instance === null) return undefined;
+	const origin = origins.get(instance) ?? (own.has(instance) ? undefined : starting);
+	if (origin === undefined) return undefined;
+	const index = Number(place[1]);
+	const { sites } = origin;
+	if (typeof sites === "object" && index >= sites.functions) return undefined;
+	const position = site.getPosition();
+	return {
+		name: site.getFunctionName() ?? exportedName(instance as WasmInstance, index),
+		index,
+		module: script[1],
+		offset: typeof sites === "object" ? findOrigin(sites, position) : sites && position,
+		moduleOffset: origin.offset,
+	};
+}
+
+/** What the engine exports of a guest begins so. */
+const OWN = "skerry:";
+
+/** The name of an exported function is its index. */
+function exportedName(instance: WasmInstance, index: number): string | undefined {
+	const exports = Object.entries(instance.exports ?? {});
+	const found = exports.find(
+		([name, item]) => typeof item === "function" && item.name === String(index) && !name.startsWith(OWN),
+	);
+	return found?.[0];
+}
