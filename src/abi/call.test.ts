@@ -373,10 +373,11 @@ test("a host result of another type names its path", async () => {
 	const list: ValueType = { kind: "list", element: t("u32") };
 	const record: ValueType = { kind: "record", fields: [{ name: "list", key: "list", type: list }] };
 	const type = func([], { kind: "result", ok: record, err: null });
-	const host = hostFunction(type, () => ({ tag: "ok", val: { list: [1, 2, 3, "x"] } }));
+	const wrong = { tag: "ok", val: { list: [1, 2, 3, "x"] } };
+	const host = hostFunction(type, () => wrong, null, "wasi:http/types.[method]fields.get");
 	assert.throws(() => lower(guest, host)(16), {
 		code: "call/bad-value",
-		message: 'result.ok.list[3]: expected u32, got "x"',
+		message: 'wasi:http/types.[method]fields.get → result → ok → list[3]: expected u32, got "x"',
 	});
 	assert.deepEqual(guest.reallocs, [], "nothing was lowered");
 	assert.equal(guest.instance.mayLeave, true);

@@ -9,7 +9,7 @@ import { GuestResource } from "./values.ts";
 
 /** Where and how a host's value differs from its type. Only made when it does: a right value costs no allocation. */
 interface Mismatch {
-	/** From the innermost outwards, such as `[3]` and `.list`. */
+	/** From the innermost outwards, such as `[3]` and ` → list`. */
 	readonly path: string[];
 	readonly expected: string;
 	readonly got: unknown;
@@ -82,7 +82,7 @@ function find(store: Store, type: ValueType, value: any): Mismatch | null {
 			if (!isObject(value)) return wrong(type, value);
 			for (const field of type.fields) {
 				const mismatch = find(store, field.type, value[field.key]);
-				if (mismatch !== null) return at(mismatch, `.${field.key}`);
+				if (mismatch !== null) return at(mismatch, ` → ${field.key}`);
 			}
 			return null;
 		case "tuple":
@@ -93,7 +93,7 @@ function find(store: Store, type: ValueType, value: any): Mismatch | null {
 			for (const key of type.keys) {
 				const flag = value[key];
 				if (flag !== undefined && typeof flag !== "boolean") {
-					return { path: [`.${key}`], expected: "bool", got: flag };
+					return { path: [` → ${key}`], expected: "bool", got: flag };
 				}
 			}
 			return null;
@@ -164,9 +164,9 @@ function findInMap(store: Store, type: ValueType & { kind: "map" }, value: unkno
 	if (value.size * layoutOf(layoutOf(type).entry!).size > MAX_BYTE_LENGTH) return wrong(type, value);
 	for (const [key, entry] of value) {
 		const keyMismatch = find(store, type.key, key);
-		if (keyMismatch !== null) return at(keyMismatch, ".key");
+		if (keyMismatch !== null) return at(keyMismatch, " → key");
 		const mismatch = find(store, type.value, entry);
-		if (mismatch !== null) return at(mismatch, `.get(${show(key)})`);
+		if (mismatch !== null) return at(mismatch, `[${show(key)}]`);
 	}
 	return null;
 }
@@ -181,7 +181,7 @@ function findInVariant(store: Store, type: VariantType, value: any): Mismatch | 
 	if (index === undefined) return wrong(type, value);
 	const payload = layout.payloads[index] ?? null;
 	const mismatch = payload === null ? null : find(store, payload, value.val);
-	return mismatch === null ? null : at(mismatch, `.${value.tag}`);
+	return mismatch === null ? null : at(mismatch, ` → ${value.tag}`);
 }
 
 /** A type as messages name it. */

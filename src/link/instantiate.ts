@@ -166,7 +166,9 @@ export class Instance {
 		this.#host = plan.host.map((slot, i) => {
 			const fn = linked.functions[i];
 			if (fn === undefined) throw new Error(`unbound import ${slot.path.join("#")}`);
-			return hostFunction(slot.type, (...args) => fn(this.store.context, ...args));
+			// `wasi:http/types.[method]fields.get`, as errors name it
+			const path = slot.path.map((name) => name.replace(/@.*$/, "")).join(".");
+			return hostFunction(slot.type, fn, this.store, path);
 		});
 		try {
 			for (const step of plan.steps) this.#run(step);

@@ -413,7 +413,7 @@ suite("runtime-types", { skip: absent }, () => {
 			});
 			await assert.rejects(guest.roundtripRecord1({ a: 256, b: {} }), {
 				code: "call/bad-value",
-				message: "a.a: expected u8, got 256",
+				message: "a → a: expected u8, got 256",
 			});
 			await assert.rejects(guest.swapTuple([1]), { code: "call/bad-value" });
 			assert.deepEqual(log.take(), []);

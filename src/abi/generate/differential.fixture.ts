@@ -273,7 +273,7 @@ export function randomValue(dice: Dice, type: ValueType, world: World, wrong = f
 	}
 }
 
-export function randomText(dice: Dice): string {
+function randomText(dice: Dice): string {
 	const text = Array.from({ length: dice.roll(4) }, () => dice.pick(TEXTS)).join("");
 	return dice.once(8) ? text.repeat(1 + dice.roll(40)) : text;
 }
