@@ -3,6 +3,8 @@ import { runProgram } from "./program.ts";
 import { exitStatusOf, ignoreBrokenPipes, printError } from "./terminal.ts";
 
 ignoreBrokenPipes();
+// The host's own frames are among them: V8's default of 10 would leave a guest that traps with hardly any.
+Error.stackTraceLimit = 50;
 process.on("uncaughtException", (error) => {
 	printError(error);
 	process.exit(exitStatusOf(error));

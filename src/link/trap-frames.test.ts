@@ -152,7 +152,11 @@ const CHAIN = `(component
 
 test("frames across modules and components, each in its own module; trampolines in between are left out", async () => {
 	const bytes = new Uint8Array(await parse(CHAIN));
-	const { frames } = await trapOf(bytes, "trap", [], "g");
+	const { stackTraceLimit } = Error;
+	Error.stackTraceLimit = 50;
+	const { frames } = await trapOf(bytes, "trap", [], "g").finally(() => {
+		Error.stackTraceLimit = stackTraceLimit;
+	});
 	const nested = decodeComponent(bytes).definitions.flatMap((item) =>
 		item.kind === "component" ? modulesOf(item.component) : [],
 	);

@@ -1,4 +1,7 @@
-/** A command line with what comes of it. Escape characters are written as ␛, the package's version as VERSION. */
+/**
+ * A command line with what comes of it. Escape characters are written as ␛, null characters as ␀, the package's version as VERSION;
+ * output whose last line does not end has ␃ there.
+ */
 export interface CliCase {
 	/** `NAME=VALUE`. */
 	readonly environment: readonly string[];
@@ -28,15 +31,19 @@ export function parseCase(text: string): CliCase {
 	return {
 		environment: line.slice(0, at),
 		words: line.slice(at + 1).filter((word) => word !== ""),
-		stdout: outputs.get("stdout") ?? "",
-		stderr: outputs.get("stderr") ?? "",
+		stdout: toOutput(outputs.get("stdout") ?? ""),
+		stderr: toOutput(outputs.get("stderr") ?? ""),
 		// A case that is yet to be blessed has none.
 		status: status === undefined ? null : Number(status),
 	};
 }
 
+const toOutput = (text: string): string => text.replaceAll("␀", "\0").replace(/␃\n$/, "");
+
+const fromOutput = (text: string): string => `${text.replaceAll("\0", "␀")}${text.endsWith("\n") ? "" : "␃\n"}`;
+
 export function printCase({ environment, words, stdout, stderr, status }: CliCase): string {
-	const section = (title: string, text: string): string => (text === "" ? "" : `--- ${title}\n${text}`);
+	const section = (title: string, text: string): string => (text === "" ? "" : `--- ${title}\n${fromOutput(text)}`);
 	const line = ["$", ...environment, "skerry", ...words].join(" ");
 	return `${line}\n${section("stdout", stdout)}${section("stderr", stderr)}--- status ${status}\n`;
 }
