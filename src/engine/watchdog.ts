@@ -138,7 +138,8 @@ function watch(): void {
 		if (sleep === Infinity && idle <= PATIENCE) sleep = TICK;
 		let missed = false;
 		for (const { words, origin } of threads) {
-			const planned = sleep === Infinity ? 0 : Math.ceil((now + sleep - origin) * 10) | 0 || 1;
+			// Not rounded up: a plan that lies behind the deadline that it was made for would look like one that was missed.
+			const planned = sleep === Infinity ? 0 : Math.floor((now + sleep - origin) * 10) | 0 || 1;
 			Atomics.store(words, PLANNED, planned);
 			// Whoever came in between did not see that, and rang no bell.
 			const until = Atomics.load(words, UNTIL);
