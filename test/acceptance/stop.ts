@@ -20,7 +20,7 @@ const SHARED_CPU = 2_000;
 /** The neighbour is asked once in so many kills. */
 const NEIGHBOURLY = 10;
 type Metering = NonNullable<NonNullable<Parameters<typeof linkComponent>[3]>["metering"]>;
-const METERINGS: readonly Metering[] = ["trap"];
+const METERINGS: readonly Metering[] = ["trap", "yield", "fuel"];
 
 const cache = new CompileCache();
 

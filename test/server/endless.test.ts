@@ -10,7 +10,7 @@ import { SandboxPool } from "../../src/pool/mod.ts";
 import { ENDLESS, ENDLESS_HOST_CALLS, ENDLESS_START } from "./endless-shapes.ts";
 
 type Metering = NonNullable<NonNullable<Parameters<typeof linkComponent>[3]>["metering"]>;
-const METERINGS: readonly Metering[] = ["trap"];
+const METERINGS: readonly Metering[] = ["trap", "yield", "fuel"];
 
 const CPU = 50;
 const LIMITS: Limits = { cpu: CPU };
