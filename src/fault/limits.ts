@@ -13,8 +13,7 @@ export type LimitName =
 	| "fuel"
 	| "handles"
 	| "output"
-	| "hostCalls"
-	| "bulk";
+	| "hostCalls";
 
 interface LimitRow {
 	readonly unit: LimitUnit;
@@ -91,12 +90,6 @@ export const LIMITS: Readonly<Record<LimitName, LimitRow>> = {
 		default: 100_000_000,
 		bounds: "calls of a sandbox into the host",
 		origin: "more than a CPU limit of seconds lets through: for those who want less",
-	},
-	bulk: {
-		unit: "bytes",
-		default: 64 * 1024 * 1024,
-		bounds: "what one bulk instruction does before the guest can be stopped again",
-		origin: "some 30 to 100 ms on the slowest machine measured",
 	},
 };
 
