@@ -1,6 +1,9 @@
 export {
 	Component,
 	ComponentError,
+	type Composition,
+	type CompositionEdge,
+	type CompositionExport,
 	Engine,
 	type EngineOptions,
 	type ExportedFunction,

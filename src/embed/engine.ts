@@ -1,16 +1,16 @@
-import { readFile } from "node:fs/promises";
-
 import type { GuestResource } from "../abi/mod.ts";
 import type { ExternType } from "../component/mod.ts";
 import { type CompileCache, createLinuxPageMapper, webAssembly } from "../engine/mod.ts";
 import { inFile, type Limits, type MeteringMode, SkerryError, withDefaultLimits } from "../fault/mod.ts";
 import {
+	composeComponents,
 	type GuestMemory,
 	type HostImports,
 	type Instance,
 	instantiate,
 	type Linked,
 	linkComponent,
+	linkComposed,
 	linkCoreModule,
 	type LinkOptions,
 	loadCoreModule,
@@ -19,10 +19,13 @@ import {
 import { createCompileCache, SandboxPool } from "../pool/mod.ts";
 import { createWasiContext, WASI_HOST, WASI_P1, type WasiContext } from "../wasi/mod.ts";
 import { isCoreModule } from "../wasm/mod.ts";
+import type { Composition } from "./compose.ts";
 import { strayCoreImports, toCoreModules } from "./core-imports.ts";
 import { callExport, createExports, type Exports, typeOf } from "./exports.ts";
 import { type Grants, type GrantsAndLimit, SHARED_CLIENT, toWasiOptions } from "./grants.ts";
 import { type Imports, toHostImports } from "./imports.ts";
+import { type Caller, ResourceClasses } from "./resources.ts";
+import { nameOf, readSource, type Source } from "./source.ts";
 
 /** How guests are run. */
 interface GuestOptions {
@@ -48,9 +51,6 @@ export interface InstantiateOptions {
 	/** In place of those that the component was loaded with. */
 	readonly limits?: Limits;
 }
-
-/** Where a component or core module comes from: its bytes or those of what `skerry compile` made of it, a path, or a `file:` URL. */
-export type Source = Uint8Array | ArrayBuffer | string | URL;
 
 export interface EngineOptions extends GuestOptions {
 	/**
@@ -82,19 +82,49 @@ export class Engine {
 	 * @throws SkerryError `cli/file-not-found`, `binary/*`, `component/invalid`, `link/*`, `core/invalid`, with a byte offset where there is one
 	 */
 	async load(source: Source, options: LoadOptions = {}): Promise<Component> {
-		const file = typeof source === "string" ? source : source instanceof URL ? source.href : undefined;
+		const file = nameOf(source);
+		try {
+			const loaded = await this.#link(await readSource(source), options.imports ?? {}, this.#linkOptions(options));
+			return this.#create(loaded, options);
+		} catch (error) {
+			throw file === undefined ? error : inFile(error, file);
+		}
+	}
+
+	/**
+	 * Links components to one another and loads the whole: it is called, limited, pooled and reset as one component. What one gives another
+	 * is copied from memory to memory; nothing of it passes through the host.
+	 * @throws SkerryError as `load` does, and `link/graph`, which lists all that does not fit, by node, import and export
+	 */
+	async compose(composition: Composition, options: LoadOptions = {}): Promise<Component> {
+		const linkOptions = this.#linkOptions(options);
+		const nodes = await Promise.all(
+			Object.entries(composition.nodes).map(async ([name, source]) => {
+				try {
+					return [name, await openComponent(await readSource(source), this.#cache, linkOptions)] as const;
+				} catch (error) {
+					throw inFile(error, nameOf(source) ?? name);
+				}
+			}),
+		);
+		const { edges, exports } = composition;
+		const composed = composeComponents({ nodes: new Map(nodes), edges, exports });
+		const host = hostImports(composed.resolved.type.imports, options.imports ?? {});
+		const linked = await linkComposed(composed, host, this.#cache, linkOptions);
+		return this.#create({ kind: "component", linked, imports: [...linked.plan.imports.keys()] }, options);
+	}
+
+	#linkOptions(options: LoadOptions): LinkOptions {
+		return { metering: options.metering ?? this.#options.metering };
+	}
+
+	#create(loaded: Loaded, options: LoadOptions): Component {
 		const limits = withDefaultLimits({ ...this.#options.limits, ...options.limits });
 		// By default an embedder's streams get all that is written.
 		const output = options.limits?.output ?? this.#options.limits?.output;
 		const grants: GrantsAndLimit = { ...options.wasi, ...(output === undefined ? {} : { outputLimit: output }) };
-		const metering = options.metering ?? this.#options.metering;
-		try {
-			const { linked, kind, imports } = await this.#link(await readSource(source), options.imports ?? {}, { metering });
-			const { app, warm = WARM } = options;
-			return new Component({ linked, kind, imports, limits, grants, warm, app });
-		} catch (error) {
-			throw file === undefined ? error : inFile(error, file);
-		}
+		const { app, warm = WARM } = options;
+		return new Component({ ...loaded, limits, grants, warm, app });
 	}
 
 	async #link(bytes: Uint8Array, given: Imports, options: LinkOptions): Promise<Loaded> {
@@ -129,17 +159,6 @@ interface ComponentInit extends Loaded {
 
 function strayError(kind: Loaded["kind"], stray: readonly string[]): SkerryError {
 	return new SkerryError("link/missing-imports", `Cannot link the ${kind}: it does not import ${stray.join(", ")}`);
-}
-
-async function readSource(source: Source): Promise<Uint8Array> {
-	if (source instanceof Uint8Array) return source;
-	if (source instanceof ArrayBuffer) return new Uint8Array(source);
-	try {
-		return await readFile(source);
-	} catch (error) {
-		const name = typeof source === "string" ? source : source.href;
-		throw new SkerryError("cli/file-not-found", `Cannot read ${name}: ${(error as Error).message}`, { cause: error });
-	}
 }
 
 function hostImports(wanted: ReadonlyMap<string, ExternType>, imports: Imports): HostImports {
@@ -223,7 +242,11 @@ export class Sandbox implements Disposable {
 	readonly #linked: Linked;
 	readonly #instance: Instance;
 	readonly #context: WasiContext;
+	readonly #classes: ResourceClasses;
 	#calls = 0;
+	#disposed = false;
+	/** Destructors that run, or wait. */
+	#dropping: Promise<void> | undefined;
 
 	constructor(linked: Linked, context: WasiContext, limits: Limits, app: string | undefined) {
 		this.#linked = linked;
@@ -234,15 +257,21 @@ export class Sandbox implements Disposable {
 			context.end();
 			throw error;
 		}
-		this.exports = createExports(linked.plan.exports, (path, args) => this.call(path, args));
+		const caller: Caller = (path, args) => this.call(path, args);
+		this.#classes = new ResourceClasses(caller, (resource) => this.drop(resource));
+		this.exports = createExports(linked.plan.exports, caller, this.#classes);
 	}
 
 	/** Calls an export by its names in the binary: `["wasi:cli/run@0.2.3", "run"]`; of a core module `["_start"]`. */
 	async call(path: readonly string[], args: readonly unknown[]): Promise<unknown> {
 		const type = typeOf(this.#linked.plan.exports, path);
-		return await callExport(type, path.join("#"), args, (values) =>
-			this.#limited(() => this.#instance.function(path)?.call(values)),
-		);
+		const name = path.join("#");
+		if (this.#disposed) throw new SkerryError("guest/killed", `Cannot call ${name}: the sandbox was disposed`);
+		// A guest is entered once at a time
+		if (this.#dropping !== undefined) await this.#dropping;
+		const call = (values: readonly unknown[]): unknown =>
+			this.#limited(() => this.#instance.function(path)?.call(values));
+		return await callExport(type, name, args, call, this.#classes);
 	}
 
 	/** The limits of a call count from its start; calls that are under way at the same time have them together. */
@@ -260,9 +289,18 @@ export class Sandbox implements Disposable {
 		return this.#instance.memory(name);
 	}
 
-	/** Drops a resource of the guest that a call returned: its destructor runs. */
+	/** Drops a resource of the guest that a call returned: its destructor runs. Calls that are made meanwhile begin after it. */
 	async drop(resource: GuestResource): Promise<void> {
-		await this.#limited(() => this.#instance.store.drop(resource));
+		if (this.#disposed) return;
+		while (this.#dropping !== undefined) await this.#dropping;
+		const dropping = this.#limited(() => this.#instance.store.drop(resource)) as Promise<void>;
+		const settled = dropping
+			.catch(() => {})
+			.then(() => {
+				if (this.#dropping === settled) this.#dropping = undefined;
+			});
+		this.#dropping = settled;
+		await dropping;
 	}
 
 	/** Handles that the guest holds now. */
@@ -272,6 +310,7 @@ export class Sandbox implements Disposable {
 
 	/** Ends what runs or waits in it; the callers get an error. Idempotent. */
 	[Symbol.dispose](): void {
+		this.#disposed = true;
 		try {
 			this.#context.end();
 		} finally {
