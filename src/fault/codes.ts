@@ -25,6 +25,7 @@ export const CODES = {
 	"link/graph": { exit: 65, summary: "components that cannot be linked with one another as asked" },
 	"link/no-export": { exit: 65, summary: "the component does not export what the command needs" },
 	"link/instantiation": { exit: 65, summary: "a core module cannot be instantiated as linked" },
+	"wit/invalid": { exit: 65, summary: "WIT text that is not right" },
 	// Calls from the host
 	"call/bad-value": { exit: 65, summary: "a host value that does not have the component type" },
 	// Guests
