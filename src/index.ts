@@ -21,6 +21,7 @@ export {
 	type LoadOptions,
 	Sandbox,
 	type Source,
+	type World,
 } from "./embed/mod.ts";
 export {
 	type Code,

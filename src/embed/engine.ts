@@ -35,9 +35,21 @@ interface GuestOptions {
 	readonly metering?: MeteringMode;
 }
 
-export interface LoadOptions extends GuestOptions {
+/** What `skerry bindgen` writes of a component: `engine.load<Shop>(source, { imports })`. */
+export interface World {
+	readonly imports: object;
+	readonly exports: object;
+}
+
+/** A component of which no types were made. */
+interface AnyWorld {
+	readonly imports: Imports;
+	readonly exports: Exports;
+}
+
+export interface LoadOptions<I extends object = Imports> extends GuestOptions {
 	/** What the host gives beside WASI. An interface of WASI given here takes the place of Skerry's own. */
-	readonly imports?: Imports;
+	readonly imports?: I;
 	/** What each sandbox gets of WASI unless `instantiate` says otherwise. By default nothing: no arguments, no environment, no network. */
 	readonly wasi?: Grants;
 	/** What errors call whose limits these are. */
@@ -81,10 +93,17 @@ export class Engine {
 	 * Decodes, validates, links and compiles a component or a core module. What a core module imports of WASI 0.1 is there.
 	 * @throws SkerryError `cli/file-not-found`, `binary/*`, `component/invalid`, `link/*`, `core/invalid`, with a byte offset where there is one
 	 */
-	async load(source: Source, options: LoadOptions = {}): Promise<Component> {
+	async load<W extends World = AnyWorld>(
+		source: Source,
+		options: LoadOptions<W["imports"]> = {},
+	): Promise<Component<W["exports"]>> {
 		const file = nameOf(source);
 		try {
-			const loaded = await this.#link(await readSource(source), options.imports ?? {}, this.#linkOptions(options));
+			const loaded = await this.#link(
+				await readSource(source),
+				(options.imports ?? {}) as Imports,
+				this.#linkOptions(options),
+			);
 			return this.#create(loaded, options);
 		} catch (error) {
 			throw file === undefined ? error : inFile(error, file);
@@ -96,7 +115,10 @@ export class Engine {
 	 * is copied from memory to memory; nothing of it passes through the host.
 	 * @throws SkerryError as `load` does, and `link/graph`, which lists all that does not fit, by node, import and export
 	 */
-	async compose(composition: Composition, options: LoadOptions = {}): Promise<Component> {
+	async compose<W extends World = AnyWorld>(
+		composition: Composition,
+		options: LoadOptions<W["imports"]> = {},
+	): Promise<Component<W["exports"]>> {
 		const linkOptions = this.#linkOptions(options);
 		const nodes = await Promise.all(
 			Object.entries(composition.nodes).map(async ([name, source]) => {
@@ -109,16 +131,16 @@ export class Engine {
 		);
 		const { edges, exports } = composition;
 		const composed = composeComponents({ nodes: new Map(nodes), edges, exports });
-		const host = hostImports(composed.resolved.type.imports, options.imports ?? {});
+		const host = hostImports(composed.resolved.type.imports, (options.imports ?? {}) as Imports);
 		const linked = await linkComposed(composed, host, this.#cache, linkOptions);
 		return this.#create({ kind: "component", linked, imports: [...linked.plan.imports.keys()] }, options);
 	}
 
-	#linkOptions(options: LoadOptions): LinkOptions {
+	#linkOptions(options: GuestOptions): LinkOptions {
 		return { metering: options.metering ?? this.#options.metering };
 	}
 
-	#create(loaded: Loaded, options: LoadOptions): Component {
+	#create<E extends object>(loaded: Loaded, options: Omit<LoadOptions, "imports">): Component<E> {
 		const limits = withDefaultLimits({ ...this.#options.limits, ...options.limits });
 		// By default an embedder's streams get all that is written.
 		const output = options.limits?.output ?? this.#options.limits?.output;
@@ -173,7 +195,7 @@ const WARM = 16;
 const CALL_OVER = new SkerryError("guest/killed", "the call is over");
 
 /** A component, or a core module, that is ready to run. */
-export class Component {
+export class Component<E extends object = Exports> {
 	readonly kind: "component" | "core module";
 	/** The names of what it imports, as in the binary; of a core module `module.name`. */
 	readonly imports: readonly string[];
@@ -181,7 +203,7 @@ export class Component {
 	 * The exported functions. Each call gets a fresh sandbox, which ends with the call: no call sees what another left behind.
 	 * For calls that share state, or return resources, or whose memory you want to read, use `instantiate`.
 	 */
-	readonly exports: Exports;
+	readonly exports: E;
 	readonly #linked: Linked;
 	readonly #grants: GrantsAndLimit;
 	readonly #limits: Limits;
@@ -204,7 +226,7 @@ export class Component {
 			limits,
 			...(app === undefined ? {} : { app }),
 		});
-		this.exports = createExports(linked.plan.exports, (path, args) => this.call(path, args));
+		this.exports = createExports(linked.plan.exports, (path, args) => this.call(path, args)) as E;
 	}
 
 	/** The names of what it exports, as in the binary. */
@@ -230,15 +252,15 @@ export class Component {
 	}
 
 	/** A sandbox of its own, kept until it is disposed. */
-	instantiate(options: InstantiateOptions = {}): Sandbox {
+	instantiate(options: InstantiateOptions = {}): Sandbox<E> {
 		const context = createWasiContext(toWasiOptions({ ...this.#grants, ...options.wasi }, SHARED_CLIENT));
 		return new Sandbox(this.#linked, context, { ...this.#limits, ...options.limits }, this.#app);
 	}
 }
 
 /** One instance of a component or core module with its own memories, handles and grants. Dispose it when done: `using sandbox = component.instantiate()`. */
-export class Sandbox implements Disposable {
-	readonly exports: Exports;
+export class Sandbox<E extends object = Exports> implements Disposable {
+	readonly exports: E;
 	readonly #linked: Linked;
 	readonly #instance: Instance;
 	readonly #context: WasiContext;
@@ -259,7 +281,7 @@ export class Sandbox implements Disposable {
 		}
 		const caller: Caller = (path, args) => this.call(path, args);
 		this.#classes = new ResourceClasses(caller, (resource) => this.drop(resource));
-		this.exports = createExports(linked.plan.exports, caller, this.#classes);
+		this.exports = createExports(linked.plan.exports, caller, this.#classes) as E;
 	}
 
 	/** Calls an export by its names in the binary: `["wasi:cli/run@0.2.3", "run"]`; of a core module `["_start"]`. */

@@ -3,7 +3,15 @@ export type { GuestResource } from "../abi/mod.ts";
 export type { GuestMemory } from "../link/mod.ts";
 export type { Composition, CompositionEdge, CompositionExport } from "./compose.ts";
 export type { Guest } from "./core-imports.ts";
-export { Component, Engine, type EngineOptions, type InstantiateOptions, type LoadOptions, Sandbox } from "./engine.ts";
+export {
+	Component,
+	Engine,
+	type EngineOptions,
+	type InstantiateOptions,
+	type LoadOptions,
+	Sandbox,
+	type World,
+} from "./engine.ts";
 export type { Source } from "./source.ts";
 export type { ExportedFunction, Exports } from "./exports.ts";
 export {
