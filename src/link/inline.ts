@@ -22,6 +22,7 @@ import type {
 	LiftedFunction,
 	Plan,
 	PlanExport,
+	Planned,
 	PlanOptions,
 	Step,
 	Trampoline,
@@ -34,7 +35,7 @@ import { type InstanceRef, type Item, type ModuleRef, Scope, type TypeItem } fro
  * @param type what validation found: the imports come from here, with one `ResourceType` per imported resource
  * @throws SkerryError `link/unsupported` for a construct that cannot be linked yet, with its name and offset
  */
-export function createPlan(component: Component, type: ComponentType): Plan {
+export function createPlan(component: Component, type: ComponentType): Planned {
 	return new Inliner(type).run(component);
 }
 
@@ -59,7 +60,7 @@ class Inliner {
 		this.#type = type;
 	}
 
-	run(component: Component): Plan {
+	run(component: Component): Planned {
 		const args = new Map<string, Item>();
 		for (const [name, type] of this.#type.imports) {
 			const item = this.#hostItem([name], type);
@@ -74,8 +75,7 @@ class Inliner {
 		}
 		const root = this.#instantiate(component, null, null, args);
 		this.#makeTrampolines();
-		return {
-			modules: this.#modules,
+		const plan: Plan = {
 			instances: this.#instances,
 			waits: findWaiting(this.#instances.length, this.#lifted, this.#steps),
 			coreInstances: this.#coreInstances,
@@ -85,6 +85,7 @@ class Inliner {
 			exports: toPlanExports(root),
 			imports: this.#type.imports,
 		};
+		return { plan, modules: this.#modules.map(({ bytes }) => bytes) };
 	}
 
 	/** What the host stands in for; `undefined` for kinds that it cannot provide. */

@@ -9,8 +9,11 @@ export {
 	Instance,
 	type InstanceExport,
 	type InstanceImage,
+	type InstanceState,
 	instantiate,
 	type Linked,
+	type LinkedCode,
+	type Tenant,
 } from "./instantiate.ts";
 export {
 	linkComponent,
