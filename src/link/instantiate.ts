@@ -75,6 +75,25 @@ export interface Linked extends LinkedCode {
 	readonly origins: readonly ModuleOrigin[];
 }
 
+/**
+ * Whether an image holds all of the state that instances begin in. Not where tables change: a start function puts functions of the very
+ * instance into them.
+ */
+function isWhole({ states }: LinkedCode): boolean {
+	return states.every((state) => typeof state === "object" && state.tables.length === 0);
+}
+
+/** Whether an instance of this component can serve another with the same code: what start functions make of tables depends on their data. */
+export function mayShare(linked: Linked): boolean {
+	return isWhole(linked) || linked.owned.every(({ exports }) => exports.start === undefined);
+}
+
+/** The same, without what is not needed any more once there is an image of it. */
+export function forgetInitial(linked: Linked): Linked {
+	if (!isWhole(linked)) return linked;
+	return { ...linked, owned: linked.owned.map((parts) => ({ ...parts, initial: { data: [], globals: [] } })) };
+}
+
 /** An exported function of a core module, called with numbers. More than one result is an array. */
 export interface CoreExport {
 	readonly core: CoreFunctionType;
@@ -162,8 +181,7 @@ export class Instance {
 		const { plan, owned, coreFunctions = [], metering } = linked;
 		this.#linked = linked;
 		const { image, mapper, onGrow, state } = slot;
-		// A start function puts functions of this very instance into its tables, which no image holds.
-		const imaged = image !== undefined && linked.states.every((s) => typeof s === "object" && s.tables.length === 0);
+		const imaged = image !== undefined && isWhole(linked);
 		const writes = linked.owned.some((parts) => parts.exports.writesData);
 		this.#memories = new CoreMemories({
 			limits,
@@ -275,18 +293,21 @@ export class Instance {
 		this.#change(state);
 	}
 
-	/** From now on it serves another app. Only where `reset` was called last, or `attach`. */
-	move(tenant: Tenant): void {
-		this.#change(tenant.state);
+	/** From now on it serves another app; the bytes that were written for that. Only where `reset` was called last, or `attach`. */
+	move(tenant: Tenant): number {
+		const bytes = this.#change(tenant.state);
 		this.#adopt(tenant);
-		this.#gate.reset();
+		this.#gate.begin();
+		return bytes;
 	}
 
-	#change(state: InstanceState): void {
-		for (const [slot, core] of this.#attached.entries()) {
-			core.change(this.#state[slot] as CoreDelta, state[slot] as CoreDelta);
+	#change(state: InstanceState): number {
+		let bytes = 0;
+		for (let slot = 0; slot < this.#attached.length; slot++) {
+			bytes += (this.#attached[slot] as AttachedCore).change(this.#state[slot] as CoreDelta, state[slot] as CoreDelta);
 		}
 		this.#state = state;
+		return bytes;
 	}
 
 	#adopt({ limits, app, onGrow, origins }: Tenant): void {

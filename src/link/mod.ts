@@ -6,6 +6,7 @@ export type { HostFunction, HostInterface, HostResource } from "./host.ts";
 export type { HostImports } from "./imports.ts";
 export {
 	type CoreExport,
+	forgetInitial,
 	Instance,
 	type InstanceExport,
 	type InstanceImage,
@@ -13,6 +14,7 @@ export {
 	instantiate,
 	type Linked,
 	type LinkedCode,
+	mayShare,
 	type Tenant,
 } from "./instantiate.ts";
 export {
