@@ -1,4 +1,4 @@
-import type { CoreSnapshot, Growth, PageMapper } from "../engine/mod.ts";
+import type { CoreSnapshot, GateUsage, Growth, PageMapper } from "../engine/mod.ts";
 import { type Limits, SkerryError, withDefaultLimits } from "../fault/mod.ts";
 import { type Instance, type InstanceImage, instantiate, type Linked } from "../link/mod.ts";
 import { createWasiContext, type WasiContext, type WasiOptions } from "../wasi/mod.ts";
@@ -158,6 +158,8 @@ export class SandboxPool {
 	}
 }
 
+const NOTHING_USED: GateUsage = { cpu: 0, fuel: 0, hostCalls: 0 };
+
 async function rejected(reason: unknown): Promise<never> {
 	throw reason;
 }
@@ -182,6 +184,11 @@ export class PooledSandbox {
 
 	get handles(): number {
 		return this.#instance?.store.handles ?? 0;
+	}
+
+	/** What its call has used so far; nothing once it has ended. */
+	get usage(): GateUsage {
+		return this.#instance?.usage ?? NOTHING_USED;
 	}
 
 	/** What its core instances hold now; nothing once it has ended. */
