@@ -110,9 +110,17 @@ export interface SlotOptions {
 export interface InstanceImage {
 	/** By core instance. */
 	readonly cores: readonly CoreImage[];
+	/**
+	 * Whether an instance can begin in it without its start functions: these may put functions of that very instance into its tables,
+	 * and make memories larger, which is more than content.
+	 */
+	readonly isWhole: boolean;
 	/** The largest that a memory of a slot came to, in bytes. */
 	peak: number;
 }
+
+/** Bytes of a WebAssembly page. */
+const WASM_PAGE = 65_536n;
 
 export class Instance {
 	readonly store: Store;
@@ -136,8 +144,7 @@ export class Instance {
 		const { plan, owned, coreFunctions = [], metering = "trap" } = linked;
 		this.#linked = linked;
 		const { image, mapper, onGrow } = slot;
-		// A start function puts functions of this very instance into its tables, which no image holds.
-		const imaged = image !== undefined && linked.states.every((s) => typeof s === "object" && s.tables.length === 0);
+		const imaged = image?.isWhole === true;
 		const writes = linked.owned.some((parts) => parts.exports.writesData);
 		this.#memories = new CoreMemories({
 			limits,
@@ -216,7 +223,18 @@ export class Instance {
 			}
 			cores.push(image);
 		}
-		return { cores, peak: 0 };
+		const isWhole = this.#cores.every((_, slot) => this.#isWhole(slot, cores[slot] as CoreImage));
+		return { cores, isWhole, peak: 0 };
+	}
+
+	#isWhole(slot: number, { memories }: CoreImage): boolean {
+		const module = this.#moduleOf(slot);
+		const state = this.#linked.states[module] as CoreState;
+		const made = this.#linked.owned[module]?.imports?.memories ?? [];
+		return (
+			state.tables.length === 0 &&
+			memories.every(({ length }, i) => BigInt(length) === (made[i]?.type.limits.minimum ?? 0n) * WASM_PAGE)
+		);
 	}
 
 	/** What each core instance holds now; nothing of those whose module has no known state. */
@@ -273,10 +291,15 @@ export class Instance {
 	}
 
 	#state(slot: number): CoreState | string {
-		const step = this.#linked.plan.steps.find((s) => s.kind === "instantiate" && s.slot === slot);
-		const state = step?.kind === "instantiate" ? this.#linked.states[step.module] : undefined;
+		const state = this.#linked.states[this.#moduleOf(slot)];
 		if (state === undefined) throw new Error(`core instance ${slot} has no known state`);
 		return state;
+	}
+
+	/** The index of the module of a core instance. */
+	#moduleOf(slot: number): number {
+		const step = this.#linked.plan.steps.find((s) => s.kind === "instantiate" && s.slot === slot);
+		return step?.kind === "instantiate" ? step.module : -1;
 	}
 
 	/** The exported function at `path`, names as in the binary; `undefined` where there is none. */

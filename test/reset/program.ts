@@ -94,8 +94,14 @@ export class ProgramHost {
 export async function runProgram(pool: SandboxPool, host: ProgramHost, program: Program): Promise<ProgramOutcome> {
 	host.log = [];
 	host.stalling = false;
-	const sandbox = await pool.acquire();
 	const results: string[] = [];
+	let sandbox: PooledSandbox;
+	try {
+		sandbox = await pool.acquire();
+	} catch (error) {
+		// A start function that trapped, or memories beyond the limit.
+		return { results: [`start ${(error as Error).message}`], log: host.log, state: [], fuel: 0, hostCalls: 0 };
+	}
 	for (const [i, { name, args }] of program.calls.entries()) {
 		const last = i === program.calls.length - 1;
 		const call = sandbox.call([name], args).then(

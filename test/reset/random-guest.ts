@@ -221,7 +221,7 @@ function memorySpecs(dice: Dice, name: string): MemorySpec[] {
 function globalSpecs(dice: Dice, name: string, irreversible: boolean): (GlobalSpec & { readonly init: string })[] {
 	const globals = dice.times(dice.below(5), (i) => {
 		const { type, values } = dice.pick(GLOBALS);
-		return { name: `${name}g${i}`, type: type as GlobalType, init: `(${type}.const ${dice.pick(values)})` };
+		return { name: `${name}g${i}`, type, init: `(${type}.const ${dice.pick(values)})` };
 	});
 	return irreversible ? [...globals, { name: `${name}r`, ...dice.pick(IRREVERSIBLE) }] : globals;
 }

@@ -206,7 +206,7 @@ function segmentStatement(scope: Scope): string {
 	const { name, address } = memory;
 	switch (dice.below(4)) {
 		case 0:
-			if (!dice.oneIn(safe ? 12 : 3)) return mix(narrowed(`(memory.size $${name})`, address));
+			if (!dice.oneIn(safe ? 4 : 3)) return mix(narrowed(`(memory.size $${name})`, address));
 			return mix(narrowed(`(memory.grow $${name} ${count(dice, 3, address)})`, address));
 		case 1: {
 			// A dropped segment is as an empty one: a start function could trap then.
