@@ -75,22 +75,15 @@ export interface Linked extends LinkedCode {
 	readonly origins: readonly ModuleOrigin[];
 }
 
-/**
- * Whether an image holds all of the state that instances begin in. Not where tables change: a start function puts functions of the very
- * instance into them.
- */
-function isWhole({ states }: LinkedCode): boolean {
-	return states.every((state) => typeof state === "object" && state.tables.length === 0);
-}
-
 /** Whether an instance of this component can serve another with the same code: what start functions make of tables depends on their data. */
-export function mayShare(linked: Linked): boolean {
-	return isWhole(linked) || linked.owned.every(({ exports }) => exports.start === undefined);
+export function mayShare({ owned, states }: Linked): boolean {
+	const changesTables = states.some((state) => typeof state === "object" && state.tables.length > 0);
+	return !changesTables || owned.every(({ exports }) => exports.start === undefined);
 }
 
-/** The same, without what is not needed any more once there is an image of it. */
-export function forgetInitial(linked: Linked): Linked {
-	if (!isWhole(linked)) return linked;
+/** The same, without what is not needed any more once there is this image of it. */
+export function forgetInitial(linked: Linked, { isWhole }: InstanceImage): Linked {
+	if (!isWhole) return linked;
 	return { ...linked, owned: linked.owned.map((parts) => ({ ...parts, initial: { data: [], globals: [] } })) };
 }
 
@@ -138,6 +131,11 @@ export interface SlotOptions {
 export interface InstanceImage {
 	/** By core instance. */
 	readonly cores: readonly CoreImage[];
+	/**
+	 * Whether an instance can begin in it without its start functions: these may put functions of that very instance into its tables,
+	 * and make memories larger, which is more than content.
+	 */
+	readonly isWhole: boolean;
 	/** The largest that a memory of a slot came to, in bytes. */
 	peak: number;
 }
@@ -154,6 +152,9 @@ export interface Tenant extends Pick<SlotOptions, "onGrow"> {
 	/** Whose limits they are, for errors. */
 	readonly app?: string | undefined;
 }
+
+/** Bytes of a WebAssembly page. */
+const WASM_PAGE = 65_536n;
 
 export class Instance {
 	readonly store: Store;
@@ -181,7 +182,7 @@ export class Instance {
 		const { plan, owned, coreFunctions = [], metering } = linked;
 		this.#linked = linked;
 		const { image, mapper, onGrow, state } = slot;
-		const imaged = image !== undefined && isWhole(linked);
+		const imaged = image?.isWhole === true;
 		const writes = linked.owned.some((parts) => parts.exports.writesData);
 		this.#memories = new CoreMemories({
 			limits,
@@ -259,7 +260,18 @@ export class Instance {
 			}
 			cores.push(image);
 		}
-		return { cores, peak: 0 };
+		const isWhole = this.#cores.every((_, slot) => this.#isWhole(slot, cores[slot] as CoreImage));
+		return { cores, isWhole, peak: 0 };
+	}
+
+	#isWhole(slot: number, { memories }: CoreImage): boolean {
+		const module = this.#moduleOf(slot);
+		const state = this.#linked.states[module] as CoreState;
+		const made = this.#linked.owned[module]?.imports?.memories ?? [];
+		return (
+			state.tables.length === 0 &&
+			memories.every(({ length }, i) => BigInt(length) === (made[i]?.type.limits.minimum ?? 0n) * WASM_PAGE)
+		);
 	}
 
 	/**
@@ -359,10 +371,15 @@ export class Instance {
 	}
 
 	#coreState(slot: number): CoreState | string {
-		const step = this.#linked.plan.steps.find((s) => s.kind === "instantiate" && s.slot === slot);
-		const state = step?.kind === "instantiate" ? this.#linked.states[step.module] : undefined;
+		const state = this.#linked.states[this.#moduleOf(slot)];
 		if (state === undefined) throw new Error(`core instance ${slot} has no known state`);
 		return state;
+	}
+
+	/** The index of the module of a core instance. */
+	#moduleOf(slot: number): number {
+		const step = this.#linked.plan.steps.find((s) => s.kind === "instantiate" && s.slot === slot);
+		return step?.kind === "instantiate" ? step.module : -1;
 	}
 
 	/** The exported function at `path`, names as in the binary; `undefined` where there is none. */

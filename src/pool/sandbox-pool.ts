@@ -1,4 +1,4 @@
-import type { CoreSnapshot, Growth, PageMapper } from "../engine/mod.ts";
+import type { CoreSnapshot, GateUsage, Growth, PageMapper } from "../engine/mod.ts";
 import { type Limits, SkerryError, withDefaultLimits } from "../fault/mod.ts";
 import {
 	forgetInitial,
@@ -185,8 +185,9 @@ export class SandboxPool {
 			state = image.cores.map(({ own }) => own);
 		}
 		this.#tenant = { state, origins, limits: this.#limits, app, onGrow };
-		instance.attach(this.#slots.image as InstanceImage, state);
-		this.#linked = forgetInitial(this.#linked);
+		const image = this.#slots.image as InstanceImage;
+		instance.attach(image, state);
+		this.#linked = forgetInitial(this.#linked, image);
 	}
 
 	#release(sandbox: PooledSandbox, slot: Slot | undefined, quiet: boolean): void {
@@ -238,6 +239,8 @@ export class SandboxPool {
 	}
 }
 
+const NOTHING_USED: GateUsage = { cpu: 0, fuel: 0, hostCalls: 0 };
+
 async function rejected(reason: unknown): Promise<never> {
 	throw reason;
 }
@@ -266,6 +269,11 @@ export class PooledSandbox {
 
 	get handles(): number {
 		return this.#instance?.store.handles ?? 0;
+	}
+
+	/** What its call has used so far; nothing once it has ended. */
+	get usage(): GateUsage {
+		return this.#instance?.usage ?? NOTHING_USED;
 	}
 
 	/** What its core instances hold now; nothing once it has ended. */
