@@ -1,5 +1,5 @@
 import { type Component, type ComponentType, decodeComponent, validateComponent } from "../component/mod.ts";
-import { type CompileCache, digest, type LoadedModule } from "../engine/mod.ts";
+import { type ArtefactStore, type CompileCache, digest, type LoadedModule } from "../engine/mod.ts";
 import type { MeteringMode } from "../fault/mod.ts";
 import type { RewriteOptions } from "../rewrite/mod.ts";
 import { identifyCode } from "./code-identity.ts";
@@ -7,6 +7,7 @@ import { bindImports, type HostImports } from "./imports.ts";
 import { createPlan } from "./inline.ts";
 import { isPacked, listModules, type PackedComponent, unpackComponent } from "./packed.ts";
 import type { Linked } from "./instantiate.ts";
+import type { Planned } from "./plan.ts";
 import { bindCode, defineCode, shareCode, type SharedCode, toLinked } from "./shared-code.ts";
 
 /** A component that was decoded and found valid. */
@@ -79,7 +80,7 @@ export async function linkComponent(
 	};
 	const make = async (): Promise<SharedCode> => {
 		const { plan, modules } = createPlan(component, type);
-		const ordinals = modules.map((module) => listed.findIndex((item) => item.bytes === module));
+		const ordinals = modules.map(({ bytes: module }) => listed.findIndex((item) => item.bytes === module));
 		return defineCode(plan, type, ordinals, await Promise.all(ordinals.map(load)), rewriting);
 	};
 	const keys = await Promise.all(listed.map((_, index) => load(index).then(({ code }) => code, toNothing)));
@@ -92,6 +93,23 @@ export async function linkComponent(
 		return { loaded: await load(index), offset: (listed[index] as ModuleBytes).offset };
 	});
 	return toLinked(bindCode(code, host), await Promise.all(modules));
+}
+
+/** Compiles what was planned, which shares nothing but compiled modules, and binds what it imports. */
+export async function linkPlan(
+	{ plan, modules }: Planned,
+	type: ComponentType,
+	host: HostImports,
+	cache: CompileCache,
+	rewriting: RewriteOptions,
+	packed?: ArtefactStore,
+): Promise<Linked> {
+	const loading = modules.map(async ({ bytes, offset }) => {
+		return { loaded: await cache.load(bytes, offset, rewriting, packed), offset };
+	});
+	const loaded = await Promise.all(loading);
+	const parts = loaded.map((module) => module.loaded);
+	return toLinked(bindCode(defineCode(plan, type, [...parts.keys()], parts, rewriting), host), loaded);
 }
 
 type ModuleBytes = ReturnType<typeof listModules>[number];

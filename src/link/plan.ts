@@ -85,10 +85,10 @@ export type PlanExport =
 	/** Types, modules and components: nothing to call. */
 	| { readonly kind: "other"; readonly sort: string };
 
-/** A plan, and what it is for: core modules in the order of first use, as the component has them. */
+/** A plan, and core modules in the order of first use: bytes and their offset in the outermost binary. */
 export interface Planned {
 	readonly plan: Plan;
-	readonly modules: readonly Uint8Array[];
+	readonly modules: readonly { readonly bytes: Uint8Array; readonly offset: number }[];
 }
 
 export interface Plan {

@@ -219,6 +219,13 @@ export class SandboxPool {
 		this.#slots.put(slot);
 	}
 
+	/** An instance in the state in which this app begins, which is the caller's own: nothing puts it back. */
+	instantiate(context: WasiContext, limits: Limits): Instance {
+		const tenant = this.#tenant;
+		const from = typeof tenant === "object" ? { image: this.#slots.image, state: tenant.state } : {};
+		return instantiate(this.#linked, context, limits, this.#options.app, from);
+	}
+
 	/** For the slots. */
 	dropped(): void {
 		this.#counts.discarded++;
