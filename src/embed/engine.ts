@@ -7,7 +7,6 @@ import {
 	type GuestMemory,
 	type HostImports,
 	type Instance,
-	instantiate,
 	type Linked,
 	linkComponent,
 	linkComposed,
@@ -16,7 +15,7 @@ import {
 	loadCoreModule,
 	openComponent,
 } from "../link/mod.ts";
-import { createCompileCache, SandboxPool } from "../pool/mod.ts";
+import { createCompileCache, SandboxPool, SharedSlots } from "../pool/mod.ts";
 import { createWasiContext, WASI_HOST, WASI_P1, type WasiContext } from "../wasi/mod.ts";
 import { isCoreModule } from "../wasm/mod.ts";
 import type { Composition } from "./compose.ts";
@@ -54,8 +53,13 @@ export interface LoadOptions<I extends object = Imports> extends GuestOptions {
 	readonly wasi?: Grants;
 	/** What errors call whose limits these are. */
 	readonly app?: string;
-	/** Sandboxes that are kept ready between calls of `exports`, at most; 0 makes a new one for each. */
+	/** Sandboxes that are kept ready between calls of `exports`; after a burst there are more for some seconds. 0 makes a new one for each. */
 	readonly warm?: number;
+	/**
+	 * Sandboxes of its own. By default components of one engine that differ in nothing but their initial state (scripts in the same
+	 * JavaScript engine, say) share theirs: one that was put back into the state of one component is put into that of another.
+	 */
+	readonly dedicated?: boolean;
 }
 
 export interface InstantiateOptions {
@@ -77,6 +81,7 @@ export interface EngineOptions extends GuestOptions {
 /** Compiles and runs components and core modules. Core modules that several components share are compiled once per engine. */
 export class Engine {
 	readonly #cache: CompileCache;
+	readonly #slots = new SharedSlots();
 	readonly #options: EngineOptions;
 
 	/**
@@ -145,8 +150,8 @@ export class Engine {
 		// By default an embedder's streams get all that is written.
 		const output = options.limits?.output ?? this.#options.limits?.output;
 		const grants: GrantsAndLimit = { ...options.wasi, ...(output === undefined ? {} : { outputLimit: output }) };
-		const { app, warm = WARM } = options;
-		return new Component({ ...loaded, limits, grants, warm, app });
+		const { app, dedicated = false, warm = WARM } = options;
+		return new Component({ ...loaded, limits, grants, warm, app, slots: dedicated ? undefined : this.#slots });
 	}
 
 	async #link(bytes: Uint8Array, given: Imports, options: LinkOptions): Promise<Loaded> {
@@ -176,6 +181,7 @@ interface ComponentInit extends Loaded {
 	readonly limits: Limits;
 	readonly grants: GrantsAndLimit;
 	readonly warm: number;
+	readonly slots: SharedSlots | undefined;
 	readonly app: string | undefined;
 }
 
@@ -204,24 +210,23 @@ export class Component<E extends object = Exports> {
 	 * For calls that share state, or return resources, or whose memory you want to read, use `instantiate`.
 	 */
 	readonly exports: E;
-	readonly #linked: Linked;
+	readonly #plan: Linked["plan"];
 	readonly #grants: GrantsAndLimit;
 	readonly #limits: Limits;
-	readonly #app: string | undefined;
 	readonly #pool: SandboxPool;
 
 	/** Made by `Engine.load`. */
-	constructor({ linked, kind, imports, grants, limits, warm, app }: ComponentInit) {
+	constructor({ linked, kind, imports, grants, limits, warm, slots, app }: ComponentInit) {
 		this.kind = kind;
 		this.imports = imports;
-		this.#linked = linked;
+		this.#plan = linked.plan;
 		this.#grants = grants;
 		this.#limits = limits;
-		this.#app = app;
 		const mapper = createLinuxPageMapper();
 		this.#pool = new SandboxPool(linked, {
 			wasi: () => toWasiOptions(grants, SHARED_CLIENT),
 			warm,
+			slots,
 			mapper: typeof mapper === "string" ? undefined : mapper,
 			limits,
 			...(app === undefined ? {} : { app }),
@@ -231,18 +236,18 @@ export class Component<E extends object = Exports> {
 
 	/** The names of what it exports, as in the binary. */
 	get exportNames(): readonly string[] {
-		return [...this.#linked.plan.exports.keys()];
+		return [...this.#plan.exports.keys()];
 	}
 
 	/** The type of a function that a core module exports: `{ params: ["i32"], results: [] }`; `undefined` where there is none. */
 	coreType(name: string): { readonly params: readonly string[]; readonly results: readonly string[] } | undefined {
-		const found = this.#linked.plan.exports.get(name);
+		const found = this.#plan.exports.get(name);
 		return found?.kind === "core" ? found.type : undefined;
 	}
 
 	/** Calls an export in a fresh sandbox, by its names in the binary: `["wasi:cli/run@0.2.3", "run"]`; of a core module `["_start"]`. */
 	async call(path: readonly string[], args: readonly unknown[]): Promise<unknown> {
-		const type = typeOf(this.#linked.plan.exports, path);
+		const type = typeOf(this.#plan.exports, path);
 		const sandbox = await this.#pool.acquire();
 		try {
 			return await callExport(type, path.join("#"), args, (values) => sandbox.call(path, values));
@@ -254,14 +259,15 @@ export class Component<E extends object = Exports> {
 	/** A sandbox of its own, kept until it is disposed. */
 	instantiate(options: InstantiateOptions = {}): Sandbox<E> {
 		const context = createWasiContext(toWasiOptions({ ...this.#grants, ...options.wasi }, SHARED_CLIENT));
-		return new Sandbox(this.#linked, context, { ...this.#limits, ...options.limits }, this.#app);
+		const limits = { ...this.#limits, ...options.limits };
+		return new Sandbox(this.#plan, context, () => this.#pool.instantiate(context, limits));
 	}
 }
 
 /** One instance of a component or core module with its own memories, handles and grants. Dispose it when done: `using sandbox = component.instantiate()`. */
 export class Sandbox<E extends object = Exports> implements Disposable {
 	readonly exports: E;
-	readonly #linked: Linked;
+	readonly #plan: Linked["plan"];
 	readonly #instance: Instance;
 	readonly #context: WasiContext;
 	readonly #classes: ResourceClasses;
@@ -270,23 +276,24 @@ export class Sandbox<E extends object = Exports> implements Disposable {
 	/** Destructors that run, or wait. */
 	#dropping: Promise<void> | undefined;
 
-	constructor(linked: Linked, context: WasiContext, limits: Limits, app: string | undefined) {
-		this.#linked = linked;
+	/** Made by `Component.instantiate`. */
+	constructor(plan: Linked["plan"], context: WasiContext, instantiate: () => Instance) {
+		this.#plan = plan;
 		this.#context = context;
 		try {
-			this.#instance = instantiate(linked, context, limits, app);
+			this.#instance = instantiate();
 		} catch (error) {
 			context.end();
 			throw error;
 		}
 		const caller: Caller = (path, args) => this.call(path, args);
 		this.#classes = new ResourceClasses(caller, (resource) => this.drop(resource));
-		this.exports = createExports(linked.plan.exports, caller, this.#classes) as E;
+		this.exports = createExports(plan.exports, caller, this.#classes) as E;
 	}
 
 	/** Calls an export by its names in the binary: `["wasi:cli/run@0.2.3", "run"]`; of a core module `["_start"]`. */
 	async call(path: readonly string[], args: readonly unknown[]): Promise<unknown> {
-		const type = typeOf(this.#linked.plan.exports, path);
+		const type = typeOf(this.#plan.exports, path);
 		const name = path.join("#");
 		if (this.#disposed) throw new SkerryError("guest/killed", `Cannot call ${name}: the sandbox was disposed`);
 		// A guest is entered once at a time

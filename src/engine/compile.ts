@@ -1,5 +1,12 @@
 import { SkerryError } from "../fault/mod.ts";
-import { type RewriteOptions, type RewrittenModule, rewriteModule } from "../rewrite/mod.ts";
+import {
+	isWithoutData,
+	type RewriteOptions,
+	type RewrittenModule,
+	rewriteModule,
+	splitData,
+	takeData,
+} from "../rewrite/mod.ts";
 import {
 	type Artefact,
 	artefactName,
@@ -9,11 +16,22 @@ import {
 	digest,
 	encodeArtefact,
 } from "./artefact.ts";
+import { copyInitial, deriveInitial, type StartState } from "./initial-state.ts";
 import { webAssembly, type WasmModule } from "./v8.ts";
 
-/** A guest's core module, rewritten and compiled. */
-export interface LoadedModule extends Omit<RewrittenModule, "bytes"> {
+/** A guest's core module, rewritten and compiled. Holds nothing of the bytes that it was made from. */
+export interface LoadedModule extends Omit<RewrittenModule, "bytes" | "initial"> {
 	readonly module: WasmModule;
+	/** The digest of its code: equal for modules that differ in their initial state only. */
+	readonly code: string;
+	readonly initial: StartState;
+}
+
+/** What modules with equal code have in common. */
+interface CommonParts {
+	readonly edits: Uint32Array | undefined;
+	/** Of the first of them. */
+	readonly initial: StartState;
 }
 
 export interface CompileCacheOptions {
@@ -28,24 +46,32 @@ export interface CompileCounts {
 	/** Found in a store. */
 	readonly found: number;
 	readonly rewritten: number;
+	/** Equal to one that was rewritten but for their data, which alone was taken out of them. */
+	readonly derived: number;
 	/** Found in a store, but of no use: what it needs is lost, or V8 refuses it. */
 	readonly damaged: number;
 }
 
-/** Core modules by the hash of their bytes: equal modules are rewritten and compiled once per cache, in one component or in many. */
+/**
+ * Core modules by the hash of their bytes: equal modules are rewritten and compiled once per cache, in one component or in many. Those
+ * that differ in initial state only are compiled once, and of what they begin with the cache keeps that of the first; the others are
+ * kept by who uses them.
+ */
 export class CompileCache {
 	readonly #store: ArtefactStore | undefined;
 	readonly #version: string;
 	/** By the digest of the code. */
 	readonly #modules = new Map<string, Promise<WasmModule>>();
-	readonly #loaded = new Map<string, Promise<LoadedModule>>();
+	readonly #loaded = new Map<string, Promise<LoadedModule> | WeakRef<LoadedModule>>();
 	/** What `prepare` has begun. */
 	readonly #finding = new Map<string, Promise<LoadedModule | undefined>>();
 	readonly #digests = new WeakMap<Uint8Array, Promise<string>>();
-	/** By the digest of the code: sites, which are equal for modules that differ in initial state only. */
-	readonly #edits = new Map<string, Uint32Array>();
+	/** By the digest of the code. */
+	readonly #common = new Map<string, CommonParts>();
+	/** What was rewritten and has no data left, by all that it was but its data. */
+	readonly #likes = new Map<string, Artefact>();
 	readonly #writing = new Set<Promise<void>>();
-	readonly #counts = { found: 0, rewritten: 0, damaged: 0 };
+	readonly #counts = { found: 0, rewritten: 0, derived: 0, damaged: 0 };
 
 	constructor(options: CompileCacheOptions = {}) {
 		this.#store = options.store;
@@ -63,7 +89,7 @@ export class CompileCache {
 	async prepare(bytes: Uint8Array, options: RewriteOptions, packed?: ArtefactStore): Promise<void> {
 		const original = await this.#digestOf(bytes);
 		const key = keyOf(original, options);
-		if (this.#loaded.has(key) || this.#finding.has(key)) return;
+		if (this.#known(key) !== undefined || this.#finding.has(key)) return;
 		await new Promise<void>((resolve) => {
 			const finding = this.#findAnywhere(original, bytes, options, packed, resolve).finally(resolve);
 			this.#finding.set(key, finding);
@@ -88,16 +114,20 @@ export class CompileCache {
 	): Promise<LoadedModule> {
 		const original = await this.#digestOf(bytes);
 		const key = keyOf(original, options);
-		let loading = this.#loaded.get(key);
-		if (loading === undefined) {
+		let known = this.#known(key);
+		if (known === undefined) {
 			const finding = this.#finding.get(key) ?? this.#findAnywhere(original, bytes, options, packed);
 			this.#finding.delete(key);
-			loading = finding.then((found) => found ?? this.#rewrite(original, bytes, offset, options));
+			const loading = finding.then((found) => found ?? this.#rewrite(original, bytes, offset, options));
 			this.#loaded.set(key, loading);
-			loading.catch(() => this.#loaded.delete(key));
+			loading.then(
+				(loaded) => loaded.initial.base !== undefined && this.#loaded.set(key, new WeakRef(loaded)),
+				() => this.#loaded.delete(key),
+			);
+			known = loading;
 		}
 		try {
-			return await loading;
+			return await known;
 		} catch (error) {
 			// What is wrong with the guest's own bytes V8 says best of these, with their offsets.
 			await this.compile(bytes, offset);
@@ -105,16 +135,49 @@ export class CompileCache {
 		}
 	}
 
+	#known(key: string): Promise<LoadedModule> | LoadedModule | undefined {
+		const known = this.#loaded.get(key);
+		return known instanceof WeakRef ? known.deref() : known;
+	}
+
 	async #rewrite(original: string, bytes: Uint8Array, offset: number, options: RewriteOptions): Promise<LoadedModule> {
+		const parts = splitData(bytes);
+		const likeness = parts && keyOf((await Promise.all(parts.map(digest))).join(" "), options);
+		const derived = likeness && (await this.#derive(likeness, original, bytes, offset, options));
+		if (typeof derived === "object") return derived;
 		this.#counts.rewritten++;
 		const { bytes: code, ...rest } = rewriteModule(bytes, offset, options);
 		const artefact = { code: code === bytes ? original : await this.#digestOf(code), rest };
 		const module = await this.#compileAs(artefact.code, () => code).catch((error: unknown) => {
 			throw compileFault(error, offset);
 		});
+		if (likeness !== undefined && isWithoutData(code)) {
+			const initial = { data: [], globals: rest.initial.globals };
+			this.#likes.set(likeness, { code: artefact.code, rest: { ...rest, initial } });
+		}
 		// What was not proven right is not handed on to those who want it proven
-		if (options.verify) this.#keep(artefactName(original, options, this.#version), artefact, code, original);
+		if (options.verify)
+			this.#keep(artefactName(original, options, this.#version), artefact, code === bytes ? undefined : code);
 		return this.#toLoaded(artefact, module);
+	}
+
+	/** Takes nothing but the data out of a module that is otherwise as one before: the code is that one's, and proven. */
+	async #derive(
+		likeness: string,
+		original: string,
+		bytes: Uint8Array,
+		offset: number,
+		options: RewriteOptions,
+	): Promise<LoadedModule | undefined> {
+		const like = this.#likes.get(likeness);
+		const compiling = like && this.#modules.get(like.code);
+		const data = like && takeData(bytes, offset);
+		if (like === undefined || compiling === undefined || data === undefined) return undefined;
+		this.#counts.derived++;
+		const { code, rest } = like;
+		const artefact = { code, rest: { ...rest, initial: { data, globals: rest.initial.globals } } };
+		if (options.verify) this.#keep(artefactName(original, options, this.#version), artefact, undefined);
+		return this.#toLoaded(artefact, await compiling);
 	}
 
 	/** @param onCompiling told when there is nothing left to do but to wait for V8 */
@@ -163,21 +226,30 @@ export class CompileCache {
 
 	#toLoaded({ code, rest }: Artefact, module: WasmModule): LoadedModule {
 		const { sites } = rest;
-		if (sites?.edits === undefined) return { ...rest, module };
-		const known = this.#edits.get(code);
-		if (known === undefined) this.#edits.set(code, sites.edits);
-		else if (known.length === sites.edits.length && known.every((item, i) => item === sites.edits?.[i])) {
-			return { ...rest, sites: { ...sites, edits: known }, module };
+		const common = this.#common.get(code);
+		if (common === undefined) {
+			const initial = copyInitial(rest.initial);
+			this.#common.set(code, { edits: sites?.edits, initial });
+			return { ...rest, code, module, initial };
 		}
-		return { ...rest, module };
+		const { edits } = common;
+		const same = edits?.length === sites?.edits?.length && edits?.every((item, i) => item === sites?.edits?.[i]);
+		return {
+			...rest,
+			...(sites !== undefined && same === true ? { sites: { ...sites, edits } } : {}),
+			code,
+			module,
+			initial: deriveInitial(common.initial, rest.initial),
+		};
 	}
 
-	#keep(name: string, artefact: Artefact, code: Uint8Array, original: string): void {
+	/** @param code left out where it has been kept before, or is the guest's own */
+	#keep(name: string, artefact: Artefact, code: Uint8Array | undefined): void {
 		const store = this.#store;
 		if (store === undefined) return;
 		const write = async (): Promise<void> => {
 			// The code first: what names it finds it
-			if (artefact.code !== original) await store.write(codeName(artefact.code), code);
+			if (code !== undefined) await store.write(codeName(artefact.code), code);
 			await store.write(name, encodeArtefact(artefact));
 		};
 		const writing = write().finally(() => this.#writing.delete(writing));

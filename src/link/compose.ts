@@ -3,7 +3,7 @@ import { type ComponentGraph, resolveGraph } from "./graph.ts";
 import { bindImports, type HostImports } from "./imports.ts";
 import { createGraphPlan, type ResolvedGraph } from "./inline.ts";
 import type { Linked } from "./instantiate.ts";
-import { compilePlan, type LinkOptions } from "./link.ts";
+import { type LinkOptions, linkPlan, toRewriteOptions } from "./link.ts";
 import type { PackedComponent } from "./packed.ts";
 
 /** Components whose imports were matched with one another's exports. */
@@ -35,13 +35,10 @@ export async function linkComposed(
 	cache: CompileCache,
 	options: LinkOptions = {},
 ): Promise<Linked> {
-	const binding = bindImports(resolved.type, host);
-	const compiled = await compilePlan(createGraphPlan(resolved), cache, options, packed);
-	return {
-		...compiled,
-		functions: compiled.plan.host.map((slot) => binding.function(slot)),
-		resources: binding.resources,
-	};
+	// What is missing comes before what cannot be linked yet.
+	bindImports(resolved.type, host);
+	const rewriting = toRewriteOptions(options, packed);
+	return await linkPlan(createGraphPlan(resolved), resolved.type, host, cache, rewriting, packed?.modules);
 }
 
 /** Several stores to read from. */

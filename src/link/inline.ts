@@ -22,6 +22,7 @@ import type {
 	LiftedFunction,
 	Plan,
 	PlanExport,
+	Planned,
 	PlanOptions,
 	Step,
 	Trampoline,
@@ -34,7 +35,7 @@ import { type InstanceRef, type Item, type ModuleRef, Scope, type TypeItem } fro
  * @param type what validation found: the imports come from here, with one `ResourceType` per imported resource
  * @throws SkerryError `link/unsupported` for a construct that cannot be linked yet, with its name and offset
  */
-export function createPlan(component: Component, type: ComponentType): Plan {
+export function createPlan(component: Component, type: ComponentType): Planned {
 	return new Inliner(type).run(component);
 }
 
@@ -62,7 +63,7 @@ export interface ResolvedGraph {
  * Flattens components that are linked to one another into one plan.
  * @throws SkerryError `link/unsupported`
  */
-export function createGraphPlan(graph: ResolvedGraph): Plan {
+export function createGraphPlan(graph: ResolvedGraph): Planned {
 	return new Inliner(graph.type).runGraph(graph);
 }
 
@@ -88,7 +89,7 @@ class Inliner {
 		this.#type = type;
 	}
 
-	run(component: Component): Plan {
+	run(component: Component): Planned {
 		const args = this.#hostItems((name) => {
 			const definition = component.definitions.find((d) => d.kind === "import" && d.name.name === name);
 			return definition?.offset ?? component.offset;
@@ -96,7 +97,7 @@ class Inliner {
 		return this.#finish(this.#instantiate(component, null, null, args));
 	}
 
-	runGraph({ nodes, exports }: ResolvedGraph): Plan {
+	runGraph({ nodes, exports }: ResolvedGraph): Planned {
 		const host = this.#hostItems(() => undefined);
 		// The component that the nodes would be nested in
 		const whole = this.#instances.push(null) - 1;
@@ -119,10 +120,9 @@ class Inliner {
 		return this.#finish({ exports: items });
 	}
 
-	#finish(root: InstanceRef): Plan {
+	#finish(root: InstanceRef): Planned {
 		this.#makeTrampolines();
-		return {
-			modules: this.#modules,
+		const plan: Plan = {
 			instances: this.#instances,
 			waits: findWaiting(this.#instances.length, this.#lifted, this.#steps),
 			coreInstances: this.#coreInstances,
@@ -132,6 +132,7 @@ class Inliner {
 			exports: toPlanExports(root),
 			imports: this.#type.imports,
 		};
+		return { plan, modules: this.#modules };
 	}
 
 	/** What the host is to give. */

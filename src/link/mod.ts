@@ -8,11 +8,16 @@ export type { HostFunction, HostInterface, HostResource } from "./host.ts";
 export type { HostImports } from "./imports.ts";
 export {
 	type CoreExport,
+	forgetInitial,
 	Instance,
 	type InstanceExport,
 	type InstanceImage,
+	type InstanceState,
 	instantiate,
 	type Linked,
+	type LinkedCode,
+	mayShare,
+	type Tenant,
 } from "./instantiate.ts";
 export {
 	linkComponent,

@@ -35,6 +35,9 @@ export interface ProgramOutcome {
 	readonly log: readonly string[];
 	/** Of each core instance: the hash of each memory, and its globals. */
 	readonly state: readonly { readonly memories: readonly string[]; readonly globals: readonly unknown[] }[];
+	/** Instructions, where they are counted. */
+	readonly fuel: number;
+	readonly hostCalls: number;
 }
 
 /** The host of the random guests: answers are made of the arguments alone. */
@@ -91,8 +94,14 @@ export class ProgramHost {
 export async function runProgram(pool: SandboxPool, host: ProgramHost, program: Program): Promise<ProgramOutcome> {
 	host.log = [];
 	host.stalling = false;
-	const sandbox = await pool.acquire();
 	const results: string[] = [];
+	let sandbox: PooledSandbox;
+	try {
+		sandbox = await pool.acquire();
+	} catch (error) {
+		// A start function that trapped, or memories beyond the limit.
+		return { results: [`start ${(error as Error).message}`], log: host.log, state: [], fuel: 0, hostCalls: 0 };
+	}
 	for (const [i, { name, args }] of program.calls.entries()) {
 		const last = i === program.calls.length - 1;
 		const call = sandbox.call([name], args).then(
@@ -102,23 +111,24 @@ export async function runProgram(pool: SandboxPool, host: ProgramHost, program: 
 		if (last && program.end !== "over") {
 			host.stalling = true;
 			if (program.end === "killed") for (let turns = 0; turns < 3; turns++) await turn();
-			const { state, log } = finish(sandbox, host);
+			const seen = finish(sandbox, host);
 			results.push(await call);
 			// The guest's stack is gone, and the instance put back, in the turn after the next.
 			await turn();
 			await turn();
-			return { results, log, state };
+			return { results, ...seen };
 		}
 		results.push(await call);
 	}
 	return { results, ...finish(sandbox, host) };
 }
 
-function finish(sandbox: PooledSandbox, host: ProgramHost): Pick<ProgramOutcome, "log" | "state"> {
+function finish(sandbox: PooledSandbox, host: ProgramHost): Omit<ProgramOutcome, "results"> {
+	const { fuel, hostCalls } = sandbox.usage;
 	const state = sandbox.snapshot().map(({ memories, globals }) => ({
 		memories: memories.map((bytes) => createHash("sha1").update(bytes).digest("hex")),
 		globals,
 	}));
 	sandbox.end(new Error("the program is over"));
-	return { state, log: [...host.log] };
+	return { state, log: [...host.log], fuel, hostCalls };
 }

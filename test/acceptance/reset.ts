@@ -1,0 +1,48 @@
+/**
+ * `npm run soak -- reset [runs] [first seed]`: so many random programs in random guests, each run twice in one slot and once in an
+ * instance of its own, by turns with `copy` and `cow`. Each failure is told with its seed, and what shows it again.
+ */
+import { inspect } from "node:util";
+import { addTotals, checkResets, NO_TOTALS, type ResetTotals, STRATEGIES } from "../reset/reset-check.ts";
+
+/** Programs for each guest: a guest takes longer to make than a program to run. */
+const PROGRAMS = 12;
+/** Milliseconds between two lines that say how far it is. */
+const REPORT_INTERVAL = 15_000;
+/** Failures of which all is told. */
+const SHOWN = 5;
+
+export async function soakReset(runs: number, firstSeed: number): Promise<boolean> {
+	const strategies = STRATEGIES.filter(({ warm, skip }) => warm > 0 && skip === false);
+	const totals = new Map(strategies.map(({ name }) => [name, { ...NO_TOTALS }]));
+	const failed: string[] = [];
+	const started = performance.now();
+	let reported = started;
+	let seed = firstSeed;
+	for (let done = 0; done < runs; done += PROGRAMS, seed++) {
+		const strategy = strategies[seed % strategies.length];
+		if (strategy === undefined) throw new Error("there is no strategy to put instances back by");
+		try {
+			addTotals(totals.get(strategy.name) as ResetTotals, await checkResets(seed, PROGRAMS, strategy));
+		} catch (error) {
+			failed.push(`seed ${seed}, ${strategy.name}: npm run soak -- reset ${PROGRAMS} ${seed}`);
+			if (failed.length <= SHOWN) console.log(inspect(error, { depth: 8 }));
+		}
+		const now = performance.now();
+		if (now - reported > REPORT_INTERVAL) {
+			reported = now;
+			const rate = (done + PROGRAMS) / ((now - started) / 1000);
+			console.log(`  ${done + PROGRAMS} runs, ${rate.toFixed(0)} in a second, ${failed.length} guests failed`);
+		}
+	}
+	for (const [name, { programs, guests, reset, discarded, fresh, repeated }] of totals) {
+		console.log(
+			`${name}: ${programs} runs in ${guests} guests: instances put back ${reset} times, discarded ${discarded} times; ${fresh} guests had to be fresh, ${repeated} to be looked at twice`,
+		);
+	}
+	for (const line of failed) console.log(`FAILED ${line}`);
+	const seconds = (performance.now() - started) / 1000;
+	const seeds = `seeds ${firstSeed} to ${seed - 1}`;
+	console.log(`${seeds}: ${failed.length} guests failed, ${seconds.toFixed(0)} s`);
+	return failed.length === 0;
+}

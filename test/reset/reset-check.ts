@@ -1,0 +1,140 @@
+/** The property of resets, for one random guest: what runs in an instance that was put back behaves exactly as in a new one. */
+import assert, { AssertionError } from "node:assert/strict";
+import { setImmediate as turn } from "node:timers/promises";
+import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
+import { CompileCache, createLinuxPageMapper, type PageMapper } from "../../src/engine/mod.ts";
+import type { Limits } from "../../src/fault/mod.ts";
+import { linkComponent, loadComponent } from "../../src/link/mod.ts";
+import { SandboxPool } from "../../src/pool/mod.ts";
+import { Dice } from "./dice.ts";
+import { createProgram, type Program, ProgramHost, runProgram } from "./program.ts";
+import { createRandomGuest, type RandomGuest } from "./random-guest.ts";
+
+const mapper = createLinuxPageMapper();
+
+/** How instances are put back; `skip` says why that is not possible here. */
+export interface ResetStrategy {
+	readonly name: "copy" | "cow" | "fresh";
+	readonly warm: number;
+	readonly mapper: PageMapper | undefined;
+	readonly skip: string | false;
+}
+
+export const STRATEGIES: readonly ResetStrategy[] = [
+	{ name: "copy", warm: 2, mapper: undefined, skip: false },
+	{
+		name: "cow",
+		warm: 2,
+		mapper: typeof mapper === "string" ? undefined : mapper,
+		skip: typeof mapper === "string" ? `no copy-on-write memory here: ${mapper}` : false,
+	},
+	{ name: "fresh", warm: 0, mapper: undefined, skip: false },
+];
+
+/** What was done for one guest. */
+export interface ResetTotals {
+	/** Random programs, each run twice in a slot and once in an instance of its own. */
+	programs: number;
+	reset: number;
+	discarded: number;
+	/** Guests that had to have a new instance for every call. */
+	fresh: number;
+	guests: number;
+	/** Guests that had to be looked at twice. */
+	repeated: number;
+}
+
+const OVER = new Error("the test is over");
+const PAGE = 65_536;
+const METERINGS = ["off", "trap", "yield", "fuel", "fuel"] as const;
+
+/** Limits that some programs run into, each at the same place every time. */
+function createLimits(dice: Dice, { pages, tableElements }: RandomGuest): Limits {
+	return {
+		...(dice.oneIn(4) ? { memory: (pages + dice.below(3)) * PAGE } : {}),
+		...(dice.oneIn(4) ? { tables: tableElements + dice.below(5) } : {}),
+		...(dice.oneIn(4) ? { hostCalls: 2 + dice.below(10) } : {}),
+		...(dice.oneIn(4) ? { fuel: 500 + dice.below(3000) } : {}),
+		...(dice.oneIn(4) ? { handles: 1 + dice.below(4) } : {}),
+	};
+}
+
+/**
+ * Runs random programs in a random guest: each twice in one slot, with another in between, has to come out as in an instance of its own.
+ * A guest that gives up the thread when its slice is over may be ended elsewhere than where it was before, on a machine that has
+ * other things to do: what differs for that comes out right when it is done again.
+ */
+export async function checkResets(seed: number, programs: number, strategy: ResetStrategy): Promise<ResetTotals> {
+	const metering = new Dice(~seed).pick(METERINGS);
+	try {
+		return await checkOnce(seed, programs, strategy);
+	} catch (error) {
+		if (!(error instanceof AssertionError) || metering === "off" || metering === "trap") throw named(error);
+	}
+	try {
+		return { ...(await checkOnce(seed, programs, strategy)), repeated: 1 };
+	} catch (error) {
+		throw named(error);
+	}
+
+	function named(cause: unknown): Error {
+		return new Error(`${strategy.name}, seed ${seed}, metering ${metering}`, { cause });
+	}
+}
+
+async function checkOnce(seed: number, programs: number, strategy: ResetStrategy): Promise<ResetTotals> {
+	const host = new ProgramHost();
+	const guest = createRandomGuest(seed);
+	const dice = new Dice(~seed);
+	const metering = dice.pick(METERINGS);
+	const limits = createLimits(dice, guest);
+	const made = dice.times(programs, () => createProgram(dice, guest.functions));
+	const loaded = loadComponent(new Uint8Array(await parse(guest.wat)));
+	const linked = await linkComponent(loaded, host.imports, new CompileCache(), { metering });
+	const options = { wasi: () => ({}), limits };
+	const pool = new SandboxPool(linked, { ...options, warm: strategy.warm, mapper: strategy.mapper });
+	const fresh = new SandboxPool(linked, { ...options, warm: 0 });
+	try {
+		await comparePools(pool, fresh, host, made);
+		await turn();
+		const { reset, discarded } = pool.counts;
+		return { programs, reset, discarded, fresh: pool.freshBecause === undefined ? 0 : 1, guests: 1, repeated: 0 };
+	} finally {
+		pool.close(OVER);
+		fresh.close(OVER);
+	}
+}
+
+async function comparePools(
+	pool: SandboxPool,
+	fresh: SandboxPool,
+	host: ProgramHost,
+	programs: readonly Program[],
+): Promise<void> {
+	for (const [i, program] of programs.entries()) {
+		const dirtying = programs[(i + 1) % programs.length] as Program;
+		const due = await runProgram(fresh, host, program);
+		assert.deepEqual(await runProgram(pool, host, program), due);
+		// Now and then in the slot's neighbour.
+		const held = i % 3 === 1 && due.state.length > 0 ? await pool.acquire() : undefined;
+		await runProgram(pool, host, dirtying);
+		held?.end(OVER);
+		// What the dirtying program left waiting settles while the next one runs.
+		host.settleLate();
+		assert.deepEqual(await runProgram(pool, host, program), due);
+		assert.deepEqual(pool.usage(), { sandboxes: 0, handles: 0 });
+	}
+}
+
+export function addTotals(to: ResetTotals, more: ResetTotals): void {
+	for (const key of Object.keys(to) as (keyof ResetTotals)[]) to[key] += more[key];
+}
+
+export const NO_TOTALS: Readonly<ResetTotals> = {
+	programs: 0,
+	reset: 0,
+	discarded: 0,
+	fresh: 0,
+	guests: 0,
+	repeated: 0,
+};
