@@ -48,9 +48,9 @@ export class ProgramHost {
 	stalling = false;
 	#waiting: (() => void)[] = [];
 
-	/** A guest waits for what never comes. */
-	get stalled(): boolean {
-		return this.#waiting.length > 0;
+	/** Guests that wait for what does not come. */
+	get stalled(): number {
+		return this.#waiting.length;
 	}
 
 	readonly imports: HostImports;
