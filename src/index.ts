@@ -1,6 +1,9 @@
 export {
 	Component,
 	ComponentError,
+	type Composition,
+	type CompositionEdge,
+	type CompositionExport,
 	Engine,
 	type EngineOptions,
 	type ExportedFunction,
@@ -18,6 +21,7 @@ export {
 	type LoadOptions,
 	Sandbox,
 	type Source,
+	type World,
 } from "./embed/mod.ts";
 export {
 	type Code,

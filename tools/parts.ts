@@ -114,9 +114,16 @@ export const PARTS: readonly Part[] = [
 		files: 4,
 	},
 	{
+		name: "bindgen",
+		holds: "TypeScript types of a world, from WIT text or from a component",
+		uses: ["component"],
+		node: false,
+		files: 5,
+	},
+	{
 		name: "cli",
 		holds: "the command line: one file per command, loaded lazily",
-		uses: ["app", "build", "embed", "server", "wast"],
+		uses: ["app", "bindgen", "build", "embed", "server", "wast"],
 		node: true,
 		files: 21,
 	},

@@ -62,21 +62,22 @@ export class ResourceHandle {
 /** CanonicalABI.md `Table`: the handles of one component instance. Index 0 is never given out; freed indices are reused last-in first-out. */
 export class HandleTable {
 	readonly #count: { handles: number };
-	readonly #maximum: number;
+	/** The highest index, at most `MAX_HANDLES`. */
+	maximum: number;
 	readonly #entries: (ResourceHandle | undefined)[] = [undefined];
 	readonly #free: number[] = [];
 
-	/** `count.handles` goes up and down with this table. `maximum` is the highest index, at most `MAX_HANDLES`. */
+	/** `count.handles` goes up and down with this table. */
 	constructor(count: { handles: number }, maximum: number = MAX_HANDLES) {
 		this.#count = count;
-		this.#maximum = maximum;
+		this.maximum = maximum;
 	}
 
 	add(handle: ResourceHandle): number {
 		let index = this.#free.pop();
 		if (index === undefined) {
 			index = this.#entries.length;
-			if (index > this.#maximum) trap(`handle table is full (limit "handles": ${this.#maximum})`);
+			if (index > this.maximum) trap(`handle table is full (limit "handles": ${this.maximum})`);
 		}
 		this.#entries[index] = handle;
 		this.#count.handles++;

@@ -55,7 +55,7 @@ export class Store {
 	/** The first trap. Once set, no instance of this store may be entered again. */
 	poison: Error | undefined;
 	/** How many handles each table may have. */
-	readonly maxHandles: number;
+	maxHandles: number;
 	readonly #instances: ComponentInstance[] = [];
 	#disposed = false;
 	#epoch: object = {};
@@ -84,6 +84,12 @@ export class Store {
 			instance.mayLeave = true;
 			instance.entered = false;
 		}
+	}
+
+	/** The store is another app's: its tables, which are empty, may have so many handles each. */
+	adopt(maxHandles: number = MAX_HANDLES): void {
+		this.maxHandles = maxHandles;
+		for (const { handles } of this.#instances) handles.maximum = maxHandles;
 	}
 
 	/** True once `dispose` was called: nothing of this store may run any more. */

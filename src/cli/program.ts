@@ -41,6 +41,13 @@ const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map([
 		},
 	],
 	[
+		"bindgen",
+		{
+			summary: "write the TypeScript types of a component or a WIT world",
+			load: async () => (await import("./commands/bindgen.ts")).bindgenCommand,
+		},
+	],
+	[
 		"wast",
 		{
 			summary: "run test scripts of WebAssembly (.wast)",

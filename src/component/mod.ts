@@ -20,6 +20,7 @@ export type {
 } from "./ast.ts";
 export { decodeComponent } from "./decode.ts";
 export { flattenFunctionType, flattenType, type FlatType, MAX_FLAT_PARAMS, MAX_FLAT_RESULTS } from "./flatten.ts";
+export { Instantiation, resourcesOf } from "./instantiation.ts";
 export { matchExternType, ResourceBindings } from "./match.ts";
 export { type InterfaceName, isCompatible, type NameFault, type ParsedName, parseInterfaceName } from "./names.ts";
 export { resolveDefinedType, resolveFunctionType, toCamelCase, type TypeSpace } from "./resolve.ts";

@@ -1,28 +1,30 @@
-import { readFile } from "node:fs/promises";
-
 import type { GuestResource } from "../abi/mod.ts";
 import type { ExternType } from "../component/mod.ts";
 import { type CompileCache, createLinuxPageMapper, webAssembly } from "../engine/mod.ts";
 import { inFile, type Limits, type MeteringMode, SkerryError, withDefaultLimits } from "../fault/mod.ts";
 import {
+	composeComponents,
 	type GuestMemory,
 	type HostImports,
 	type Instance,
-	instantiate,
 	type Linked,
 	linkComponent,
+	linkComposed,
 	linkCoreModule,
 	type LinkOptions,
 	loadCoreModule,
 	openComponent,
 } from "../link/mod.ts";
-import { createCompileCache, SandboxPool } from "../pool/mod.ts";
+import { createCompileCache, SandboxPool, SharedSlots } from "../pool/mod.ts";
 import { createWasiContext, WASI_HOST, WASI_P1, type WasiContext } from "../wasi/mod.ts";
 import { isCoreModule } from "../wasm/mod.ts";
+import type { Composition } from "./compose.ts";
 import { strayCoreImports, toCoreModules } from "./core-imports.ts";
 import { callExport, createExports, type Exports, typeOf } from "./exports.ts";
 import { type Grants, type GrantsAndLimit, SHARED_CLIENT, toWasiOptions } from "./grants.ts";
 import { type Imports, toHostImports } from "./imports.ts";
+import { type Caller, ResourceClasses } from "./resources.ts";
+import { nameOf, readSource, type Source } from "./source.ts";
 
 /** How guests are run. */
 interface GuestOptions {
@@ -32,15 +34,32 @@ interface GuestOptions {
 	readonly metering?: MeteringMode;
 }
 
-export interface LoadOptions extends GuestOptions {
+/** What `skerry bindgen` writes of a component: `engine.load<Shop>(source, { imports })`. */
+export interface World {
+	readonly imports: object;
+	readonly exports: object;
+}
+
+/** A component of which no types were made. */
+interface AnyWorld {
+	readonly imports: Imports;
+	readonly exports: Exports;
+}
+
+export interface LoadOptions<I extends object = Imports> extends GuestOptions {
 	/** What the host gives beside WASI. An interface of WASI given here takes the place of Skerry's own. */
-	readonly imports?: Imports;
+	readonly imports?: I;
 	/** What each sandbox gets of WASI unless `instantiate` says otherwise. By default nothing: no arguments, no environment, no network. */
 	readonly wasi?: Grants;
 	/** What errors call whose limits these are. */
 	readonly app?: string;
-	/** Sandboxes that are kept ready between calls of `exports`, at most; 0 makes a new one for each. */
+	/** Sandboxes that are kept ready between calls of `exports`; after a burst there are more for some seconds. 0 makes a new one for each. */
 	readonly warm?: number;
+	/**
+	 * Sandboxes of its own. By default components of one engine that differ in nothing but their initial state (scripts in the same
+	 * JavaScript engine, say) share theirs: one that was put back into the state of one component is put into that of another.
+	 */
+	readonly dedicated?: boolean;
 }
 
 export interface InstantiateOptions {
@@ -48,9 +67,6 @@ export interface InstantiateOptions {
 	/** In place of those that the component was loaded with. */
 	readonly limits?: Limits;
 }
-
-/** Where a component or core module comes from: its bytes or those of what `skerry compile` made of it, a path, or a `file:` URL. */
-export type Source = Uint8Array | ArrayBuffer | string | URL;
 
 export interface EngineOptions extends GuestOptions {
 	/**
@@ -65,6 +81,7 @@ export interface EngineOptions extends GuestOptions {
 /** Compiles and runs components and core modules. Core modules that several components share are compiled once per engine. */
 export class Engine {
 	readonly #cache: CompileCache;
+	readonly #slots = new SharedSlots();
 	readonly #options: EngineOptions;
 
 	/**
@@ -81,20 +98,60 @@ export class Engine {
 	 * Decodes, validates, links and compiles a component or a core module. What a core module imports of WASI 0.1 is there.
 	 * @throws SkerryError `cli/file-not-found`, `binary/*`, `component/invalid`, `link/*`, `core/invalid`, with a byte offset where there is one
 	 */
-	async load(source: Source, options: LoadOptions = {}): Promise<Component> {
-		const file = typeof source === "string" ? source : source instanceof URL ? source.href : undefined;
+	async load<W extends World = AnyWorld>(
+		source: Source,
+		options: LoadOptions<W["imports"]> = {},
+	): Promise<Component<W["exports"]>> {
+		const file = nameOf(source);
+		try {
+			const loaded = await this.#link(
+				await readSource(source),
+				(options.imports ?? {}) as Imports,
+				this.#linkOptions(options),
+			);
+			return this.#create(loaded, options);
+		} catch (error) {
+			throw file === undefined ? error : inFile(error, file);
+		}
+	}
+
+	/**
+	 * Links components to one another and loads the whole: it is called, limited, pooled and reset as one component. What one gives another
+	 * is copied from memory to memory; nothing of it passes through the host.
+	 * @throws SkerryError as `load` does, and `link/graph`, which lists all that does not fit, by node, import and export
+	 */
+	async compose<W extends World = AnyWorld>(
+		composition: Composition,
+		options: LoadOptions<W["imports"]> = {},
+	): Promise<Component<W["exports"]>> {
+		const linkOptions = this.#linkOptions(options);
+		const nodes = await Promise.all(
+			Object.entries(composition.nodes).map(async ([name, source]) => {
+				try {
+					return [name, await openComponent(await readSource(source), this.#cache, linkOptions)] as const;
+				} catch (error) {
+					throw inFile(error, nameOf(source) ?? name);
+				}
+			}),
+		);
+		const { edges, exports } = composition;
+		const composed = composeComponents({ nodes: new Map(nodes), edges, exports });
+		const host = hostImports(composed.resolved.type.imports, (options.imports ?? {}) as Imports);
+		const linked = await linkComposed(composed, host, this.#cache, linkOptions);
+		return this.#create({ kind: "component", linked, imports: [...linked.plan.imports.keys()] }, options);
+	}
+
+	#linkOptions(options: GuestOptions): LinkOptions {
+		return { metering: options.metering ?? this.#options.metering };
+	}
+
+	#create<E extends object>(loaded: Loaded, options: Omit<LoadOptions, "imports">): Component<E> {
 		const limits = withDefaultLimits({ ...this.#options.limits, ...options.limits });
 		// By default an embedder's streams get all that is written.
 		const output = options.limits?.output ?? this.#options.limits?.output;
 		const grants: GrantsAndLimit = { ...options.wasi, ...(output === undefined ? {} : { outputLimit: output }) };
-		const metering = options.metering ?? this.#options.metering;
-		try {
-			const { linked, kind, imports } = await this.#link(await readSource(source), options.imports ?? {}, { metering });
-			const { app, warm = WARM } = options;
-			return new Component({ linked, kind, imports, limits, grants, warm, app });
-		} catch (error) {
-			throw file === undefined ? error : inFile(error, file);
-		}
+		const { app, dedicated = false, warm = WARM } = options;
+		return new Component({ ...loaded, limits, grants, warm, app, slots: dedicated ? undefined : this.#slots });
 	}
 
 	async #link(bytes: Uint8Array, given: Imports, options: LinkOptions): Promise<Loaded> {
@@ -124,22 +181,12 @@ interface ComponentInit extends Loaded {
 	readonly limits: Limits;
 	readonly grants: GrantsAndLimit;
 	readonly warm: number;
+	readonly slots: SharedSlots | undefined;
 	readonly app: string | undefined;
 }
 
 function strayError(kind: Loaded["kind"], stray: readonly string[]): SkerryError {
 	return new SkerryError("link/missing-imports", `Cannot link the ${kind}: it does not import ${stray.join(", ")}`);
-}
-
-async function readSource(source: Source): Promise<Uint8Array> {
-	if (source instanceof Uint8Array) return source;
-	if (source instanceof ArrayBuffer) return new Uint8Array(source);
-	try {
-		return await readFile(source);
-	} catch (error) {
-		const name = typeof source === "string" ? source : source.href;
-		throw new SkerryError("cli/file-not-found", `Cannot read ${name}: ${(error as Error).message}`, { cause: error });
-	}
 }
 
 function hostImports(wanted: ReadonlyMap<string, ExternType>, imports: Imports): HostImports {
@@ -154,7 +201,7 @@ const WARM = 16;
 const CALL_OVER = new SkerryError("guest/killed", "the call is over");
 
 /** A component, or a core module, that is ready to run. */
-export class Component {
+export class Component<E extends object = Exports> {
 	readonly kind: "component" | "core module";
 	/** The names of what it imports, as in the binary; of a core module `module.name`. */
 	readonly imports: readonly string[];
@@ -162,46 +209,45 @@ export class Component {
 	 * The exported functions. Each call gets a fresh sandbox, which ends with the call: no call sees what another left behind.
 	 * For calls that share state, or return resources, or whose memory you want to read, use `instantiate`.
 	 */
-	readonly exports: Exports;
-	readonly #linked: Linked;
+	readonly exports: E;
+	readonly #plan: Linked["plan"];
 	readonly #grants: GrantsAndLimit;
 	readonly #limits: Limits;
-	readonly #app: string | undefined;
 	readonly #pool: SandboxPool;
 
 	/** Made by `Engine.load`. */
-	constructor({ linked, kind, imports, grants, limits, warm, app }: ComponentInit) {
+	constructor({ linked, kind, imports, grants, limits, warm, slots, app }: ComponentInit) {
 		this.kind = kind;
 		this.imports = imports;
-		this.#linked = linked;
+		this.#plan = linked.plan;
 		this.#grants = grants;
 		this.#limits = limits;
-		this.#app = app;
 		const mapper = createLinuxPageMapper();
 		this.#pool = new SandboxPool(linked, {
 			wasi: () => toWasiOptions(grants, SHARED_CLIENT),
 			warm,
+			slots,
 			mapper: typeof mapper === "string" ? undefined : mapper,
 			limits,
 			...(app === undefined ? {} : { app }),
 		});
-		this.exports = createExports(linked.plan.exports, (path, args) => this.call(path, args));
+		this.exports = createExports(linked.plan.exports, (path, args) => this.call(path, args)) as E;
 	}
 
 	/** The names of what it exports, as in the binary. */
 	get exportNames(): readonly string[] {
-		return [...this.#linked.plan.exports.keys()];
+		return [...this.#plan.exports.keys()];
 	}
 
 	/** The type of a function that a core module exports: `{ params: ["i32"], results: [] }`; `undefined` where there is none. */
 	coreType(name: string): { readonly params: readonly string[]; readonly results: readonly string[] } | undefined {
-		const found = this.#linked.plan.exports.get(name);
+		const found = this.#plan.exports.get(name);
 		return found?.kind === "core" ? found.type : undefined;
 	}
 
 	/** Calls an export in a fresh sandbox, by its names in the binary: `["wasi:cli/run@0.2.3", "run"]`; of a core module `["_start"]`. */
 	async call(path: readonly string[], args: readonly unknown[]): Promise<unknown> {
-		const type = typeOf(this.#linked.plan.exports, path);
+		const type = typeOf(this.#plan.exports, path);
 		const sandbox = await this.#pool.acquire();
 		try {
 			return await callExport(type, path.join("#"), args, (values) => sandbox.call(path, values));
@@ -211,38 +257,50 @@ export class Component {
 	}
 
 	/** A sandbox of its own, kept until it is disposed. */
-	instantiate(options: InstantiateOptions = {}): Sandbox {
+	instantiate(options: InstantiateOptions = {}): Sandbox<E> {
 		const context = createWasiContext(toWasiOptions({ ...this.#grants, ...options.wasi }, SHARED_CLIENT));
-		return new Sandbox(this.#linked, context, { ...this.#limits, ...options.limits }, this.#app);
+		const limits = { ...this.#limits, ...options.limits };
+		return new Sandbox(this.#plan, context, () => this.#pool.instantiate(context, limits));
 	}
 }
 
 /** One instance of a component or core module with its own memories, handles and grants. Dispose it when done: `using sandbox = component.instantiate()`. */
-export class Sandbox implements Disposable {
-	readonly exports: Exports;
-	readonly #linked: Linked;
+export class Sandbox<E extends object = Exports> implements Disposable {
+	readonly exports: E;
+	readonly #plan: Linked["plan"];
 	readonly #instance: Instance;
 	readonly #context: WasiContext;
+	readonly #classes: ResourceClasses;
 	#calls = 0;
+	#disposed = false;
+	/** Destructors that run, or wait. */
+	#dropping: Promise<void> | undefined;
 
-	constructor(linked: Linked, context: WasiContext, limits: Limits, app: string | undefined) {
-		this.#linked = linked;
+	/** Made by `Component.instantiate`. */
+	constructor(plan: Linked["plan"], context: WasiContext, instantiate: () => Instance) {
+		this.#plan = plan;
 		this.#context = context;
 		try {
-			this.#instance = instantiate(linked, context, limits, app);
+			this.#instance = instantiate();
 		} catch (error) {
 			context.end();
 			throw error;
 		}
-		this.exports = createExports(linked.plan.exports, (path, args) => this.call(path, args));
+		const caller: Caller = (path, args) => this.call(path, args);
+		this.#classes = new ResourceClasses(caller, (resource) => this.drop(resource));
+		this.exports = createExports(plan.exports, caller, this.#classes) as E;
 	}
 
 	/** Calls an export by its names in the binary: `["wasi:cli/run@0.2.3", "run"]`; of a core module `["_start"]`. */
 	async call(path: readonly string[], args: readonly unknown[]): Promise<unknown> {
-		const type = typeOf(this.#linked.plan.exports, path);
-		return await callExport(type, path.join("#"), args, (values) =>
-			this.#limited(() => this.#instance.function(path)?.call(values)),
-		);
+		const type = typeOf(this.#plan.exports, path);
+		const name = path.join("#");
+		if (this.#disposed) throw new SkerryError("guest/killed", `Cannot call ${name}: the sandbox was disposed`);
+		// A guest is entered once at a time
+		if (this.#dropping !== undefined) await this.#dropping;
+		const call = (values: readonly unknown[]): unknown =>
+			this.#limited(() => this.#instance.function(path)?.call(values));
+		return await callExport(type, name, args, call, this.#classes);
 	}
 
 	/** The limits of a call count from its start; calls that are under way at the same time have them together. */
@@ -260,9 +318,18 @@ export class Sandbox implements Disposable {
 		return this.#instance.memory(name);
 	}
 
-	/** Drops a resource of the guest that a call returned: its destructor runs. */
+	/** Drops a resource of the guest that a call returned: its destructor runs. Calls that are made meanwhile begin after it. */
 	async drop(resource: GuestResource): Promise<void> {
-		await this.#limited(() => this.#instance.store.drop(resource));
+		if (this.#disposed) return;
+		while (this.#dropping !== undefined) await this.#dropping;
+		const dropping = this.#limited(() => this.#instance.store.drop(resource)) as Promise<void>;
+		const settled = dropping
+			.catch(() => {})
+			.then(() => {
+				if (this.#dropping === settled) this.#dropping = undefined;
+			});
+		this.#dropping = settled;
+		await dropping;
 	}
 
 	/** Handles that the guest holds now. */
@@ -272,6 +339,7 @@ export class Sandbox implements Disposable {
 
 	/** Ends what runs or waits in it; the callers get an error. Idempotent. */
 	[Symbol.dispose](): void {
+		this.#disposed = true;
 		try {
 			this.#context.end();
 		} finally {

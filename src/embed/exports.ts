@@ -2,33 +2,36 @@ import { type CoreFunctionType, type FunctionType, toCamelCase } from "../compon
 import { SkerryError } from "../fault/mod.ts";
 import type { PlanExport } from "../link/mod.ts";
 import { ComponentError } from "./imports.ts";
+import type { Caller, ResourceClasses } from "./resources.ts";
 
 /** An exported function. A WIT `result` comes back as its `ok` value, or is thrown as a `ComponentError`. */
 export type ExportedFunction = (...args: any[]) => Promise<any>;
 
-/** Exports by name: functions in camelCase (methods under their binary name, such as `[method]counter.next`), instances as objects of functions. */
+/**
+ * Exports by name: functions in camelCase, interfaces as objects of functions, with their version and without. Of a sandbox that is kept also
+ * the guest's resources, as classes in PascalCase: `await new Counter(1)`. What resources have of functions is there under its binary name,
+ * too, such as `[method]counter.next`.
+ */
 export type Exports = { readonly [name: string]: any };
-
-/** How a call finds its function: in the sandbox at hand, or in a new one. */
-export type Caller = (path: readonly string[], args: readonly unknown[]) => Promise<unknown>;
 
 /** The type of an exported function: of a component, or of a core module. */
 type ExportType = FunctionType | CoreFunctionType;
 
-/** The tree of exported functions, each calling through `caller`. */
+/** The tree of exported functions, each calling through `caller`, with the `classes` of resources where there are some. */
 export function createExports(
 	tree: ReadonlyMap<string, PlanExport>,
 	caller: Caller,
+	classes?: ResourceClasses,
 	path: readonly string[] = [],
 ): Exports {
-	const made: Record<string, unknown> = {};
+	const made: Record<string, unknown> = classes?.define(tree, path) ?? {};
 	for (const [name, item] of tree) {
 		const inner = [...path, name];
 		if (item.kind === "func" || item.kind === "core") {
 			const call: ExportedFunction = (...args) => caller(inner, args);
 			made[item.kind === "core" || name.startsWith("[") ? name : toCamelCase(name)] = call;
 		} else if (item.kind === "instance") {
-			const nested = createExports(item.exports, caller, inner);
+			const nested = createExports(item.exports, caller, classes, inner);
 			made[name] = nested;
 			const base = name.replace(/@.*$/, "");
 			if (base !== name && !tree.has(base)) made[base] = nested;
@@ -59,6 +62,7 @@ export async function callExport(
 	name: string,
 	args: readonly unknown[],
 	call: (args: readonly unknown[]) => unknown,
+	classes?: ResourceClasses,
 ): Promise<unknown> {
 	const { params } = type;
 	if (args.length !== params.length) {
@@ -67,7 +71,9 @@ export async function callExport(
 	}
 	if ("results" in type) checkNumbers(type, name, args);
 	const value = await call(args);
-	if ("results" in type || type.result?.kind !== "result") return value;
+	if ("results" in type) return value;
+	classes?.dress(type.result, value);
+	if (type.result?.kind !== "result") return value;
 	const { tag, val } = value as { tag: "ok" | "err"; val?: unknown };
 	if (tag === "err") throw new ComponentError(val);
 	return val;

@@ -1,7 +1,8 @@
 import { GuestResource } from "../abi/mod.ts";
-import { type ExternType, type FunctionType, type InstanceType, toCamelCase } from "../component/mod.ts";
+import { type ExternType, type FunctionType, type InstanceType, isCompatible, toCamelCase } from "../component/mod.ts";
 import { nearest } from "../fault/mod.ts";
 import type { HostFunction, HostImports, HostInterface, HostResource } from "../link/mod.ts";
+import { parseMember, toPascalCase } from "./names.ts";
 
 /**
  * What an embedder gives to a component or core module: per import name an object with functions and classes; what the world imports directly,
@@ -40,18 +41,6 @@ function describe(value: unknown): string {
 	} catch {
 		return String(value);
 	}
-}
-
-/** `[method]fields.get` → `{ kind: "method", resource: "fields", name: "get" }`. */
-function parseMember(member: string): { kind: string; resource: string; name: string } | undefined {
-	const match = /^\[(constructor|method|static)\]([^.]+)(?:\.(.+))?$/.exec(member);
-	if (match === null) return undefined;
-	return { kind: match[1] ?? "", resource: match[2] ?? "", name: match[3] ?? "" };
-}
-
-function toPascalCase(name: string): string {
-	const camel = toCamelCase(name);
-	return camel.slice(0, 1).toUpperCase() + camel.slice(1);
 }
 
 /**
@@ -112,7 +101,7 @@ function memberFunction(member: string, given: ImportedInterface): ImportedFunct
 	}
 	const owner = given[toPascalCase(parsed.resource)] as ImportedClass | undefined;
 	if (typeof owner !== "function") return undefined;
-	const key = toCamelCase(parsed.name);
+	const { key } = parsed;
 	switch (parsed.kind) {
 		case "constructor":
 			return (...args) => new owner(...args);
@@ -161,7 +150,9 @@ function givenName(wanted: string, type: ExternType, imports: Imports): string |
 		const resource = parseMember(wanted)?.resource;
 		names.push(resource === undefined ? toCamelCase(wanted) : toPascalCase(resource));
 	}
-	return names.find((name) => Object.hasOwn(imports, name));
+	const exact = names.find((name) => Object.hasOwn(imports, name));
+	if (exact !== undefined || type.kind !== "instance") return exact;
+	return Object.keys(imports).find((name) => isCompatible(wanted, name));
 }
 
 /** Names among `imports` that the component does not import, each with the nearest that it does. */

@@ -1,6 +1,7 @@
 /** The embedding API: load a component or core module, call it, each call in a sandbox of its own. */
 export type { GuestResource } from "../abi/mod.ts";
 export type { GuestMemory } from "../link/mod.ts";
+export type { Composition, CompositionEdge, CompositionExport } from "./compose.ts";
 export type { Guest } from "./core-imports.ts";
 export {
 	Component,
@@ -9,8 +10,9 @@ export {
 	type InstantiateOptions,
 	type LoadOptions,
 	Sandbox,
-	type Source,
+	type World,
 } from "./engine.ts";
+export type { Source } from "./source.ts";
 export type { ExportedFunction, Exports } from "./exports.ts";
 export {
 	ComponentError,

@@ -48,14 +48,19 @@ export class Account {
 	#portion: number = FIRST_PORTION;
 	/** When it had been on the thread for so long, it got the last one. */
 	#refueled = 0;
-	readonly #cpuLimit: number;
-	readonly #wallLimit: number;
-	readonly #fuelLimit: number;
-	readonly #app: string | undefined;
+	#cpuLimit = Infinity;
+	#wallLimit = Infinity;
+	#fuelLimit = Infinity;
+	#app: string | undefined;
 
-	constructor(guest: Accounted, { limits = {}, app, metering = "trap" }: AccountOptions) {
+	constructor(guest: Accounted, { metering = "trap", ...options }: AccountOptions) {
 		this.guest = guest;
 		this.metering = metering;
+		this.adopt(options);
+	}
+
+	/** From the next `begin` on, the calls are of another app. */
+	adopt({ limits = {}, app }: Omit<AccountOptions, "metering">): void {
 		this.#cpuLimit = limits.cpu ?? Infinity;
 		this.#wallLimit = limits.wall ?? Infinity;
 		this.#fuelLimit = limits.fuel ?? Infinity;

@@ -9,11 +9,22 @@ import {
 	digest,
 	encodeArtefact,
 } from "./artefact.ts";
+import { copyInitial, deriveInitial, type StartState } from "./initial-state.ts";
 import { webAssembly, type WasmModule } from "./v8.ts";
 
-/** A guest's core module, rewritten and compiled. */
-export interface LoadedModule extends Omit<RewrittenModule, "bytes"> {
+/** A guest's core module, rewritten and compiled. Holds nothing of the bytes that it was made from. */
+export interface LoadedModule extends Omit<RewrittenModule, "bytes" | "initial"> {
 	readonly module: WasmModule;
+	/** The digest of its code: equal for modules that differ in their initial state only. */
+	readonly code: string;
+	readonly initial: StartState;
+}
+
+/** What modules with equal code have in common. */
+interface CommonParts {
+	readonly edits: Uint32Array | undefined;
+	/** Of the first of them. */
+	readonly initial: StartState;
 }
 
 export interface CompileCacheOptions {
@@ -32,18 +43,22 @@ export interface CompileCounts {
 	readonly damaged: number;
 }
 
-/** Core modules by the hash of their bytes: equal modules are rewritten and compiled once per cache, in one component or in many. */
+/**
+ * Core modules by the hash of their bytes: equal modules are rewritten and compiled once per cache, in one component or in many. Those
+ * that differ in initial state only are compiled once, and of what they begin with the cache keeps that of the first; the others are
+ * kept by who uses them.
+ */
 export class CompileCache {
 	readonly #store: ArtefactStore | undefined;
 	readonly #version: string;
 	/** By the digest of the code. */
 	readonly #modules = new Map<string, Promise<WasmModule>>();
-	readonly #loaded = new Map<string, Promise<LoadedModule>>();
+	readonly #loaded = new Map<string, Promise<LoadedModule> | WeakRef<LoadedModule>>();
 	/** What `prepare` has begun. */
 	readonly #finding = new Map<string, Promise<LoadedModule | undefined>>();
 	readonly #digests = new WeakMap<Uint8Array, Promise<string>>();
-	/** By the digest of the code: sites, which are equal for modules that differ in initial state only. */
-	readonly #edits = new Map<string, Uint32Array>();
+	/** By the digest of the code. */
+	readonly #common = new Map<string, CommonParts>();
 	readonly #writing = new Set<Promise<void>>();
 	readonly #counts = { found: 0, rewritten: 0, damaged: 0 };
 
@@ -63,7 +78,7 @@ export class CompileCache {
 	async prepare(bytes: Uint8Array, options: RewriteOptions, packed?: ArtefactStore): Promise<void> {
 		const original = await this.#digestOf(bytes);
 		const key = keyOf(original, options);
-		if (this.#loaded.has(key) || this.#finding.has(key)) return;
+		if (this.#known(key) !== undefined || this.#finding.has(key)) return;
 		await new Promise<void>((resolve) => {
 			const finding = this.#findAnywhere(original, bytes, options, packed, resolve).finally(resolve);
 			this.#finding.set(key, finding);
@@ -88,21 +103,30 @@ export class CompileCache {
 	): Promise<LoadedModule> {
 		const original = await this.#digestOf(bytes);
 		const key = keyOf(original, options);
-		let loading = this.#loaded.get(key);
-		if (loading === undefined) {
+		let known = this.#known(key);
+		if (known === undefined) {
 			const finding = this.#finding.get(key) ?? this.#findAnywhere(original, bytes, options, packed);
 			this.#finding.delete(key);
-			loading = finding.then((found) => found ?? this.#rewrite(original, bytes, offset, options));
+			const loading = finding.then((found) => found ?? this.#rewrite(original, bytes, offset, options));
 			this.#loaded.set(key, loading);
-			loading.catch(() => this.#loaded.delete(key));
+			loading.then(
+				(loaded) => loaded.initial.base !== undefined && this.#loaded.set(key, new WeakRef(loaded)),
+				() => this.#loaded.delete(key),
+			);
+			known = loading;
 		}
 		try {
-			return await loading;
+			return await known;
 		} catch (error) {
 			// What is wrong with the guest's own bytes V8 says best of these, with their offsets.
 			await this.compile(bytes, offset);
 			throw error;
 		}
+	}
+
+	#known(key: string): Promise<LoadedModule> | LoadedModule | undefined {
+		const known = this.#loaded.get(key);
+		return known instanceof WeakRef ? known.deref() : known;
 	}
 
 	async #rewrite(original: string, bytes: Uint8Array, offset: number, options: RewriteOptions): Promise<LoadedModule> {
@@ -163,13 +187,21 @@ export class CompileCache {
 
 	#toLoaded({ code, rest }: Artefact, module: WasmModule): LoadedModule {
 		const { sites } = rest;
-		if (sites?.edits === undefined) return { ...rest, module };
-		const known = this.#edits.get(code);
-		if (known === undefined) this.#edits.set(code, sites.edits);
-		else if (known.length === sites.edits.length && known.every((item, i) => item === sites.edits?.[i])) {
-			return { ...rest, sites: { ...sites, edits: known }, module };
+		const common = this.#common.get(code);
+		if (common === undefined) {
+			const initial = copyInitial(rest.initial);
+			this.#common.set(code, { edits: sites?.edits, initial });
+			return { ...rest, code, module, initial };
 		}
-		return { ...rest, module };
+		const { edits } = common;
+		const same = edits?.length === sites?.edits?.length && edits?.every((item, i) => item === sites?.edits?.[i]);
+		return {
+			...rest,
+			...(sites !== undefined && same === true ? { sites: { ...sites, edits } } : {}),
+			code,
+			module,
+			initial: deriveInitial(common.initial, rest.initial),
+		};
 	}
 
 	#keep(name: string, artefact: Artefact, code: Uint8Array, original: string): void {

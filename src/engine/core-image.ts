@@ -1,5 +1,6 @@
 import { createMemoryImage, type AttachedMemory, type MemoryImage } from "./memory-strategy.ts";
 import type { CoreMemories } from "./owned.ts";
+import { NO_DELTA, type PageDelta } from "./page-delta.ts";
 import type { PageMapper } from "./pages.ts";
 import type { SlotMemory } from "./slot-memory.ts";
 import { takeTableImage } from "./table-image.ts";
@@ -30,19 +31,36 @@ function memoriesOf(instance: WasmInstance, state: CoreState, memories: CoreMemo
 	return state.memories.map((name) => memories.of(instance.exports[name] as WasmMemory));
 }
 
+/** A state of a core instance: what it holds beside an image of another instance of the same code. */
+export interface CoreDelta {
+	/** By memory: where it differs from the image's. */
+	readonly memories: readonly PageDelta[];
+	/** All of them: they are few. */
+	readonly globals: readonly (number | bigint)[];
+}
+
 /** The mutable state of one core instance at the moment it was taken. */
 export interface CoreImage extends Disposable {
 	readonly memories: readonly MemoryImage[];
 	/** Bytes of its memories. */
 	readonly size: number;
+	/** Its own state: no difference. */
+	readonly own: CoreDelta;
+	/** What another instance of the same code, whose tables are as the image has them, holds now; or why that cannot be told, as text. */
+	compare(instance: WasmInstance, memories: CoreMemories): CoreDelta | string;
 	/** Binds an instance whose tables are as the image has them; its memories and globals may hold anything. */
 	attach(instance: WasmInstance, memories: CoreMemories): AttachedCore;
 }
 
 /** One core instance that can be put back into the state of its image. */
 export interface AttachedCore {
-	/** The bytes that were put back; `undefined` when the state cannot be restored exactly: the instance is to be discarded. */
-	restore(): number | undefined;
+	/**
+	 * Puts the instance into a state, or into that of the image. The bytes that were written; `undefined` when that cannot be done exactly:
+	 * the instance is to be discarded.
+	 */
+	restore(state?: CoreDelta): number | undefined;
+	/** The same for an instance that is in the state `from`: nothing has run in it since. */
+	change(from: CoreDelta, to: CoreDelta): number;
 }
 
 /**
@@ -57,23 +75,31 @@ export function takeCoreImage(
 	copyLimit?: number,
 ): CoreImage | string {
 	const { memories: bytes, globals: values } = readCoreState(instance, state, memories);
-	// The guest can see the bits of a NaN, and a JavaScript number need not keep them.
-	if (values.some((value) => Number.isNaN(value))) return "a global holds a NaN";
+	if (hasNaN(values)) return HOLDS_NAN;
 	for (const name of state.tables) {
 		const table = takeTableImage(instance.exports[name] as WasmTable);
 		if (typeof table === "string") return table;
 	}
 	const images = bytes.map((view) => createMemoryImage(view.slice(), mapper, copyLimit));
+	const own: CoreDelta = { memories: images.map(() => NO_DELTA), globals: values };
 	return {
 		memories: images,
 		size: images.reduce((sum, memory) => sum + memory.length, 0),
+		own,
+		compare(other, otherMemories) {
+			const found = readCoreState(other, state, otherMemories);
+			if (hasNaN(found.globals)) return HOLDS_NAN;
+			if (images.some(({ length }, i) => found.memories[i]?.length !== length)) return "its memory begins larger";
+			const deltas = images.map((image, i) => image.compare(found.memories[i] as Uint8Array));
+			return { memories: deltas, globals: found.globals };
+		},
 		attach(other, otherMemories) {
 			const found = memoriesOf(other, state, otherMemories);
 			const attached = images.map((image, i) => image.attach(found[i] as SlotMemory));
 			const globals = state.globals.map((name) => other.exports[name] as WasmGlobal);
 			// The functions in them are this instance's own.
 			const tables = state.tables.map((name) => takeTableImage(other.exports[name] as WasmTable));
-			return new Attached(attached, globals, values, () =>
+			return new Attached(attached, globals, own, () =>
 				tables.every((table) => typeof table === "object" && table.restore()),
 			);
 		},
@@ -83,35 +109,56 @@ export function takeCoreImage(
 	};
 }
 
+const HOLDS_NAN = "a global holds a NaN";
+
+/** The guest can see the bits of a NaN, and a JavaScript number need not keep them. */
+function hasNaN(values: readonly (number | bigint)[]): boolean {
+	return values.some((value) => Number.isNaN(value));
+}
+
 class Attached implements AttachedCore {
 	readonly #memories: readonly AttachedMemory[];
 	readonly #globals: readonly WasmGlobal[];
-	readonly #values: readonly (number | bigint)[];
+	readonly #own: CoreDelta;
 	readonly #restoreTables: () => boolean;
 
 	constructor(
 		memories: readonly AttachedMemory[],
 		globals: readonly WasmGlobal[],
-		values: readonly (number | bigint)[],
+		own: CoreDelta,
 		restoreTables: () => boolean,
 	) {
 		this.#memories = memories;
 		this.#globals = globals;
-		this.#values = values;
+		this.#own = own;
 		this.#restoreTables = restoreTables;
 	}
 
-	restore(): number | undefined {
-		for (let i = 0; i < this.#globals.length; i++) {
-			(this.#globals[i] as WasmGlobal).value = this.#values[i] as number | bigint;
-		}
+	restore(state: CoreDelta = this.#own): number | undefined {
+		this.#setGlobals(state);
 		if (!this.#restoreTables()) return undefined;
 		let bytes = 0;
-		for (const memory of this.#memories) {
-			const restored = memory.restore();
+		for (let i = 0; i < this.#memories.length; i++) {
+			const restored = (this.#memories[i] as AttachedMemory).restore(state.memories[i]);
 			if (restored === undefined) return undefined;
 			bytes += restored;
 		}
 		return bytes;
+	}
+
+	change(from: CoreDelta, to: CoreDelta): number {
+		this.#setGlobals(to);
+		let bytes = 0;
+		for (let i = 0; i < this.#memories.length; i++) {
+			const [old, next] = [from.memories[i], to.memories[i]];
+			if (old !== next) bytes += (this.#memories[i] as AttachedMemory).change(old as PageDelta, next as PageDelta);
+		}
+		return bytes;
+	}
+
+	#setGlobals({ globals }: CoreDelta): void {
+		for (let i = 0; i < this.#globals.length; i++) {
+			(this.#globals[i] as WasmGlobal).value = globals[i] as number | bigint;
+		}
 	}
 }

@@ -45,7 +45,7 @@ const CANNOT_BLOCK = "cannot block a synchronous task before returning";
 export class Gate implements Accounted {
 	readonly #schedule: Schedule = threadSchedule();
 	readonly #account: Account;
-	readonly #hostCalls: number;
+	#hostCalls: number;
 	/** Calls of the host that are still allowed. */
 	#callsLeft: number;
 	readonly #status: WasmGlobal = new (webAssembly().Global)({ value: "i32", mutable: true }, STATUS_DONE);
@@ -95,6 +95,12 @@ export class Gate implements Accounted {
 	/** The sandbox's guests have been ended, or are about to be. */
 	get failed(): boolean {
 		return this.#failed;
+	}
+
+	/** The sandbox is another app's from the next `begin` or `reset` on. */
+	adopt(options: Omit<AccountOptions, "metering">): void {
+		this.#account.adopt(options);
+		this.#hostCalls = countedCalls(options.limits);
 	}
 
 	/** A call begins: its limits count from here. */

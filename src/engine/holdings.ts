@@ -20,13 +20,18 @@ type Held = "memory" | "tables" | "instances";
 
 /** What one sandbox holds of the host's memory, against its limits. */
 export class Holdings {
-	readonly #limits: Limits;
-	readonly #app: string | undefined;
-	readonly #onGrow: ((growth: Growth) => boolean) | undefined;
+	#limits: Limits = {};
+	#app: string | undefined;
+	#onGrow: ((growth: Growth) => boolean) | undefined;
 	#held: Record<Held, number> = { memory: 0, tables: 0, instances: 0 };
 	#initial: Record<Held, number> = this.#held;
 
-	constructor({ limits = {}, app, onGrow }: HoldingsOptions = {}) {
+	constructor(options: HoldingsOptions = {}) {
+		this.adopt(options);
+	}
+
+	/** From here on the sandbox is another app's. What it has from its start has to be within the limits. */
+	adopt({ limits = {}, app, onGrow }: HoldingsOptions): void {
 		this.#limits = limits;
 		this.#app = app;
 		this.#onGrow = onGrow;

@@ -1,3 +1,4 @@
+import { changePages, comparePages, NO_DELTA, type PageDelta, PageShelf } from "./page-delta.ts";
 import type { MappedPages, PageImage, PageMapper } from "./pages.ts";
 import type { SlotMemory } from "./slot-memory.ts";
 
@@ -11,11 +12,18 @@ export interface MemoryImage extends Disposable {
 	readonly length: number;
 	/** Makes `memory`, whose content may be anything of the same length, equal to the image from here on. */
 	attach(memory: SlotMemory): AttachedMemory;
+	/** Where another content of the same length differs from it. */
+	compare(bytes: Uint8Array): PageDelta;
 }
 
 export interface AttachedMemory {
-	/** Puts the image back, its length too: the bytes that it wrote; `undefined` when that cannot be done exactly. */
-	restore(): number | undefined;
+	/**
+	 * Puts the image back, with `delta` over it, and its length: the bytes that it wrote; `undefined` when that cannot be done exactly.
+	 * Whatever was there before, be it of another delta.
+	 */
+	restore(delta?: PageDelta): number | undefined;
+	/** The same, where it is known that the memory holds the image with `from` over it. */
+	change(from: PageDelta, to: PageDelta): number;
 }
 
 /**
@@ -46,9 +54,11 @@ export function createMemoryImage(
 }
 
 function copyImage(bytes: Uint8Array): MemoryImage {
+	const shelf = new PageShelf();
 	return {
 		strategy: "copy",
 		length: bytes.length,
+		compare: (own) => comparePages(bytes, own, shelf),
 		attach: (memory) => attachCopy(memory, bytes),
 		[Symbol.dispose]() {},
 	};
@@ -58,18 +68,21 @@ function attachCopy(memory: SlotMemory, bytes: Uint8Array): AttachedMemory {
 	checkLength(memory, bytes);
 	memory.bytes.set(bytes);
 	return {
-		restore() {
+		restore(delta = NO_DELTA) {
 			if (!memory.shrink(bytes.length)) return undefined;
 			memory.bytes.set(bytes);
-			return bytes.length;
+			return bytes.length + changePages(memory.bytes, bytes, NO_DELTA, delta);
 		},
+		change: (from, to) => changePages(memory.bytes, bytes, from, to),
 	};
 }
 
 function cowImage(bytes: Uint8Array, pages: PageImage): MemoryImage {
+	const shelf = new PageShelf();
 	return {
 		strategy: "cow",
 		length: bytes.length,
+		compare: (own) => comparePages(bytes, own, shelf),
 		attach(memory) {
 			checkLength(memory, bytes);
 			let mapped: MappedPages;
@@ -79,7 +92,10 @@ function cowImage(bytes: Uint8Array, pages: PageImage): MemoryImage {
 				// Too many mappings, or no memory for one: slower, never wrong.
 				return attachCopy(memory, bytes);
 			}
-			return { restore: () => (memory.shrink(bytes.length) ? mapped.restore() : undefined) };
+			return {
+				restore: (delta = NO_DELTA) => (memory.shrink(bytes.length) ? mapped.restore(delta) : undefined),
+				change: (from, to) => changePages(memory.bytes, bytes, from, to),
+			};
 		},
 		[Symbol.dispose]: () => pages[Symbol.dispose](),
 	};

@@ -1,9 +1,10 @@
 /** V8 and what is around it: compiling, the border between guests and the host, traps. The only part that touches `WebAssembly`. */
 export type { AccountOptions, Metering } from "./account.ts";
-export { type ArtefactStore, MemoryStore, seal, unseal } from "./artefact.ts";
-export { CompileCache, type CompileCacheOptions, type CompileCounts } from "./compile.ts";
+export { type ArtefactStore, digest, MemoryStore, seal, unseal } from "./artefact.ts";
+export { CompileCache, type CompileCacheOptions, type CompileCounts, type LoadedModule } from "./compile.ts";
 export {
 	type AttachedCore,
+	type CoreDelta,
 	type CoreImage,
 	type CoreSnapshot,
 	type CoreState,

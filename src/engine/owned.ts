@@ -3,6 +3,7 @@ import type { EngineExports, EngineImports, RewrittenModule } from "../rewrite/m
 import { interruptFlag } from "./flag.ts";
 import { Holdings, type HoldingsOptions } from "./holdings.ts";
 import { fillHostTable } from "./host-functions.ts";
+import type { StartState } from "./initial-state.ts";
 import type { PageMapper } from "./pages.ts";
 import { adoptMemory, createSlotMemory, type SlotMemory, WASM_PAGE } from "./slot-memory.ts";
 import {
@@ -17,7 +18,9 @@ import {
 } from "./v8.ts";
 
 /** What the engine has to give to an instance of a rewritten module. */
-export type OwnedParts = Pick<RewrittenModule, "imports" | "exports" | "initial">;
+export interface OwnedParts extends Pick<RewrittenModule, "imports" | "exports"> {
+	readonly initial: StartState;
+}
 
 export interface CoreMemoriesOptions extends HoldingsOptions {
 	/**
@@ -84,7 +87,9 @@ export class CoreMemories {
 	}
 
 	#complete(module: WasmModule, { exports, initial }: OwnedParts, imports: WasmImports, instance: WasmInstance): void {
-		const memories = isEmpty(exports) && initial.data.length === 0 ? [] : this.#importedBy(module, imports);
+		const { base = [], data } = initial;
+		const memories =
+			isEmpty(exports) && base.length === 0 && data.length === 0 ? [] : this.#importedBy(module, imports);
 		const memory = (index: number): SlotMemory => memories[index] as SlotMemory;
 		for (const pages of exports.pages) memory(pages.memory).watch(instance.exports[pages.name] as WasmGlobal);
 		if (exports.host !== undefined) {
@@ -94,7 +99,9 @@ export class CoreMemories {
 			});
 		}
 		if (this.#options.imaged === true) return;
-		for (const { memory: index, offset, bytes } of initial.data) memory(index).bytes.set(bytes, offset);
+		for (const segments of [base, data]) {
+			for (const { memory: index, offset, bytes } of segments) memory(index).bytes.set(bytes, offset);
+		}
 		for (const { name, value } of initial.globals) (instance.exports[name] as WasmGlobal).value = value;
 		if (exports.start !== undefined) (instance.exports[exports.start] as () => void)();
 	}

@@ -1,4 +1,5 @@
 /** Copy-on-write memory: what the operating system does for it, behind one interface. */
+import type { PageDelta } from "./page-delta.ts";
 
 /** The pages of an image, shared by every memory that it is mapped over. */
 export interface PageImage extends Disposable {
@@ -13,10 +14,10 @@ export interface PageImage extends Disposable {
 /** One memory over which an image is mapped. Valid as long as its buffer is. */
 export interface MappedPages {
 	/**
-	 * Puts back every page that differs from the image; the pages that it put back, in bytes. Nothing that was written is left.
-	 * `undefined` when the system did not say what was written: then nothing is known of the memory.
+	 * Puts the image back, with `delta` over it, wherever the memory may hold something else; the bytes that it wrote. Nothing that was
+	 * written before is left. `undefined` when the system did not say what was written: then nothing is known of the memory.
 	 */
-	restore(): number | undefined;
+	restore(delta: PageDelta): number | undefined;
 }
 
 export interface PageMapper {

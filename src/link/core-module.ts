@@ -5,7 +5,8 @@ import { nearest, SkerryError } from "../fault/mod.ts";
 import { decodeModuleInterface, type ModuleImport, type ModuleInterface } from "../wasm/mod.ts";
 import type { CoreHostFunction, CoreHostModule } from "./core-host.ts";
 import type { Linked } from "./instantiate.ts";
-import { compilePlan, type LinkOptions } from "./link.ts";
+import { type LinkOptions, toKey, toRewriteOptions } from "./link.ts";
+import { defineCode, shareCode, type SharedCode, toLinked, unify } from "./shared-code.ts";
 import type { Plan, PlanExport, Step, Trampoline } from "./plan.ts";
 
 /** A core module whose imports and exports are known. */
@@ -31,8 +32,13 @@ export async function linkCoreModule(
 	options: LinkOptions = {},
 ): Promise<Linked> {
 	const functions = bindCoreImports(loaded.interface.imports, host);
-	const compiled = await compilePlan(createCorePlan(loaded), cache, options);
-	return { ...compiled, functions: [], coreFunctions: functions, resources: new Map() };
+	const rewriting = toRewriteOptions(options);
+	const module = await cache.load(loaded.bytes, 0, rewriting);
+	const make = (): Promise<SharedCode> =>
+		Promise.resolve(defineCode(createCorePlan(loaded), undefined, [0], [module], rewriting));
+	const code = await shareCode(cache, `${module.code} ${toKey(rewriting)}`, make);
+	const bound = unify(code, { functions: [], coreFunctions: functions, resources: new Map() });
+	return toLinked(bound, [{ loaded: module, offset: 0 }]);
 }
 
 /** Core types that pass through JavaScript without loss. */
@@ -107,7 +113,7 @@ function printType({ params, results }: CoreFunctionType): string {
 	return `(${params.join(", ")}) -> (${results.join(", ")})`;
 }
 
-function createCorePlan({ bytes, interface: { imports, exports } }: LoadedCoreModule): Plan {
+function createCorePlan({ interface: { imports, exports } }: LoadedCoreModule): Plan {
 	const steps: Step[] = [];
 	const types: CoreFunctionType[] = [];
 	for (const { type } of imports) if (type.kind === "func") types.push(type.type);
@@ -133,7 +139,6 @@ function createCorePlan({ bytes, interface: { imports, exports } }: LoadedCoreMo
 		else planned.set(name, { kind: "other", sort: type.kind });
 	}
 	return {
-		modules: [{ bytes, offset: 0 }],
 		instances: [null],
 		waits: [types.length > 0],
 		coreInstances: 1,

@@ -22,6 +22,7 @@ import type {
 	LiftedFunction,
 	Plan,
 	PlanExport,
+	Planned,
 	PlanOptions,
 	Step,
 	Trampoline,
@@ -34,12 +35,41 @@ import { type InstanceRef, type Item, type ModuleRef, Scope, type TypeItem } fro
  * @param type what validation found: the imports come from here, with one `ResourceType` per imported resource
  * @throws SkerryError `link/unsupported` for a construct that cannot be linked yet, with its name and offset
  */
-export function createPlan(component: Component, type: ComponentType): Plan {
+export function createPlan(component: Component, type: ComponentType): Planned {
 	return new Inliner(type).run(component);
 }
 
-function unsupported(what: string, offset: number): SkerryError {
-	return new SkerryError("link/unsupported", `Cannot link ${what}: not supported yet`, { place: { offset } });
+/** One of several components that are instantiated side by side, and where each of its imports comes from. */
+export interface GraphNode {
+	readonly component: Component;
+	readonly args: ReadonlyMap<string, GraphArgument>;
+}
+
+export type GraphArgument =
+	/** An import of the whole. */
+	| { readonly kind: "host"; readonly name: string }
+	/** What the node at `node`, an earlier one, exports. */
+	| { readonly kind: "export"; readonly node: number; readonly name: string };
+
+/** Components that are linked to one another: what a component with all of them nested in it would be. */
+export interface ResolvedGraph {
+	readonly nodes: readonly GraphNode[];
+	/** Of the whole. */
+	readonly type: ComponentType;
+	readonly exports: ReadonlyMap<string, { readonly node: number; readonly name: string }>;
+}
+
+/**
+ * Flattens components that are linked to one another into one plan.
+ * @throws SkerryError `link/unsupported`
+ */
+export function createGraphPlan(graph: ResolvedGraph): Planned {
+	return new Inliner(graph.type).runGraph(graph);
+}
+
+function unsupported(what: string, offset: number | undefined): SkerryError {
+	const place = offset === undefined ? {} : { place: { offset } };
+	return new SkerryError("link/unsupported", `Cannot link ${what}: not supported yet`, place);
 }
 
 class Inliner {
@@ -59,23 +89,40 @@ class Inliner {
 		this.#type = type;
 	}
 
-	run(component: Component): Plan {
-		const args = new Map<string, Item>();
-		for (const [name, type] of this.#type.imports) {
-			const item = this.#hostItem([name], type);
-			if (item === undefined) {
-				const definition = component.definitions.find((d) => d.kind === "import" && d.name.name === name);
-				throw unsupported(
-					`the import "${name}" of kind ${type.kind} from the host`,
-					definition?.offset ?? component.offset,
-				);
+	run(component: Component): Planned {
+		const args = this.#hostItems((name) => {
+			const definition = component.definitions.find((d) => d.kind === "import" && d.name.name === name);
+			return definition?.offset ?? component.offset;
+		});
+		return this.#finish(this.#instantiate(component, null, null, args));
+	}
+
+	runGraph({ nodes, exports }: ResolvedGraph): Planned {
+		const host = this.#hostItems(() => undefined);
+		// The component that the nodes would be nested in
+		const whole = this.#instances.push(null) - 1;
+		const instances: InstanceRef[] = [];
+		for (const { component, args } of nodes) {
+			const items = new Map<string, Item>();
+			for (const [name, arg] of args) {
+				const found = arg.kind === "host" ? host.get(arg.name) : instances[arg.node]?.exports.get(arg.name);
+				if (found === undefined) throw new Error(`resolved graph has nothing for the import ${name}`);
+				items.set(name, found);
 			}
-			args.set(name, item);
+			instances.push(this.#instantiate(component, null, whole, items));
 		}
-		const root = this.#instantiate(component, null, null, args);
+		const items = new Map<string, Item>();
+		for (const [name, { node, name: inner }] of exports) {
+			const found = instances[node]?.exports.get(inner);
+			if (found === undefined) throw new Error(`resolved graph has no export ${inner}`);
+			items.set(name, found);
+		}
+		return this.#finish({ exports: items });
+	}
+
+	#finish(root: InstanceRef): Planned {
 		this.#makeTrampolines();
-		return {
-			modules: this.#modules,
+		const plan: Plan = {
 			instances: this.#instances,
 			waits: findWaiting(this.#instances.length, this.#lifted, this.#steps),
 			coreInstances: this.#coreInstances,
@@ -85,6 +132,19 @@ class Inliner {
 			exports: toPlanExports(root),
 			imports: this.#type.imports,
 		};
+		return { plan, modules: this.#modules };
+	}
+
+	/** What the host is to give. */
+	#hostItems(offsetOf: (name: string) => number | undefined): Map<string, Item> {
+		const items = new Map<string, Item>();
+		for (const [name, type] of this.#type.imports) {
+			const item = this.#hostItem([name], type);
+			if (item === undefined)
+				throw unsupported(`the import "${name}" of kind ${type.kind} from the host`, offsetOf(name));
+			items.set(name, item);
+		}
+		return items;
 	}
 
 	/** What the host stands in for; `undefined` for kinds that it cannot provide. */
@@ -254,7 +314,11 @@ class Inliner {
 				const options = planOptions(canon.options, scope, offset);
 				const type = supported(scope.functionType(canon.type), offset);
 				const index = this.#lifted.length;
-				this.#lifted.push({ core: scope.coreItem("func", canon.func), options, type, instance: scope.instance });
+				const core = scope.coreItem("func", canon.func);
+				// What lowers it is made after it, which may be next
+				if ([core, options.realloc, options.postReturn].some((item) => item?.kind === "trampoline"))
+					this.#makeTrampolines();
+				this.#lifted.push({ core, options, type, instance: scope.instance });
 				scope.funcs.push({ kind: "lift", index, type });
 				break;
 			}

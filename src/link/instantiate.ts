@@ -15,6 +15,7 @@ import {
 import type { CoreFunctionType, ResourceType } from "../component/mod.ts";
 import {
 	type AttachedCore,
+	type CoreDelta,
 	type CoreImage,
 	type CoreSnapshot,
 	type CoreState,
@@ -48,24 +49,42 @@ import type {
 	Trampoline,
 } from "./plan.ts";
 
-/** A plan with its modules compiled and each of its imports bound to a host function. */
-export interface Linked {
+/** A plan with its modules compiled and each of its imports bound to a host function: all of it but the state that it begins in. */
+export interface LinkedCode {
 	readonly plan: Plan;
 	readonly modules: readonly WasmModule[];
 	/** For each module the state that a reset puts back, or why it cannot be. */
 	readonly states: readonly (CoreState | string)[];
-	/** How its modules were made to be interrupted; `trap` where it is not said. */
-	readonly metering?: Metering;
-	/** For each module what the engine gives to an instance of it. */
-	readonly owned: readonly OwnedParts[];
-	/** For each module where it comes from, for traps. */
-	readonly origins: readonly ModuleOrigin[];
+	/** How its modules were made to be interrupted. */
+	readonly metering: Metering;
 	/** One for each of the plan's host functions. */
 	readonly functions: readonly HostFunction<any>[];
 	/** Of a core module that is no component's: one for each of its imports, in their order. */
 	readonly coreFunctions?: readonly CoreHostFunction<any>[];
 	/** The host's resources among the imports. */
 	readonly resources: ReadonlyMap<ResourceType, HostResource<any>>;
+}
+
+/** A component, or a core module, that is ready to be instantiated. */
+export interface Linked extends LinkedCode {
+	/** The very same object for all that differ in their initial state only: instances of one can serve another. */
+	readonly code: LinkedCode;
+	/** For each module what the engine gives to an instance of it. */
+	readonly owned: readonly OwnedParts[];
+	/** For each module where it comes from, for traps. */
+	readonly origins: readonly ModuleOrigin[];
+}
+
+/** Whether an instance of this component can serve another with the same code: what start functions make of tables depends on their data. */
+export function mayShare({ owned, states }: Linked): boolean {
+	const changesTables = states.some((state) => typeof state === "object" && state.tables.length > 0);
+	return !changesTables || owned.every(({ exports }) => exports.start === undefined);
+}
+
+/** The same, without what is not needed any more once there is this image of it. */
+export function forgetInitial(linked: Linked, { isWhole }: InstanceImage): Linked {
+	if (!isWhole) return linked;
+	return { ...linked, owned: linked.owned.map((parts) => ({ ...parts, initial: { data: [], globals: [] } })) };
 }
 
 /** An exported function of a core module, called with numbers. More than one result is an array. */
@@ -102,11 +121,13 @@ export interface SlotOptions {
 	readonly mapper?: PageMapper | undefined;
 	/** The state that it begins in; `attach` is not needed then. */
 	readonly image?: InstanceImage | undefined;
+	/** How it differs from the image. */
+	readonly state?: InstanceState | undefined;
 	/** Asked before memories or tables grow; false refuses. */
 	readonly onGrow?: ((growth: Growth) => boolean) | undefined;
 }
 
-/** The state of all core instances of a component, shared by its slots. */
+/** The state of all core instances of a component, shared by the slots of all that have its code. */
 export interface InstanceImage {
 	/** By core instance. */
 	readonly cores: readonly CoreImage[];
@@ -117,6 +138,19 @@ export interface InstanceImage {
 	readonly isWhole: boolean;
 	/** The largest that a memory of a slot came to, in bytes. */
 	peak: number;
+}
+
+/** A state of an instance beside an image of its code: by core instance. */
+export type InstanceState = readonly CoreDelta[];
+
+/** Whom an instance serves: what differs between apps with the same code. */
+export interface Tenant extends Pick<SlotOptions, "onGrow"> {
+	/** What it begins in, beside the image that the instance is attached to. */
+	readonly state: InstanceState;
+	readonly origins: readonly ModuleOrigin[];
+	readonly limits: Limits;
+	/** Whose limits they are, for errors. */
+	readonly app?: string | undefined;
 }
 
 /** Bytes of a WebAssembly page. */
@@ -133,6 +167,10 @@ export class Instance {
 	readonly #trampolines: WasmExtern[] = [];
 	#attached: readonly AttachedCore[] = [];
 	#image: InstanceImage | undefined;
+	/** Beside the image: what `reset` puts it into. */
+	#state: InstanceState = [];
+	/** By core instance; those who look at frames hold these very objects. */
+	readonly #origins: ({ -readonly [K in keyof ModuleOrigin]: ModuleOrigin[K] } | undefined)[] = [];
 	readonly #lifted: (ComponentFunction | undefined)[] = [];
 	readonly #host: ComponentFunction[];
 	/** Whether the host's calls into the guest can be suspended: only where there is a host function to wait for, or code that may run for long. */
@@ -141,9 +179,9 @@ export class Instance {
 	readonly #guest: CoreGuest<unknown>;
 
 	constructor(linked: Linked, context: unknown, limits: Limits = {}, app?: string, slot: SlotOptions = {}) {
-		const { plan, owned, coreFunctions = [], metering = "trap" } = linked;
+		const { plan, owned, coreFunctions = [], metering } = linked;
 		this.#linked = linked;
-		const { image, mapper, onGrow } = slot;
+		const { image, mapper, onGrow, state } = slot;
 		const imaged = image?.isWhole === true;
 		const writes = linked.owned.some((parts) => parts.exports.writesData);
 		this.#memories = new CoreMemories({
@@ -191,8 +229,7 @@ export class Instance {
 		this.exports = this.#export(plan.exports);
 		this.#memories.holdings.settle();
 		if (image !== undefined) {
-			this.attach(image);
-			if (imaged) this.#restore();
+			this.attach(image, state);
 		}
 	}
 
@@ -216,7 +253,7 @@ export class Instance {
 		if (why !== undefined) return why;
 		const cores: CoreImage[] = [];
 		for (const [slot, core] of this.#cores.entries()) {
-			const image = takeCoreImage(core, this.#state(slot) as CoreState, this.#memories, mapper);
+			const image = takeCoreImage(core, this.#coreState(slot) as CoreState, this.#memories, mapper);
 			if (typeof image === "string") {
 				for (const taken of cores) taken[Symbol.dispose]();
 				return image;
@@ -237,22 +274,62 @@ export class Instance {
 		);
 	}
 
+	/**
+	 * The state as it is now, which must be right after instantiation, beside the image of another instance of the same code. Why it
+	 * cannot be told, as text.
+	 */
+	compare(image: InstanceImage): InstanceState | string {
+		if (this.#gate.calledWhileStarting) return "a start function calls the host";
+		const state: CoreDelta[] = [];
+		for (const [slot, core] of this.#cores.entries()) {
+			const found = imageOf(image, slot).compare(core, this.#memories);
+			if (typeof found === "string") return found;
+			state.push(found);
+		}
+		return state;
+	}
+
 	/** What each core instance holds now; nothing of those whose module has no known state. */
 	snapshot(): CoreSnapshot[] {
 		return this.#cores.map((core, slot) => {
-			const state = this.#state(slot);
+			const state = this.#coreState(slot);
 			return typeof state === "string" ? { memories: [], globals: [] } : readCoreState(core, state, this.#memories);
 		});
 	}
 
-	/** Binds this instance to an image of its component, for `reset`. */
-	attach(image: InstanceImage): void {
+	/** Binds this instance to an image of its code, for `reset`, and puts it into that or another state. */
+	attach(image: InstanceImage, state: InstanceState = image.cores.map(({ own }) => own)): void {
 		this.#image = image;
-		this.#attached = this.#cores.map((core, slot) => {
-			const found = image.cores[slot];
-			if (found === undefined) throw new Error("an image of another component");
-			return found.attach(core, this.#memories);
-		});
+		this.#state = image.cores.map(({ own }) => own);
+		this.#attached = this.#cores.map((core, slot) => imageOf(image, slot).attach(core, this.#memories));
+		this.#change(state);
+	}
+
+	/** From now on it serves another app; the bytes that were written for that. Only where `reset` was called last, or `attach`. */
+	move(tenant: Tenant): number {
+		const bytes = this.#change(tenant.state);
+		this.#adopt(tenant);
+		this.#gate.begin();
+		return bytes;
+	}
+
+	#change(state: InstanceState): number {
+		let bytes = 0;
+		for (let slot = 0; slot < this.#attached.length; slot++) {
+			bytes += (this.#attached[slot] as AttachedCore).change(this.#state[slot] as CoreDelta, state[slot] as CoreDelta);
+		}
+		this.#state = state;
+		return bytes;
+	}
+
+	#adopt({ limits, app, onGrow, origins }: Tenant): void {
+		const whose = app === undefined ? {} : { app };
+		this.#memories.holdings.adopt({ limits, app, onGrow });
+		this.#gate.adopt({ limits, ...whose });
+		this.store.adopt(limits.handles);
+		for (const step of this.#linked.plan.steps) {
+			if (step.kind === "instantiate") Object.assign(this.#origins[step.slot] ?? {}, origins[step.module]);
+		}
 	}
 
 	/** No guest is on any stack: `reset` may be called. */
@@ -262,12 +339,15 @@ export class Instance {
 
 	/**
 	 * Makes a disposed instance equal to a new one, for another use. Only when `quiet`.
+	 * @param tenant whom it is to serve from now on; left out: the same as before
 	 * @returns the bytes that were put back; `undefined` when the state cannot be restored exactly (a table has grown, say): the
 	 * instance is to be thrown away
 	 */
-	reset(context: unknown): number | undefined {
+	reset(context: unknown, tenant?: Tenant): number | undefined {
+		if (tenant !== undefined) this.#state = tenant.state;
 		const bytes = this.#restore();
 		if (bytes === undefined) return undefined;
+		if (tenant !== undefined) this.#adopt(tenant);
 		this.#memories.holdings.reset();
 		this.#gate.reset();
 		this.store.reset(context);
@@ -278,8 +358,8 @@ export class Instance {
 		const image = this.#image;
 		if (image === undefined) return undefined;
 		let bytes = 0;
-		for (const core of this.#attached) {
-			const restored = core.restore();
+		for (let slot = 0; slot < this.#attached.length; slot++) {
+			const restored = (this.#attached[slot] as AttachedCore).restore(this.#state[slot]);
 			if (restored === undefined) {
 				// What this one came to, the next ones can be made for.
 				image.peak = Math.max(image.peak, this.#memories.largest);
@@ -290,7 +370,7 @@ export class Instance {
 		return bytes;
 	}
 
-	#state(slot: number): CoreState | string {
+	#coreState(slot: number): CoreState | string {
 		const state = this.#linked.states[this.#moduleOf(slot)];
 		if (state === undefined) throw new Error(`core instance ${slot} has no known state`);
 		return state;
@@ -335,7 +415,9 @@ export class Instance {
 				const owned = this.#linked.owned[step.module];
 				if (owned === undefined) throw new Error(`plan has no module ${step.module}`);
 				const complete = this.#memories.prepare(module, owned, imports);
-				const origin = this.#linked.origins[step.module];
+				const found = this.#linked.origins[step.module];
+				const origin = found && { ...found };
+				this.#origins[step.slot] = origin;
 				this.#cores[step.slot] = this.#gate.instantiate(module, imports, origin, complete);
 				break;
 			}
@@ -462,4 +544,10 @@ export class Instance {
 		}
 		return made;
 	}
+}
+
+function imageOf({ cores }: InstanceImage, slot: number): CoreImage {
+	const found = cores[slot];
+	if (found === undefined) throw new Error("an image of another component");
+	return found;
 }

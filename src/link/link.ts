@@ -1,15 +1,19 @@
 import { type Component, type ComponentType, decodeComponent, validateComponent } from "../component/mod.ts";
-import { type CompileCache, interruptFlag } from "../engine/mod.ts";
+import { type ArtefactStore, type CompileCache, digest, type LoadedModule } from "../engine/mod.ts";
 import type { MeteringMode } from "../fault/mod.ts";
 import type { RewriteOptions } from "../rewrite/mod.ts";
+import { identifyCode } from "./code-identity.ts";
 import { bindImports, type HostImports } from "./imports.ts";
 import { createPlan } from "./inline.ts";
 import { isPacked, listModules, type PackedComponent, unpackComponent } from "./packed.ts";
 import type { Linked } from "./instantiate.ts";
-import type { Plan } from "./plan.ts";
+import type { Planned } from "./plan.ts";
+import { bindCode, defineCode, shareCode, type SharedCode, toLinked } from "./shared-code.ts";
 
 /** A component that was decoded and found valid. */
 export interface LoadedComponent {
+	/** Its binary. */
+	readonly bytes: Uint8Array;
 	readonly component: Component;
 	readonly type: ComponentType;
 	/** What it was packed with. */
@@ -19,7 +23,7 @@ export interface LoadedComponent {
 /** @throws SkerryError `binary/*` or `component/invalid`, with the offset */
 export function loadComponent(bytes: Uint8Array): LoadedComponent {
 	const component = decodeComponent(bytes);
-	return { component, type: validateComponent(component) };
+	return { bytes, component, type: validateComponent(component) };
 }
 
 export interface LinkOptions {
@@ -34,17 +38,18 @@ export interface LinkOptions {
  * @throws SkerryError also `artefact/damaged`
  */
 export async function openComponent(
-	bytes: Uint8Array,
+	source: Uint8Array,
 	cache: CompileCache,
 	options: LinkOptions = {},
 ): Promise<LoadedComponent> {
-	const packed = isPacked(bytes) ? await unpackComponent(bytes) : undefined;
-	const component = decodeComponent(packed?.bytes ?? bytes);
+	const packed = isPacked(source) ? await unpackComponent(source) : undefined;
+	const bytes = packed?.bytes ?? source;
+	const component = decodeComponent(bytes);
 	const rewriting = toRewriteOptions(options, packed);
 	const preparing = listModules(component).map((module) => cache.prepare(module.bytes, rewriting, packed?.modules));
 	const type = validateComponent(component);
 	await Promise.all(preparing);
-	return { component, type, ...(packed === undefined ? {} : { packed }) };
+	return { bytes, component, type, ...(packed === undefined ? {} : { packed }) };
 }
 
 /** What is done to each core module. */
@@ -54,7 +59,8 @@ export function toRewriteOptions(options: LinkOptions, packed?: PackedComponent)
 }
 
 /**
- * Binds imports, flattens the component and compiles its core modules: what is left to do for a sandbox is to instantiate.
+ * Binds imports, flattens the component and compiles its core modules: what is left to do for a sandbox is to instantiate. Components
+ * that differ in their initial state only share all else.
  * @throws SkerryError `link/missing-imports`, `link/unsupported`, `core/invalid`
  */
 export async function linkComponent(
@@ -63,34 +69,54 @@ export async function linkComponent(
 	cache: CompileCache,
 	options: LinkOptions = {},
 ): Promise<Linked> {
+	const { bytes, component, type, packed } = loaded;
 	// Imports first: what is missing tells a user more than what cannot be linked yet.
-	const binding = bindImports(loaded.type, host);
-	const plan = createPlan(loaded.component, loaded.type);
-	const compiled = await compilePlan(plan, cache, options, loaded.packed);
-	return {
-		...compiled,
-		functions: compiled.plan.host.map((slot) => binding.function(slot)),
-		resources: binding.resources,
+	bindImports(type, host);
+	const rewriting = toRewriteOptions(options, packed);
+	const listed = listModules(component);
+	const load = async (index: number): Promise<LoadedModule> => {
+		const { bytes: module, offset } = listed[index] as ModuleBytes;
+		return await cache.load(module, offset, rewriting, packed?.modules);
 	};
+	const make = async (): Promise<SharedCode> => {
+		const { plan, modules } = createPlan(component, type);
+		const ordinals = modules.map(({ bytes: module }) => listed.findIndex((item) => item.bytes === module));
+		return defineCode(plan, type, ordinals, await Promise.all(ordinals.map(load)), rewriting);
+	};
+	const keys = await Promise.all(listed.map((_, index) => load(index).then(({ code }) => code, toNothing)));
+	// A module that cannot be loaded does not matter unless it is instantiated.
+	const identity = keys.includes(undefined)
+		? undefined
+		: await digest(identifyCode(component, bytes, (at) => keys[listed.findIndex(({ offset }) => offset === at)] ?? ""));
+	const code = identity === undefined ? await make() : await shareCode(cache, `${identity} ${toKey(rewriting)}`, make);
+	const modules = code.ordinals.map(async (index) => {
+		return { loaded: await load(index), offset: (listed[index] as ModuleBytes).offset };
+	});
+	return toLinked(bindCode(code, host), await Promise.all(modules));
 }
 
-/** Rewrites and compiles the core modules of a plan. */
-export async function compilePlan(
-	plan: Plan,
+/** Compiles what was planned, which shares nothing but compiled modules, and binds what it imports. */
+export async function linkPlan(
+	{ plan, modules }: Planned,
+	type: ComponentType,
+	host: HostImports,
 	cache: CompileCache,
-	options: LinkOptions,
-	packed?: PackedComponent,
-): Promise<Pick<Linked, "plan" | "metering" | "modules" | "states" | "owned" | "origins">> {
-	const rewriting = toRewriteOptions(options, packed);
-	const loading = plan.modules.map(({ bytes, offset }) => cache.load(bytes, offset, rewriting, packed?.modules));
-	const prepared = await Promise.all(loading);
-	if (prepared.some(({ imports }) => imports?.flag !== undefined)) interruptFlag().watch();
-	return {
-		plan,
-		metering: rewriting.metering,
-		modules: prepared.map(({ module }) => module),
-		states: prepared.map(({ state }) => state),
-		owned: prepared,
-		origins: prepared.map(({ sites }, i) => ({ offset: plan.modules[i]?.offset ?? 0, sites })),
-	};
+	rewriting: RewriteOptions,
+	packed?: ArtefactStore,
+): Promise<Linked> {
+	const loading = modules.map(async ({ bytes, offset }) => {
+		return { loaded: await cache.load(bytes, offset, rewriting, packed), offset };
+	});
+	const loaded = await Promise.all(loading);
+	const parts = loaded.map((module) => module.loaded);
+	return toLinked(bindCode(defineCode(plan, type, [...parts.keys()], parts, rewriting), host), loaded);
+}
+
+type ModuleBytes = ReturnType<typeof listModules>[number];
+
+function toNothing(): undefined {}
+
+/** What else makes sandboxes differ. */
+export function toKey({ metering, verify }: RewriteOptions): string {
+	return `${metering} ${verify}`;
 }

@@ -1,16 +1,23 @@
 /** From a component or core module and what the host offers to instances: imports are bound, nested components inlined, core modules compiled. */
+export { type Composed, composeComponents, linkComposed } from "./compose.ts";
 export type { CoreGuest, CoreHostFunction, CoreHostModule } from "./core-host.ts";
 export { linkCoreModule, loadCoreModule } from "./core-module.ts";
+export type { ComponentGraph, GraphEdge, GraphExport } from "./graph.ts";
 export { GuestMemory, OutOfBounds } from "./guest-memory.ts";
 export type { HostFunction, HostInterface, HostResource } from "./host.ts";
 export type { HostImports } from "./imports.ts";
 export {
 	type CoreExport,
+	forgetInitial,
 	Instance,
 	type InstanceExport,
 	type InstanceImage,
+	type InstanceState,
 	instantiate,
 	type Linked,
+	type LinkedCode,
+	mayShare,
+	type Tenant,
 } from "./instantiate.ts";
 export {
 	linkComponent,

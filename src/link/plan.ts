@@ -85,9 +85,13 @@ export type PlanExport =
 	/** Types, modules and components: nothing to call. */
 	| { readonly kind: "other"; readonly sort: string };
 
-export interface Plan {
-	/** Core modules in the order of first use: bytes and their offset in the outermost binary. */
+/** A plan, and core modules in the order of first use: bytes and their offset in the outermost binary. */
+export interface Planned {
+	readonly plan: Plan;
 	readonly modules: readonly { readonly bytes: Uint8Array; readonly offset: number }[];
+}
+
+export interface Plan {
 	/** Parent of each component instance; the first is the root and has none. */
 	readonly instances: readonly (number | null)[];
 	/** For each component instance, whether a call into it may have to wait for the host. */

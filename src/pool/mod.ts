@@ -1,3 +1,4 @@
 /** The sandboxes of an app: made for a call, ended after it, counted. */
 export { type ArtefactOptions, compileComponent, createCompileCache } from "./artefacts.ts";
 export { type PoolCounts, type PooledSandbox, type PoolUsage, SandboxPool } from "./sandbox-pool.ts";
+export { SharedSlots } from "./slot-pool.ts";

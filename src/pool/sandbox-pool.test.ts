@@ -64,7 +64,7 @@ suite("SandboxPool", () => {
 		const pool = await counter();
 		for (let i = 0; i < 5; i++) assert.equal(await once(pool, "next"), 102);
 		const { restoredBytes, ...counts } = pool.counts;
-		assert.deepEqual(counts, { acquired: 5, created: 1, reset: 5, discarded: 0 });
+		assert.deepEqual(counts, { acquired: 5, created: 1, reset: 5, switched: 0, discarded: 0 });
 		assert.ok(restoredBytes > 0);
 		assert.equal(pool.freshBecause, undefined);
 		assert.deepEqual(pool.usage(), NOTHING);
@@ -84,20 +84,20 @@ suite("SandboxPool", () => {
 		pool.close(OVER);
 	});
 
-	test("no more are kept than `warm`", async () => {
-		const pool = await counter({ warm: 2 });
+	test("no more are kept than `cold`", async () => {
+		const pool = await counter({ warm: 1, cold: 2 });
 		const sandboxes = await Promise.all([1, 2, 3, 4].map(async () => await pool.acquire()));
 		assert.deepEqual(pool.usage(), { sandboxes: 4, handles: 0 });
 		for (const sandbox of sandboxes) sandbox.end(OVER);
 		const { restoredBytes: _, ...counts } = pool.counts;
-		assert.deepEqual(counts, { acquired: 4, created: 4, reset: 2, discarded: 2 });
+		assert.deepEqual(counts, { acquired: 4, created: 4, reset: 2, switched: 0, discarded: 2 });
 		pool.close(OVER);
 	});
 
 	test("warm 0: a new instance for each call", async () => {
 		const pool = await counter({ warm: 0 });
 		for (let i = 0; i < 3; i++) assert.equal(await once(pool, "next"), 102);
-		assert.deepEqual(pool.counts, { acquired: 3, created: 3, reset: 0, restoredBytes: 0, discarded: 3 });
+		assert.deepEqual(pool.counts, { acquired: 3, created: 3, reset: 0, switched: 0, restoredBytes: 0, discarded: 3 });
 		assert.equal(pool.freshBecause, "no instance is to be kept");
 		pool.close(OVER);
 	});
@@ -321,7 +321,7 @@ suite("SandboxPool", () => {
 			assert.equal(pool.freshBecause, undefined);
 			assert.deepEqual([await once(pool, "next"), await once(pool, "next")], [1, 1]);
 			assert.equal(pool.freshBecause, why);
-			assert.deepEqual(pool.counts, { acquired: 2, created: 2, reset: 0, restoredBytes: 0, discarded: 2 });
+			assert.deepEqual(pool.counts, { acquired: 2, created: 2, reset: 0, switched: 0, restoredBytes: 0, discarded: 2 });
 			pool.close(OVER);
 		});
 	}

@@ -1,7 +1,16 @@
 import type { CoreSnapshot, GateUsage, Growth, PageMapper } from "../engine/mod.ts";
 import { type Limits, SkerryError, withDefaultLimits } from "../fault/mod.ts";
-import { type Instance, type InstanceImage, instantiate, type Linked } from "../link/mod.ts";
+import {
+	forgetInitial,
+	type Instance,
+	type InstanceImage,
+	instantiate,
+	type Linked,
+	mayShare,
+	type Tenant,
+} from "../link/mod.ts";
 import { createWasiContext, type WasiContext, type WasiOptions } from "../wasi/mod.ts";
+import { type SharedSlots, type Slot, SlotPool } from "./slot-pool.ts";
 
 /** What is in use now. All zero when no call is under way: anything else is a leak. */
 export interface PoolUsage {
@@ -18,17 +27,26 @@ export interface PoolCounts {
 	readonly created: number;
 	/** Instances that were put back into the state of the image. */
 	readonly reset: number;
-	/** Bytes of memories that were written for that. */
+	/** Instances that served another app before. */
+	readonly switched: number;
+	/** Bytes of memories that were written for both. */
 	readonly restoredBytes: number;
-	/** Instances that could not be, or for which there was no room. */
+	/** Instances that could not be put back, or for which there was no room, or that nobody has needed for long. */
 	readonly discarded: number;
 }
 
 export interface PoolOptions {
 	/** What the next sandbox gets of WASI; called once for each. */
 	readonly wasi: () => WasiOptions;
-	/** Instances that are kept ready, at most. 0 makes a new one for every call (strategy `fresh`). */
+	/** Instances that are kept ready however long nobody calls. 0 makes a new one for every call (strategy `fresh`). */
 	readonly warm?: number;
+	/** After a burst, so many are kept for some seconds, at most; not less than `warm`. */
+	readonly cold?: number;
+	/**
+	 * Where apps whose components differ in their initial state only have their instances together, and the larger of their bounds count.
+	 * Left out, the pool has instances of its own.
+	 */
+	readonly slots?: SharedSlots | undefined;
 	/** Copy-on-write memory, where the system has it. */
 	readonly mapper?: PageMapper | undefined;
 	/** What each sandbox may take; what is left out has its default. */
@@ -39,46 +57,51 @@ export interface PoolOptions {
 	readonly app?: string;
 }
 
+const DEFAULT_WARM = 16;
 /** As many as the requests that a busy server works on at a time. */
-const DEFAULT_WARM = 64;
+const DEFAULT_COLD = 64;
 
 /**
  * The sandboxes of one component. Each serves one call; then its instance is put back into the state that it had right after
  * instantiation, exactly, and kept for another call, or thrown away when that is not possible.
  */
 export class SandboxPool {
-	readonly #linked: Linked;
+	#linked: Linked;
 	readonly #options: PoolOptions;
-	readonly #warm: number;
+	readonly #bounds: { readonly warm: number; readonly cold: number };
 	readonly #limits: Limits;
-	readonly #ready: Instance[] = [];
+	#slots: SlotPool;
 	readonly #live = new Set<PooledSandbox>();
-	/** `undefined` before the first instance; a text says why there is none. */
-	#image: InstanceImage | string | undefined;
-	readonly #counts = { acquired: 0, created: 0, reset: 0, restoredBytes: 0, discarded: 0 };
+	/** What a slot needs to serve this app; `undefined` before the first instance; a text says why there is none. */
+	#tenant: Tenant | string | undefined;
+	readonly #counts = { acquired: 0, created: 0, reset: 0, switched: 0, restoredBytes: 0, discarded: 0 };
 	/** Set by `close`. */
 	#closed: { readonly reason: unknown } | undefined;
 
 	constructor(linked: Linked, options: PoolOptions) {
 		this.#linked = linked;
 		this.#options = options;
-		this.#warm = options.warm ?? DEFAULT_WARM;
+		const { cold = DEFAULT_COLD, mapper, slots, warm = Math.min(DEFAULT_WARM, cold) } = options;
+		this.#bounds = { warm, cold: Math.max(warm, cold) };
 		this.#limits = withDefaultLimits(options.limits);
-		if (this.#warm === 0) this.#image = "no instance is to be kept";
+		this.#slots =
+			slots !== undefined && warm > 0 && mayShare(linked) ? slots.of(linked.code, mapper) : new SlotPool(mapper);
+		this.#slots.join(this.#bounds);
+		if (warm === 0) this.#tenant = "no instance is to be kept";
 	}
 
 	get counts(): PoolCounts {
 		return { ...this.#counts };
 	}
 
-	/** Instances that are ready. */
+	/** Instances that are ready, or will be in microseconds. */
 	get idle(): number {
-		return this.#ready.length;
+		return typeof this.#tenant === "object" ? this.#slots.idle : 0;
 	}
 
 	/** Why every call gets a new instance; `undefined` where instances are reset, and before the first call. */
 	get freshBecause(): string | undefined {
-		return typeof this.#image === "string" ? this.#image : undefined;
+		return typeof this.#tenant === "string" ? this.#tenant : undefined;
 	}
 
 	/** At once when an instance is ready. Rejects with a Trap when a start function of the component traps, and with what `close` was given once that was called. */
@@ -86,16 +109,12 @@ export class SandboxPool {
 		if (this.#closed !== undefined) return rejected(this.#closed.reason);
 		this.#counts.acquired++;
 		const context = createWasiContext(this.#options.wasi());
-		const sandbox = new PooledSandbox(context, (instance, quiet) => this.#release(sandbox, instance, quiet));
+		const sandbox = new PooledSandbox(context, (slot, quiet) => this.#release(sandbox, slot, quiet));
 		this.#live.add(sandbox);
-		const ready = this.#ready.pop();
-		if (ready !== undefined) {
-			ready.store.context = context;
-			sandbox.use(ready);
-			return sandbox;
-		}
 		try {
-			sandbox.use(this.#create(context));
+			const slot = this.#take() ?? this.#create(context);
+			slot.instance.store.context = context;
+			sandbox.use(slot);
 		} catch (error) {
 			sandbox.end(error);
 			return rejected(error);
@@ -103,43 +122,113 @@ export class SandboxPool {
 		return sandbox;
 	}
 
-	#create(context: WasiContext): Instance {
+	/** A slot in the state in which this app begins. */
+	#take(): Slot | undefined {
+		const tenant = this.#tenant;
+		if (typeof tenant !== "object") return undefined;
+		for (let slot = this.#slots.take(this); slot !== undefined; slot = this.#slots.take(this)) {
+			const own = slot.owner === this;
+			const written = slot.dirty
+				? slot.instance.reset(undefined, own ? undefined : tenant)
+				: own
+					? 0
+					: slot.instance.move(tenant);
+			if (written === undefined) {
+				this.#counts.discarded++;
+				continue;
+			}
+			if (slot.dirty) this.#counts.reset++;
+			if (!own) this.#counts.switched++;
+			this.#counts.restoredBytes += written;
+			slot.dirty = false;
+			slot.moved = !own;
+			slot.owner = this;
+			return slot;
+		}
+		return undefined;
+	}
+
+	#create(context: WasiContext): Slot {
 		this.#counts.created++;
-		const { app, mapper, onGrow } = this.#options;
-		const image = this.#image;
-		const kept = typeof image !== "string";
-		const instance = instantiate(this.#linked, context, this.#limits, app, {
-			mapper: kept ? mapper : undefined,
-			image: kept ? image : undefined,
-			onGrow,
+		const tenant = this.#tenant;
+		const kept = typeof tenant !== "string";
+		const instance = instantiate(this.#linked, context, this.#limits, this.#options.app, {
+			mapper: kept ? this.#slots.mapper : undefined,
+			...(typeof tenant === "object" ? { image: this.#slots.image, state: tenant.state } : {}),
+			onGrow: this.#options.onGrow,
 		});
 		// To be made has the limits of a call of its own: the one that it is made for, or kept for, has them whole.
 		instance.begin();
-		if (image === undefined) {
-			this.#image = instance.takeImage(mapper);
-			if (typeof this.#image === "object") instance.attach(this.#image);
+		if (tenant === undefined) this.#settle(instance);
+		return { instance, owner: this, dirty: false, moved: false };
+	}
+
+	/** The first instance, and nothing has run in it: what it holds is what each call of this app is to find. */
+	#settle(instance: Instance): void {
+		const { origins } = this.#linked;
+		const { app, onGrow } = this.#options;
+		const found = this.#slots.image === undefined ? undefined : instance.compare(this.#slots.image);
+		let state = found;
+		if (typeof found === "string") {
+			// Too different from the others
+			this.#slots.leave();
+			this.#slots = new SlotPool(this.#slots.mapper);
+			this.#slots.join(this.#bounds);
 		}
-		return instance;
+		if (typeof state !== "object") {
+			const image = instance.takeImage(this.#slots.mapper);
+			if (typeof image === "string") {
+				this.#tenant = image;
+				return;
+			}
+			this.#slots.image = image;
+			state = image.cores.map(({ own }) => own);
+		}
+		this.#tenant = { state, origins, limits: this.#limits, app, onGrow };
+		const image = this.#slots.image as InstanceImage;
+		instance.attach(image, state);
+		this.#linked = forgetInitial(this.#linked, image);
 	}
 
-	#release(sandbox: PooledSandbox, instance: Instance | undefined, quiet: boolean): void {
+	#release(sandbox: PooledSandbox, slot: Slot | undefined, quiet: boolean): void {
 		this.#live.delete(sandbox);
-		if (instance === undefined) return;
-		if (quiet) this.#recycle(instance);
+		if (slot === undefined) return;
+		if (quiet) this.#recycle(slot);
 		// A guest that was ended in a call is still unwinding; what waits for it in microtasks comes first.
-		else setImmediate(() => this.#recycle(instance));
+		else setImmediate(() => this.#recycle(slot));
 	}
 
-	#recycle(instance: Instance): void {
-		const wanted = typeof this.#image === "object" && this.#closed === undefined && this.#ready.length < this.#warm;
-		const restored = wanted && instance.quiet ? instance.reset(undefined) : undefined;
-		if (restored === undefined) {
+	#recycle(slot: Slot): void {
+		const { instance } = slot;
+		const wanted = typeof this.#tenant === "object" && this.#closed === undefined && this.#slots.room;
+		if (!wanted || !instance.quiet) {
 			this.#counts.discarded++;
 			return;
 		}
-		this.#counts.reset++;
-		this.#counts.restoredBytes += restored;
-		this.#ready.push(instance);
+		// Where apps take turns in it, the next one is likely another's: then it is put into that one's state at once.
+		if (slot.moved) slot.dirty = true;
+		else {
+			const restored = instance.reset(undefined);
+			if (restored === undefined) {
+				this.#counts.discarded++;
+				return;
+			}
+			this.#counts.reset++;
+			this.#counts.restoredBytes += restored;
+		}
+		this.#slots.put(slot);
+	}
+
+	/** An instance in the state in which this app begins, which is the caller's own: nothing puts it back. */
+	instantiate(context: WasiContext, limits: Limits): Instance {
+		const tenant = this.#tenant;
+		const from = typeof tenant === "object" ? { image: this.#slots.image, state: tenant.state } : {};
+		return instantiate(this.#linked, context, limits, this.#options.app, from);
+	}
+
+	/** For the slots. */
+	dropped(): void {
+		this.#counts.discarded++;
 	}
 
 	usage(): PoolUsage {
@@ -150,11 +239,10 @@ export class SandboxPool {
 
 	/** Ends every sandbox: their callers get `reason`. */
 	close(reason: unknown): void {
+		if (this.#closed === undefined) this.#slots.leave();
 		this.#closed = { reason };
 		for (const sandbox of this.#live) sandbox.end(reason);
-		this.#ready.length = 0;
-		if (typeof this.#image === "object") for (const core of this.#image.cores) core[Symbol.dispose]();
-		this.#image = "the pool is closed";
+		this.#tenant = "the pool is closed";
 	}
 }
 
@@ -167,19 +255,23 @@ async function rejected(reason: unknown): Promise<never> {
 /** One call's sandbox: an instance of the component and its WASI context. */
 export class PooledSandbox {
 	readonly context: WasiContext;
-	#instance: Instance | undefined;
-	readonly #release: (instance: Instance | undefined, quiet: boolean) => void;
+	#slot: Slot | undefined;
+	readonly #release: (slot: Slot | undefined, quiet: boolean) => void;
 	/** Set by `end`. */
 	#ended: { readonly reason: unknown } | undefined;
 
-	constructor(context: WasiContext, release: (instance: Instance | undefined, quiet: boolean) => void) {
+	constructor(context: WasiContext, release: (slot: Slot | undefined, quiet: boolean) => void) {
 		this.context = context;
 		this.#release = release;
 	}
 
-	/** The instance that serves it. */
-	use(instance: Instance): void {
-		this.#instance = instance;
+	/** What serves it. */
+	use(slot: Slot): void {
+		this.#slot = slot;
+	}
+
+	get #instance(): Instance | undefined {
+		return this.#slot?.instance;
 	}
 
 	get handles(): number {
@@ -216,10 +308,11 @@ export class PooledSandbox {
 	end(reason: unknown): void {
 		if (this.#ended !== undefined) return;
 		this.#ended = { reason };
-		const instance = this.#instance;
+		const slot = this.#slot;
+		const instance = slot?.instance;
 		const quiet = instance?.quiet ?? true;
 		// From here on the instance is another call's.
-		this.#instance = undefined;
+		this.#slot = undefined;
 		// The context first: a body whose context has ended can be dropped in any order.
 		try {
 			this.context.end();
@@ -227,7 +320,7 @@ export class PooledSandbox {
 			try {
 				instance?.dispose(reason);
 			} finally {
-				this.#release(instance, quiet);
+				this.#release(slot, quiet);
 			}
 		}
 	}

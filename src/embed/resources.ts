@@ -1,0 +1,168 @@
+import { GuestResource } from "../abi/mod.ts";
+import type { ResourceType, ValueType } from "../component/mod.ts";
+import { SkerryError } from "../fault/mod.ts";
+import type { PlanExport } from "../link/mod.ts";
+import { parseMember, toPascalCase } from "./names.ts";
+
+/** How a call finds its function: in the sandbox at hand, or in a new one. */
+export type Caller = (path: readonly string[], args: readonly unknown[]) => Promise<unknown>;
+
+/** Drops a resource that a call returned. */
+export type Dropper = (resource: GuestResource) => Promise<void>;
+
+/** What the guests' resources are in JavaScript, in one sandbox. */
+export class ResourceClasses {
+	readonly #prototypes = new Map<ResourceType, object>();
+	readonly #caller: Caller;
+	readonly #drop: Dropper;
+
+	constructor(caller: Caller, drop: Dropper) {
+		this.#caller = caller;
+		this.#drop = drop;
+	}
+
+	/**
+	 * The classes of the resources that an interface, or the world, exports, by their names there. `await new Counter(1)` calls the
+	 * resource's constructor; methods and static methods are those of the class.
+	 */
+	define(siblings: ReadonlyMap<string, PlanExport>, path: readonly string[]): Record<string, unknown> {
+		const classes: Record<string, unknown> = {};
+		for (const [name, item] of siblings) {
+			if (item.kind === "resource") classes[toPascalCase(name)] = this.#define(name, item.resource, siblings, path);
+		}
+		return classes;
+	}
+
+	#define(
+		resource: string,
+		type: ResourceType,
+		siblings: ReadonlyMap<string, PlanExport>,
+		path: readonly string[],
+	): unknown {
+		const caller = this.#caller;
+		const creator = `[constructor]${resource}`;
+		const constructs = siblings.has(creator);
+		const name = toPascalCase(resource);
+		const made = {
+			[name]: function (...args: unknown[]): unknown {
+				if (constructs) return caller([...path, creator], args);
+				throw new SkerryError("link/no-export", `Cannot make a ${resource}: it has no constructor`);
+			},
+		}[name] as unknown as { prototype: Record<string | symbol, unknown> } & Record<string, unknown>;
+		// One resource exported twice has one class, under both names
+		const known = this.#prototypes.get(type);
+		made.prototype = (known as typeof made.prototype | undefined) ?? this.#prototype(type);
+		if (known === undefined) Object.defineProperty(made.prototype, "constructor", { value: made, configurable: true });
+		for (const [member, item] of siblings) {
+			const parsed = parseMember(member);
+			if (item.kind !== "func" || parsed?.resource !== resource) continue;
+			const inner = [...path, member];
+			if (parsed.kind === "static") made[parsed.key] = (...args: unknown[]) => caller(inner, args);
+			else if (parsed.kind === "method") {
+				made.prototype[parsed.key] = async function (this: unknown, ...args: unknown[]): Promise<unknown> {
+					checkAlive(this, member);
+					return await caller(inner, [this, ...args]);
+				};
+			}
+		}
+		return made;
+	}
+
+	#prototype(type: ResourceType): Record<string | symbol, unknown> {
+		const drop = this.#drop;
+		const prototype = Object.create(GuestResource.prototype) as Record<string | symbol, unknown>;
+		prototype[Symbol.asyncDispose] = async function (this: GuestResource): Promise<void> {
+			if (!this.spent) await drop(this);
+		};
+		prototype[Symbol.dispose] = function (this: GuestResource): void {
+			// A destructor that fails ends the sandbox: the next call says so.
+			if (!this.spent) drop(this).catch(() => {});
+		};
+		this.#prototypes.set(type, prototype);
+		return prototype;
+	}
+
+	/** Gives the resources in what a call returned their classes. */
+	dress(type: ValueType | null, value: unknown): unknown {
+		if (this.#prototypes.size > 0 && type !== null && mentionsOwn(type)) this.#dress(type, value);
+		return value;
+	}
+
+	#dress(type: ValueType, value: any): void {
+		switch (type.kind) {
+			case "own": {
+				const prototype = this.#prototypes.get(type.resource);
+				if (prototype !== undefined && value instanceof GuestResource) Object.setPrototypeOf(value, prototype);
+				break;
+			}
+			case "record":
+				for (const field of type.fields) this.#dress(field.type, value[field.key]);
+				break;
+			case "tuple":
+				for (const [i, element] of type.elements.entries()) this.#dress(element, value[i]);
+				break;
+			case "list":
+				if (mentionsOwn(type.element)) for (const item of value) this.#dress(type.element, item);
+				break;
+			case "map":
+				for (const item of value.values()) this.#dress(type.value, item);
+				break;
+			case "option":
+				if (value === undefined) break;
+				this.#dress(type.element, type.element.kind === "option" ? value.val : value);
+				break;
+			case "result": {
+				const payload = value.tag === "ok" ? type.ok : type.err;
+				if (payload !== null) this.#dress(payload, value.val);
+				break;
+			}
+			case "variant": {
+				const payload = type.cases.find(({ name }) => name === value.tag)?.type ?? null;
+				if (payload !== null) this.#dress(payload, value.val);
+				break;
+			}
+			default:
+		}
+	}
+}
+
+function checkAlive(self: unknown, member: string): void {
+	if (!(self instanceof GuestResource)) {
+		throw new SkerryError("call/bad-value", `Cannot call ${member}: \`this\` is no resource of the guest`);
+	}
+	if (!self.spent) return;
+	const name = self.type.name || "resource";
+	throw new SkerryError("call/bad-value", `Cannot call ${member}: the ${name} was dropped or given away`);
+}
+
+const owning = new WeakMap<ValueType, boolean>();
+
+/** Whether values of the type can hold resources that the one who gets them owns. */
+function mentionsOwn(type: ValueType): boolean {
+	let known = owning.get(type);
+	if (known === undefined) owning.set(type, (known = findOwn(type)));
+	return known;
+}
+
+function findOwn(type: ValueType): boolean {
+	const within = (inner: ValueType | null): boolean => inner !== null && mentionsOwn(inner);
+	switch (type.kind) {
+		case "own":
+			return true;
+		case "record":
+			return type.fields.some((field) => mentionsOwn(field.type));
+		case "tuple":
+			return type.elements.some(mentionsOwn);
+		case "list":
+		case "option":
+			return mentionsOwn(type.element);
+		case "map":
+			return mentionsOwn(type.value);
+		case "result":
+			return within(type.ok) || within(type.err);
+		case "variant":
+			return type.cases.some((item) => within(item.type));
+		default:
+			return false;
+	}
+}

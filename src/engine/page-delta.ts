@@ -1,0 +1,68 @@
+/** Bytes of the pages by which contents are compared: the least that a system has. Memories are multiples of it. */
+export const DELTA_PAGE = 4096;
+
+/** Where the content of a memory differs from another of the same length. */
+export interface PageDelta {
+	/** Where the pages are, in bytes; ascending. */
+	readonly offsets: readonly number[];
+	/** What is in them. A page may belong to several deltas. */
+	readonly pages: readonly Uint8Array[];
+}
+
+export const NO_DELTA: PageDelta = { offsets: [], pages: [] };
+
+/** Pages by their content, so that those of apps that have much in common are kept once; only as long as someone has them. */
+export class PageShelf {
+	readonly #pages = new Map<number, WeakRef<Uint8Array>[]>();
+
+	/** @returns a page of this content at this offset: one that was kept before, or a copy */
+	keep(offset: number, content: Uint8Array): Uint8Array {
+		const known = (this.#pages.get(offset) ?? []).filter((ref) => ref.deref() !== undefined);
+		let page = known.map((ref) => ref.deref()).find((kept) => kept !== undefined && isEqual(kept, content));
+		if (page === undefined) known.push(new WeakRef((page = content.slice())));
+		this.#pages.set(offset, known);
+		return page;
+	}
+}
+
+/** @param own of the same length as `base` */
+export function comparePages(base: Uint8Array, own: Uint8Array, shelf: PageShelf): PageDelta {
+	const offsets: number[] = [];
+	const pages: Uint8Array[] = [];
+	for (let at = 0; at < own.length; at += DELTA_PAGE) {
+		const content = own.subarray(at, at + DELTA_PAGE);
+		if (isEqual(base.subarray(at, at + DELTA_PAGE), content)) continue;
+		offsets.push(at);
+		pages.push(shelf.keep(at, content));
+	}
+	return offsets.length === 0 ? NO_DELTA : { offsets, pages };
+}
+
+/** Puts a content in place of another, where both are known as what differs from `base`. The bytes that were written. */
+export function changePages(memory: Uint8Array, base: Uint8Array, from: PageDelta, to: PageDelta): number {
+	let written = 0;
+	for (let i = 0, k = 0; i < from.offsets.length || k < to.offsets.length;) {
+		const old = from.offsets[i] ?? Infinity;
+		const next = to.offsets[k] ?? Infinity;
+		const at = Math.min(old, next);
+		const page = next === at ? to.pages[k] : base.subarray(at, at + DELTA_PAGE);
+		if (page !== (old === at ? from.pages[i] : undefined)) {
+			memory.set(page as Uint8Array, at);
+			written += DELTA_PAGE;
+		}
+		if (old === at) i++;
+		if (next === at) k++;
+	}
+	return written;
+}
+
+export function isEqual(a: Uint8Array, b: Uint8Array): boolean {
+	if (a.length !== b.length) return false;
+	const words = a.length >>> 2;
+	if ((a.byteOffset | b.byteOffset) & 3) return a.every((byte, i) => byte === b[i]);
+	const left = new Int32Array(a.buffer, a.byteOffset, words);
+	const right = new Int32Array(b.buffer, b.byteOffset, words);
+	for (let i = 0; i < words; i++) if (left[i] !== right[i]) return false;
+	for (let i = words << 2; i < a.length; i++) if (a[i] !== b[i]) return false;
+	return true;
+}

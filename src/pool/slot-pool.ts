@@ -1,0 +1,118 @@
+import type { PageMapper } from "../engine/mod.ts";
+import type { Instance, InstanceImage, LinkedCode } from "../link/mod.ts";
+
+/** Whom a slot served last. */
+export interface SlotOwner {
+	/** A slot of it was thrown away, because nobody has needed it for long. */
+	dropped(): void;
+}
+
+/** An instance that is put back into the state of an image after each call. */
+export interface Slot {
+	readonly instance: Instance;
+	owner: SlotOwner;
+	/** It has served a call since it was put back. */
+	dirty: boolean;
+	/** It changed its owner for the last call. */
+	moved: boolean;
+}
+
+export interface SlotBounds {
+	/** Slots that are kept however long nobody needs them. */
+	readonly warm: number;
+	/** More than so many are not kept at all. */
+	readonly cold: number;
+}
+
+/** Milliseconds after which slots beyond those that are warm go, if they were not needed. */
+export const COLD_AFTER = 10_000;
+
+/** Instances of one code that wait for a call of any of its apps, and the image that they have in common. */
+export class SlotPool {
+	readonly mapper: PageMapper | undefined;
+	/** Of the first app; those of the others are what differs from it. */
+	image: InstanceImage | undefined;
+	/** Used least recently first. */
+	readonly #idle: Slot[] = [];
+	#bounds: SlotBounds = { warm: 0, cold: 0 };
+	#apps = 0;
+	/** The fewest that were idle at a time since slots were last looked through. */
+	#fewest = 0;
+	#timer: ReturnType<typeof setTimeout> | undefined;
+
+	constructor(mapper: PageMapper | undefined) {
+		this.mapper = mapper;
+	}
+
+	get idle(): number {
+		return this.#idle.length;
+	}
+
+	/** Nobody has slots of it any more. */
+	get closed(): boolean {
+		return this.#apps === 0;
+	}
+
+	/** Another app has slots here: the largest bounds count. */
+	join({ warm, cold }: SlotBounds): void {
+		this.#apps++;
+		this.#bounds = { warm: Math.max(this.#bounds.warm, warm), cold: Math.max(this.#bounds.cold, cold) };
+	}
+
+	/** The last one to leave ends it. */
+	leave(): void {
+		if (--this.#apps > 0) return;
+		clearTimeout(this.#timer);
+		this.#idle.length = 0;
+		for (const core of this.image?.cores ?? []) core[Symbol.dispose]();
+		this.image = undefined;
+	}
+
+	/** One that is idle: of this owner, the last that it used; or else that which has not been used for the longest time. */
+	take(owner: SlotOwner): Slot | undefined {
+		const idle = this.#idle;
+		let found = idle.length - 1;
+		while (found >= 0 && idle[found]?.owner !== owner) found--;
+		const slot = found === idle.length - 1 ? idle.pop() : idle.splice(Math.max(found, 0), 1)[0];
+		if (idle.length < this.#fewest) this.#fewest = idle.length;
+		return slot;
+	}
+
+	/** Whether there is room for one more. */
+	get room(): boolean {
+		return this.#idle.length < this.#bounds.cold;
+	}
+
+	/** Keeps a slot for another call. Only where there is room. */
+	put(slot: Slot): void {
+		this.#idle.push(slot);
+		if (this.#idle.length > this.#bounds.warm && this.#timer === undefined) this.#watch();
+	}
+
+	#watch(): void {
+		this.#fewest = this.#idle.length;
+		this.#timer = setTimeout(() => this.#drop(), COLD_AFTER);
+		// Nothing is lost when the process ends before
+		this.#timer.unref();
+	}
+
+	/** So many were idle all the time: nobody needed them. */
+	#drop(): void {
+		this.#timer = undefined;
+		const unneeded = Math.max(this.#fewest - this.#bounds.warm, 0);
+		for (const { owner } of this.#idle.splice(0, unneeded)) owner.dropped();
+		if (this.#idle.length > this.#bounds.warm) this.#watch();
+	}
+}
+
+/** Slots by code: apps that differ in their initial state only have theirs together. */
+export class SharedSlots {
+	readonly #pools = new WeakMap<LinkedCode, SlotPool>();
+
+	/** @param mapper for the first app of a code; the others take what is there */
+	of(code: LinkedCode, mapper: PageMapper | undefined): SlotPool {
+		let pool = this.#pools.get(code);
+		if (pool === undefined || pool.closed) this.#pools.set(code, (pool = new SlotPool(mapper)));
+		return pool;
+	}
+}
