@@ -111,18 +111,21 @@ export async function runProgram(pool: SandboxPool, host: ProgramHost, program: 
 	}
 	for (const [i, { name, args }] of program.calls.entries()) {
 		const last = i === program.calls.length - 1;
-		let isOver = false;
+		const over: string[] = [];
 		const call = sandbox
 			.call([name], args)
 			.then(
 				(value) => `value ${String(value)}`,
 				(error: unknown) => `error ${(error as Error).message}`,
 			)
-			.finally(() => (isOver = true));
+			.then((result) => {
+				over.push(result);
+				return result;
+			});
 		if (last && program.end !== "over") {
 			host.stalling = true;
 			const { stalled } = host;
-			if (program.end === "killed") while (!isOver && host.stalled === stalled) await turn();
+			if (program.end === "killed") while (over.length === 0 && host.stalled === stalled) await turn();
 			const seen = finish(sandbox, host);
 			results.push(await call);
 			// The guest's stack is gone, and the instance put back, in the turn after the next.
