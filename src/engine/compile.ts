@@ -1,5 +1,12 @@
 import { SkerryError } from "../fault/mod.ts";
-import { type RewriteOptions, type RewrittenModule, rewriteModule } from "../rewrite/mod.ts";
+import {
+	isWithoutData,
+	type RewriteOptions,
+	type RewrittenModule,
+	rewriteModule,
+	splitData,
+	takeData,
+} from "../rewrite/mod.ts";
 import {
 	type Artefact,
 	artefactName,
@@ -39,6 +46,8 @@ export interface CompileCounts {
 	/** Found in a store. */
 	readonly found: number;
 	readonly rewritten: number;
+	/** Equal to one that was rewritten but for their data, which alone was taken out of them. */
+	readonly derived: number;
 	/** Found in a store, but of no use: what it needs is lost, or V8 refuses it. */
 	readonly damaged: number;
 }
@@ -59,8 +68,10 @@ export class CompileCache {
 	readonly #digests = new WeakMap<Uint8Array, Promise<string>>();
 	/** By the digest of the code. */
 	readonly #common = new Map<string, CommonParts>();
+	/** What was rewritten and has no data left, by all that it was but its data. */
+	readonly #likes = new Map<string, Artefact>();
 	readonly #writing = new Set<Promise<void>>();
-	readonly #counts = { found: 0, rewritten: 0, damaged: 0 };
+	readonly #counts = { found: 0, rewritten: 0, derived: 0, damaged: 0 };
 
 	constructor(options: CompileCacheOptions = {}) {
 		this.#store = options.store;
@@ -130,15 +141,43 @@ export class CompileCache {
 	}
 
 	async #rewrite(original: string, bytes: Uint8Array, offset: number, options: RewriteOptions): Promise<LoadedModule> {
+		const parts = splitData(bytes);
+		const likeness = parts && keyOf((await Promise.all(parts.map(digest))).join(" "), options);
+		const derived = likeness && (await this.#derive(likeness, original, bytes, offset, options));
+		if (typeof derived === "object") return derived;
 		this.#counts.rewritten++;
 		const { bytes: code, ...rest } = rewriteModule(bytes, offset, options);
 		const artefact = { code: code === bytes ? original : await this.#digestOf(code), rest };
 		const module = await this.#compileAs(artefact.code, () => code).catch((error: unknown) => {
 			throw compileFault(error, offset);
 		});
+		if (likeness !== undefined && isWithoutData(code)) {
+			const initial = { data: [], globals: rest.initial.globals };
+			this.#likes.set(likeness, { code: artefact.code, rest: { ...rest, initial } });
+		}
 		// What was not proven right is not handed on to those who want it proven
-		if (options.verify) this.#keep(artefactName(original, options, this.#version), artefact, code, original);
+		if (options.verify)
+			this.#keep(artefactName(original, options, this.#version), artefact, code === bytes ? undefined : code);
 		return this.#toLoaded(artefact, module);
+	}
+
+	/** Takes nothing but the data out of a module that is otherwise as one before: the code is that one's, and proven. */
+	async #derive(
+		likeness: string,
+		original: string,
+		bytes: Uint8Array,
+		offset: number,
+		options: RewriteOptions,
+	): Promise<LoadedModule | undefined> {
+		const like = this.#likes.get(likeness);
+		const compiling = like && this.#modules.get(like.code);
+		const data = like && takeData(bytes, offset);
+		if (like === undefined || compiling === undefined || data === undefined) return undefined;
+		this.#counts.derived++;
+		const { code, rest } = like;
+		const artefact = { code, rest: { ...rest, initial: { data, globals: rest.initial.globals } } };
+		if (options.verify) this.#keep(artefactName(original, options, this.#version), artefact, undefined);
+		return this.#toLoaded(artefact, await compiling);
 	}
 
 	/** @param onCompiling told when there is nothing left to do but to wait for V8 */
@@ -204,12 +243,13 @@ export class CompileCache {
 		};
 	}
 
-	#keep(name: string, artefact: Artefact, code: Uint8Array, original: string): void {
+	/** @param code left out where it has been kept before, or is the guest's own */
+	#keep(name: string, artefact: Artefact, code: Uint8Array | undefined): void {
 		const store = this.#store;
 		if (store === undefined) return;
 		const write = async (): Promise<void> => {
 			// The code first: what names it finds it
-			if (artefact.code !== original) await store.write(codeName(artefact.code), code);
+			if (code !== undefined) await store.write(codeName(artefact.code), code);
 			await store.write(name, encodeArtefact(artefact));
 		};
 		const writing = write().finally(() => this.#writing.delete(writing));

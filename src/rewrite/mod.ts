@@ -1,4 +1,5 @@
 /** Passes over core modules: the engine owns their state, and can stop them; and the proof that they are otherwise as they were. */
+export { isWithoutData, splitData, takeData } from "./derive.ts";
 export { HOST_FUNCTION_TYPES, HOST_FUNCTIONS, type HostFunctionName } from "./host-table.ts";
 export { FLAG_CELL, FUEL_CELL, HIT_CELL } from "./metering/check.ts";
 export type { Metering } from "./metering/meter.ts";

@@ -16,7 +16,7 @@ function knownGlobals(module: Module): KnownGlobals {
  */
 export function liftData(
 	module: Module,
-	survey: Survey,
+	survey: Pick<Survey, "namesData">,
 ): Pick<Module, "data" | "dataCount"> & { readonly lifted: readonly InitialData[] } {
 	const { data, dataCount } = module;
 	const imported = countImports(module).memory;
