@@ -1,6 +1,7 @@
 // `npm run bench -- http [--seconds N] [--rounds N] [--warmup N] [--only NAME,…] [--json FILE]`
 // `npm run bench -- sandbox [--cycles N] [--json FILE]`
 // `npm run bench -- calls [--rounds N] [--json FILE]`
+// `npm run bench -- tenants [--apps N] [--requests N] [--json FILE]`
 // `npm run bench -- metering [--milliseconds N] [--only NAME] [--json FILE]`
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -12,8 +13,10 @@ import { benchMetering, findPython } from "./metering.ts";
 import { renderMetering } from "./metering-report.ts";
 import { benchSandbox, soakSandboxes } from "./sandbox.ts";
 import { renderSandbox } from "./sandbox-report.ts";
+import { benchTenants } from "./tenants.ts";
+import { renderTenants } from "./tenants-report.ts";
 
-const USAGE = `Usage: npm run bench -- http|sandbox|calls|metering [options]
+const USAGE = `Usage: npm run bench -- http|sandbox|tenants|calls|metering [options]
 
 http: servers under load
   --seconds N     length of a round (default 3)
@@ -23,6 +26,9 @@ http: servers under load
 sandbox: what making a sandbox ready and putting it back takes
   --cycles N      requests that are measured, after as many that are not (default 10000)
   --soak N        instead: N sandboxes one after the other, and what memory does meanwhile; fails when it grows by more than 2 %
+tenants: many JavaScript apps that share their code, requests at random; fails at a wrong answer
+  --apps N        how many (default 200)
+  --requests N    of each round (default 1000)
 calls: what a call between JavaScript and a component takes
   --rounds N      rounds, of which the medians are shown (default 5)
 metering: what it costs to be able to stop a guest
@@ -39,6 +45,9 @@ const MAX_CYCLES = 1_000_000;
 /** What garbage is left over makes of it by itself. */
 const SOAK_SPREAD_PERCENT = 2;
 const MAX_MILLISECONDS = 60_000;
+/** Of these, 20 are there before it is measured what one more takes. */
+const MIN_APPS = 25;
+const MAX_APPS = 10_000;
 
 function usage(message: string): never {
 	process.stderr.write(`${message}\n\n${USAGE}`);
@@ -55,7 +64,7 @@ function toNumber(name: string, text: string, maximum = MAX_NUMBER): number {
 
 function parse(args: string[]): {
 	positionals: string[];
-	values: Record<"seconds" | "rounds" | "warmup" | "cycles" | "milliseconds", string> & {
+	values: Record<"seconds" | "rounds" | "warmup" | "cycles" | "milliseconds" | "apps" | "requests", string> & {
 		only?: string;
 		json?: string;
 		soak?: string;
@@ -72,6 +81,8 @@ function parse(args: string[]): {
 				warmup: { type: "string", default: "2" },
 				cycles: { type: "string", default: "10000" },
 				soak: { type: "string" },
+				apps: { type: "string", default: "200" },
+				requests: { type: "string", default: "1000" },
 				milliseconds: { type: "string", default: "1000" },
 				only: { type: "string" },
 				json: { type: "string" },
@@ -90,7 +101,7 @@ if (values.help) {
 	process.exit(0);
 }
 const [what] = positionals;
-const KINDS: readonly (string | undefined)[] = ["http", "sandbox", "calls", "metering"];
+const KINDS: readonly (string | undefined)[] = ["http", "sandbox", "tenants", "calls", "metering"];
 if (positionals.length !== 1 || !KINDS.includes(what)) usage(`Say what to measure: ${KINDS.join(", ")}`);
 const only = what === "http" ? values.only?.split(",") : undefined;
 const unknown = only?.find((name) => !PEER_NAMES.includes(name));
@@ -126,6 +137,11 @@ if (what === "http") {
 	});
 	print(renderMetering(report), report);
 	if (report.failed.length > 0) process.exitCode = 1;
+} else if (what === "tenants") {
+	const apps = toNumber("apps", values.apps, MAX_APPS);
+	if (apps < MIN_APPS) usage(`--apps is at least ${MIN_APPS}`);
+	const report = await benchTenants({ apps, requests: toNumber("requests", values.requests, MAX_CYCLES), ...common });
+	print(renderTenants(report), report);
 } else if (what === "calls") {
 	const report = await benchCalls({ rounds: toNumber("rounds", values.rounds), ...common });
 	print(renderCalls(report), report);

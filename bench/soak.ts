@@ -9,7 +9,7 @@ export interface SoakResult {
 	readonly cycles: number;
 	/** Of these cycles, so many served a request. */
 	readonly requests: number;
-	/** Resident bytes after each tenth of the cycles, garbage collected. */
+	/** Resident bytes after each tenth of the cycles, garbage collected to the last. */
 	readonly rss: readonly number[];
 	/** From the second tenth on, by how much the largest is above the smallest, in percent: the first warms up. */
 	readonly spreadPercent: number;

@@ -12,7 +12,6 @@ export {
 	Instance,
 	type InstanceExport,
 	type InstanceImage,
-	type InstanceState,
 	instantiate,
 	type Linked,
 	type LinkedCode,

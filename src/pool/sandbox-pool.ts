@@ -159,7 +159,15 @@ export class SandboxPool {
 		});
 		// To be made has the limits of a call of its own: the one that it is made for, or kept for, has them whole.
 		instance.begin();
-		if (tenant === undefined) this.#settle(instance);
+		if (tenant === undefined) {
+			this.#settle(instance);
+			// It was made to look at: what others have left is ready in no time.
+			const other = this.#take();
+			if (other !== undefined) {
+				this.#counts.discarded++;
+				return other;
+			}
+		}
 		return { instance, owner: this, dirty: false, moved: false };
 	}
 

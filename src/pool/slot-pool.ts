@@ -17,7 +17,7 @@ export interface Slot {
 	moved: boolean;
 }
 
-export interface SlotBounds {
+interface SlotBounds {
 	/** Slots that are kept however long nobody needs them. */
 	readonly warm: number;
 	/** More than so many are not kept at all. */

@@ -183,7 +183,18 @@ class Runner {
 		return found;
 	}
 
+	/** Once for all runs of the script that have it rewritten in the same way. */
 	#compile(unit: Unit): Compiled {
+		const { rewrite, metering = "off" } = this.#mode;
+		const key = rewrite ? metering : "plain";
+		let known = compiledUnits.get(unit);
+		if (known === undefined) compiledUnits.set(unit, (known = new Map()));
+		let compile = known.get(key);
+		if (compile === undefined) known.set(key, (compile = settled(() => this.#compileAnew(unit))));
+		return compile();
+	}
+
+	#compileAnew(unit: Unit): Compiled {
 		const bytes = this.#script.bytes.get(unit);
 		if (bytes === undefined || bytes instanceof Error) throw new Error(`text: ${bytes?.message}`);
 		const decoded = decodeModule(bytes);
@@ -286,6 +297,20 @@ class Runner {
 			throw error;
 		}
 		throw new Error("accepted, though it is to be rejected");
+	}
+}
+
+const compiledUnits = new WeakMap<Unit, Map<string, () => Compiled>>();
+
+/** What comes of `act`, its error too, as often as one likes. */
+function settled<T>(act: () => T): () => T {
+	try {
+		const value = act();
+		return () => value;
+	} catch (error) {
+		return () => {
+			throw error;
+		};
 	}
 }
 

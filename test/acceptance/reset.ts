@@ -35,9 +35,9 @@ export async function soakReset(runs: number, firstSeed: number): Promise<boolea
 			console.log(`  ${done + PROGRAMS} runs, ${rate.toFixed(0)} in a second, ${failed.length} guests failed`);
 		}
 	}
-	for (const [name, { programs, guests, reset, discarded, fresh, repeated }] of totals) {
+	for (const [name, { programs, guests, reset, discarded, fresh }] of totals) {
 		console.log(
-			`${name}: ${programs} runs in ${guests} guests: instances put back ${reset} times, discarded ${discarded} times; ${fresh} guests had to be fresh, ${repeated} to be looked at twice`,
+			`${name}: ${programs} runs in ${guests} guests: instances put back ${reset} times, discarded ${discarded} times; ${fresh} guests had to be fresh`,
 		);
 	}
 	for (const line of failed) console.log(`FAILED ${line}`);

@@ -12,24 +12,10 @@ import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
 
 import { runProcess } from "../node/process.ts";
 import { runProgram } from "./guest-run.ts";
+import { isLong, LONG, SIGHTGLASS as SUITE } from "./sightglass.ts";
 
-const SUITE = path.resolve(import.meta.dirname, "../../../shared/suites/sightglass");
 const WASMTIME = "/opt/peers/bin/wasmtime";
 const LAUNCHER = path.resolve(import.meta.dirname, "../../bin/skerry.js");
-const isLong = process.env["SKERRY_LONG"] === "1";
-
-const LONG: ReadonlySet<string> = new Set([
-	"regex/benchmark.wasm",
-	"richards/benchmark.wasm",
-	"rust-json/benchmark.wasm",
-	"shootout/shootout-fib2.wasm",
-	"shootout/shootout-heapsort.wasm",
-	"shootout/shootout-sieve.wasm",
-	"splay/splay.wasm",
-	"sqlite3/sqlite3.wasm",
-	"tinygo/tinygo-json.wasm",
-]);
-
 /** Their output says how long they took. */
 const TIMED = /\d+\.\d+ seconds/g;
 const plain = (text: string): string => text.replaceAll(TIMED, "N seconds");

@@ -19,12 +19,13 @@ export interface Program {
 	readonly end: "over" | "killed" | "abandoned";
 }
 
-export function createProgram(dice: Dice, functions: readonly string[]): Program {
+/** @param pauses whether the guest may give up the thread in the midst of a turn, so that it matters how long that lasts */
+export function createProgram(dice: Dice, functions: readonly string[], pauses = false): Program {
 	const calls = dice.times(1 + dice.below(5), (): Call => {
 		if (dice.oneIn(6)) return { name: "text", args: ["some text ".repeat(dice.below(6))] };
 		return { name: dice.pick(functions), args: [dice.bits(), dice.oneIn(2) ? dice.below(12) : dice.bits()] };
 	});
-	return { calls, end: dice.pick(["over", "over", "over", "killed", "abandoned"]) };
+	return { calls, end: dice.pick(["over", "over", "over", "killed", pauses ? "killed" : "abandoned"]) };
 }
 
 /** All that can be seen of a run. */
@@ -46,6 +47,12 @@ export class ProgramHost {
 	/** Waits never end. */
 	stalling = false;
 	#waiting: (() => void)[] = [];
+
+	/** Guests that wait for what does not come. */
+	get stalled(): number {
+		return this.#waiting.length;
+	}
+
 	readonly imports: HostImports;
 
 	constructor() {
@@ -104,13 +111,21 @@ export async function runProgram(pool: SandboxPool, host: ProgramHost, program: 
 	}
 	for (const [i, { name, args }] of program.calls.entries()) {
 		const last = i === program.calls.length - 1;
-		const call = sandbox.call([name], args).then(
-			(value) => `value ${String(value)}`,
-			(error: unknown) => `error ${(error as Error).message}`,
-		);
+		const over: string[] = [];
+		const call = sandbox
+			.call([name], args)
+			.then(
+				(value) => `value ${String(value)}`,
+				(error: unknown) => `error ${(error as Error).message}`,
+			)
+			.then((result) => {
+				over.push(result);
+				return result;
+			});
 		if (last && program.end !== "over") {
 			host.stalling = true;
-			if (program.end === "killed") for (let turns = 0; turns < 3; turns++) await turn();
+			const { stalled } = host;
+			if (program.end === "killed") while (over.length === 0 && host.stalled === stalled) await turn();
 			const seen = finish(sandbox, host);
 			results.push(await call);
 			// The guest's stack is gone, and the instance put back, in the turn after the next.

@@ -1,5 +1,5 @@
 /** The property of resets, for one random guest: what runs in an instance that was put back behaves exactly as in a new one. */
-import assert, { AssertionError } from "node:assert/strict";
+import assert from "node:assert/strict";
 import { setImmediate as turn } from "node:timers/promises";
 import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
 import { CompileCache, createLinuxPageMapper, type PageMapper } from "../../src/engine/mod.ts";
@@ -40,8 +40,6 @@ export interface ResetTotals {
 	/** Guests that had to have a new instance for every call. */
 	fresh: number;
 	guests: number;
-	/** Guests that had to be looked at twice. */
-	repeated: number;
 }
 
 const OVER = new Error("the test is over");
@@ -59,36 +57,15 @@ function createLimits(dice: Dice, { pages, tableElements }: RandomGuest): Limits
 	};
 }
 
-/**
- * Runs random programs in a random guest: each twice in one slot, with another in between, has to come out as in an instance of its own.
- * A guest that gives up the thread when its slice is over may be ended elsewhere than where it was before, on a machine that has
- * other things to do: what differs for that comes out right when it is done again.
- */
+/** Runs random programs in a random guest: each twice in one slot, with another in between, has to come out as in an instance of its own. */
 export async function checkResets(seed: number, programs: number, strategy: ResetStrategy): Promise<ResetTotals> {
-	const metering = new Dice(~seed).pick(METERINGS);
-	try {
-		return await checkOnce(seed, programs, strategy);
-	} catch (error) {
-		if (!(error instanceof AssertionError) || metering === "off" || metering === "trap") throw named(error);
-	}
-	try {
-		return { ...(await checkOnce(seed, programs, strategy)), repeated: 1 };
-	} catch (error) {
-		throw named(error);
-	}
-
-	function named(cause: unknown): Error {
-		return new Error(`${strategy.name}, seed ${seed}, metering ${metering}`, { cause });
-	}
-}
-
-async function checkOnce(seed: number, programs: number, strategy: ResetStrategy): Promise<ResetTotals> {
 	const host = new ProgramHost();
 	const guest = createRandomGuest(seed);
 	const dice = new Dice(~seed);
 	const metering = dice.pick(METERINGS);
+	const pauses = metering === "yield" || metering === "fuel";
 	const limits = createLimits(dice, guest);
-	const made = dice.times(programs, () => createProgram(dice, guest.functions));
+	const made = dice.times(programs, () => createProgram(dice, guest.functions, pauses));
 	const loaded = loadComponent(new Uint8Array(await parse(guest.wat)));
 	const linked = await linkComponent(loaded, host.imports, new CompileCache(), { metering });
 	const options = { wasi: () => ({}), limits };
@@ -98,7 +75,9 @@ async function checkOnce(seed: number, programs: number, strategy: ResetStrategy
 		await comparePools(pool, fresh, host, made);
 		await turn();
 		const { reset, discarded } = pool.counts;
-		return { programs, reset, discarded, fresh: pool.freshBecause === undefined ? 0 : 1, guests: 1, repeated: 0 };
+		return { programs, reset, discarded, fresh: pool.freshBecause === undefined ? 0 : 1, guests: 1 };
+	} catch (error) {
+		throw new Error(`${strategy.name}, seed ${seed}, metering ${metering}`, { cause: error });
 	} finally {
 		pool.close(OVER);
 		fresh.close(OVER);
@@ -136,5 +115,4 @@ export const NO_TOTALS: Readonly<ResetTotals> = {
 	discarded: 0,
 	fresh: 0,
 	guests: 0,
-	repeated: 0,
 };
