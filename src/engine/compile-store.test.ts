@@ -41,8 +41,8 @@ for (const [name, bytes] of Object.entries({ GUEST, PLAIN })) {
 		assert.deepEqual(
 			[first.counts, again.counts],
 			[
-				{ found: 0, rewritten: 1, damaged: 0 },
-				{ found: 1, rewritten: 0, damaged: 0 },
+				{ found: 0, rewritten: 1, derived: 0, damaged: 0 },
+				{ found: 1, rewritten: 0, derived: 0, damaged: 0 },
 			],
 		);
 		assert.deepEqual([again.loaded, again.exports], [first.loaded, first.exports]);
@@ -88,7 +88,7 @@ test("an entry of no use is made again and takes its place", async () => {
 	for (const damage of damages) {
 		damage();
 		const again = await load(store);
-		assert.deepEqual(again.counts, { found: 0, rewritten: 1, damaged: 1 });
+		assert.deepEqual(again.counts, { found: 0, rewritten: 1, derived: 0, damaged: 1 });
 		assert.deepEqual(again.loaded, loaded);
 		assert.equal((await load(store)).counts.found, 1);
 	}
@@ -105,7 +105,7 @@ test("what is prepared is loaded once, and a module that nothing is known of is 
 	const store = new MemoryStore();
 	const cold = new CompileCache({ store, version: "1" });
 	await cold.prepare(GUEST, OPTIONS);
-	assert.deepEqual(cold.counts, { found: 0, rewritten: 0, damaged: 0 });
+	assert.deepEqual(cold.counts, { found: 0, rewritten: 0, derived: 0, damaged: 0 });
 	await cold.load(GUEST, 0, OPTIONS);
 	await cold.flush();
 	let reads = 0;

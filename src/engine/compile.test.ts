@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { SkerryError } from "../fault/mod.ts";
 import { CompileCache } from "./compile.ts";
 import { assemble } from "./guest.fixture.ts";
+import type { StartState } from "./initial-state.ts";
 
 /** A function that leaves an i32 where its type has no result: the text parser does not validate. */
 const INVALID = await assemble("(module (func (i32.const 0)))");
@@ -65,3 +66,40 @@ test("a guest's module is rewritten and compiled once for each way of rewriting"
 	const errors = await Promise.all([7, 70].map((offset) => refusal(cache.load(INVALID, offset, options))));
 	assert.equal((errors[1]?.place?.offset ?? 0) - (errors[0]?.place?.offset ?? 0), 63);
 });
+
+/** A module whose data says so, and one more of its functions and globals. */
+const withData = (data: string, code = ""): Promise<Uint8Array> =>
+	assemble(`(module (memory 1) (global (mut i32) (i32.const 9)) ${data} ${code}
+		(func (export "f") (result i32) (loop (br_if 0 (i32.const 0))) (i32.load (i32.const 16))))`);
+
+test("of a module that differs from one before in its data only, nothing but the data is taken", async () => {
+	const cache = new CompileCache();
+	const options = { metering: "trap", verify: true } as const;
+	const first = await cache.load(await withData(`(data (i32.const 16) "one")`), 0, options);
+	const texts = [`(data (i32.const 16) "two")`, `(data (i32.const 9) "x") (data (i32.const 8000) "three")`];
+	for (const text of texts) {
+		const bytes = await withData(text);
+		const derived = await cache.load(bytes, 70, options);
+		const alone = await new CompileCache().load(bytes, 70, options);
+		assert.equal(derived.module, first.module);
+		assert.deepEqual({ ...derived, initial: 0, module: 0 }, { ...alone, initial: 0, module: 0 });
+		assert.deepEqual(contentOf(derived.initial), contentOf(alone.initial));
+		assert.deepEqual(derived.initial.globals, alone.initial.globals);
+	}
+	assert.deepEqual(cache.counts, { found: 0, rewritten: 1, derived: 2, damaged: 0 });
+	for (const text of [`(data (i32.const 65535) "out of bounds")`, `(data "passive")`]) {
+		await cache.load(await withData(text), 0, options);
+	}
+	await cache.load(await withData(`(data (i32.const 16) "two")`, `(func)`), 0, options);
+	assert.deepEqual(
+		cache.counts,
+		{ found: 0, rewritten: 4, derived: 2, damaged: 0 },
+		"and where more differs, all of it",
+	);
+});
+
+function contentOf({ base = [], data }: StartState): Uint8Array {
+	const memory = new Uint8Array(65_536);
+	for (const { offset, bytes } of [...base, ...data]) memory.set(bytes, offset);
+	return memory;
+}

@@ -98,6 +98,52 @@ for (const strategy of STRATEGIES) {
 			}
 		});
 
+		test("goes from one content to another, with or without writes between them", () => {
+			using image = createMemoryImage(bytes, strategy.mapper);
+			const memory = createMemory(pages, strategy.mapper);
+			const attached = image.attach(memory);
+			// Pages of the image, pages that two contents have in common, and pages of one alone
+			const contents = [[], [0, 5, 63], [5, 6, 30], [0, 5, 31, 63]].map((changed, i) => {
+				const content = bytes.slice();
+				for (const page of changed) content.fill(page === 5 ? 200 : i, page * 4096 + 7, page * 4096 + 900);
+				return { content, delta: image.compare(content) };
+			});
+			assert.deepEqual(
+				contents.map(({ delta }) => delta.offsets.length),
+				[0, 3, 3, 4],
+			);
+			assert.equal(contents[1]?.delta.pages[1], contents[3]?.delta.pages[1], "equal pages are kept once");
+			const step = fc.record({ to: fc.nat(3), clean: fc.boolean(), writes: fc.array(fc.nat(bytes.length - 1)) });
+			fc.assert(
+				fc.property(fc.array(step), (steps) => {
+					let from = contents[0];
+					attached.restore();
+					for (const { to, clean, writes } of steps) {
+						const next = contents[to];
+						assert.ok(from && next);
+						if (clean) attached.change(from.delta, next.delta);
+						else {
+							for (const at of writes) memory.bytes[at] = 99;
+							assert.ok((attached.restore(next.delta) ?? -1) >= 0);
+						}
+						assert.equal(Buffer.compare(memory.bytes, next.content), 0);
+						from = next;
+					}
+				}),
+				{ numRuns: 100 },
+			);
+			// Across the looks at what is still written, and after everything was given back
+			const [, some, other] = contents;
+			assert.ok(some && other);
+			for (let i = 0; i < 2 * REVIEW_INTERVAL; i++) {
+				const next = i % 3 === 0 ? some : other;
+				if (i % 100 === 50) memory.bytes.fill(1);
+				memory.bytes[(i * 12_345) % bytes.length] = 1;
+				attached.restore(next.delta);
+				if (i % 64 > 60) assert.equal(Buffer.compare(memory.bytes, next.content), 0);
+			}
+		});
+
 		test("more separate pages than one scan reports, at both ends and across each batch", () => {
 			const large = pattern(160 * WASM_PAGE);
 			using image = createMemoryImage(large, strategy.mapper);
