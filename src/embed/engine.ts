@@ -1,6 +1,6 @@
 import type { GuestResource } from "../abi/mod.ts";
 import type { ExternType } from "../component/mod.ts";
-import { type CompileCache, createLinuxPageMapper, webAssembly } from "../engine/mod.ts";
+import { type CompileCache, type PageMapper, webAssembly } from "../engine/mod.ts";
 import { inFile, type Limits, type MeteringMode, SkerryError, withDefaultLimits } from "../fault/mod.ts";
 import {
 	composeComponents,
@@ -15,7 +15,7 @@ import {
 	loadCoreModule,
 	openComponent,
 } from "../link/mod.ts";
-import { createCompileCache, SandboxPool, SharedSlots } from "../pool/mod.ts";
+import { createCompileCache, findPageMapper, SandboxPool, SharedSlots } from "../pool/mod.ts";
 import { createWasiContext, WASI_HOST, WASI_P1, type WasiContext } from "../wasi/mod.ts";
 import { isCoreModule } from "../wasm/mod.ts";
 import type { Composition } from "./compose.ts";
@@ -74,7 +74,7 @@ export interface EngineOptions extends GuestOptions {
 	 * `$SKERRY_CACHE_DIR`, else in `skerry` in `$XDG_CACHE_HOME` or `~/.cache`. Whoever can write to it decides what runs.
 	 */
 	readonly cache?: string | false;
-	/** Told once when there is no using that folder: everything goes on without. By default a warning of the process. */
+	/** Told once of what the system refuses, that folder or memory: everything goes on without. By default a warning of the process. */
 	readonly onWarning?: (message: string) => void;
 }
 
@@ -151,7 +151,9 @@ export class Engine {
 		const output = options.limits?.output ?? this.#options.limits?.output;
 		const grants: GrantsAndLimit = { ...options.wasi, ...(output === undefined ? {} : { outputLimit: output }) };
 		const { app, dedicated = false, warm = WARM } = options;
-		return new Component({ ...loaded, limits, grants, warm, app, slots: dedicated ? undefined : this.#slots });
+		// Where every call gets a new instance, nothing is put back.
+		const mapper = warm === 0 ? undefined : findPageMapper(this.#options.onWarning);
+		return new Component({ ...loaded, limits, grants, warm, app, mapper, slots: dedicated ? undefined : this.#slots });
 	}
 
 	async #link(bytes: Uint8Array, given: Imports, options: LinkOptions): Promise<Loaded> {
@@ -181,6 +183,7 @@ interface ComponentInit extends Loaded {
 	readonly limits: Limits;
 	readonly grants: GrantsAndLimit;
 	readonly warm: number;
+	readonly mapper: PageMapper | undefined;
 	readonly slots: SharedSlots | undefined;
 	readonly app: string | undefined;
 }
@@ -216,18 +219,17 @@ export class Component<E extends object = Exports> {
 	readonly #pool: SandboxPool;
 
 	/** Made by `Engine.load`. */
-	constructor({ linked, kind, imports, grants, limits, warm, slots, app }: ComponentInit) {
+	constructor({ linked, kind, imports, grants, limits, warm, mapper, slots, app }: ComponentInit) {
 		this.kind = kind;
 		this.imports = imports;
 		this.#plan = linked.plan;
 		this.#grants = grants;
 		this.#limits = limits;
-		const mapper = createLinuxPageMapper();
 		this.#pool = new SandboxPool(linked, {
 			wasi: () => toWasiOptions(grants, SHARED_CLIENT),
 			warm,
 			slots,
-			mapper: typeof mapper === "string" ? undefined : mapper,
+			mapper,
 			limits,
 			...(app === undefined ? {} : { app }),
 		});

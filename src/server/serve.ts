@@ -1,9 +1,10 @@
-import { createLinuxPageMapper, limitStacks } from "../engine/mod.ts";
+import { limitStacks } from "../engine/mod.ts";
 import { type Limits, type MeteringMode, SkerryError, withDefaultLimits } from "../fault/mod.ts";
 import { linkComponent, type LoadedComponent, openComponent } from "../link/mod.ts";
 import {
 	type ArtefactOptions,
 	createCompileCache,
+	findPageMapper,
 	type PoolCounts,
 	type PooledSandbox,
 	SandboxPool,
@@ -87,7 +88,7 @@ export async function serve(options: ServeOptions): Promise<Server> {
 	const onStdout = (line: string): void => options.onOutput?.("stdout", line);
 	const onStderr = (line: string): void => options.onOutput?.("stderr", line);
 	const http = { outbound: { policy, client }, meter };
-	const mapper = createLinuxPageMapper();
+	const mapper = findPageMapper(options.onWarning);
 	const pool = new SandboxPool(linked, {
 		wasi: () => ({
 			env: options.env,
@@ -96,7 +97,7 @@ export async function serve(options: ServeOptions): Promise<Server> {
 			http,
 			...(options.onDenied === undefined ? {} : { onDenied: options.onDenied }),
 		}),
-		mapper: typeof mapper === "string" ? undefined : mapper,
+		mapper,
 		limits,
 		...(options.app === undefined ? {} : { app: options.app }),
 	});
