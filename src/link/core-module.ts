@@ -135,6 +135,7 @@ function createCorePlan({ bytes, interface: { imports, exports } }: LoadedCoreMo
 	return {
 		modules: [{ bytes, offset: 0 }],
 		instances: [null],
+		async: false,
 		waits: [types.length > 0],
 		coreInstances: 1,
 		lifted: [],

@@ -3,7 +3,7 @@ import { type CompileCache, interruptFlag } from "../engine/mod.ts";
 import type { MeteringMode } from "../fault/mod.ts";
 import type { RewriteOptions } from "../rewrite/mod.ts";
 import { bindImports, type HostImports } from "./imports.ts";
-import { createPlan } from "./inline.ts";
+import { createPlan, type Features } from "./inline.ts";
 import { isPacked, listModules, type PackedComponent, unpackComponent } from "./packed.ts";
 import type { Linked } from "./instantiate.ts";
 import type { Plan } from "./plan.ts";
@@ -27,6 +27,13 @@ export interface LinkOptions {
 	readonly metering?: MeteringMode | undefined;
 	/** Whether what was rewritten is proven to be the guest's own code; takes as long as the rewriting. On by default. */
 	readonly verify?: boolean;
+	/** Gated features of the component model that are switched on. */
+	readonly features?: Features | undefined;
+	/**
+	 * Lets guests cancel a copy synchronously while the end of the stream or future is in a waitable set. The specification traps there;
+	 * guests built before that became final (wit-bindgen of 2025) rely on it.
+	 */
+	readonly lenientCancel?: boolean | undefined;
 }
 
 /**
@@ -65,12 +72,13 @@ export async function linkComponent(
 ): Promise<Linked> {
 	// Imports first: what is missing tells a user more than what cannot be linked yet.
 	const binding = bindImports(loaded.type, host);
-	const plan = createPlan(loaded.component, loaded.type);
+	const plan = createPlan(loaded.component, loaded.type, options.features);
 	const compiled = await compilePlan(plan, cache, options, loaded.packed);
 	return {
 		...compiled,
 		functions: compiled.plan.host.map((slot) => binding.function(slot)),
 		resources: binding.resources,
+		lenientCancel: options.lenientCancel === true,
 	};
 }
 
