@@ -53,6 +53,7 @@ export function canonCopy(
 		if (!options.async) end.checkAlone();
 		const buffer = new GuestBuffer(new Context(options, instance.instance), type.element, pointer >>> 0, length >>> 0);
 		const copier = createCopier(instance, end, buffer, event, index >>> 0);
+		end.copier = copier;
 		if (readable) end.shared.read(copier, buffer);
 		else end.shared.write(copier, buffer);
 		if (end.hasPending) return end.takePending()[2];
@@ -104,7 +105,7 @@ export function canonCancelCopy(
 		if (!async && !relaxed) end.checkAlone();
 		if (end.state !== "async-copying") trap("cannot cancel a copy that is not under way");
 		end.state = "cancelling";
-		if (!end.hasPending) end.shared.cancel();
+		if (end.copier !== null) end.shared.cancel(end.copier);
 		if (end.hasPending) return end.takePending()[2];
 		if (async) return BLOCKED;
 		return end.waitAlone(instance.turns.thread).then(([, , result]) => result);

@@ -1,5 +1,5 @@
 import { trap } from "../traps.ts";
-import type { Shared } from "./shared-stream.ts";
+import type { Copier, Shared } from "./shared-stream.ts";
 import { Waitable } from "./waitable.ts";
 
 export type EndKind = "stream" | "future";
@@ -11,6 +11,8 @@ export class CopyEnd extends Waitable {
 	readonly readable: boolean;
 	readonly shared: Shared;
 	state: CopyState = "idle";
+	/** The copy that is under way. */
+	copier: Copier | null = null;
 	/** How the other side came to its end, for messages. */
 	#why = "";
 

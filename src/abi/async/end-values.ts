@@ -26,8 +26,8 @@ export function getEnd(instance: ComponentInstance, index: number, type: EndType
 export function liftEnd(cx: Context, index: number, type: EndType): unknown {
 	const { instance } = cx;
 	const end = getEnd(instance, index, type, true);
-	if (end.set !== null) trap(`cannot lift ${type.kind} while it's in a waitable set`);
 	end.checkIdle("lift");
+	if (end.set !== null) trap(`cannot lift ${type.kind} while it's in a waitable set`);
 	instance.handles.remove(index);
 	return cx.carried ? end.shared : toHost(instance.store, type, end.shared);
 }

@@ -26,6 +26,7 @@ export abstract class HostEnd {
 	#release: (() => void) | null;
 	#shared: Shared | null;
 	protected reading = false;
+	#copier: Copier | null = null;
 
 	constructor(store: Store, shared: Shared) {
 		this.#store = store;
@@ -81,14 +82,14 @@ export abstract class HostEnd {
 				if (result === COPY.dropped) this.settle();
 				resolve({ values, result });
 			};
-			const copier: Copier = {
+			const copier: Copier = (this.#copier = {
 				instance: null,
 				onCopy: (reclaim) => {
 					reclaim();
 					done(COPY.completed);
 				},
 				onDone: done,
-			};
+			});
 			pledgesOf(store).enqueue(() => shared.read(copier, buffer));
 		});
 	}
@@ -101,7 +102,7 @@ export abstract class HostEnd {
 		if (shared === null) return;
 		this.settle();
 		pledgesOf(this.#store).enqueue(() => {
-			if (this.reading) shared.cancel();
+			if (this.#copier !== null) shared.cancel(this.#copier);
 			shared.drop();
 		});
 	}

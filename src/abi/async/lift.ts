@@ -113,13 +113,26 @@ export class AsyncLiftedFunction implements ComponentFunction, Callee {
 	/** Runs the call's thread until it stops; where the function is not async, until it has returned. */
 	#drive(task: Task, thread: Thread, entered: readonly ComponentInstance[] | null): void | Promise<void> {
 		const { instance, type } = this.#lift;
-		if (type.async) return after(this.#scheduler.resume(thread), () => leaveInstances(entered));
+		if (type.async) {
+			return after(this.#scheduler.resume(thread), () =>
+				after(this.#letIn(task, thread), () => leaveInstances(entered)),
+			);
+		}
 		instance.syncCalls++;
 		const leave = (): undefined => {
 			instance.syncCalls--;
 			return leaveInstances(entered);
 		};
 		return after(this.#scheduler.resume(thread), () => after(this.#untilResolved(task), leave));
+	}
+
+	/** A call that finds the instance taken by a thread which can go on lets it, and may have its turn right after. */
+	#letIn(task: Task, thread: Thread): void | Promise<void> {
+		const { exclusive } = this.#lift.instance;
+		if (!task.isFirstToEnter || exclusive?.waiting !== true || exclusive.ready?.() !== true) return undefined;
+		return after(this.#scheduler.resume(exclusive), () =>
+			thread.waiting && thread.ready?.() === true ? this.#scheduler.resume(thread) : undefined,
+		);
 	}
 
 	#untilResolved(task: Task): void | Promise<void> {

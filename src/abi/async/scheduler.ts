@@ -11,7 +11,7 @@ interface Call {
 	reject(error: unknown): void;
 }
 
-/** So many threads run in one turn of the event loop while the host is to do something for them: then it gets to do it. */
+/** So many threads run in one turn of the event loop: then the host gets to do something for them, or to end them. */
 const TURN = 64;
 
 /** Goes on in the next turn of the event loop. */
@@ -176,8 +176,10 @@ export class Scheduler implements Pledges, StorePart, Turns {
 
 	/** Settles once no thread can run and the host owes nothing: the sandbox has come to its end, or waits for ever. */
 	get quiet(): Promise<void> {
-		if (!this.#pumping && this.#pledges === 0) return Promise.resolve();
-		return new Promise((resolve) => this.#quiet.push(resolve));
+		return new Promise((resolve) => {
+			this.#quiet.push(resolve);
+			this.enqueue(() => {});
+		});
 	}
 
 	/** CanonicalABI.md `Store.tick`, until there is nothing to do. */
@@ -192,7 +194,7 @@ export class Scheduler implements Pledges, StorePart, Turns {
 				this.#tell();
 				if (turns === TURN) {
 					turns = 0;
-					if (this.#pledges > 0) await nextTurn();
+					await nextTurn();
 				}
 			}
 		} catch (error) {
@@ -210,6 +212,8 @@ export class Scheduler implements Pledges, StorePart, Turns {
 	#tick(): void | Promise<void> | null {
 		const work = this.#work.shift();
 		if (work !== undefined) return work();
+		// Once every call has returned, what is left runs only while somebody waits for it.
+		if (this.#calls.size === 0 && this.#pledges === 0 && this.#quiet.length === 0) return null;
 		for (const thread of this.waiting) {
 			const entered = thread.task.instance.instance.enteredFrom(null);
 			if (entered === null || entered.some((one) => one.entered) || thread.ready?.() !== true) continue;

@@ -47,8 +47,8 @@ interface Pending {
 /** What the two ends of a stream or a future share. */
 export interface Shared {
 	readonly element: ValueType | null;
-	/** Ends a copy that waits for the other side. */
-	cancel(): void;
+	/** Ends the copy of this side, where it waits for the other, or could still go on. */
+	cancel(copier: Copier): void;
 	/** One end is no more. */
 	drop(): void;
 	/** Takes `buffer` or fills it, now or when the other side comes. */
@@ -71,8 +71,8 @@ abstract class SharedBase {
 		pending?.copier.onDone(result);
 	}
 
-	cancel(): void {
-		this.notify(COPY.cancelled);
+	cancel(copier: Copier): void {
+		if (this.pending?.copier === copier) this.notify(COPY.cancelled);
 	}
 
 	drop(): void {

@@ -21,8 +21,11 @@ export function canonTaskReturn(
 	return (...flat: CoreValue[]) => {
 		checkMayLeave(instance);
 		const { task } = instance.turns.thread;
-		const same = task.options.async && sameType(instance.instance.store, result, task.type.result);
-		if (!same || options.memory !== task.options.memory || options.encoding !== task.options.encoding) {
+		const { async, memory, encoding } = task.options;
+		// A lift without memory, or a return without, has nothing that could be in another.
+		const elsewhere = memory !== null && options.memory !== null && memory !== options.memory;
+		const same = async && sameType(instance.instance.store, result, task.type.result);
+		if (!same || elsewhere || options.encoding !== encoding) {
 			trap("invalid `task.return` signature and/or options for current task");
 		}
 		cx.carried = task.carried;
@@ -134,12 +137,13 @@ export function canonSetWait(
 	instance: AsyncInstance,
 	options: CanonicalOptions,
 	cancellable: boolean,
-): (index: number, pointer: number) => Promise<number> {
+): (index: number, pointer: number) => number | Promise<number> {
 	const write = eventWriter(instance, options);
 	return (index, pointer) => {
 		checkMayLeave(instance);
 		const set = getSet(instance, index);
-		if (!set.hasPending) instance.checkMayBlock();
+		if (set.hasPending) return write(set.poll(instance.turns.thread, cancellable), pointer);
+		instance.checkMayBlock();
 		return set.wait(instance.turns.thread, cancellable, () => true).then((event) => write(event, pointer));
 	};
 }

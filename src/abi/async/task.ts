@@ -72,6 +72,11 @@ export class Task implements ThreadTask {
 		return !this.needsExclusive || instance.exclusive === null;
 	}
 
+	/** Whether it waits to be let in, and no other does. */
+	get isFirstToEnter(): boolean {
+		return this.#waitingToEnter !== null && this.instance.waitingToEnter === 1;
+	}
+
 	/** Its first thread begins. */
 	begin(thread: Thread): void {
 		this.#implicit = thread;

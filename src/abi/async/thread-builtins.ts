@@ -28,7 +28,10 @@ export function canonYield(instance: AsyncInstance, cancellable: boolean): () =>
 
 /** `canon thread.index` */
 export function canonThreadIndex(instance: AsyncInstance): () => number {
-	return () => instance.turns.thread.index;
+	return () => {
+		checkMayLeave(instance);
+		return instance.turns.thread.index;
+	};
 }
 
 /** `canon thread.new-indirect` */
