@@ -29,6 +29,7 @@ export {
 	MAX_FLAT_PARAMS,
 	MAX_FLAT_RESULTS,
 } from "./flatten.ts";
+export { Instantiation, resourcesOf } from "./instantiation.ts";
 export { matchExternType, ResourceBindings } from "./match.ts";
 export { type InterfaceName, isCompatible, type NameFault, type ParsedName, parseInterfaceName } from "./names.ts";
 export { resolveDefinedType, resolveFunctionType, resolveValueType, toCamelCase, type TypeSpace } from "./resolve.ts";

@@ -22,6 +22,7 @@ export const CODES = {
 	// Linking
 	"link/missing-imports": { exit: 65, summary: "imports that nothing provides, or of another type" },
 	"link/unsupported": { exit: 65, summary: "a construct that this version cannot link, by name" },
+	"link/graph": { exit: 65, summary: "components that cannot be linked with one another as asked" },
 	"link/no-export": { exit: 65, summary: "the component does not export what the command needs" },
 	"link/instantiation": { exit: 65, summary: "a core module cannot be instantiated as linked" },
 	// Calls from the host

@@ -61,8 +61,37 @@ function checkFeature(features: Features, feature: keyof Features, what: string,
 	});
 }
 
-function unsupported(what: string, offset: number): SkerryError {
-	return new SkerryError("link/unsupported", `Cannot link ${what}: not supported yet`, { place: { offset } });
+/** One of several components that are instantiated side by side, and where each of its imports comes from. */
+export interface GraphNode {
+	readonly component: Component;
+	readonly args: ReadonlyMap<string, GraphArgument>;
+}
+
+export type GraphArgument =
+	/** An import of the whole. */
+	| { readonly kind: "host"; readonly name: string }
+	/** What the node at `node`, an earlier one, exports. */
+	| { readonly kind: "export"; readonly node: number; readonly name: string };
+
+/** Components that are linked to one another: what a component with all of them nested in it would be. */
+export interface ResolvedGraph {
+	readonly nodes: readonly GraphNode[];
+	/** Of the whole. */
+	readonly type: ComponentType;
+	readonly exports: ReadonlyMap<string, { readonly node: number; readonly name: string }>;
+}
+
+/**
+ * Flattens components that are linked to one another into one plan.
+ * @throws SkerryError `link/unsupported`
+ */
+export function createGraphPlan(graph: ResolvedGraph, features: Features = {}): Plan {
+	return new Inliner(graph.type, features).runGraph(graph);
+}
+
+function unsupported(what: string, offset: number | undefined): SkerryError {
+	const place = offset === undefined ? {} : { place: { offset } };
+	return new SkerryError("link/unsupported", `Cannot link ${what}: not supported yet`, place);
 }
 
 class Inliner {
@@ -86,19 +115,37 @@ class Inliner {
 	}
 
 	run(component: Component): Plan {
-		const args = new Map<string, Item>();
-		for (const [name, type] of this.#type.imports) {
-			const item = this.#hostItem([name], type);
-			if (item === undefined) {
-				const definition = component.definitions.find((d) => d.kind === "import" && d.name.name === name);
-				throw unsupported(
-					`the import "${name}" of kind ${type.kind} from the host`,
-					definition?.offset ?? component.offset,
-				);
+		const args = this.#hostItems((name) => {
+			const definition = component.definitions.find((d) => d.kind === "import" && d.name.name === name);
+			return definition?.offset ?? component.offset;
+		});
+		return this.#finish(this.#instantiate(component, null, null, args));
+	}
+
+	runGraph({ nodes, exports }: ResolvedGraph): Plan {
+		const host = this.#hostItems(() => undefined);
+		// The component that the nodes would be nested in
+		const whole = this.#instances.push(null) - 1;
+		const instances: InstanceRef[] = [];
+		for (const { component, args } of nodes) {
+			const items = new Map<string, Item>();
+			for (const [name, arg] of args) {
+				const found = arg.kind === "host" ? host.get(arg.name) : instances[arg.node]?.exports.get(arg.name);
+				if (found === undefined) throw new Error(`resolved graph has nothing for the import ${name}`);
+				items.set(name, found);
 			}
-			args.set(name, item);
+			instances.push(this.#instantiate(component, null, whole, items));
 		}
-		const root = this.#instantiate(component, null, null, args);
+		const items = new Map<string, Item>();
+		for (const [name, { node, name: inner }] of exports) {
+			const found = instances[node]?.exports.get(inner);
+			if (found === undefined) throw new Error(`resolved graph has no export ${inner}`);
+			items.set(name, found);
+		}
+		return this.#finish({ exports: items });
+	}
+
+	#finish(root: InstanceRef): Plan {
 		this.#makeTrampolines();
 		return {
 			modules: this.#modules,
@@ -112,6 +159,18 @@ class Inliner {
 			exports: toPlanExports(root),
 			imports: this.#type.imports,
 		};
+	}
+
+	/** What the host is to give. */
+	#hostItems(offsetOf: (name: string) => number | undefined): Map<string, Item> {
+		const items = new Map<string, Item>();
+		for (const [name, type] of this.#type.imports) {
+			const item = this.#hostItem([name], type);
+			if (item === undefined)
+				throw unsupported(`the import "${name}" of kind ${type.kind} from the host`, offsetOf(name));
+			items.set(name, item);
+		}
+		return items;
 	}
 
 	/** What the host stands in for; `undefined` for kinds that it cannot provide. */
@@ -287,6 +346,9 @@ class Inliner {
 				const index = this.#lifted.length;
 				const coreType = liftedType(type, options.async, options.callback !== null);
 				const core = scope.coreItem("func", canon.func);
+				// What lowers it is made after it, which may be next
+				const items = [core, options.realloc, options.postReturn, options.callback];
+				if (items.some((item) => item?.kind === "trampoline")) this.#makeTrampolines();
 				this.#lifted.push({ core, coreType, options, type, instance: scope.instance });
 				scope.funcs.push({ kind: "lift", index, type });
 				break;

@@ -1,6 +1,8 @@
 /** From a component or core module and what the host offers to instances: imports are bound, nested components inlined, core modules compiled. */
+export { type Composed, composeComponents, linkComposed } from "./compose.ts";
 export type { CoreGuest, CoreHostFunction, CoreHostModule } from "./core-host.ts";
 export { linkCoreModule, loadCoreModule } from "./core-module.ts";
+export type { ComponentGraph, GraphEdge, GraphExport } from "./graph.ts";
 export { GuestMemory, OutOfBounds } from "./guest-memory.ts";
 export type { HostFunction, HostInterface, HostResource } from "./host.ts";
 export type { HostImports } from "./imports.ts";
