@@ -167,7 +167,6 @@ export class Store {
 	dispose(reason: unknown = new Trap("cannot enter component instance")): void {
 		this.#disposed = true;
 		const errors: unknown[] = [];
-		for (const end of this.held) end.end(reason);
 		for (const part of this.parts) part.end(reason);
 		for (const instance of this.#instances) {
 			for (const handle of instance.handles.drain()) {

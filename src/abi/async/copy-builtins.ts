@@ -102,7 +102,7 @@ export function canonCancelCopy(
 		checkMayLeave(instance);
 		if (!async) instance.checkMayBlock();
 		const end = getEnd(instance.instance, index, type, readable);
-		if (!async && !relaxed) end.checkAlone();
+		if (!async && !relaxed) end.checkAlone(" (the option lenientCancel allows it)");
 		if (end.state !== "async-copying") trap("cannot cancel a copy that is not under way");
 		end.state = "cancelling";
 		if (end.copier !== null) end.shared.cancel(end.copier);

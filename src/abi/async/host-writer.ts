@@ -52,26 +52,29 @@ class HostWriter {
 
 	pump(source: unknown): void {
 		const iterable = source as Partial<AsyncIterable<unknown> & Iterable<unknown>>;
-		const iterator = iterable[Symbol.asyncIterator]?.() ?? iterable[Symbol.iterator]?.();
-		if (iterator === undefined) throw new SkerryError("call/bad-value", "a stream is given as an async iterable");
+		const iterator = iterable[Symbol.asyncIterator]?.();
+		if (iterator !== undefined) return this.#pumpAsync(iterator);
+		const elements = iterable[Symbol.iterator]?.();
+		if (elements === undefined) throw new SkerryError("call/bad-value", "a stream is given as an (async) iterable");
+		const step = (): void => this.#take(elements.next(), step, () => void elements.return?.());
+		this.#pledges.enqueue(step);
+	}
+
+	#pumpAsync(iterator: AsyncIterator<unknown>): void {
+		const store = this.#store;
+		const { epoch } = store;
+		const close = (): void => {
+			// Nobody hears any more of what goes wrong there.
+			iterator.return?.().catch(() => {});
+		};
 		const step = (): void => {
-			const { epoch } = this.#store;
-			void Promise.resolve(iterator.next()).then(
+			iterator.next().then(
 				(next) => {
-					if (this.#store.epoch !== epoch || this.#store.disposed) return void iterator.return?.();
-					this.#pledges.enqueue(() => {
-						if (next.done === true) return this.#end();
-						const values = this.#chunk(next.value);
-						this.#check(values);
-						this.#write(values, 0, (open) => {
-							if (open) return step();
-							this.#release();
-							void iterator.return?.();
-						});
-					});
+					if (store.epoch !== epoch || store.disposed) return close();
+					this.#pledges.enqueue(() => this.#take(next, step, close));
 				},
 				(error: unknown) => {
-					if (this.#store.epoch !== epoch || this.#store.disposed) return;
+					if (store.epoch !== epoch || store.disposed) return;
 					this.#pledges.enqueue(() => {
 						throw error;
 					});
@@ -79,6 +82,18 @@ class HostWriter {
 			);
 		};
 		step();
+	}
+
+	/** Writes what came, then asks for more. */
+	#take(next: IteratorResult<unknown>, step: () => void, close: () => void): void {
+		if (next.done === true) return this.#end();
+		const values = this.#chunk(next.value);
+		this.#check(values);
+		this.#write(values, 0, (open) => {
+			if (open) return step();
+			this.#release();
+			close();
+		});
 	}
 
 	#end(): void {

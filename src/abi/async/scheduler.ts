@@ -189,7 +189,13 @@ export class Scheduler implements Pledges, StorePart, Turns {
 		try {
 			for (let turns = 0; this.store.epoch === epoch && !this.store.disposed; turns++) {
 				const stopped = this.#tick();
-				if (stopped === null) break;
+				if (stopped === null) {
+					if (this.#pledges > 0 || this.#calls.size === 0) break;
+					// The host may be about to make the call that the others wait for.
+					await nextTurn();
+					if (this.#idle()) break;
+					continue;
+				}
 				if (stopped !== undefined) await stopped;
 				this.#tell();
 				if (turns === TURN) {
@@ -206,6 +212,10 @@ export class Scheduler implements Pledges, StorePart, Turns {
 		if (this.#pledges > 0) return;
 		if (this.#calls.size > 0) this.#fail(this.store.fail(new Trap(DEADLOCK)));
 		for (const resolve of this.#quiet.splice(0)) resolve();
+	}
+
+	#idle(): boolean {
+		return this.#work.length === 0 && !this.waiting.some((thread) => thread.ready?.() === true);
 	}
 
 	/** Work of the host or a thread that is ready; `null` where there is neither. */
@@ -235,6 +245,7 @@ export class Scheduler implements Pledges, StorePart, Turns {
 		const calls = [...this.#calls];
 		this.#clear();
 		for (const call of calls) call.reject(error);
+		for (const end of this.store.held) end.end(error);
 	}
 
 	#clear(): void {

@@ -58,8 +58,9 @@ export abstract class Waitable implements TableElement {
 		return this.takePending();
 	}
 
-	checkAlone(): void {
-		if (this.set !== null) trap(SHARED);
+	/** Traps where it is in a set. `hint` is what else there is to say. */
+	checkAlone(hint = ""): void {
+		if (this.set !== null) trap(SHARED + hint);
 	}
 
 	checkShared(): void {
