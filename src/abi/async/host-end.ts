@@ -58,7 +58,8 @@ export abstract class HostEnd {
 	/** The sandbox ends. */
 	abstract end(reason: unknown): void;
 
-	protected copy(count: number): Promise<{ readonly values: Chunk; readonly result: CopyResult }> {
+	/** @param last whether the end is dropped with the copy, so that the guest is told of both at once */
+	protected copy(count: number, last = false): Promise<{ readonly values: Chunk; readonly result: CopyResult }> {
 		const shared = this.#shared;
 		const store = this.#store;
 		if (shared === null || store.disposed || store.epoch !== this.#epoch) {
@@ -79,7 +80,8 @@ export abstract class HostEnd {
 			};
 			const done = (result: CopyResult): void => {
 				this.reading = false;
-				if (result === COPY.dropped) this.settle();
+				if (last) shared.drop();
+				if (last || result === COPY.dropped) this.settle();
 				resolve({ values, result });
 			};
 			const copier: Copier = (this.#copier = {
@@ -121,6 +123,12 @@ export class HostStream extends HostEnd implements AsyncIterable<Chunk> {
 			if (values.length > 0) return values;
 			if (result !== COPY.completed) return undefined;
 		}
+	}
+
+	/** At most `most` elements, as one write has them, and no more: the end is dropped with that. `undefined` at the end. */
+	async readLast(most: number): Promise<Chunk | undefined> {
+		const { values } = await this.copy(Math.min(Math.max(most, 1), MAX_BUFFER_LENGTH), true);
+		return values.length > 0 ? values : undefined;
 	}
 
 	end(reason: unknown): void {

@@ -65,6 +65,10 @@ abstract class SharedBase {
 		this.element = element;
 	}
 
+	protected get isDropped(): boolean {
+		return this.dropped;
+	}
+
 	protected notify(result: CopyResult): void {
 		const { pending } = this;
 		this.pending = null;
@@ -109,7 +113,8 @@ export class SharedStream extends SharedBase implements Shared {
 			copy(pending.buffer as ReadableBuffer, buffer, Math.min(buffer.remain, pending.buffer.remain));
 			pending.copier.onCopy(() => this.#reclaim(pending));
 		}
-		copier.onDone(COPY.completed);
+		// A host that has no more to write drops its end at once.
+		copier.onDone(this.isDropped ? COPY.dropped : COPY.completed);
 	}
 
 	write(copier: Copier, buffer: ReadableBuffer): void {
@@ -122,7 +127,8 @@ export class SharedStream extends SharedBase implements Shared {
 				copy(buffer, pending.buffer as WritableBuffer, Math.min(buffer.remain, pending.buffer.remain));
 				pending.copier.onCopy(() => this.#reclaim(pending));
 			}
-			return copier.onDone(COPY.completed);
+			// As in `read`: a host that wants no more drops its end.
+			return copier.onDone(this.isDropped ? COPY.dropped : COPY.completed);
 		}
 		// A write of nothing asks whether a reader is there, and is answered; a read of nothing waits for one of something.
 		if (buffer.empty && pending.buffer.empty) return copier.onDone(COPY.completed);
