@@ -1,5 +1,6 @@
 import type { ResourceType, ValueType } from "../component/mod.ts";
 import { SkerryError } from "../fault/mod.ts";
+import { isHostEnd } from "./async/host-end.ts";
 import { isNestedOption, type VariantType } from "./cases.ts";
 import { MAX_BYTE_LENGTH } from "./context.ts";
 import { layoutOf } from "./layout.ts";
@@ -105,6 +106,9 @@ function find(store: Store, type: ValueType, value: any): Mismatch | null {
 		case "own":
 		case "borrow":
 			return isResource(store, type.resource, value, type.kind === "own") ? null : wrong(type, value);
+		case "stream":
+		case "future":
+			return isHostEnd(type.kind, value) ? null : wrong(type, value);
 		default:
 			return wrong(type, value);
 	}
@@ -210,6 +214,9 @@ function typeName(type: ValueType): string {
 		case "own":
 		case "borrow":
 			return `${type.kind}<${type.resource.name || "resource"}>`;
+		case "stream":
+		case "future":
+			return type.element === null ? type.kind : `${type.kind}<${typeName(type.element)}>`;
 		default:
 			return type.kind;
 	}

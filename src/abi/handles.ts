@@ -59,12 +59,17 @@ export class ResourceHandle {
 	}
 }
 
+/** What a table holds beside resources: waitables and their sets. `release` is called when the sandbox ends. */
+export interface TableElement {
+	release(): void;
+}
+
 /** CanonicalABI.md `Table`: the handles of one component instance. Index 0 is never given out; freed indices are reused last-in first-out. */
 export class HandleTable {
 	readonly #count: { handles: number };
 	/** The highest index, at most `MAX_HANDLES`. */
 	maximum: number;
-	readonly #entries: (ResourceHandle | undefined)[] = [undefined];
+	readonly #entries: (ResourceHandle | TableElement | undefined)[] = [undefined];
 	readonly #free: number[] = [];
 
 	/** `count.handles` goes up and down with this table. */
@@ -73,7 +78,7 @@ export class HandleTable {
 		this.maximum = maximum;
 	}
 
-	add(handle: ResourceHandle): number {
+	add(handle: ResourceHandle | TableElement): number {
 		let index = this.#free.pop();
 		if (index === undefined) {
 			index = this.#entries.length;
@@ -85,7 +90,7 @@ export class HandleTable {
 	}
 
 	/** `index` as core code gave it: an i32 of either sign. */
-	get(index: number): ResourceHandle {
+	get(index: number): ResourceHandle | TableElement {
 		const handle = this.#entries[index >>> 0];
 		if (handle === undefined) trap(`unknown handle index ${index >>> 0}`);
 		return handle;
@@ -98,13 +103,18 @@ export class HandleTable {
 		this.#count.handles--;
 	}
 
-	/** Empties the table and returns what was in it. */
+	/** Empties the table: releases what is no resource, and returns the resources that were in it. */
 	drain(): ResourceHandle[] {
 		if (this.#entries.length === 1) return [];
-		const handles = this.#entries.filter((handle) => handle !== undefined);
+		const entries = this.#entries.filter((entry) => entry !== undefined);
 		this.#entries.length = 1;
 		this.#free.length = 0;
-		this.#count.handles -= handles.length;
+		this.#count.handles -= entries.length;
+		const handles: ResourceHandle[] = [];
+		for (const entry of entries) {
+			if (entry instanceof ResourceHandle) handles.push(entry);
+			else entry.release();
+		}
 		return handles;
 	}
 }

@@ -1,4 +1,5 @@
 import { flattenType, type ValueType } from "../component/mod.ts";
+import { liftEnd } from "./async/end-values.ts";
 import { payloadType, toCase, type VariantType } from "./cases.ts";
 import type { Context } from "./context.ts";
 import type { FlatReader } from "./flat.ts";
@@ -60,9 +61,10 @@ export function liftFlat(cx: Context, type: ValueType, flat: FlatReader): unknow
 			return liftOwn(cx, flat.i32(), type.resource);
 		case "borrow":
 			return liftBorrow(cx, flat.i32(), type.resource);
-		case "error-context":
 		case "stream":
 		case "future":
+			return liftEnd(cx, flat.i32(), type);
+		case "error-context":
 			throw unsupported(type.kind);
 	}
 }

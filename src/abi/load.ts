@@ -1,4 +1,5 @@
 import type { ValueType } from "../component/mod.ts";
+import { liftEnd } from "./async/end-values.ts";
 import { payloadType, toCase, type VariantType } from "./cases.ts";
 import { type Context, MAX_BYTE_LENGTH } from "./context.ts";
 import { layoutOf } from "./layout.ts";
@@ -64,9 +65,10 @@ export function load(cx: Context, type: ValueType, pointer: number): unknown {
 			return liftOwn(cx, view.getUint32(pointer, true), type.resource);
 		case "borrow":
 			return liftBorrow(cx, view.getUint32(pointer, true), type.resource);
-		case "error-context":
 		case "stream":
 		case "future":
+			return liftEnd(cx, view.getUint32(pointer, true), type);
+		case "error-context":
 			throw unsupported(type.kind);
 	}
 }
@@ -110,7 +112,7 @@ export function checkListRange(cx: Context, pointer: number, length: number, siz
 	cx.checkRange(pointer, bytes, alignment, "list pointer/length out of bounds of memory: list content out-of-bounds");
 }
 
-function loadElements(cx: Context, element: ValueType, pointer: number, length: number): unknown {
+export function loadElements(cx: Context, element: ValueType, pointer: number, length: number): unknown {
 	if (isNumeric(element)) return loadNumbers(element.kind, cx.bytes.buffer, pointer, length);
 	const { size } = layoutOf(element);
 	const list: unknown[] = [];

@@ -1,4 +1,5 @@
 import { flattenType, type ValueType } from "../component/mod.ts";
+import { lowerEnd } from "./async/end-values.ts";
 import { caseIndex, casePayload, type VariantType } from "./cases.ts";
 import type { Context } from "./context.ts";
 import type { FlatWriter } from "./flat.ts";
@@ -53,9 +54,10 @@ export function lowerFlat(cx: Context, type: ValueType, value: any, flat: FlatWr
 			return flat.i32(lowerOwn(cx, value, type.resource));
 		case "borrow":
 			return flat.i32(lowerBorrow(cx, value, type.resource));
-		case "error-context":
 		case "stream":
 		case "future":
+			return flat.i32(lowerEnd(cx, value, type));
+		case "error-context":
 			throw unsupported(type.kind);
 	}
 }

@@ -1,8 +1,40 @@
 /** The canonical ABI: values between component functions and core code, handles, and the state of component instances. */
+export { canonCancelCopy, canonCopy, canonDropEnd, canonNew } from "./async/copy-builtins.ts";
+export { type Chunk, HostFuture, HostStream } from "./async/host-end.ts";
+export type { CancellablePromise } from "./async/host-callee.ts";
+export type { AsyncInstance } from "./async/instance.ts";
+export { AsyncLiftedFunction } from "./async/lift.ts";
+export { AsyncLoweredFunction } from "./async/lower.ts";
+export { Scheduler } from "./async/scheduler.ts";
+export {
+	canonBackpressure,
+	canonContextGet,
+	canonContextSet,
+	canonJoin,
+	canonSetDrop,
+	canonSetNew,
+	canonSetPoll,
+	canonSetWait,
+	canonSubtaskCancel,
+	canonSubtaskDrop,
+	canonTaskCancel,
+	canonTaskReturn,
+} from "./async/task-builtins.ts";
+export {
+	canonResumeLater,
+	canonSuspend,
+	canonSwitch,
+	canonThreadIndex,
+	canonThreadNew,
+	canonYield,
+	type Switch,
+	type ThreadStarts,
+} from "./async/thread-builtins.ts";
+export type { TaskOptions } from "./async/thread.ts";
 export { canonLift, canonLower } from "./call.ts";
 export { hostFunction } from "./host-function.ts";
 export { canonResourceDrop, canonResourceNew, canonResourceRep } from "./resources.ts";
-export { findUnsupported } from "./signature.ts";
+export { findUnsupported, isAsync } from "./signature.ts";
 export {
 	type CanonicalOptions,
 	type ComponentFunction,

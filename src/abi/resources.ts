@@ -8,6 +8,8 @@ import { GuestResource } from "./values.ts";
 
 function getHandle(instance: ComponentInstance, index: number, type: ResourceType): ResourceHandle {
 	const handle = instance.handles.get(index);
+	if (!(handle instanceof ResourceHandle))
+		trap(`handle index ${index >>> 0} used with the wrong type, it is no resource`);
 	const { store } = instance;
 	if (!store.sameResource(handle.type, type)) {
 		trap(

@@ -32,9 +32,8 @@ export function signatureOf(type: FunctionType): Signature {
 
 function toSignature(type: FunctionType): Signature {
 	const elements = type.params.map((param) => param.type);
-	const gated = findUnsupported(type);
-	if (gated !== null) {
-		throw new SkerryError("link/unsupported", `Cannot link a function: ${gated} are not supported yet`);
+	if (isAsync(type) || findUnsupported(type) !== null) {
+		throw new SkerryError("cli/internal", "an asynchronous function came to where there are none");
 	}
 	const resultSlots = type.result === null ? [] : flattenType(type.result);
 	return {
@@ -75,15 +74,15 @@ function contains(type: ValueType, kind: ValueType["kind"]): boolean {
 
 /** What keeps a function from being lifted or lowered here, in the plural; `null` when nothing does. */
 export function findUnsupported(type: FunctionType): string | null {
-	if (type.async) return "async functions";
-	const types = type.params.map((param) => param.type);
-	if (type.result !== null) types.push(type.result);
-	return types.map(findGated).find((found) => found !== null) ?? null;
+	return holds(type, "error-context") ? "error-context values" : null;
 }
 
-function findGated(type: ValueType): string | null {
-	for (const kind of ["stream", "future", "error-context"] as const) {
-		if (contains(type, kind)) return `${kind} values`;
-	}
-	return null;
+/** Whether calls of it are tasks: it is async itself, or streams or futures pass through it. */
+export function isAsync(type: FunctionType): boolean {
+	return type.async || holds(type, "stream") || holds(type, "future");
+}
+
+function holds(type: FunctionType, kind: ValueType["kind"]): boolean {
+	if (type.result !== null && contains(type.result, kind)) return true;
+	return type.params.some((param) => contains(param.type, kind));
 }

@@ -1,4 +1,5 @@
 import type { ValueType } from "../component/mod.ts";
+import { lowerEnd } from "./async/end-values.ts";
 import { caseIndex, casePayload, type VariantType } from "./cases.ts";
 import type { Context } from "./context.ts";
 import { layoutOf } from "./layout.ts";
@@ -63,9 +64,10 @@ export function storeValue(cx: Context, type: ValueType, value: any, pointer: nu
 			return cx.view.setUint32(pointer, lowerOwn(cx, value, type.resource), true);
 		case "borrow":
 			return cx.view.setUint32(pointer, lowerBorrow(cx, value, type.resource), true);
-		case "error-context":
 		case "stream":
 		case "future":
+			return cx.view.setUint32(pointer, lowerEnd(cx, value, type), true);
+		case "error-context":
 			throw unsupported(type.kind);
 	}
 }
@@ -98,7 +100,7 @@ export function storeList(cx: Context, element: ValueType, list: ArrayLike<unkno
 	return { pointer, length };
 }
 
-function storeElements(
+export function storeElements(
 	cx: Context,
 	element: ValueType,
 	list: ArrayLike<unknown>,

@@ -1,6 +1,7 @@
 import type { FunctionType, ResourceType } from "../component/mod.ts";
 import { SkerryError, Trap } from "../fault/mod.ts";
 import { HandleTable, MAX_HANDLES } from "./handles.ts";
+import type { HeldEnd, Pledges, StorePart } from "./store-part.ts";
 import { trap } from "./traps.ts";
 import type { GuestResource } from "./values.ts";
 
@@ -43,6 +44,8 @@ export interface ResourceImplementation {
 	readonly instance: ComponentInstance | null;
 	/** Called with the representation when an owning handle is dropped. */
 	readonly destructor: ((rep: unknown) => unknown) | null;
+	/** Where a destructor is a task of its own: how others than `instance` call it. */
+	readonly task?: (caller: ComponentInstance | null, rep: unknown) => unknown;
 }
 
 /** All state that belongs to one sandbox: its component instances share it, and it ends with them. */
@@ -56,6 +59,12 @@ export class Store {
 	poison: Error | undefined;
 	/** How many handles each table may have. */
 	maxHandles: number;
+	/** What ends and begins anew with the store. */
+	readonly parts: StorePart[] = [];
+	/** Where its components are asynchronous: the scheduler of their threads. */
+	pledges: Pledges | null = null;
+	/** Ends of guests' streams and futures in the host's hands. */
+	readonly held: Set<HeldEnd> = new Set();
 	readonly #instances: ComponentInstance[] = [];
 	#disposed = false;
 	#epoch: object = {};
@@ -84,6 +93,7 @@ export class Store {
 			instance.mayLeave = true;
 			instance.entered = false;
 		}
+		for (const part of this.parts) part.reset();
 	}
 
 	/** The store is another app's: its tables, which are empty, may have so many handles each. */
@@ -133,7 +143,11 @@ export class Store {
 			const state = borrowed ? "it is borrowed" : spent ? "it was given away or dropped" : "it is of another store";
 			throw new SkerryError("call/bad-value", `Cannot drop resource ${type.name}: ${state}`);
 		}
-		const { instance, destructor } = this.implementation(type);
+		const { instance, destructor, task } = this.implementation(type);
+		if (task !== undefined) {
+			resource.spent = true;
+			return task(null, rep);
+		}
 		const entered = instance?.enteredFrom(null) ?? [];
 		enterInstances(entered);
 		resource.spent = true;
@@ -156,9 +170,10 @@ export class Store {
 	 * Ends the sandbox: empties all tables and runs the destructors of the hosts' resources that were still owned.
 	 * Never calls guest code. May be called again; does nothing then.
 	 */
-	dispose(): void {
+	dispose(reason: unknown = new Trap("cannot enter component instance")): void {
 		this.#disposed = true;
 		const errors: unknown[] = [];
+		for (const part of this.parts) part.end(reason);
 		for (const instance of this.#instances) {
 			for (const handle of instance.handles.drain()) {
 				const { instance: owner, destructor } = this.implementation(handle.type);
@@ -231,11 +246,12 @@ export function leaveInstances(instances: readonly ComponentInstance[] | null): 
  * even where there is none to run.
  */
 export function callDestructor(
-	{ instance, destructor }: ResourceImplementation,
+	{ instance, destructor, task }: ResourceImplementation,
 	rep: unknown,
 	caller: ComponentInstance,
 ): unknown {
 	if (instance === null || instance === caller) return destructor?.(rep);
+	if (task !== undefined) return task(caller, rep);
 	const entered = instance.enteredFrom(caller);
 	enterInstances(entered);
 	const result = destructor?.(rep);

@@ -101,3 +101,16 @@ export function flattenFunctionType(type: FunctionType, context: "lift" | "lower
 	}
 	return { params, results };
 }
+
+/** CanonicalABI.md `flatten_functype`, async and lowered: the state is returned, the result goes to memory. */
+export function flattenAsyncLower(type: FunctionType): CoreFunctionType {
+	let flat: readonly FlatType[] = type.params.flatMap((param) => flattenType(param.type));
+	if (flat.length > MAX_FLAT_ASYNC_PARAMS) flat = ["i32"];
+	return { params: type.result === null ? flat : [...flat, "i32"], results: ["i32"] };
+}
+
+/** CanonicalABI.md `canon_task_return`: the result is passed as a parameter is. */
+export function flattenTaskReturn(result: ValueType | null): CoreFunctionType {
+	const flat = result === null ? [] : flattenType(result);
+	return { params: flat.length > MAX_FLAT_PARAMS ? ["i32"] : flat, results: [] };
+}

@@ -19,11 +19,20 @@ export type {
 	ValueTypeRef,
 } from "./ast.ts";
 export { decodeComponent } from "./decode.ts";
-export { flattenFunctionType, flattenType, type FlatType, MAX_FLAT_PARAMS, MAX_FLAT_RESULTS } from "./flatten.ts";
+export {
+	flattenAsyncLower,
+	flattenFunctionType,
+	flattenTaskReturn,
+	flattenType,
+	type FlatType,
+	MAX_FLAT_ASYNC_PARAMS,
+	MAX_FLAT_PARAMS,
+	MAX_FLAT_RESULTS,
+} from "./flatten.ts";
 export { Instantiation, resourcesOf } from "./instantiation.ts";
 export { matchExternType, ResourceBindings } from "./match.ts";
 export { type InterfaceName, isCompatible, type NameFault, type ParsedName, parseInterfaceName } from "./names.ts";
-export { resolveDefinedType, resolveFunctionType, toCamelCase, type TypeSpace } from "./resolve.ts";
+export { resolveDefinedType, resolveFunctionType, resolveValueType, toCamelCase, type TypeSpace } from "./resolve.ts";
 export type {
 	ComponentType,
 	DefinedType,
@@ -33,5 +42,6 @@ export type {
 	ResourceType,
 	ValueType,
 } from "./types.ts";
+export { builtinSignature } from "./validate/builtins.ts";
 export { validateComponent } from "./validate.ts";
 export { printWit, type WitOptions } from "./wit/print.ts";

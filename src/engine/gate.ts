@@ -299,6 +299,50 @@ export class Gate implements Accounted {
 	}
 
 	/**
+	 * A guest's function on stacks of its own, as tasks call it: the result is a promise only where the guest did not end at once.
+	 * @param create makes the function that is called, which tells `done` of its result
+	 */
+	wrapEntry(
+		create: (done: (value?: CoreValue) => void) => WasmExtern,
+		direct?: WasmExtern,
+	): (...args: unknown[]) => CoreValue | undefined | Promise<CoreValue | undefined> {
+		const running = {};
+		let result: unknown = running;
+		const entry = create((value) => (result = value)) as CoreFunction;
+		const promising = webAssembly().promising(entry as (...args: CoreValue[]) => CoreValue | undefined);
+		const starting = direct === undefined ? undefined : this.wrapExport(direct, false);
+		const schedule = this.#schedule;
+		const account = this.#account;
+		const settle = (): void => {
+			this.#stacks--;
+			schedule.finish(account);
+		};
+		return (...args) => {
+			if (this.#starting && starting !== undefined) return starting(...(args as CoreValue[]));
+			this.#stacks++;
+			const { current, suspendable } = schedule;
+			schedule.enter(account, true);
+			result = running;
+			const promise = promising(...(args as CoreValue[]));
+			schedule.leave(current, suspendable);
+			if (result !== running) {
+				settle();
+				return result as CoreValue | undefined;
+			}
+			return promise.then(
+				(value) => {
+					settle();
+					return value;
+				},
+				(error: unknown) => {
+					settle();
+					throw this.reason(error);
+				},
+			);
+		};
+	}
+
+	/**
 	 * Instantiates a core module; its start function runs, and cannot wait.
 	 * @param origin what its frames in traps are known by
 	 * @param complete brings the instance to life, which includes its start function

@@ -3,7 +3,7 @@ import { type ComponentGraph, resolveGraph } from "./graph.ts";
 import { bindImports, type HostImports } from "./imports.ts";
 import { createGraphPlan, type ResolvedGraph } from "./inline.ts";
 import type { Linked } from "./instantiate.ts";
-import { type LinkOptions, linkPlan, toRewriteOptions } from "./link.ts";
+import { type LinkOptions, linkPlan } from "./link.ts";
 import type { PackedComponent } from "./packed.ts";
 
 /** Components whose imports were matched with one another's exports. */
@@ -37,8 +37,8 @@ export async function linkComposed(
 ): Promise<Linked> {
 	// What is missing comes before what cannot be linked yet.
 	bindImports(resolved.type, host);
-	const rewriting = toRewriteOptions(options, packed);
-	return await linkPlan(createGraphPlan(resolved), resolved.type, host, cache, rewriting, packed?.modules);
+	const planned = createGraphPlan(resolved, options.features);
+	return await linkPlan(planned, resolved.type, host, cache, options, packed);
 }
 
 /** Several stores to read from. */

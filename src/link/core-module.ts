@@ -140,6 +140,7 @@ function createCorePlan({ interface: { imports, exports } }: LoadedCoreModule): 
 	}
 	return {
 		instances: [null],
+		async: false,
 		waits: [types.length > 0],
 		coreInstances: 1,
 		lifted: [],

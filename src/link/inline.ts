@@ -1,5 +1,6 @@
 import {
 	type AliasDefinition,
+	type BuiltinCanon,
 	type Canon,
 	type CanonOptions,
 	type Component,
@@ -7,14 +8,19 @@ import {
 	type CoreFunctionType,
 	type Definition,
 	type ExternType,
+	builtinSignature,
+	flattenAsyncLower,
 	flattenFunctionType,
+	flattenTaskReturn,
 	type FunctionType,
+	resolveValueType,
 	type ResourceType,
 } from "../component/mod.ts";
-import { findUnsupported } from "../abi/mod.ts";
+import { findUnsupported, isAsync } from "../abi/mod.ts";
 import { compileTrampolines } from "../engine/mod.ts";
 import { SkerryError } from "../fault/mod.ts";
 import type {
+	Builtin,
 	CoreInstanceRef,
 	CoreItem,
 	FunctionRef,
@@ -35,8 +41,25 @@ import { type InstanceRef, type Item, type ModuleRef, Scope, type TypeItem } fro
  * @param type what validation found: the imports come from here, with one `ResourceType` per imported resource
  * @throws SkerryError `link/unsupported` for a construct that cannot be linked yet, with its name and offset
  */
-export function createPlan(component: Component, type: ComponentType): Planned {
-	return new Inliner(type).run(component);
+export function createPlan(component: Component, type: ComponentType, features: Features = {}): Planned {
+	return new Inliner(type, features).run(component);
+}
+
+/** What the specification gates, and what is refused by name unless it is switched on. */
+export interface Features {
+	/** Async functions lifted without a callback, whose stack waits. */
+	readonly stackful?: boolean | undefined;
+	/** Threads that take turns (`thread.new-indirect` and its like; `thread.yield` is no such). */
+	readonly threads?: boolean | undefined;
+	/** `subtask.cancel` that does not wait. */
+	readonly asyncCancel?: boolean | undefined;
+}
+
+function checkFeature(features: Features, feature: keyof Features, what: string, offset: number): void {
+	if (features[feature] === true) return;
+	throw new SkerryError("link/unsupported", `Cannot link ${what}: the feature "${feature}" is not switched on`, {
+		place: { offset },
+	});
 }
 
 /** One of several components that are instantiated side by side, and where each of its imports comes from. */
@@ -63,8 +86,8 @@ export interface ResolvedGraph {
  * Flattens components that are linked to one another into one plan.
  * @throws SkerryError `link/unsupported`
  */
-export function createGraphPlan(graph: ResolvedGraph): Planned {
-	return new Inliner(graph.type).runGraph(graph);
+export function createGraphPlan(graph: ResolvedGraph, features: Features = {}): Planned {
+	return new Inliner(graph.type, features).runGraph(graph);
 }
 
 function unsupported(what: string, offset: number | undefined): SkerryError {
@@ -74,6 +97,8 @@ function unsupported(what: string, offset: number | undefined): SkerryError {
 
 class Inliner {
 	readonly #type: ComponentType;
+	readonly #features: Features;
+	#async = false;
 	readonly #modules: ModuleRef[] = [];
 	readonly #moduleIndex = new Map<Uint8Array, number>();
 	readonly #instances: (number | null)[] = [];
@@ -85,8 +110,9 @@ class Inliner {
 	/** Trampolines that no step has made yet: they are made together, before the next step that may use them. */
 	#waiting: { trampoline: Trampoline; type: CoreFunctionType }[] = [];
 
-	constructor(type: ComponentType) {
+	constructor(type: ComponentType, features: Features) {
 		this.#type = type;
+		this.#features = features;
 	}
 
 	run(component: Component): Planned {
@@ -124,6 +150,7 @@ class Inliner {
 		this.#makeTrampolines();
 		const plan: Plan = {
 			instances: this.#instances,
+			async: this.#async,
 			waits: findWaiting(this.#instances.length, this.#lifted, this.#steps),
 			coreInstances: this.#coreInstances,
 			lifted: this.#lifted,
@@ -152,6 +179,7 @@ class Inliner {
 		switch (type.kind) {
 			case "func": {
 				const ref: FunctionRef = { kind: "host", index: this.#host.length, type: type.type };
+				this.#async ||= isAsync(type.type);
 				this.#host.push({ path, type: type.type });
 				return { sort: "func", ref };
 			}
@@ -311,22 +339,27 @@ class Inliner {
 	#canon(canon: Canon, scope: Scope, offset: number): void {
 		switch (canon.op) {
 			case "lift": {
-				const options = planOptions(canon.options, scope, offset);
-				const type = supported(scope.functionType(canon.type), offset);
+				const options = this.#options(canon.options, scope, offset);
+				const type = this.#supported(scope.functionType(canon.type), offset);
+				if (options.async && options.callback === null) {
+					checkFeature(this.#features, "stackful", "an async function that is lifted without a callback", offset);
+				}
 				const index = this.#lifted.length;
+				const coreType = liftedType(type, options.async, options.callback !== null);
 				const core = scope.coreItem("func", canon.func);
 				// What lowers it is made after it, which may be next
-				if ([core, options.realloc, options.postReturn].some((item) => item?.kind === "trampoline"))
-					this.#makeTrampolines();
-				this.#lifted.push({ core, options, type, instance: scope.instance });
+				const items = [core, options.realloc, options.postReturn, options.callback];
+				if (items.some((item) => item?.kind === "trampoline")) this.#makeTrampolines();
+				this.#lifted.push({ core, coreType, options, type, instance: scope.instance });
 				scope.funcs.push({ kind: "lift", index, type });
 				break;
 			}
 			case "lower": {
 				const callee = scope.func(canon.func);
-				const options = planOptions(canon.options, scope, offset);
-				const type = flattenFunctionType(supported(callee.type, offset), "lower");
-				this.#trampoline(scope, { kind: "lower", callee, options, instance: scope.instance }, type);
+				const options = this.#options(canon.options, scope, offset);
+				const type = this.#supported(callee.type, offset);
+				const coreType = options.async ? flattenAsyncLower(type) : flattenFunctionType(type, "lower");
+				this.#trampoline(scope, { kind: "lower", callee, options, instance: scope.instance }, coreType);
 				break;
 			}
 			case "resource.new":
@@ -338,8 +371,52 @@ class Inliner {
 				break;
 			}
 			default:
-				throw unsupported(`the canonical built-in ${canon.op} (asynchronous components)`, offset);
+				this.#builtin(canon, scope, offset);
 		}
+	}
+
+	#builtin(canon: BuiltinCanon, scope: Scope, offset: number): void {
+		this.#async = true;
+		const { op, async = false, cancellable = false, slot } = canon;
+		const threads = op.startsWith("thread.") && op !== "thread.yield";
+		if (threads) checkFeature(this.#features, "threads", `the canonical built-in ${op}`, offset);
+		if (op === "subtask.cancel" && async) checkFeature(this.#features, "asyncCancel", `an async ${op}`, offset);
+		const result = canon.result === null || canon.result === undefined ? null : resolveValueType(canon.result, scope);
+		const given = canon.options ?? (canon.memory === undefined ? undefined : { ...NO_OPTIONS, memory: canon.memory });
+		const builtin: Builtin = {
+			kind: "builtin",
+			op,
+			instance: scope.instance,
+			result,
+			async: async || canon.options?.async === true,
+			cancellable,
+			...(canon.type === undefined ? {} : { type: scope.valueType(canon.type) }),
+			...(given === undefined ? {} : { options: this.#options(given, scope, offset) }),
+			...(slot === undefined ? {} : { slot }),
+			...(canon.table === undefined ? {} : { table: scope.coreItem("table", canon.table) }),
+		};
+		const type = op === "task.return" ? flattenTaskReturn(result) : (builtinSignature(op) ?? contextType(op, offset));
+		this.#trampoline(scope, builtin, type);
+	}
+
+	#supported(type: FunctionType, offset: number): FunctionType {
+		const feature = findUnsupported(type);
+		if (feature !== null) throw unsupported(feature, offset);
+		this.#async ||= isAsync(type);
+		return type;
+	}
+
+	#options(options: CanonOptions, scope: Scope, offset: number): PlanOptions {
+		this.#async ||= options.async;
+		if (options.gc || options.coreType !== null) throw unsupported("the canonical option gc", offset);
+		return {
+			encoding: options.encoding,
+			memory: options.memory === null ? null : scope.coreItem("memory", options.memory),
+			realloc: options.realloc === null ? null : scope.coreItem("func", options.realloc),
+			postReturn: options.postReturn === null ? null : scope.coreItem("func", options.postReturn),
+			async: options.async,
+			callback: options.callback === null ? null : scope.coreItem("func", options.callback),
+		};
 	}
 
 	#trampoline(scope: Scope, trampoline: Trampoline, type: CoreFunctionType): void {
@@ -361,22 +438,27 @@ class Inliner {
 	}
 }
 
-function supported(type: FunctionType, offset: number): FunctionType {
-	const feature = findUnsupported(type);
-	if (feature !== null) throw unsupported(`${feature} (asynchronous components)`, offset);
-	return type;
+const NO_OPTIONS: CanonOptions = {
+	encoding: "utf8",
+	memory: null,
+	realloc: null,
+	postReturn: null,
+	async: false,
+	callback: null,
+	coreType: null,
+	gc: false,
+};
+
+function contextType(op: BuiltinCanon["op"], offset: number): CoreFunctionType {
+	if (op === "context.get") return { params: [], results: ["i32"] };
+	if (op === "context.set") return { params: ["i32"], results: [] };
+	throw unsupported(`the canonical built-in ${op}`, offset);
 }
 
-function planOptions(options: CanonOptions, scope: Scope, offset: number): PlanOptions {
-	if (options.async || options.callback !== null)
-		throw unsupported("the canonical option async (asynchronous components)", offset);
-	if (options.gc || options.coreType !== null) throw unsupported("the canonical option gc", offset);
-	return {
-		encoding: options.encoding,
-		memory: options.memory === null ? null : scope.coreItem("memory", options.memory),
-		realloc: options.realloc === null ? null : scope.coreItem("func", options.realloc),
-		postReturn: options.postReturn === null ? null : scope.coreItem("func", options.postReturn),
-	};
+/** The type of the core function that is lifted. */
+function liftedType(type: FunctionType, async: boolean, callback: boolean): CoreFunctionType {
+	const sync = flattenFunctionType(type, "lift");
+	return async ? { params: sync.params, results: callback ? ["i32"] : [] } : sync;
 }
 
 function coreExport(instance: CoreInstanceRef, name: string): CoreItem {

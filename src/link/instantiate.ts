@@ -10,7 +10,9 @@ import {
 	type CoreFunction,
 	type CoreValue,
 	hostFunction,
+	isAsync,
 	Store,
+	type TaskOptions,
 } from "../abi/mod.ts";
 import type { CoreFunctionType, ResourceType } from "../component/mod.ts";
 import {
@@ -37,6 +39,7 @@ import {
 import type { Limits } from "../fault/mod.ts";
 import type { CoreGuest, CoreHostFunction } from "./core-host.ts";
 import { GuestMemory } from "./guest-memory.ts";
+import { Tasks } from "./tasks.ts";
 import type { HostFunction, HostResource } from "./host.ts";
 import type {
 	CoreInstanceRef,
@@ -63,6 +66,8 @@ export interface LinkedCode {
 	readonly coreFunctions?: readonly CoreHostFunction<any>[];
 	/** The host's resources among the imports. */
 	readonly resources: ReadonlyMap<ResourceType, HostResource<any>>;
+	/** Whether copies may be cancelled synchronously while their ends are in a waitable set, as guests of 2025 do. */
+	readonly lenientCancel: boolean;
 }
 
 /** A component, or a core module, that is ready to be instantiated. */
@@ -177,6 +182,8 @@ export class Instance {
 	readonly #blocking: boolean;
 	/** What the host's functions see of a core module's instance. */
 	readonly #guest: CoreGuest<unknown>;
+	/** Where something is asynchronous: how its functions are called. */
+	readonly #tasks: Tasks | null;
 
 	constructor(linked: Linked, context: unknown, limits: Limits = {}, app?: string, slot: SlotOptions = {}) {
 		const { plan, owned, coreFunctions = [], metering } = linked;
@@ -215,6 +222,7 @@ export class Instance {
 			const path = slot.path.map((name) => name.replace(/@.*$/, "")).join(".");
 			return hostFunction(slot.type, fn, this.store, path);
 		});
+		this.#tasks = plan.async ? new Tasks(this.#gate, this.store, linked.lenientCancel) : null;
 		try {
 			for (const step of plan.steps) this.#run(step);
 		} catch (error) {
@@ -396,7 +404,7 @@ export class Instance {
 	/** Ends whatever runs or waits in the sandbox: its callers get `reason`. Gives back what its handles hold of the host. */
 	dispose(reason: unknown): void {
 		this.#gate.fail(reason);
-		this.store.dispose();
+		this.store.dispose(reason);
 	}
 
 	#component(index: number): ComponentInstance {
@@ -429,6 +437,11 @@ export class Instance {
 			}
 			case "resource": {
 				const { resource, destructor } = step;
+				if (this.#tasks !== null && destructor !== null) {
+					const instance = this.#component(step.instance);
+					this.store.resources.set(resource, this.#tasks.destructor(this.#resolve(destructor), instance));
+					break;
+				}
 				const core = destructor === null ? null : this.#wrap(destructor, step.instance);
 				this.store.resources.set(resource, {
 					instance: this.#component(step.instance),
@@ -472,12 +485,26 @@ export class Instance {
 		};
 	}
 
+	#taskOptions(plan: PlanOptions): { readonly options: TaskOptions; readonly callback: WasmExtern } {
+		const options = { ...this.#options(plan), async: plan.async, callback: plan.callback !== null };
+		return { options, callback: plan.callback === null ? undefined : this.#resolve(plan.callback) };
+	}
+
 	#trampoline(trampoline: Trampoline): CoreFunction {
 		const instance = this.#component(trampoline.instance);
 		switch (trampoline.kind) {
 			case "lower": {
 				const callee = this.#function(trampoline.callee);
-				return canonLower(callee.type, callee, this.#options(trampoline.options), instance);
+				const options = this.#options(trampoline.options);
+				const async = this.#tasks !== null && (trampoline.callee.kind === "lift" || isAsync(callee.type));
+				if (!async) return canonLower(callee.type, callee, options, instance);
+				return this.#tasks.lower(callee, { ...options, async: trampoline.options.async }, instance);
+			}
+			case "builtin": {
+				if (this.#tasks === null) throw new Error("a built-in of tasks in a plan without any");
+				const options = trampoline.options === undefined ? undefined : this.#options(trampoline.options);
+				const table = trampoline.table === undefined ? undefined : this.#resolve(trampoline.table);
+				return this.#tasks.builtin(trampoline, instance, options, table);
 			}
 			case "resource.new":
 				return canonResourceNew(instance, trampoline.resource) as CoreFunction;
@@ -523,6 +550,13 @@ export class Instance {
 		if (lifted === undefined) {
 			const plan = this.#linked.plan.lifted[ref.index];
 			if (plan === undefined) throw new Error(`plan has no lifted function ${ref.index}`);
+			if (this.#tasks !== null) {
+				const { options, callback } = this.#taskOptions(plan.options);
+				const instance = this.#component(plan.instance);
+				lifted = this.#tasks.lift(plan.type, this.#resolve(plan.core), plan.coreType, options, callback, instance);
+				this.#lifted[ref.index] = lifted;
+				return lifted;
+			}
 			// A watchdog knows a call by its promise, so the host's calls have one even where nothing can wait.
 			const core = this.#gate.wrapExport(this.#resolve(plan.core), this.#blocking);
 			const nested = this.#wrap(plan.core, plan.instance);

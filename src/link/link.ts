@@ -1,10 +1,10 @@
 import { type Component, type ComponentType, decodeComponent, validateComponent } from "../component/mod.ts";
-import { type ArtefactStore, type CompileCache, digest, type LoadedModule } from "../engine/mod.ts";
+import { type CompileCache, digest, type LoadedModule } from "../engine/mod.ts";
 import type { MeteringMode } from "../fault/mod.ts";
 import type { RewriteOptions } from "../rewrite/mod.ts";
 import { identifyCode } from "./code-identity.ts";
 import { bindImports, type HostImports } from "./imports.ts";
-import { createPlan } from "./inline.ts";
+import { createPlan, type Features } from "./inline.ts";
 import { isPacked, listModules, type PackedComponent, unpackComponent } from "./packed.ts";
 import type { Linked } from "./instantiate.ts";
 import type { Planned } from "./plan.ts";
@@ -31,6 +31,13 @@ export interface LinkOptions {
 	readonly metering?: MeteringMode | undefined;
 	/** Whether what was rewritten is proven to be the guest's own code; takes as long as the rewriting. On by default. */
 	readonly verify?: boolean;
+	/** Gated features of the component model that are switched on. */
+	readonly features?: Features | undefined;
+	/**
+	 * Lets guests cancel a copy synchronously while the end of the stream or future is in a waitable set. The specification traps there;
+	 * guests built before that became final (wit-bindgen of 2025) rely on it.
+	 */
+	readonly lenientCancel?: boolean | undefined;
 }
 
 /**
@@ -79,16 +86,16 @@ export async function linkComponent(
 		return await cache.load(module, offset, rewriting, packed?.modules);
 	};
 	const make = async (): Promise<SharedCode> => {
-		const { plan, modules } = createPlan(component, type);
+		const { plan, modules } = createPlan(component, type, options.features);
 		const ordinals = modules.map(({ bytes: module }) => listed.findIndex((item) => item.bytes === module));
-		return defineCode(plan, type, ordinals, await Promise.all(ordinals.map(load)), rewriting);
+		return defineCode(plan, type, ordinals, await Promise.all(ordinals.map(load)), rewriting, options.lenientCancel);
 	};
 	const keys = await Promise.all(listed.map((_, index) => load(index).then(({ code }) => code, toNothing)));
 	// A module that cannot be loaded does not matter unless it is instantiated.
 	const identity = keys.includes(undefined)
 		? undefined
 		: await digest(identifyCode(component, bytes, (at) => keys[listed.findIndex(({ offset }) => offset === at)] ?? ""));
-	const code = identity === undefined ? await make() : await shareCode(cache, `${identity} ${toKey(rewriting)}`, make);
+	const code = identity === undefined ? await make() : await shareCode(cache, `${identity} ${toKey(rewriting, options)}`, make);
 	const modules = code.ordinals.map(async (index) => {
 		return { loaded: await load(index), offset: (listed[index] as ModuleBytes).offset };
 	});
@@ -101,15 +108,17 @@ export async function linkPlan(
 	type: ComponentType,
 	host: HostImports,
 	cache: CompileCache,
-	rewriting: RewriteOptions,
-	packed?: ArtefactStore,
+	options: LinkOptions,
+	packed?: PackedComponent,
 ): Promise<Linked> {
+	const rewriting = toRewriteOptions(options, packed);
 	const loading = modules.map(async ({ bytes, offset }) => {
-		return { loaded: await cache.load(bytes, offset, rewriting, packed), offset };
+		return { loaded: await cache.load(bytes, offset, rewriting, packed?.modules), offset };
 	});
 	const loaded = await Promise.all(loading);
 	const parts = loaded.map((module) => module.loaded);
-	return toLinked(bindCode(defineCode(plan, type, [...parts.keys()], parts, rewriting), host), loaded);
+	const code = defineCode(plan, type, [...parts.keys()], parts, rewriting, options.lenientCancel);
+	return toLinked(bindCode(code, host), loaded);
 }
 
 type ModuleBytes = ReturnType<typeof listModules>[number];
@@ -117,6 +126,7 @@ type ModuleBytes = ReturnType<typeof listModules>[number];
 function toNothing(): undefined {}
 
 /** What else makes sandboxes differ. */
-export function toKey({ metering, verify }: RewriteOptions): string {
-	return `${metering} ${verify}`;
+export function toKey({ metering, verify }: RewriteOptions, { features, lenientCancel }: LinkOptions = {}): string {
+	const { stackful = false, threads = false, asyncCancel = false } = features ?? {};
+	return [metering, verify, stackful, threads, asyncCancel, lenientCancel ?? false].join(" ");
 }

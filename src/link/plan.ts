@@ -2,7 +2,14 @@
  * A component flattened into steps: nested components inlined, every index resolved, every type concrete.
  * A plan is immutable and belongs to the component; each sandbox runs its steps once.
  */
-import type { CoreFunctionType, ExternType, FunctionType, ResourceType } from "../component/mod.ts";
+import type {
+	BuiltinCanon,
+	CoreFunctionType,
+	ExternType,
+	FunctionType,
+	ResourceType,
+	ValueType,
+} from "../component/mod.ts";
 import type { WasmModule } from "../engine/mod.ts";
 
 /** Something that a core instance exports, or a function that the plan makes. */
@@ -21,6 +28,24 @@ export interface PlanOptions {
 	readonly memory: CoreItem | null;
 	readonly realloc: CoreItem | null;
 	readonly postReturn: CoreItem | null;
+	readonly async: boolean;
+	readonly callback: CoreItem | null;
+}
+
+/** A canonical built-in of asynchronous components. Fields are present where the operation has such an immediate. */
+export interface Builtin {
+	readonly kind: "builtin";
+	readonly op: BuiltinCanon["op"];
+	readonly instance: number;
+	/** Of streams and futures. */
+	readonly type?: ValueType;
+	/** Of `task.return`. */
+	readonly result?: ValueType | null;
+	readonly options?: PlanOptions;
+	readonly slot?: number;
+	readonly async: boolean;
+	readonly cancellable: boolean;
+	readonly table?: CoreItem;
 }
 
 export type FunctionRef =
@@ -33,6 +58,7 @@ export interface LiftedFunction {
 	readonly core: CoreItem;
 	readonly options: PlanOptions;
 	readonly type: FunctionType;
+	readonly coreType: CoreFunctionType;
 	/** The component instance that it belongs to. */
 	readonly instance: number;
 }
@@ -44,6 +70,7 @@ export type Trampoline =
 			readonly resource: ResourceType;
 			readonly instance: number;
 	  }
+	| Builtin
 	/** `index` counts the core host functions of what is linked. */
 	| { readonly kind: "core"; readonly index: number; readonly instance: number };
 
@@ -94,6 +121,8 @@ export interface Planned {
 export interface Plan {
 	/** Parent of each component instance; the first is the root and has none. */
 	readonly instances: readonly (number | null)[];
+	/** Something in it is asynchronous: then every call between components is a task. */
+	readonly async: boolean;
 	/** For each component instance, whether a call into it may have to wait for the host. */
 	readonly waits: readonly boolean[];
 	readonly coreInstances: number;

@@ -7,7 +7,7 @@ import type { Linked, LinkedCode } from "./instantiate.ts";
 import type { Plan } from "./plan.ts";
 
 /** What components have in common that differ in their initial state only, before their imports are bound. */
-export interface SharedCode extends Pick<LinkedCode, "plan" | "metering" | "modules" | "states"> {
+export interface SharedCode extends Pick<LinkedCode, "plan" | "metering" | "modules" | "states" | "lenientCancel"> {
 	/** Of the first of them. */
 	readonly type: ComponentType | undefined;
 	/** Which of the component's core modules, as `listModules` has them, the plan's modules are. */
@@ -44,6 +44,7 @@ export function defineCode(
 	ordinals: readonly number[],
 	modules: readonly LoadedModule[],
 	{ metering }: RewriteOptions,
+	lenientCancel: boolean = false,
 ): SharedCode {
 	if (modules.some(({ imports }) => imports?.flag !== undefined)) interruptFlag().watch();
 	return {
@@ -51,6 +52,7 @@ export function defineCode(
 		type,
 		ordinals,
 		metering,
+		lenientCancel,
 		modules: modules.map(({ module }): WasmModule => module),
 		states: modules.map(({ state }): CoreState | string => state),
 		linked: new Set(),
@@ -76,8 +78,8 @@ export function unify(
 		if (known === undefined) code.linked.delete(ref);
 		else if (isSameBinding(known, bound)) return known;
 	}
-	const { plan, metering, modules, states } = code;
-	const made: LinkedCode = { plan, metering, modules, states, ...bound };
+	const { plan, metering, modules, states, lenientCancel } = code;
+	const made: LinkedCode = { plan, metering, modules, states, lenientCancel, ...bound };
 	code.linked.add(new WeakRef(made));
 	return made;
 }

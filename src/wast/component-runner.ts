@@ -24,6 +24,9 @@ export async function runComponentScript(text: string, options: LinkOptions = {}
 	return outcomes;
 }
 
+/** The suite has gated features among the others. */
+const ALL_FEATURES = { stackful: true, threads: true, asyncCancel: true };
+
 const REJECTIONS = new Set([
 	"binary/not-wasm",
 	"binary/core-module",
@@ -109,7 +112,8 @@ class Runner {
 	async #instantiate(definition: LoadedComponent | Error, id: string | null): Promise<void> {
 		try {
 			if (definition instanceof Error) throw definition;
-			const linked = await linkComponent(definition, { interfaces: [] }, this.#cache, this.#options);
+			const options = { features: ALL_FEATURES, ...this.#options };
+			const linked = await linkComponent(definition, { interfaces: [] }, this.#cache, options);
 			const instance = instantiate(linked, undefined);
 			this.#latest = instance;
 			if (id !== null) this.#instances.set(id, instance);

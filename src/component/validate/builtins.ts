@@ -61,6 +61,11 @@ const BUILTINS = new Map<BuiltinCanon["op"], Builtin>([
 	["thread.yield-then-promote", { params: I32, results: I32 }],
 ]);
 
+/** The core signature of a built-in whose type does not depend on its immediates; `undefined` for others. */
+export function builtinSignature(op: BuiltinCanon["op"]): CoreFunctionType | undefined {
+	return BUILTINS.get(op);
+}
+
 /** Explainer.md: threads have this many slots of context-local storage. */
 const CONTEXT_SLOTS = 2;
 

@@ -1,6 +1,13 @@
 import type { CoreFunctionType } from "../../wasm/mod.ts";
 import type { Canon, CanonDefinition, CanonOptions } from "../ast.ts";
-import { flattenFunctionType, flattenType, type FlatType, MAX_FLAT_ASYNC_PARAMS, MAX_FLAT_PARAMS } from "../flatten.ts";
+import {
+	flattenAsyncLower,
+	flattenFunctionType,
+	flattenTaskReturn,
+	flattenType,
+	MAX_FLAT_ASYNC_PARAMS,
+	MAX_FLAT_PARAMS,
+} from "../flatten.ts";
 import type { FunctionType, ValueType } from "../types.ts";
 import { resolveValueType } from "../resolve.ts";
 import { validateBuiltin } from "./builtins.ts";
@@ -118,14 +125,7 @@ function validateLower(scope: Scope, canon: Extract<Canon, { op: "lower" }>, off
 		title: "lowerings",
 	};
 	checkOptions(scope, options, use, offset);
-	return options.async ? asyncLowerSignature(params, results) : flattenFunctionType(type, "lower");
-}
-
-/** CanonicalABI.md `flatten_functype`, async and lowered: the state is returned, the result goes to memory. */
-function asyncLowerSignature(params: readonly ValueType[], results: readonly ValueType[]): CoreFunctionType {
-	let flat: readonly FlatType[] = params.flatMap((type) => flattenType(type));
-	if (flat.length > MAX_FLAT_ASYNC_PARAMS) flat = ["i32"];
-	return { params: results.length === 0 ? flat : [...flat, "i32"], results: ["i32"] };
+	return options.async ? flattenAsyncLower(type) : flattenFunctionType(type, "lower");
 }
 
 function validateResource(
@@ -156,5 +156,5 @@ function validateTaskReturn(
 		refusesRealloc: true,
 	};
 	if (canon.options !== undefined) checkOptions(scope, canon.options, use, offset);
-	return { params: spills ? ["i32"] : flat, results: [] };
+	return flattenTaskReturn(types[0] ?? null);
 }

@@ -1,0 +1,124 @@
+import type { ValueType } from "../../component/mod.ts";
+import { Context } from "../context.ts";
+import type { CanonicalOptions, CoreFunction } from "../store.ts";
+import { trap } from "../traps.ts";
+import { CopyEnd, type EndKind } from "./copy-end.ts";
+import { getEnd } from "./end-values.ts";
+import { GuestBuffer } from "./guest-buffer.ts";
+import type { AsyncInstance } from "./instance.ts";
+import { COPY, type Copier, type CopyResult, type Shared, SharedFuture, SharedStream } from "./shared-stream.ts";
+import { BLOCKED, EVENT, type Event } from "./waitable.ts";
+
+type EndType = ValueType & { readonly kind: EndKind };
+
+export interface CopyOptions extends CanonicalOptions {
+	readonly async: boolean;
+}
+
+export function checkMayLeave({ instance }: AsyncInstance): void {
+	if (!instance.mayLeave) trap("cannot leave component instance");
+}
+
+/** `canon stream.new`, `future.new`: the readable end's index in the low half, the writable end's in the high half. */
+export function canonNew(instance: AsyncInstance, type: EndType): () => bigint {
+	return () => {
+		checkMayLeave(instance);
+		const shared: Shared = type.kind === "stream" ? new SharedStream(type.element) : new SharedFuture(type.element);
+		const { handles } = instance.instance;
+		const readable = handles.add(new CopyEnd(type.kind, true, shared));
+		const writable = handles.add(new CopyEnd(type.kind, false, shared));
+		return BigInt(readable) | (BigInt(writable) << 32n);
+	};
+}
+
+function eventOf(kind: EndKind, readable: boolean): Event[0] {
+	if (kind === "stream") return readable ? EVENT.streamRead : EVENT.streamWrite;
+	return readable ? EVENT.futureRead : EVENT.futureWrite;
+}
+
+/** `canon stream.read`, `stream.write`, `future.read`, `future.write`. */
+export function canonCopy(
+	instance: AsyncInstance,
+	type: EndType,
+	readable: boolean,
+	options: CopyOptions,
+): (index: number, pointer: number, length?: number) => number | Promise<number> {
+	const event = eventOf(type.kind, readable);
+	const verb = readable ? "read from" : "write to";
+	return (index, pointer, length = 1) => {
+		checkMayLeave(instance);
+		if (!options.async) instance.checkMayBlock();
+		const end = getEnd(instance.instance, index, type, readable);
+		end.checkIdle(verb);
+		if (!options.async) end.checkAlone();
+		const buffer = new GuestBuffer(new Context(options, instance.instance), type.element, pointer >>> 0, length >>> 0);
+		const copier = createCopier(instance, end, buffer, event, index >>> 0);
+		end.copier = copier;
+		if (readable) end.shared.read(copier, buffer);
+		else end.shared.write(copier, buffer);
+		if (end.hasPending) return end.takePending()[2];
+		end.state = options.async ? "async-copying" : "sync-copying";
+		if (options.async) return BLOCKED;
+		return end.waitAlone(instance.turns.thread).then(([, , result]) => result);
+	};
+}
+
+function createCopier(
+	{ instance }: AsyncInstance,
+	end: CopyEnd,
+	buffer: GuestBuffer,
+	event: Event[0],
+	index: number,
+): Copier {
+	const pack = (result: CopyResult): Event => {
+		const future = end.kind === "future";
+		if (result === COPY.dropped || (future && result === COPY.completed)) end.end();
+		else end.state = "idle";
+		return [event, index, future ? result : (result | (buffer.progress << 4)) >>> 0];
+	};
+	return {
+		instance,
+		onCopy(reclaim) {
+			end.setPending(() => {
+				reclaim();
+				return pack(COPY.completed);
+			});
+		},
+		onDone(result) {
+			end.setPending(() => pack(result));
+		},
+	};
+}
+
+/** `canon stream.cancel-read` and its like. */
+export function canonCancelCopy(
+	instance: AsyncInstance,
+	type: EndType,
+	readable: boolean,
+	async: boolean,
+	relaxed: boolean,
+): (index: number) => number | Promise<number> {
+	return (index) => {
+		checkMayLeave(instance);
+		if (!async) instance.checkMayBlock();
+		const end = getEnd(instance.instance, index, type, readable);
+		if (!async && !relaxed) end.checkAlone(" (the option lenientCancel allows it)");
+		if (end.state !== "async-copying") trap("cannot cancel a copy that is not under way");
+		end.state = "cancelling";
+		if (end.copier !== null) end.shared.cancel(end.copier);
+		if (end.hasPending) return end.takePending()[2];
+		if (async) return BLOCKED;
+		return end.waitAlone(instance.turns.thread).then(([, , result]) => result);
+	};
+}
+
+/** `canon stream.drop-readable` and its like. */
+export function canonDropEnd(instance: AsyncInstance, type: EndType, readable: boolean): CoreFunction {
+	return (index) => {
+		checkMayLeave(instance);
+		const end = getEnd(instance.instance, index as number, type, readable);
+		end.drop();
+		instance.instance.handles.remove(index as number);
+		return undefined;
+	};
+}

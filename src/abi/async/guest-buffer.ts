@@ -1,0 +1,66 @@
+import type { ValueType } from "../../component/mod.ts";
+import type { Context } from "../context.ts";
+import { layoutOf } from "../layout.ts";
+import { loadElements } from "../load.ts";
+import { storeElements } from "../store-value.ts";
+import { trap } from "../traps.ts";
+import { MAX_BUFFER_LENGTH, type ReadableBuffer, type WritableBuffer } from "./shared-stream.ts";
+
+/** CanonicalABI.md `BufferGuestImpl`: elements in a guest's memory. */
+export class GuestBuffer implements ReadableBuffer, WritableBuffer {
+	readonly guest = true;
+	readonly #cx: Context;
+	readonly #element: ValueType | null;
+	readonly #length: number;
+	#pointer: number;
+	/** Elements that were copied. */
+	progress = 0;
+
+	constructor(cx: Context, element: ValueType | null, pointer: number, length: number) {
+		if (length > MAX_BUFFER_LENGTH) trap("stream read/write count too large");
+		if (element !== null && length > 0) {
+			const { size, alignment } = layoutOf(element);
+			cx.refresh();
+			cx.checkRange(pointer, length * size, alignment, "read/write pointer out of bounds of memory");
+		}
+		this.#cx = cx;
+		this.#element = element;
+		this.#pointer = pointer;
+		this.#length = length;
+	}
+
+	get remain(): number {
+		return this.#length - this.progress;
+	}
+
+	get empty(): boolean {
+		return this.#length === 0;
+	}
+
+	read(count: number, carried: boolean): ArrayLike<unknown> {
+		const element = this.#element;
+		this.progress += count;
+		if (element === null) return { length: count };
+		const cx = this.#cx;
+		cx.refresh();
+		cx.carried = carried;
+		const values = loadElements(cx, element, this.#pointer, count) as ArrayLike<unknown>;
+		this.#pointer += count * layoutOf(element).size;
+		return values;
+	}
+
+	write(values: ArrayLike<unknown>, carried: boolean): void {
+		const element = this.#element;
+		const { length } = values;
+		this.progress += length;
+		if (element === null) return;
+		const cx = this.#cx;
+		cx.refresh();
+		cx.carried = carried;
+		const { mayLeave } = cx.instance;
+		cx.instance.mayLeave = false;
+		storeElements(cx, element, values, this.#pointer, length);
+		cx.instance.mayLeave = mayLeave;
+		this.#pointer += length * layoutOf(element).size;
+	}
+}

@@ -1,0 +1,152 @@
+import type { ValueType } from "../../component/mod.ts";
+import { SkerryError } from "../../fault/mod.ts";
+import { checkValue } from "../check.ts";
+import { isNumeric } from "../numeric-list.ts";
+import type { Pledges } from "../store-part.ts";
+import type { Store } from "../store.ts";
+import type { EndKind } from "./copy-end.ts";
+import { HostEnd, pledgesOf } from "./host-end.ts";
+import { COPY, type Copier, type ReadableBuffer, type Shared, SharedFuture, SharedStream } from "./shared-stream.ts";
+
+type EndType = ValueType & { readonly kind: EndKind };
+
+/**
+ * What a host gives for a stream: a `HostStream`, a `ReadableStream`, or any (async) iterable. Of numbers each step may be a typed
+ * array or an array; otherwise, and for single numbers, one element. For a future: a `HostFuture`, a promise, or the value itself.
+ */
+export function fromHost(store: Store, type: EndType, value: unknown): Shared {
+	if (value instanceof HostEnd) return value.take(type.kind);
+	if (type.kind === "future") {
+		const shared = new SharedFuture(type.element);
+		new HostWriter(store, type.element, shared).give(value);
+		return shared;
+	}
+	const shared = new SharedStream(type.element);
+	new HostWriter(store, type.element, shared).pump(value);
+	return shared;
+}
+
+/** The writable end in the host's hands: what the host gave is read as fast as the guest takes it. */
+class HostWriter {
+	readonly #store: Store;
+	readonly #pledges: Pledges;
+	readonly #element: ValueType | null;
+	readonly #shared: Shared;
+	readonly #release: () => void;
+
+	constructor(store: Store, element: ValueType | null, shared: Shared) {
+		this.#store = store;
+		this.#pledges = pledgesOf(store);
+		this.#element = element;
+		this.#shared = shared;
+		this.#release = this.#pledges.hold();
+	}
+
+	give(value: unknown): void {
+		this.#pledges.pledge(Promise.resolve(value), (settled) => {
+			const values = [settled];
+			this.#check(values);
+			this.#write(values, 0, () => this.#release());
+		});
+	}
+
+	pump(source: unknown): void {
+		const iterable = source as Partial<AsyncIterable<unknown> & Iterable<unknown>>;
+		const iterator = iterable[Symbol.asyncIterator]?.();
+		if (iterator !== undefined) return this.#pumpAsync(iterator);
+		const elements = iterable[Symbol.iterator]?.();
+		if (elements === undefined) throw new SkerryError("call/bad-value", "a stream is given as an (async) iterable");
+		const step = (): void => this.#take(elements.next(), step, () => void elements.return?.());
+		this.#pledges.enqueue(step);
+	}
+
+	#pumpAsync(iterator: AsyncIterator<unknown>): void {
+		const store = this.#store;
+		const { epoch } = store;
+		const close = (): void => {
+			// Nobody hears any more of what goes wrong there.
+			iterator.return?.().catch(() => {});
+		};
+		const step = (): void => {
+			iterator.next().then(
+				(next) => {
+					if (store.epoch !== epoch || store.disposed) return close();
+					this.#pledges.enqueue(() => this.#take(next, step, close));
+				},
+				(error: unknown) => {
+					if (store.epoch !== epoch || store.disposed) return;
+					this.#pledges.enqueue(() => {
+						throw error;
+					});
+				},
+			);
+		};
+		step();
+	}
+
+	/** Writes what came, then asks for more. */
+	#take(next: IteratorResult<unknown>, step: () => void, close: () => void): void {
+		if (next.done === true) return this.#end();
+		const values = this.#chunk(next.value);
+		this.#check(values);
+		this.#write(values, 0, (open) => {
+			if (open) return step();
+			this.#release();
+			close();
+		});
+	}
+
+	#end(): void {
+		this.#shared.drop();
+		this.#release();
+	}
+
+	#chunk(value: unknown): ArrayLike<unknown> {
+		const element = this.#element;
+		const numbers = element !== null && isNumeric(element);
+		if (numbers && (Array.isArray(value) || ArrayBuffer.isView(value))) return value as ArrayLike<unknown>;
+		return [value];
+	}
+
+	#check(values: ArrayLike<unknown>): void {
+		const element = this.#element;
+		if (element === null || (ArrayBuffer.isView(values) && isNumeric(element))) return;
+		for (let i = 0; i < values.length; i++) checkValue(this.#store, element, values[i], `element ${i}`);
+	}
+
+	/** Offers what is left from `from` on; `then` is told whether the other side is still there. */
+	#write(values: ArrayLike<unknown>, from: number, then: (open: boolean) => void): void {
+		if (from === values.length) return then(true);
+		let progress = from;
+		const buffer: ReadableBuffer = {
+			guest: false,
+			get remain() {
+				return values.length - progress;
+			},
+			empty: false,
+			read(count) {
+				const start = progress;
+				progress += count;
+				return slice(values, start, progress);
+			},
+		};
+		const copier: Copier = {
+			instance: null,
+			onCopy: (reclaim) => {
+				if (progress < values.length) return;
+				reclaim();
+				then(true);
+			},
+			onDone: (result) => {
+				if (result === COPY.dropped) return then(false);
+				this.#write(values, progress, then);
+			},
+		};
+		this.#shared.write(copier, buffer);
+	}
+}
+
+function slice(values: ArrayLike<unknown>, start: number, end: number): ArrayLike<unknown> {
+	if (ArrayBuffer.isView(values)) return (values as Uint8Array).subarray(start, end);
+	return Array.prototype.slice.call(values, start, end);
+}

@@ -1,0 +1,206 @@
+import type { FunctionType } from "../../component/mod.ts";
+import { checkArguments } from "../check.ts";
+import { Context } from "../context.ts";
+import {
+	type ComponentFunction,
+	type ComponentInstance,
+	type CoreFunction,
+	type CoreValue,
+	enterInstances,
+	leaveInstances,
+} from "../store.ts";
+import { trap } from "../traps.ts";
+import { after } from "./after.ts";
+import { type FlatValues, liftedParams, liftedResults } from "./flat-values.ts";
+import { type AsyncInstance, CANNOT_BLOCK } from "./instance.ts";
+import type { Scheduler } from "./scheduler.ts";
+import { CANCELLED, type Outcome, Task } from "./task.ts";
+import { type TaskOptions, Thread } from "./thread.ts";
+import { type Event, NO_EVENT, TASK_CANCELLED, WaitableSet } from "./waitable.ts";
+
+/** A call that has begun. */
+export interface Started {
+	/** Asks it to end early. */
+	cancel(): void | Promise<void>;
+	/** A promise where the callee is still at it: neither returned, nor waiting for its turn. */
+	readonly stopped: void | Promise<void>;
+}
+
+/** CanonicalABI.md `FuncInst`: what `canon lower` calls. */
+export interface Callee {
+	/** Lists its values in the form that two guests use among themselves. */
+	readonly carried: boolean;
+	start(
+		caller: AsyncInstance | null,
+		onStart: () => readonly unknown[],
+		onResolve: (outcome: Outcome) => void,
+	): Started;
+}
+
+export interface AsyncLift {
+	readonly type: FunctionType;
+	/** A guest's function: gives its result at once, or a promise when it was suspended. */
+	readonly core: CoreFunction;
+	readonly callback: CoreFunction | null;
+	readonly options: TaskOptions;
+	readonly instance: AsyncInstance;
+}
+
+/** CanonicalABI.md `CallbackCode`. */
+const CALLBACK = { exit: 0, yield: 1, wait: 2 } as const;
+
+/** `canon lift` in a component that knows of tasks: CanonicalABI.md `canon_lift`. */
+export class AsyncLiftedFunction implements ComponentFunction, Callee {
+	readonly type: FunctionType;
+	readonly carried = true;
+	readonly #lift: AsyncLift;
+	readonly #scheduler: Scheduler;
+	readonly #params: FlatValues;
+	readonly #results: FlatValues;
+	readonly #context: Context;
+
+	constructor(lift: AsyncLift, scheduler: Scheduler) {
+		this.type = lift.type;
+		this.#lift = lift;
+		this.#scheduler = scheduler;
+		this.#params = liftedParams(lift.type);
+		this.#results = liftedResults(lift.type, lift.options.async);
+		this.#context = new Context(lift.options, lift.instance.instance);
+	}
+
+	/** A call by the host. */
+	call(args: readonly unknown[]): Promise<unknown> {
+		const { instance } = this.#lift.instance;
+		const scheduler = this.#scheduler;
+		checkArguments(instance.store, this.type.params, args);
+		return scheduler.call(instance, (resolve) => {
+			const onResolve = (outcome: Outcome): void => resolve(outcome === CANCELLED ? undefined : outcome.value);
+			return this.#start(null, () => args, onResolve, false).stopped;
+		});
+	}
+
+	start(
+		caller: AsyncInstance | null,
+		onStart: () => readonly unknown[],
+		onResolve: (outcome: Outcome) => void,
+	): Started {
+		return this.#start(caller, onStart, onResolve, true);
+	}
+
+	#start(
+		caller: AsyncInstance | null,
+		onStart: () => readonly unknown[],
+		onResolve: (outcome: Outcome) => void,
+		carried: boolean,
+	): Started {
+		const { type, options, instance } = this.#lift;
+		const entered = instance.instance.enteredFrom(caller?.instance ?? null);
+		enterInstances(entered);
+		const task = new Task(instance, type, options, carried, onResolve);
+		const thread = new Thread(task, this.#scheduler, async (self) => {
+			try {
+				await this.#run(task, self, onStart);
+				self.finish();
+			} catch (error) {
+				self.fail(error);
+			}
+		});
+		const cancel = (): void | Promise<void> => task.requestCancellation(caller);
+		const stopped = this.#drive(task, thread, entered);
+		return { cancel, stopped };
+	}
+
+	/** Runs the call's thread until it stops; where the function is not async, until it has returned. */
+	#drive(task: Task, thread: Thread, entered: readonly ComponentInstance[] | null): void | Promise<void> {
+		const { instance, type } = this.#lift;
+		if (type.async) {
+			return after(this.#scheduler.resume(thread), () =>
+				after(this.#letIn(task, thread), () => leaveInstances(entered)),
+			);
+		}
+		instance.syncCalls++;
+		const leave = (): undefined => {
+			instance.syncCalls--;
+			return leaveInstances(entered);
+		};
+		return after(this.#scheduler.resume(thread), () => after(this.#untilResolved(task), leave));
+	}
+
+	/** A call that finds the instance taken by a thread which can go on lets it, and may have its turn right after. */
+	#letIn(task: Task, thread: Thread): void | Promise<void> {
+		const { exclusive } = this.#lift.instance;
+		if (!task.isFirstToEnter || exclusive?.waiting !== true || exclusive.ready?.() !== true) return undefined;
+		return after(this.#scheduler.resume(exclusive), () =>
+			thread.waiting && thread.ready?.() === true ? this.#scheduler.resume(thread) : undefined,
+		);
+	}
+
+	#untilResolved(task: Task): void | Promise<void> {
+		const { instance } = this.#lift;
+		while (!task.resolved) {
+			const candidate = instance.candidate();
+			if (candidate === undefined) trap(CANNOT_BLOCK);
+			const stopped = this.#scheduler.resume(candidate);
+			if (stopped instanceof Promise) return stopped.then(() => this.#untilResolved(task));
+		}
+		return undefined;
+	}
+
+	async #run(task: Task, thread: Thread, onStart: () => readonly unknown[]): Promise<void> {
+		const { core, callback, options } = this.#lift;
+		if (!task.free && !(await task.enter(thread))) return;
+		task.begin(thread);
+		const cx = this.#context;
+		const args = onStart();
+		cx.carried = task.carried;
+		cx.scope = task.scope;
+		const returned = core(...this.#params.lower(cx, args, undefined));
+		let value = returned instanceof Promise ? await returned : returned;
+		if (!options.async) {
+			const posted = this.#return(task, value);
+			if (posted instanceof Promise) await posted;
+		} else if (callback !== null) {
+			for (let event = this.#next(task, thread, value as number); event !== null;) {
+				const [code, index, payload] = event instanceof Promise ? await event : event;
+				task.instance.exclusive = thread;
+				const called = callback(code, index, payload);
+				value = called instanceof Promise ? await called : called;
+				event = this.#next(task, thread, value as number);
+			}
+		}
+		task.unregister(thread);
+	}
+
+	#return(task: Task, value: CoreValue | undefined): void | Promise<unknown> {
+		const { options, instance } = this.#lift;
+		const cx = this.#context;
+		cx.carried = task.carried;
+		cx.scope = task.scope;
+		const [result] = this.#results.lift(cx, value === undefined ? [] : [value]);
+		task.return(result);
+		const { postReturn } = options;
+		if (postReturn === null) return undefined;
+		instance.instance.mayLeave = false;
+		const posted = value === undefined ? postReturn() : postReturn(value);
+		return after(posted as undefined, () => {
+			instance.instance.mayLeave = true;
+		});
+	}
+
+	/** What a callback is called with next, according to what it returned; `null` when it is done. */
+	#next(task: Task, thread: Thread, packed: number): Event | Promise<Event> | null {
+		const { instance } = task;
+		const code = packed & 0xf;
+		if (code > CALLBACK.wait) trap(`unsupported callback code: ${code}`);
+		if (code === CALLBACK.exit) return null;
+		const free = (): boolean => instance.exclusive === null;
+		if (code === CALLBACK.yield) {
+			instance.exclusive = null;
+			return after(thread.wait(free, true), (cancelled) => (cancelled ? TASK_CANCELLED : NO_EVENT));
+		}
+		const set = instance.instance.handles.get(packed >>> 4);
+		if (!(set instanceof WaitableSet)) trap(`handle index ${packed >>> 4} is not a waitable set`);
+		instance.exclusive = null;
+		return set.wait(thread, true, free);
+	}
+}

@@ -1,0 +1,271 @@
+import { Trap } from "../../fault/mod.ts";
+import type { Pledges, StorePart } from "../store-part.ts";
+import { type ComponentInstance, enterInstances, leaveInstances, type Store } from "../store.ts";
+import { after } from "./after.ts";
+import { AsyncInstance, DEADLOCK } from "./instance.ts";
+import type { Thread, Turns } from "./thread.ts";
+
+/** A call by the host that has not returned. */
+interface Call {
+	resolve(value: unknown): void;
+	reject(error: unknown): void;
+}
+
+/** So many threads run in one turn of the event loop: then the host gets to do something for them, or to end them. */
+const TURN = 64;
+
+/** Goes on in the next turn of the event loop. */
+const nextTurn = (): Promise<void> =>
+	new Promise((resolve) => {
+		if (typeof setImmediate === "function") setImmediate(resolve);
+		else setTimeout(resolve, 0);
+	});
+
+/**
+ * CanonicalABI.md `Store`, its threads: which one runs, and which are next. They take turns in the order in which they came to wait;
+ * no timer has a part in it, so that the same calls give the same order every time.
+ */
+export class Scheduler implements Pledges, StorePart, Turns {
+	readonly store: Store;
+	/** The thread whose code runs, suspended or not by a host function that it called. */
+	current: Thread | null = null;
+	/** Threads that wait, the first to come first. */
+	waiting: Thread[] = [];
+	readonly #instances = new Map<ComponentInstance, AsyncInstance>();
+	#pumping = false;
+	#inHost = false;
+	/** What the host brought: results of its functions, calls. Done between threads. */
+	#work: (() => void | Promise<void>)[] = [];
+	readonly #calls = new Set<Call>();
+	/** Calls that have their result, told to the host once the thread that gave it stops: until then it may trap. */
+	#resolved: { call: Call; value: unknown }[] = [];
+	/** What the host can still do by itself: promises it has not settled, ends of streams that it holds. */
+	#pledges = 0;
+	#quiet: (() => void)[] = [];
+
+	constructor(store: Store) {
+		this.store = store;
+		store.parts.push(this);
+		store.pledges = this;
+	}
+
+	instance(of: ComponentInstance): AsyncInstance {
+		let found = this.#instances.get(of);
+		if (found === undefined) this.#instances.set(of, (found = new AsyncInstance(of, this)));
+		return found;
+	}
+
+	/** The running thread; start functions of core modules run in none. */
+	get thread(): Thread {
+		if (this.current === null) throw new Trap("cannot block a synchronous task before returning");
+		return this.current;
+	}
+
+	/** Runs a thread until it stops, and whichever it stops in favour of. A promise where that is not at once. */
+	resume(thread: Thread, cancelled = false): void | Promise<void> {
+		const saved = this.current;
+		const stopped = this.#run(thread, cancelled);
+		if (!(stopped instanceof Promise)) {
+			this.current = saved;
+			return undefined;
+		}
+		return stopped.then(() => {
+			this.current = saved;
+		});
+	}
+
+	#run(thread: Thread, cancelled: boolean): void | Promise<void> {
+		for (let next: Thread | null = thread; next !== null; cancelled = false) {
+			const running: Thread = next;
+			this.current = running;
+			if (running.waiting) this.#remove(running);
+			const stopped = running.run(cancelled);
+			if (stopped instanceof Promise) return stopped.then(() => this.#runNext(running.takeNext()));
+			next = running.takeNext();
+		}
+		return undefined;
+	}
+
+	#runNext(next: Thread | null): void | Promise<void> {
+		return next === null ? undefined : this.#run(next, false);
+	}
+
+	#remove(thread: Thread): void {
+		this.waiting.splice(this.waiting.indexOf(thread), 1);
+	}
+
+	/**
+	 * A call by the host into `instance`, for when no thread runs: `start` is given what tells the result. A host function cannot call
+	 * back into an instance that waits for it.
+	 */
+	call(
+		instance: ComponentInstance,
+		start: (resolve: (value: unknown) => void) => void | Promise<void>,
+	): Promise<unknown> {
+		return new Promise((resolve, reject) => {
+			const refusal = (): Trap | undefined => {
+				const { poison } = this.store;
+				const entered = instance.enteredFrom(null)?.some((one) => one.entered) === true;
+				if (poison === undefined && !this.store.disposed && !entered) return undefined;
+				return new Trap("cannot enter component instance", poison === undefined ? {} : { cause: poison });
+			};
+			const refused = this.#inHost || !this.#pumping ? refusal() : undefined;
+			if (refused !== undefined) return reject(refused);
+			const call: Call = { resolve, reject };
+			this.#calls.add(call);
+			this.enqueue(() => {
+				const late = refusal();
+				if (late === undefined) return start((value) => this.#resolved.push({ call, value }));
+				this.#calls.delete(call);
+				return reject(late);
+			});
+		});
+	}
+
+	/** Runs a function of the host: what it calls before it returns, it calls from inside of its caller. */
+	inHost<T>(run: () => T): T {
+		const saved = this.#inHost;
+		this.#inHost = true;
+		try {
+			return run();
+		} finally {
+			this.#inHost = saved;
+		}
+	}
+
+	/** Something that the host does for its guests: `then` has its turn once `promise` has settled. */
+	pledge<T>(promise: PromiseLike<T>, then: (value: T) => void, failed?: (error: unknown) => void): void {
+		const { store } = this;
+		const { epoch } = store;
+		this.#pledges++;
+		const settle = (work: () => void): void => {
+			if (store.disposed || store.epoch !== epoch) return;
+			this.#pledges--;
+			this.enqueue(work);
+		};
+		promise.then(
+			(value) => settle(() => then(value)),
+			(error: unknown) =>
+				settle(() => {
+					if (failed === undefined) throw error;
+					failed(error);
+				}),
+		);
+	}
+
+	/** The host holds something through which it can act at any time, until the function returned is called. */
+	hold(): () => void {
+		this.#pledges++;
+		const { epoch } = this.store;
+		let held = true;
+		return () => {
+			if (!held) return;
+			held = false;
+			if (this.store.epoch !== epoch) return;
+			this.#pledges--;
+			// What waits for it may wait for ever now.
+			this.enqueue(() => {});
+		};
+	}
+
+	/** To be done when no thread runs. */
+	enqueue(work: () => void | Promise<void>): void {
+		this.#work.push(work);
+		if (!this.#pumping) void this.#pump();
+	}
+
+	/** Settles once no thread can run and the host owes nothing: the sandbox has come to its end, or waits for ever. */
+	get quiet(): Promise<void> {
+		return new Promise((resolve) => {
+			this.#quiet.push(resolve);
+			this.enqueue(() => {});
+		});
+	}
+
+	/** CanonicalABI.md `Store.tick`, until there is nothing to do. */
+	async #pump(): Promise<void> {
+		const { epoch } = this.store;
+		this.#pumping = true;
+		try {
+			for (let turns = 0; this.store.epoch === epoch && !this.store.disposed; turns++) {
+				const stopped = this.#tick();
+				if (stopped === null) {
+					if (this.#pledges > 0 || this.#calls.size === 0) break;
+					// The host may be about to make the call that the others wait for.
+					await nextTurn();
+					if (this.#idle()) break;
+					continue;
+				}
+				if (stopped !== undefined) await stopped;
+				this.#tell();
+				if (turns === TURN) {
+					turns = 0;
+					await nextTurn();
+				}
+			}
+		} catch (error) {
+			if (this.store.epoch === epoch) this.#fail(this.store.fail(error));
+			return;
+		}
+		if (this.store.epoch !== epoch) return;
+		this.#pumping = false;
+		if (this.#pledges > 0) return;
+		if (this.#calls.size > 0) this.#fail(this.store.fail(new Trap(DEADLOCK)));
+		for (const resolve of this.#quiet.splice(0)) resolve();
+	}
+
+	#idle(): boolean {
+		return this.#work.length === 0 && !this.waiting.some((thread) => thread.ready?.() === true);
+	}
+
+	/** Work of the host or a thread that is ready; `null` where there is neither. */
+	#tick(): void | Promise<void> | null {
+		const work = this.#work.shift();
+		if (work !== undefined) return work();
+		// Once every call has returned, what is left runs only while somebody waits for it.
+		if (this.#calls.size === 0 && this.#pledges === 0 && this.#quiet.length === 0) return null;
+		for (const thread of this.waiting) {
+			const entered = thread.task.instance.instance.enteredFrom(null);
+			if (entered === null || entered.some((one) => one.entered) || thread.ready?.() !== true) continue;
+			enterInstances(entered);
+			return after(this.resume(thread), () => leaveInstances(entered));
+		}
+		return null;
+	}
+
+	#tell(): void {
+		for (const { call, value } of this.#resolved.splice(0)) {
+			this.#calls.delete(call);
+			call.resolve(value);
+		}
+	}
+
+	#fail(error: unknown): void {
+		this.#pumping = false;
+		const calls = [...this.#calls];
+		this.#clear();
+		for (const call of calls) call.reject(error);
+		for (const end of this.store.held) end.end(error);
+	}
+
+	#clear(): void {
+		this.current = null;
+		this.waiting = [];
+		this.#work = [];
+		this.#resolved = [];
+		this.#calls.clear();
+		this.#pledges = 0;
+		for (const resolve of this.#quiet.splice(0)) resolve();
+	}
+
+	/** The sandbox ends: its calls are rejected with the reason. */
+	end(reason: unknown): void {
+		this.#fail(reason);
+	}
+
+	reset(): void {
+		this.#clear();
+		this.#pumping = false;
+		for (const instance of this.#instances.values()) instance.reset();
+	}
+}

@@ -1,0 +1,185 @@
+import { MAX_FLAT_PARAMS, type ValueType } from "../../component/mod.ts";
+import { Context } from "../context.ts";
+import type { CanonicalOptions, CoreFunction, CoreValue } from "../store.ts";
+import { trap } from "../traps.ts";
+import { after } from "./after.ts";
+import { checkMayLeave } from "./copy-builtins.ts";
+import { FlatValues } from "./flat-values.ts";
+import type { AsyncInstance } from "./instance.ts";
+import { sameType } from "./same-type.ts";
+import { Subtask } from "./subtask.ts";
+import { BLOCKED, Waitable, WaitableSet } from "./waitable.ts";
+
+/** `canon task.return` */
+export function canonTaskReturn(
+	instance: AsyncInstance,
+	result: ValueType | null,
+	options: CanonicalOptions,
+): CoreFunction {
+	const values = new FlatValues(result === null ? [] : [result], MAX_FLAT_PARAMS);
+	const cx = new Context(options, instance.instance);
+	return (...flat: CoreValue[]) => {
+		checkMayLeave(instance);
+		const { task } = instance.turns.thread;
+		const { async, memory, encoding } = task.options;
+		// A lift without memory, or a return without, has nothing that could be in another.
+		const elsewhere = memory !== null && options.memory !== null && memory !== options.memory;
+		const same = async && sameType(instance.instance.store, result, task.type.result);
+		if (!same || elsewhere || options.encoding !== encoding) {
+			trap("invalid `task.return` signature and/or options for current task");
+		}
+		cx.carried = task.carried;
+		cx.scope = task.scope;
+		const [value] = values.lift(cx, flat);
+		task.return(value);
+		return undefined;
+	};
+}
+
+/** `canon task.cancel` */
+export function canonTaskCancel(instance: AsyncInstance): CoreFunction {
+	return () => {
+		checkMayLeave(instance);
+		const { task } = instance.turns.thread;
+		if (!task.options.async) trap("invalid `task.cancel` in a task that is not async");
+		task.cancel();
+		return undefined;
+	};
+}
+
+function getSubtask(instance: AsyncInstance, index: number): Subtask {
+	const subtask = instance.instance.handles.get(index);
+	if (!(subtask instanceof Subtask)) trap(`handle index ${index >>> 0} is not a subtask`);
+	return subtask;
+}
+
+/** `canon subtask.cancel` */
+export function canonSubtaskCancel(
+	instance: AsyncInstance,
+	async: boolean,
+): (index: number) => number | Promise<number> {
+	return (index) => {
+		checkMayLeave(instance);
+		if (!async) instance.checkMayBlock();
+		const subtask = getSubtask(instance, index);
+		if (!async) subtask.checkAlone();
+		if (subtask.resolveDelivered) trap("`subtask.cancel` called after terminal status delivered");
+		if (subtask.cancellationRequested) trap("`subtask.cancel` called twice for the same subtask");
+		const state = (): number => subtask.takePending()[2];
+		if (subtask.resolved) return state();
+		subtask.cancellationRequested = true;
+		return after(subtask.cancel?.(), () => {
+			if (subtask.resolved) return state();
+			return async ? BLOCKED : subtask.waitAlone(instance.turns.thread).then(([, , resolved]) => resolved);
+		});
+	};
+}
+
+/** `canon subtask.drop` */
+export function canonSubtaskDrop(instance: AsyncInstance): CoreFunction {
+	return (index) => {
+		checkMayLeave(instance);
+		getSubtask(instance, index as number).drop();
+		instance.instance.handles.remove(index as number);
+		return undefined;
+	};
+}
+
+/** `canon backpressure.inc`, `backpressure.dec`; allowed where `mayLeave` is false. */
+export function canonBackpressure(instance: AsyncInstance, more: boolean): CoreFunction {
+	return () => {
+		if (more) instance.increaseBackpressure();
+		else instance.decreaseBackpressure();
+		return undefined;
+	};
+}
+
+/** `canon context.get`, `context.set`; allowed where `mayLeave` is false. */
+export function canonContextGet(instance: AsyncInstance, slot: number): () => number {
+	return () => instance.context[slot] ?? 0;
+}
+
+export function canonContextSet(instance: AsyncInstance, slot: number): CoreFunction {
+	return (value) => {
+		instance.context[slot] = value as number;
+		return undefined;
+	};
+}
+
+function getSet(instance: AsyncInstance, index: number): WaitableSet {
+	const set = instance.instance.handles.get(index);
+	if (!(set instanceof WaitableSet)) trap(`handle index ${index >>> 0} is not a waitable set`);
+	return set;
+}
+
+/** `canon waitable-set.new` */
+export function canonSetNew(instance: AsyncInstance): () => number {
+	return () => {
+		checkMayLeave(instance);
+		return instance.instance.handles.add(new WaitableSet());
+	};
+}
+
+/** Where an event's index and payload go. */
+function eventWriter(instance: AsyncInstance, options: CanonicalOptions) {
+	const cx = new Context(options, instance.instance);
+	return ([code, index, payload]: readonly [number, number, number], pointer: number): number => {
+		cx.refresh();
+		cx.checkRange(pointer >>> 0, 8, 4, "pointer out of bounds of memory");
+		cx.view.setUint32(pointer >>> 0, index, true);
+		cx.view.setUint32((pointer >>> 0) + 4, payload, true);
+		return code;
+	};
+}
+
+/** `canon waitable-set.wait` */
+export function canonSetWait(
+	instance: AsyncInstance,
+	options: CanonicalOptions,
+	cancellable: boolean,
+): (index: number, pointer: number) => number | Promise<number> {
+	const write = eventWriter(instance, options);
+	return (index, pointer) => {
+		checkMayLeave(instance);
+		const set = getSet(instance, index);
+		if (set.hasPending) return write(set.poll(instance.turns.thread, cancellable), pointer);
+		instance.checkMayBlock();
+		return set.wait(instance.turns.thread, cancellable, () => true).then((event) => write(event, pointer));
+	};
+}
+
+/** `canon waitable-set.poll` */
+export function canonSetPoll(
+	instance: AsyncInstance,
+	options: CanonicalOptions,
+	cancellable: boolean,
+): (index: number, pointer: number) => number {
+	const write = eventWriter(instance, options);
+	return (index, pointer) => {
+		checkMayLeave(instance);
+		return write(getSet(instance, index).poll(instance.turns.thread, cancellable), pointer);
+	};
+}
+
+/** `canon waitable-set.drop` */
+export function canonSetDrop(instance: AsyncInstance): CoreFunction {
+	return (index) => {
+		checkMayLeave(instance);
+		getSet(instance, index as number).drop();
+		instance.instance.handles.remove(index as number);
+		return undefined;
+	};
+}
+
+/** `canon waitable.join` */
+export function canonJoin(instance: AsyncInstance): CoreFunction {
+	return (index, setIndex) => {
+		checkMayLeave(instance);
+		const waitable = instance.instance.handles.get(index as number);
+		if (!(waitable instanceof Waitable)) trap(`handle index ${(index as number) >>> 0} is not a waitable`);
+		const set = setIndex === 0 ? null : getSet(instance, setIndex as number);
+		if (set !== null) waitable.checkShared();
+		waitable.join(set);
+		return undefined;
+	};
+}

@@ -1,0 +1,157 @@
+import type { FunctionType } from "../../component/mod.ts";
+import { CallScope } from "../handles.ts";
+import { enterInstances, leaveInstances } from "../store.ts";
+import { trap } from "../traps.ts";
+import { after } from "./after.ts";
+import type { AsyncInstance } from "./instance.ts";
+import type { TaskOptions, Thread, ThreadTask } from "./thread.ts";
+
+type State = "initial" | "pending-cancel" | "cancel-delivered" | "resolved";
+
+/** CanonicalABI.md `Task`: a call, as the callee sees it. */
+export class Task implements ThreadTask {
+	readonly instance: AsyncInstance;
+	readonly type: FunctionType;
+	readonly options: TaskOptions;
+	/** Borrows that were made for it. */
+	readonly scope: CallScope = new CallScope();
+	/** Whether a guest called it: see `Context.carried`. */
+	readonly carried: boolean;
+	readonly #resolve: (outcome: Outcome) => void;
+	#state: State = "initial";
+	#waitingToEnter: Thread | null = null;
+	readonly #threads = new Set<Thread>();
+	#implicit: Thread | null = null;
+
+	constructor(
+		instance: AsyncInstance,
+		type: FunctionType,
+		options: TaskOptions,
+		carried: boolean,
+		resolve: (outcome: Outcome) => void,
+	) {
+		this.instance = instance;
+		this.type = type;
+		this.options = options;
+		this.carried = carried;
+		this.#resolve = resolve;
+	}
+
+	get resolved(): boolean {
+		return this.#state === "resolved";
+	}
+
+	/** Whether its first thread must have the instance for itself: all but stackful tasks keep state in globals of the guest. */
+	get needsExclusive(): boolean {
+		return !this.options.async || this.options.callback;
+	}
+
+	/** CanonicalABI.md `Task.enter_implicit_thread`. False where the task was cancelled before it began. */
+	async enter(thread: Thread): Promise<boolean> {
+		const { instance } = this;
+		const pressed = (): boolean => instance.backpressure > 0 || (this.needsExclusive && instance.exclusive !== null);
+		if (pressed() || instance.waitingToEnter > 0) {
+			instance.waitingToEnter++;
+			this.#waitingToEnter = thread;
+			const cancelled = await thread.block(() => !pressed(), true);
+			this.#waitingToEnter = null;
+			instance.waitingToEnter--;
+			if (cancelled) {
+				this.cancel();
+				return false;
+			}
+		}
+		return true;
+	}
+
+	/** Whether `enter` would let it in at once. */
+	get free(): boolean {
+		const { instance, type } = this;
+		if (!type.async) return true;
+		if (instance.backpressure > 0 || instance.waitingToEnter > 0) return false;
+		return !this.needsExclusive || instance.exclusive === null;
+	}
+
+	/** Whether it waits to be let in, and no other does. */
+	get isFirstToEnter(): boolean {
+		return this.#waitingToEnter !== null && this.instance.waitingToEnter === 1;
+	}
+
+	/** Its first thread begins. */
+	begin(thread: Thread): void {
+		this.#implicit = thread;
+		if (this.type.async && this.needsExclusive) this.instance.exclusive = thread;
+		this.register(thread);
+	}
+
+	/** Whether it is the thread that the call itself began. */
+	isImplicit(thread: Thread): boolean {
+		return this.#implicit === thread;
+	}
+
+	register(thread: Thread): void {
+		this.#threads.add(thread);
+		thread.index = this.instance.threads.add(thread);
+	}
+
+	/** A thread has ended. The last one must leave the task resolved. */
+	unregister(thread: Thread): void {
+		this.#threads.delete(thread);
+		this.instance.threads.remove(thread.index);
+		if (this.instance.exclusive === thread) this.instance.exclusive = null;
+		if (this.#threads.size === 0 && this.#state !== "resolved") trap("async-lifted export failed to produce a result");
+	}
+
+	/** CanonicalABI.md `Task.request_cancellation`; a promise where a thread of the task runs because of it. */
+	requestCancellation(caller: AsyncInstance | null): void | Promise<void> {
+		const { instance } = this;
+		const waiting = this.#waitingToEnter;
+		const entered = instance.instance.enteredFrom(caller?.instance ?? null);
+		const mayEnter = entered !== null && entered.every((one) => !one.entered);
+		if (waiting !== null && mayEnter) {
+			this.#state = "cancel-delivered";
+			return this.#resume(waiting, entered);
+		}
+		if (mayEnter && (!this.needsExclusive || instance.exclusive === null || this.#threads.has(instance.exclusive))) {
+			for (const thread of this.#threads) {
+				if (!thread.cancellable || !(thread.waiting || thread.suspended)) continue;
+				this.#state = "cancel-delivered";
+				return this.#resume(thread, entered);
+			}
+		}
+		this.#state = "pending-cancel";
+		return undefined;
+	}
+
+	#resume(thread: Thread, entered: Parameters<typeof leaveInstances>[0]): void | Promise<void> {
+		enterInstances(entered);
+		return after(thread.turns.resume(thread, true), () => leaveInstances(entered));
+	}
+
+	deliverPendingCancel(cancellable: boolean): boolean {
+		if (!cancellable || this.#state !== "pending-cancel") return false;
+		this.#state = "cancel-delivered";
+		return true;
+	}
+
+	/** CanonicalABI.md `Task.return_` */
+	return(value: unknown): void {
+		if (this.#state === "resolved") trap("invalid `task.return` or `task.cancel` called for current task");
+		if (this.scope.borrows > 0) trap("borrow handles still remain at the end of the call");
+		this.#state = "resolved";
+		this.#resolve({ value });
+	}
+
+	/** CanonicalABI.md `Task.cancel` */
+	cancel(): void {
+		if (this.#state !== "cancel-delivered") trap("`task.cancel` called by task which has not been cancelled");
+		if (this.scope.borrows > 0) trap("borrow handles still remain at the end of the call");
+		this.#state = "resolved";
+		this.#resolve(CANCELLED);
+	}
+}
+
+/** How a call ended: with a value, or cancelled. */
+export type Outcome = { readonly value: unknown } | typeof CANCELLED;
+
+export const CANCELLED = "cancelled";

@@ -1,0 +1,163 @@
+import type { FunctionType } from "../../component/mod.ts";
+import type { CallScope } from "../handles.ts";
+import type { CanonicalOptions, ComponentInstance } from "../store.ts";
+
+/** How a lifted function returns. */
+export interface TaskOptions extends CanonicalOptions {
+	readonly async: boolean;
+	readonly callback: boolean;
+}
+
+/** The task of a thread, as its code sees it: `Task`. */
+export interface ThreadTask {
+	readonly instance: { readonly instance: ComponentInstance };
+	readonly type: FunctionType;
+	readonly options: TaskOptions;
+	readonly scope: CallScope;
+	readonly carried: boolean;
+	readonly needsExclusive: boolean;
+	isImplicit(thread: Thread): boolean;
+	register(thread: Thread): void;
+	unregister(thread: Thread): void;
+	deliverPendingCancel(cancellable: boolean): boolean;
+	return(value: unknown): void;
+	cancel(): void;
+}
+
+/** Whose turn it is: `Scheduler`. */
+export interface Turns {
+	/** The thread whose code runs, suspended or not by a host function that it called. */
+	readonly current: Thread | null;
+	/** The same, where there must be one. */
+	readonly thread: Thread;
+	/** Threads that wait, the first to come first. */
+	readonly waiting: Thread[];
+	resume(thread: Thread, cancelled?: boolean): void | Promise<void>;
+}
+
+/** What a thread does: it ends in `finish` or in `fail`, and never rejects. */
+type Body = (thread: Thread) => Promise<void>;
+
+type State = "suspended" | "waiting" | "running" | "done" | "failed";
+
+/**
+ * CanonicalABI.md `Thread`: one flow of control of a task. The guest's part of it runs on stacks of its own (V8's), which are suspended on
+ * promises that only the thread's resumption settles. Of all threads of a store at most one runs.
+ */
+export class Thread {
+	readonly task: ThreadTask;
+	readonly turns: Turns;
+	/** The slots of `context.get` and `context.set`. */
+	readonly storage: [number, number] = [0, 0];
+	/** In the instance's table of threads; 0 before it has one. */
+	index = 0;
+	/** Whether its wait ends when its task is cancelled. */
+	cancellable = false;
+	/** What it waits for; `null` where only another thread can resume it. */
+	ready: (() => boolean) | null = null;
+	#state: State = "suspended";
+	#body: Body | null;
+	#error: unknown;
+	#wake: ((cancelled: boolean) => void) | null = null;
+	#stopped: (() => void) | null = null;
+	#failed: ((error: unknown) => void) | null = null;
+	#next: Thread | null = null;
+
+	constructor(task: ThreadTask, turns: Turns, body: Body) {
+		this.task = task;
+		this.turns = turns;
+		this.#body = body;
+	}
+
+	get suspended(): boolean {
+		return this.#state === "suspended";
+	}
+
+	get waiting(): boolean {
+		return this.#state === "waiting";
+	}
+
+	/** Runs it until it waits, is suspended, or has ended: a promise where that is not at once. Only for `Scheduler`. */
+	run(cancelled: boolean): void | Promise<void> {
+		this.#state = "running";
+		const body = this.#body;
+		const wake = this.#wake;
+		if (body === null) {
+			this.#wake = null;
+			return new Promise((resolve, reject) => {
+				this.#stopped = resolve;
+				this.#failed = reject;
+				wake?.(cancelled);
+			});
+		}
+		this.#body = null;
+		void body(this);
+		// `body` has changed it meanwhile, which the compiler does not see.
+		const state = this.#state as State;
+		if (state === "failed") throw this.#error;
+		if (state !== "running") return undefined;
+		return new Promise((resolve, reject) => {
+			this.#stopped = resolve;
+			this.#failed = reject;
+		});
+	}
+
+	/**
+	 * Stops the running thread until `ready` (where it is given) and resumed, and lets `next` run before whoever resumed this one.
+	 * @returns whether it was resumed because its task is cancelled
+	 */
+	block(ready: (() => boolean) | null, cancellable: boolean, next: Thread | null = null): Promise<boolean> {
+		this.#state = ready === null ? "suspended" : "waiting";
+		this.ready = ready;
+		this.cancellable = cancellable;
+		this.#next = next;
+		if (ready !== null) this.turns.waiting.push(this);
+		const resumed = new Promise<boolean>((resolve) => (this.#wake = resolve));
+		this.#stop();
+		return resumed;
+	}
+
+	/** As `block`; at once when the task's cancellation is pending and can be delivered here. */
+	wait(ready: (() => boolean) | null, cancellable: boolean, next: Thread | null = null): boolean | Promise<boolean> {
+		if (this.task.deliverPendingCancel(cancellable)) return true;
+		return this.block(ready, cancellable, next);
+	}
+
+	/** Makes a suspended thread wait for its turn. */
+	resumeLater(): void {
+		this.#state = "waiting";
+		this.ready = always;
+		this.turns.waiting.push(this);
+	}
+
+	/** The thread that is to run next, where it stopped in favour of one. */
+	takeNext(): Thread | null {
+		const next = this.#next;
+		this.#next = null;
+		return next;
+	}
+
+	finish(): void {
+		this.#state = "done";
+		this.#stop();
+	}
+
+	fail(error: unknown): void {
+		// It can also be ended while it waits: with its sandbox, when nobody resumed it.
+		const failed = this.#failed;
+		this.#state = "failed";
+		this.#error = error;
+		this.#stopped = this.#failed = null;
+		failed?.(error);
+	}
+
+	#stop(): void {
+		const stopped = this.#stopped;
+		this.#stopped = this.#failed = null;
+		stopped?.();
+	}
+}
+
+export function always(): boolean {
+	return true;
+}
