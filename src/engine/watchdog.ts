@@ -143,7 +143,7 @@ function watch(): void {
 	 * The system may put off what a timer is to wake by some 50 µs, unless one asks for less.
 	 */
 	function hurry(): void {
-		const { emitWarning } = process;
+		const emitWarning = process.emitWarning.bind(process);
 		// That `node:ffi` is experimental is nothing to tell every user.
 		process.emitWarning = () => {};
 		try {
