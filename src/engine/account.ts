@@ -21,13 +21,16 @@ export interface Accounted {
 	pause(): Promise<number>;
 }
 
-/** How much fuel a guest gets at a time, in instructions: what lasts it for a millisecond or so, after which the time is looked at. */
+/**
+ * How much fuel a guest gets at a time, in instructions; when it is used up, the time is looked at. The largest portion lasts some 0.1 ms
+ * where instructions are cheap, so that a guest which goes over to dear ones (10 ns each, say) still is not long out of sight.
+ */
 const FIRST_PORTION = 1_000;
 const SMALLEST_PORTION = 100;
-const LARGEST_PORTION = 10_000_000;
+const LARGEST_PORTION = 200_000;
 /** Milliseconds that a portion is to last, at least and at most. */
-const SHORTEST_PORTION = 0.5;
-const LONGEST_PORTION = 1;
+const SHORTEST_PORTION = 0.25;
+const LONGEST_PORTION = 0.5;
 
 /** What the call of one sandbox has used, and what it may. Times are in milliseconds of `performance.now()`. */
 export class Account {
@@ -46,8 +49,8 @@ export class Account {
 	/** What is left of them while the guest does not hold the thread. */
 	fuelLeft = 0;
 	#portion: number = FIRST_PORTION;
-	/** When it had been on the thread for so long, it got the last one. */
-	#refueled = 0;
+	/** When it had been on the thread for so long, it got the last one; NaN before the first. */
+	#refueled: number = Number.NaN;
 	#cpuLimit = Infinity;
 	#wallLimit = Infinity;
 	#fuelLimit = Infinity;
@@ -74,7 +77,7 @@ export class Account {
 		this.hit = false;
 		this.fuelGiven = 0;
 		this.fuelLeft = 0;
-		this.#refueled = 0;
+		this.#refueled = Number.NaN;
 	}
 
 	/** The guest gets the thread. */

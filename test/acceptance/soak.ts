@@ -1,14 +1,24 @@
-/** `npm run soak -- stop [times]`, `npm run soak -- reset [runs] [first seed]`: what has to hold many times in a row. */
-const [name, ...numbers] = process.argv.slice(2);
-const valid = numbers.every((text) => /^[1-9]\d{0,8}$/.test(text));
-const [count, seed] = numbers.map(Number);
-if (name === "stop" && valid && numbers.length <= 1) {
-	const { soakStop } = await import("./stop.ts");
-	await soakStop(count ?? 1000);
-} else if (name === "reset" && valid && numbers.length <= 2) {
+/** `npm run soak -- stop [times] [trap|yield|fuel] [idle|load]`, `npm run soak -- reset [runs] [first seed]`: what has to hold many times in a row. */
+const [name, ...rest] = process.argv.slice(2);
+const numbers = rest.filter((text) => /^[1-9]\d{0,8}$/.test(text)).map(Number);
+const words = rest.slice(numbers.length);
+if (name === "stop" && numbers.length <= 1) {
+	const { LOADS, METERINGS, soakStop } = await import("./stop.ts");
+	const meterings = METERINGS.filter((metering) => words.includes(metering));
+	const loads = LOADS.filter((load) => words.includes(load));
+	if (meterings.length + loads.length === words.length) {
+		await soakStop(
+			numbers[0] ?? 1000,
+			meterings.length === 0 ? METERINGS : meterings,
+			loads.length === 0 ? LOADS : loads,
+		);
+	} else explain();
+} else if (name === "reset" && numbers.length <= 2 && words.length === 0) {
 	const { soakReset } = await import("./reset.ts");
-	process.exitCode = (await soakReset(count ?? 100_000, seed ?? 1)) ? 0 : 1;
-} else {
-	console.error("usage: npm run soak -- stop [times] | reset [runs] [first seed]");
+	process.exitCode = (await soakReset(numbers[0] ?? 100_000, numbers[1] ?? 1)) ? 0 : 1;
+} else explain();
+
+function explain(): void {
+	console.error("usage: npm run soak -- stop [times] [trap|yield|fuel] [idle|load] | reset [runs] [first seed]");
 	process.exitCode = 2;
 }

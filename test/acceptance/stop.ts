@@ -1,17 +1,20 @@
 /**
- * `npm run soak -- stop [times]`: every shape of endless guest stopped so many times in a row, on an idle machine and under full
- * load, with the distribution of how late; and two endless guests that share a thread with a timer.
+ * `npm run soak -- stop [times] [metering] [idle|load]`: every shape of endless guest stopped so many times in a row, on an idle
+ * machine and under full load, with the distribution of how late; and two endless guests that share a thread with a timer. Fails
+ * where a bound is missed although the machine was there (see `StallWitness`) and the thread ran.
  */
 import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { setImmediate as turn, setTimeout as sleep } from "node:timers/promises";
-import { Worker } from "node:worker_threads";
 import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
 import { CompileCache } from "../../src/engine/mod.ts";
 import { LimitExceeded } from "../../src/fault/mod.ts";
 import { linkComponent, loadComponent } from "../../src/link/mod.ts";
 import { SandboxPool } from "../../src/pool/mod.ts";
 import { ENDLESS, ENDLESS_HOST_CALLS, ENDLESS_START } from "../server/endless-shapes.ts";
+import { StallWitness } from "./stall-witness.ts";
 
 /** Milliseconds of CPU time that each guest has. */
 const CPU = 2;
@@ -20,7 +23,13 @@ const SHARED_CPU = 2_000;
 /** The neighbour is asked once in so many kills. */
 const NEIGHBOURLY = 10;
 type Metering = NonNullable<NonNullable<Parameters<typeof linkComponent>[3]>["metering"]>;
-const METERINGS: readonly Metering[] = ["trap", "yield", "fuel"];
+export const METERINGS: readonly Metering[] = ["trap", "yield", "fuel"];
+export const LOADS = ["idle", "load"] as const;
+type Load = (typeof LOADS)[number];
+/** Milliseconds later than its deadline that a guest may be stopped. */
+const LATEST: Readonly<Record<Load, number>> = { idle: 2, load: 25 };
+/** Milliseconds between two ticks of a timer beside two endless guests that can be suspended. */
+const WIDEST = 20;
 
 const cache = new CompileCache();
 
@@ -32,20 +41,61 @@ async function start(text: string, metering: Metering, cpu: number): Promise<San
 
 const OVER = new Error("over");
 
-/** Milliseconds from the deadline of one guest until its caller knew. */
-async function stopOnce(pool: SandboxPool, starts: boolean): Promise<number> {
-	const from = performance.now();
+/** A stretch of the process's clock, in milliseconds; and how much of it this thread ran, at most, where that is known. */
+type Stretch = readonly [from: number, to: number, ran?: number];
+
+const clock = (): number => Number(process.hrtime.bigint()) / 1e6;
+
+/** Milliseconds. */
+function threadTime(): number {
+	const { user, system } = process.threadCpuUsage();
+	return (user + system) / 1000;
+}
+
+/** Milliseconds that all processes of the machine have run. */
+function machineTime(): number {
+	const [, user, nice, system, , , irq, soft] = readFileSync("/proc/stat", "utf8").split(/\s+/).map(Number);
+	return 10 * ((user ?? 0) + (nice ?? 0) + (system ?? 0) + (irq ?? 0) + (soft ?? 0));
+}
+
+/** Says how much of a processor others take from now on. */
+function watchOthers(): () => string {
+	if (process.platform !== "linux") return () => "unknown";
+	const othersTime = (): number => {
+		const { user, system } = process.cpuUsage();
+		return machineTime() - (user + system) / 1000;
+	};
+	const [from, before] = [clock(), othersTime()];
+	return () => `${((100 * (othersTime() - before)) / (clock() - from)).toFixed(0)} % of a processor`;
+}
+
+/** From the deadline of one guest until its caller knew. The deadline is counted from the call, or from its start function. */
+async function stopOnce(pool: SandboxPool, starts: boolean): Promise<Stretch> {
+	let from = clock();
+	let known = from;
+	let before = threadTime();
+	let ran = 0;
+	const knows = (): void => {
+		known = clock();
+		ran = threadTime() - before - CPU;
+	};
 	try {
 		const sandbox = await pool.acquire();
 		try {
 			assert.ok(starts, "a start function that never ends has ended");
+			before = threadTime();
+			from = clock();
 			await sandbox.call(["f"], []);
+		} catch (error) {
+			knows();
+			throw error;
 		} finally {
 			sandbox.end(OVER);
 		}
 	} catch (error) {
+		if (!starts) knows();
 		assert.ok(error instanceof LimitExceeded && error.limit === "cpu", String(error));
-		return performance.now() - from - CPU;
+		return [from + CPU, known, Math.max(ran, 0)];
 	}
 	return assert.fail("it ended by itself");
 }
@@ -56,37 +106,76 @@ async function askNeighbour(pool: SandboxPool): Promise<void> {
 	sandbox.end(OVER);
 }
 
-function distribution(late: readonly number[]): string {
-	const sorted = late.toSorted((a, b) => a - b);
-	const at = (share: number): string => (sorted[Math.ceil(share * sorted.length) - 1] ?? 0).toFixed(2);
-	const [idle, load] = [2, 25].map((bound) => sorted.filter((time) => time > bound).length);
-	return `median ${at(0.5)}, p90 ${at(0.9)}, p99 ${at(0.99)}, worst ${at(1)} ms late; ${idle} later than 2 ms, ${load} than 25 ms`;
+/** What was measured, as it was; and without what the machine was away, or this thread was kept from running: its own. */
+class Lateness {
+	readonly #witness: StallWitness | undefined;
+	readonly #bound: number;
+	readonly #stretches: Stretch[] = [];
+
+	constructor(witness: StallWitness | undefined, bound: number) {
+		this.#witness = witness;
+		this.#bound = bound;
+	}
+
+	add(stretches: readonly Stretch[]): void {
+		this.#stretches.push(...stretches);
+	}
+
+	toString(): string {
+		const line = (times: readonly number[]): string => {
+			const sorted = times.toSorted((a, b) => a - b);
+			const at = (share: number): string => (sorted[Math.ceil(share * sorted.length) - 1] ?? 0).toFixed(2);
+			const over = sorted.filter((time) => time > this.#bound).length;
+			return `median ${at(0.5)}, p99 ${at(0.99)}, worst ${at(1)} ms, ${over} over ${this.#bound}`;
+		};
+		const raw = line(this.#stretches.map(([from, to]) => to - from));
+		return `${raw} | its own: ${line(this.#own)}`;
+	}
+
+	/** Sets the exit status when a bound was missed. */
+	check(): void {
+		if (this.#own.some((time) => time > this.#bound)) process.exitCode = 1;
+	}
+
+	get #own(): number[] {
+		return this.#stretches.map(([from, to, ran = Infinity]) =>
+			Math.min(ran, to - from - (this.#witness?.stalled(from, to) ?? 0)),
+		);
+	}
 }
 
-async function stopAll(metering: Metering, when: string, times: number): Promise<void> {
-	const all: number[] = [];
+async function stopAll(metering: Metering, load: Load, times: number, witness?: StallWitness): Promise<void> {
+	const all = new Lateness(witness, LATEST[load]);
+	const others = watchOthers();
 	const shapes = { ...ENDLESS, "calls of the host": ENDLESS_HOST_CALLS, "a start function": ENDLESS_START };
+	let guests = 0;
 	for (const [name, text] of Object.entries(shapes)) {
 		const pool = await start(text, metering, CPU);
 		const neighbour = await start(ENDLESS["a loop"] ?? "", metering, 5_000);
-		const late: number[] = [];
+		const own: Stretch[] = [];
 		for (let i = 0; i < times; i++) {
 			const asked = i % NEIGHBOURLY === 0 ? askNeighbour(neighbour) : undefined;
-			late.push(await stopOnce(pool, text !== ENDLESS_START));
+			own.push(await stopOnce(pool, text !== ENDLESS_START));
 			await asked;
 			await turn();
 		}
+		// The witness has to have woken
+		await sleep(2);
 		assert.deepEqual([pool.usage().sandboxes, neighbour.usage().sandboxes], [0, 0]);
 		pool.close(OVER);
 		neighbour.close(OVER);
-		console.log(`  ${name}: ${distribution(late)}`);
-		all.push(...late);
+		const late = new Lateness(witness, LATEST[load]);
+		late.add(own);
+		console.log(`  ${name}: ${late.toString()}`);
+		all.add(own);
+		guests += own.length;
 	}
-	console.log(`${metering}, ${when}, ${all.length} guests: ${distribution(all)}`);
+	console.log(`${metering}, ${load}, ${guests} guests, late by: ${all.toString()}; others: ${others()}`);
+	all.check();
 }
 
 /** Without slices the guests run one after the other, and the timer in between. */
-async function share(metering: Metering): Promise<void> {
+async function share(metering: Metering, witness?: StallWitness): Promise<void> {
 	const pool = await start(ENDLESS["a loop"] ?? "", metering, SHARED_CPU);
 	const ended = [0, 1].map(async () => {
 		const sandbox = await pool.acquire();
@@ -95,22 +184,19 @@ async function share(metering: Metering): Promise<void> {
 		sandbox.end(OVER);
 		return performance.now() - from;
 	});
-	const gaps: number[] = [];
-	let last = performance.now();
-	const timer = setInterval(() => {
-		const now = performance.now();
-		gaps.push(now - last);
-		last = now;
-	}, 5);
+	const ticks: number[] = [clock()];
+	const timer = setInterval(() => void ticks.push(clock()), 5);
 	const took = await Promise.all(ended);
 	clearInterval(timer);
+	await sleep(2);
 	pool.close(OVER);
-	gaps.sort((a, b) => a - b);
-	const worst = gaps.at(-1)?.toFixed(1);
+	const gaps = new Lateness(witness, WIDEST);
+	gaps.add(ticks.slice(1).map((to, i) => [ticks[i] ?? to, to]));
 	console.log(
-		`${metering}, two endless guests of ${SHARED_CPU} ms each, over after ${took.map((ms) => ms.toFixed(0)).join(" and ")} ms, beside a 5 ms timer: ` +
-			`${gaps.length} ticks, median gap ${gaps[gaps.length >> 1]?.toFixed(1)}, worst ${worst} ms`,
+		`${metering}, two endless guests of ${SHARED_CPU} ms each, over after ${took.map((ms) => ms.toFixed(0)).join(" and ")} ms, ` +
+			`beside a 5 ms timer of ${ticks.length - 1} ticks, gaps: ${gaps.toString()}`,
 	);
+	if (metering !== "trap") gaps.check();
 }
 
 async function idleCost(): Promise<void> {
@@ -120,13 +206,30 @@ async function idleCost(): Promise<void> {
 	console.log(`idle for 5 s: ${((user + system) / 1000).toFixed(1)} ms of CPU time in the whole process`);
 }
 
-export async function soakStop(times: number): Promise<void> {
-	console.log(`${times} times each, ${CPU} ms of CPU time`);
-	for (const metering of METERINGS) await stopAll(metering, "idle", times);
-	for (const metering of METERINGS) await share(metering);
-	await idleCost();
-	const burners = Array.from({ length: availableParallelism() }, () => new Worker("for (;;);", { eval: true }));
-	for (const metering of METERINGS) await stopAll(metering, "under full load", times);
-	for (const metering of METERINGS) await share(metering);
-	await Promise.all(burners.map(async (burner) => await burner.terminate()));
+async function burn(processes: number): Promise<ChildProcess[]> {
+	const burners = Array.from({ length: processes }, () => spawn(process.execPath, ["-e", "for (;;);"]));
+	await Promise.all(burners.map(async (burner) => await new Promise((resolve) => burner.once("spawn", resolve))));
+	return burners;
+}
+
+export async function soakStop(
+	times: number,
+	meterings: readonly Metering[] = METERINGS,
+	loads: readonly Load[] = LOADS,
+): Promise<void> {
+	const witness = await StallWitness.start();
+	console.log(
+		`${times} times each, ${CPU} ms of CPU time${witness === undefined ? "; nobody watches the machine" : ""}`,
+	);
+	for (const load of loads) {
+		if (load === "idle") await idleCost();
+		const burners = load === "load" ? await burn(availableParallelism()) : [];
+		try {
+			for (const metering of meterings) await stopAll(metering, load, times, witness);
+			for (const metering of meterings) await share(metering, witness);
+		} finally {
+			for (const burner of burners) burner.kill();
+		}
+	}
+	await witness?.stop();
 }

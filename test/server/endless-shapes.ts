@@ -24,6 +24,13 @@ const FIELDS: Readonly<Record<string, string>> = {
 		(loop $again (block $caught (try_table (catch_all $caught) (throw $e))) (br $again)))`,
 	"bulk operations in a loop": `(memory 16) (func (export "f")
 		(loop $l (memory.fill (i32.const 0) (i32.const 1) (i32.const 1048576)) (br $l)))`,
+	"copies of memory in a loop": `(memory 256) (func (export "f")
+		(loop $l (memory.copy (i32.const 1) (i32.const 0) (i32.const 16777215)) (br $l)))`,
+	"bulk operations on a table": `(table $t 1000 funcref) (elem declare func $e) (func $e) (func (export "f")
+		(loop $l (table.fill $t (i32.const 0) (ref.func $e) (i32.const 1000))
+			(table.copy $t $t (i32.const 1) (i32.const 0) (i32.const 999)) (br $l)))`,
+	"growth of memory and table": `(memory 1) (table $t 1 funcref) (func (export "f")
+		(loop $l (drop (memory.grow (i32.const 1))) (drop (table.grow $t (ref.null func) (i32.const 1000))) (br $l)))`,
 	"a loop in hot code": `(func $step (param i32) (result i32) (local i32)
 			(loop $l (local.set 1 (i32.add (local.get 1) (i32.const 1))) (br_if $l (i32.lt_u (local.get 1) (local.get 0))))
 			(local.get 1))
@@ -53,11 +60,33 @@ const SHARED_TABLE = `(component
 	(func (export "f") (canon lift (core func $i "f")))
 	(func (export "ok") (result u32) (canon lift (core func $i "ok"))))`;
 
+/** One component calls another, which does not return. */
+const CALLED = `(component
+	(component $callee
+		(core module $m (func (export "f") (loop $l (br $l))))
+		(core instance $i (instantiate $m))
+		(func (export "f") (canon lift (core func $i "f"))))
+	(component $caller
+		(import "f" (func $f))
+		(core func $f' (canon lower (func $f)))
+		(core module $m (import "" "f" (func $f)) (func (export "f") (call $f)) (func (export "ok") (result i32) (i32.const 7)))
+		(core instance $i (instantiate $m (with "" (instance (export "f" (func $f'))))))
+		(func (export "f") (canon lift (core func $i "f")))
+		(func (export "ok") (result u32) (canon lift (core func $i "ok"))))
+	(instance $a (instantiate $callee))
+	(instance $b (instantiate $caller (with "f" (func $a "f"))))
+	(export "f" (func $b "f")) (export "ok" (func $b "ok")))`;
+
 /** By what they do. */
 export const ENDLESS: Readonly<Record<string, string>> = {
 	...Object.fromEntries(Object.entries(FIELDS).map(([name, fields]) => [name, one(fields)])),
 	"a table that two modules share": SHARED_TABLE,
+	"a loop in another component": CALLED,
 };
+
+/** `f` comes to the end of the stack, which is a trap that nothing catches. */
+export const BOTTOMLESS: string = one(`(func $deep (call $deep) (call $deep))
+	(func (export "f") (loop $again (block $caught (try_table (catch_all $caught) (call $deep))) (br $again)))`);
 
 /** Never comes to be an instance. */
 export const ENDLESS_START = `(component

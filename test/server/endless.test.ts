@@ -7,7 +7,7 @@ import { CompileCache } from "../../src/engine/mod.ts";
 import { LimitExceeded, type Limits } from "../../src/fault/mod.ts";
 import { type HostFunction, linkComponent, loadComponent } from "../../src/link/mod.ts";
 import { SandboxPool } from "../../src/pool/mod.ts";
-import { ENDLESS, ENDLESS_HOST_CALLS, ENDLESS_START } from "./endless-shapes.ts";
+import { BOTTOMLESS, ENDLESS, ENDLESS_HOST_CALLS, ENDLESS_START } from "./endless-shapes.ts";
 
 type Metering = NonNullable<NonNullable<Parameters<typeof linkComponent>[3]>["metering"]>;
 const METERINGS: readonly Metering[] = ["trap", "yield", "fuel"];
@@ -56,6 +56,19 @@ for (const metering of METERINGS) {
 				await isStopped(await start(text, metering), "cpu", 'killed: cpu 50 ms (limit "cpu" of app x)');
 			});
 		}
+
+		test("recursion to the end of the stack inside of catch_all, again and again", async () => {
+			const pool = await start(BOTTOMLESS, metering);
+			for (let i = 0; i < 3; i++) {
+				const [bottomless, neighbour] = [await pool.acquire(), await pool.acquire()];
+				const [stopped, answered] = await Promise.allSettled([bottomless.call(["f"], []), neighbour.call(["ok"], [])]);
+				assert.equal(stopped.status === "rejected" && String(stopped.reason), "Trap: call stack exhausted");
+				assert.deepEqual(answered, { status: "fulfilled", value: 7 });
+				bottomless.end(undefined);
+				neighbour.end(undefined);
+			}
+			pool.close(undefined);
+		});
 
 		test("a start function", async () => {
 			const pool = await start(ENDLESS_START, metering);

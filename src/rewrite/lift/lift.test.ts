@@ -236,13 +236,13 @@ const printBigint = (_: string, value: unknown): unknown => (typeof value === "b
 
 suite("liftModule", () => {
 	test("large operations go in pieces, in the right direction", async () => {
-		const pages = 641;
+		const pages = 11;
 		const bytes = await parse(`(module (memory (export "m") ${pages})
 			(func (export "fill") (param i32 i32 i32) (memory.fill (local.get 0) (local.get 1) (local.get 2)))
 			(func (export "copy") (param i32 i32 i32) (memory.copy (local.get 0) (local.get 1) (local.get 2))))`);
 		const { exports } = await revive(rewriteModule(bytes, 0, OFF));
 		const memory = new Uint8Array(exports["m"].buffer);
-		const chunk = 16 * 1024 * 1024;
+		const chunk = 256 * 1024;
 		for (const [to, from] of [
 			[3, 0],
 			[0, 3],

@@ -16,7 +16,7 @@ export interface Surroundings {
 
 type Bytes = readonly number[];
 
-const CHUNK = 0x100_0000;
+const CHUNK = 0x4_0000;
 
 export function unsigned(value: number): number[] {
 	const bytes: number[] = [];

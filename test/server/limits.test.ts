@@ -1,0 +1,171 @@
+/** Every row of the table of limits: what needs exactly so much has it at the limit and above, and not below. */
+import assert from "node:assert/strict";
+import { Writable } from "node:stream";
+import { suite, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
+import { Engine } from "../../src/embed/mod.ts";
+import { CompileCache } from "../../src/engine/mod.ts";
+import { LIMITS, type LimitName, type MeteringMode } from "../../src/fault/mod.ts";
+import { linkComponent, loadComponent } from "../../src/link/mod.ts";
+import { SandboxPool } from "../../src/pool/mod.ts";
+
+const PAGE = 65_536;
+const cache = new CompileCache();
+
+interface Row {
+	/** What `f` needs, in the limit's unit. */
+	readonly needs: number;
+	/** What else is tried beside one less, this much, and one more: times are not exact to the millisecond. */
+	readonly tolerance?: number;
+	/** Definitions of the component before its module, which gets "act" and "new". */
+	readonly wat: string;
+	readonly act?: () => unknown;
+	readonly metering?: MeteringMode;
+	/** What `f` answers, or how it ends, below the limit; 1 otherwise. */
+	readonly below: number | RegExp;
+}
+
+const ONE = "(i32.const 1)";
+const repeat = (times: number, what: string): string => what.repeat(times);
+const body = (fields: string, instances = ""): string => `(component
+	(import "act" (func $act)) (core func $act' (canon lower (func $act)))
+	(type $r (resource (rep i32))) (core func $new (canon resource.new $r))
+	(core module $m
+		(import "" "act" (func $act)) (import "" "new" (func $new (param i32) (result i32)))
+		${fields})
+	(core instance $i (instantiate $m (with "" (instance (export "act" (func $act')) (export "new" (func $new))))))
+	${instances}
+	(func (export "f") (result s32) (canon lift (core func $i "f"))))`;
+const f = (code: string, fields = ""): string => body(`${fields} (func (export "f") (result i32) ${code})`);
+
+function spin(ms: number): void {
+	for (const end = performance.now() + ms; performance.now() < end;);
+}
+
+/** `stack` is the process's (`src/engine/stack.test.ts`), `output` is below. */
+const ROWS: Readonly<Record<Exclude<LimitName, "stack" | "output">, Row>> = {
+	memory: {
+		needs: 3 * PAGE,
+		wat: f(`(i32.ne (memory.grow (i32.const 1)) (i32.const -1))`, "(memory 1) (memory 1)"),
+		below: 0,
+	},
+	tables: {
+		needs: 9,
+		wat: f(
+			`(i32.ne (table.grow $t (ref.null func) (i32.const 4)) (i32.const -1))`,
+			"(table $t 3 funcref) (table 2 externref)",
+		),
+		below: 0,
+	},
+	instances: {
+		needs: 3,
+		wat: body(
+			`(func (export "f") (result i32) ${ONE})`,
+			"(core module $empty) (core instance (instantiate $empty)) (core instance (instantiate $empty))",
+		),
+		below: /^killed: instances 2 instances \(limit "instances" of app x\)$/,
+	},
+	wall: {
+		needs: 60,
+		tolerance: 40,
+		act: () => sleep(60),
+		wat: f(`(call $act) (call $act) (i32.const 1)`),
+		below: /^killed: wall \d+ ms \(limit "wall" of app x\)$/,
+	},
+	cpu: {
+		needs: 60,
+		tolerance: 40,
+		act: () => spin(30),
+		wat: f(`(call $act) (call $act) (call $act) (i32.const 1)`),
+		below: /^killed: cpu \d+ ms \(limit "cpu" of app x\)$/,
+	},
+	fuel: {
+		needs: 6,
+		metering: "fuel",
+		wat: f(`${repeat(5, "(drop (i32.const 0))")} (loop) ${ONE}`),
+		below: /^killed: fuel 5 instructions \(limit "fuel" of app x\)$/,
+	},
+	handles: {
+		needs: 3,
+		wat: f(`${repeat(3, "(drop (call $new (i32.const 5)))")} ${ONE}`),
+		below: /^handle table is full \(limit "handles": 2\)$/,
+	},
+	hostCalls: {
+		needs: 3,
+		wat: f(`${repeat(3, "(call $act)")} ${ONE}`),
+		below: /^killed: hostCalls 2 calls \(limit "hostCalls" of app x\)$/,
+	},
+};
+
+async function run(
+	{ wat, metering, act = () => {} }: Row,
+	limits: Partial<Record<LimitName, number>>,
+): Promise<unknown> {
+	const host = { interfaces: [], functions: { act } };
+	const linked = await linkComponent(
+		loadComponent(await parse(wat)),
+		host,
+		cache,
+		metering === undefined ? {} : { metering },
+	);
+	const pool = new SandboxPool(linked, { wasi: () => ({}), limits, app: "x" });
+	try {
+		const sandbox = await pool.acquire();
+		try {
+			return await sandbox.call(["f"], []);
+		} finally {
+			sandbox.end(undefined);
+		}
+	} catch (error) {
+		return (error as Error).message;
+	} finally {
+		pool.close(undefined);
+	}
+}
+
+suite("limits, one below, at, and one above", () => {
+	test("each has its row here", () => {
+		assert.deepEqual([...Object.keys(ROWS), "stack", "output"].toSorted(), Object.keys(LIMITS).toSorted());
+	});
+
+	for (const [name, row] of Object.entries(ROWS)) {
+		test(name, async () => {
+			const { needs, tolerance = 1, below } = row;
+			const refused = await run(row, { [name]: needs - tolerance });
+			if (typeof below === "number") assert.equal(refused, below);
+			else assert.match(String(refused), below);
+			// Times are longer than what was asked for, by what the machine does meanwhile.
+			for (const room of tolerance === 1 ? [0, 1] : [10 * tolerance])
+				assert.equal(await run(row, { [name]: needs + room }), 1);
+		});
+	}
+
+	for (const stream of ["stdout", "stderr"] as const) {
+		test(`output: ${stream}`, async () => {
+			const bytes = await parse(`(module
+				(import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+				(memory (export "memory") 1) (data (i32.const 0) "\\10\\00\\00\\00\\05\\00\\00\\00") (data (i32.const 16) "hello")
+				(func $say (drop (call $write (i32.const ${stream === "stdout" ? 1 : 2}) (i32.const 0) (i32.const 1) (i32.const 8))))
+				(func (export "_start") (call $say) (call $say)))`);
+			for (const [output, due] of [
+				[9, "hellohell"],
+				[10, "hellohello"],
+				[11, "hellohello"],
+			] as const) {
+				let text = "";
+				const into = new Writable({
+					write(chunk: Buffer, _, done) {
+						text += chunk.toString();
+						done();
+					},
+				});
+				const guest = await new Engine({ cache: false }).load(bytes, { limits: { output }, wasi: { [stream]: into } });
+				const started = Promise.try(() => guest.call(["_start"], []));
+				if (output < 10) await assert.rejects(started, { message: 'killed: output 9 bytes (limit "output")' });
+				else await started;
+				assert.equal(text, due);
+			}
+		});
+	}
+});
