@@ -137,10 +137,12 @@ interface State {
 	readonly ahead: number;
 	readonly local: boolean;
 	readonly cell: boolean;
+	/** Whether a check was passed since the head of the last loop without one. */
+	readonly passed: boolean;
 }
 
 /** What handlers and callers find. */
-const SETTLED: State = { ahead: 0, local: false, cell: true };
+const SETTLED: State = { ahead: 0, local: false, cell: true, passed: false };
 
 interface Frame {
 	readonly op: number;
@@ -150,6 +152,8 @@ interface Frame {
 	end: State | undefined;
 	hasElse: boolean;
 	readonly isOutlined: boolean;
+	/** A loop of which each turn has to pass the check of another. */
+	readonly isUnchecked: boolean;
 }
 
 /** Opcodes that control the flow. */
@@ -330,7 +334,7 @@ class BodyComparison {
 		if (paid === undefined) return;
 		if (!(paid.fromLocal ? state.local : state.cell)) throw this.#refuse("pays from what may be wrong");
 		this.#touches = true;
-		this.#state = { ahead: state.ahead + paid.amount, local: true, cell: false };
+		this.#state = { ...state, ahead: state.ahead + paid.amount, local: true, cell: false };
 	}
 
 	#reload(): void {
@@ -363,8 +367,8 @@ class BodyComparison {
 		if (this.#module.fuel && this.#state?.local !== true) throw this.#refuse("checks a local that may be wrong");
 	}
 
-	#push(op: number, isOutlined: boolean): void {
-		this.#frames.push({ op, start: this.#state, end: undefined, hasElse: false, isOutlined });
+	#push(op: number, isOutlined: boolean, isUnchecked = false): void {
+		this.#frames.push({ op, start: this.#state, end: undefined, hasElse: false, isOutlined, isUnchecked });
 	}
 
 	#loop(start: number): void {
@@ -390,12 +394,22 @@ class BodyComparison {
 			const cell = before.cell && (!before.local || beside.comes(pieces.reload(this.#local)));
 			this.#state = { ...before, cell, local: before.local && !cell };
 		}
-		this.#push(LOOP_OP, isOutlined);
 		if (isOutlined) {
+			this.#push(LOOP_OP, true);
 			this.#reload();
 			this.#checksLocal();
 			beside.expect([...pieces.condition(this.#local), 0x0d, 1], "a check: a loop that has no check");
-		} else if (!this.#hasCheck()) throw this.#refuse("has a loop that has no check");
+		} else {
+			this.#push(LOOP_OP, false);
+			if (!this.#hasCheck()) {
+				if (fuel || this.#state === undefined) throw this.#refuse("has a loop that has no check");
+				this.#frames.pop();
+				this.#push(LOOP_OP, false, true);
+				this.#state = { ...this.#state, passed: false };
+				return;
+			}
+		}
+		if (this.#state !== undefined) this.#state = { ...this.#state, passed: true };
 		if (fuel) this.#pay();
 	}
 
@@ -445,7 +459,7 @@ class BodyComparison {
 			return;
 		}
 		if (state.ahead > 0) this.#module.paidAheadOverCall = this.#index;
-		this.#state = { ahead: state.ahead, local: false, cell: true };
+		this.#state = { ...state, local: false, cell: true };
 	}
 
 	/** Where others look at the cell. */
@@ -545,6 +559,7 @@ class BodyComparison {
 		if (frame === undefined) throw this.#refuse("has a branch that leads nowhere");
 		if (frame.op === LOOP_OP) {
 			const { start } = frame;
+			if (frame.isUnchecked && !state.passed) throw this.#refuse("has a loop that has no check in each turn");
 			const same = start?.ahead === state.ahead && (!start.local || state.local) && (!start.cell || state.cell);
 			if (this.#module.fuel && !same) throw this.#refuse("comes back to a loop with something else paid");
 		} else this.#join(frame, state);
@@ -558,7 +573,7 @@ class BodyComparison {
 		const local = state.local && (end?.local ?? true);
 		const cell = state.cell && (end?.cell ?? true);
 		if (this.#module.fuel && !local && !cell) throw this.#refuse("does not know where its fuel is");
-		frame.end = { ahead: state.ahead, local, cell };
+		frame.end = { ahead: state.ahead, local, cell, passed: state.passed && (end?.passed ?? true) };
 	}
 
 	#end(): void {
