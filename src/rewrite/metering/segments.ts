@@ -41,7 +41,7 @@ const FREE = new Uint8Array(FLOW.length);
 for (const name of FREE_NAMES) FREE[OP[name]] = 1;
 
 /** What a call of each function costs beside itself: what it has run then and does not pay for by itself. Imports are counted. */
-export type Prepaid = (callee: number) => number;
+type Prepaid = (callee: number) => number;
 
 const isDirectCall = (op: number): boolean => op === OP.call || op === OP.return_call;
 
