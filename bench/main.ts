@@ -2,7 +2,7 @@
 // `npm run bench -- sandbox [--cycles N] [--json FILE]`
 // `npm run bench -- calls [--rounds N] [--json FILE]`
 // `npm run bench -- tenants [--apps N] [--requests N] [--json FILE]`
-// `npm run bench -- metering [--milliseconds N] [--only NAME] [--json FILE]`
+// `npm run bench -- metering [--milliseconds N] [--only NAME,…] [--json FILE]`
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { benchCalls } from "./calls.ts";
@@ -33,7 +33,7 @@ calls: what a call between JavaScript and a component takes
   --rounds N      rounds, of which the medians are shown (default 5)
 metering: what it costs to be able to stop a guest
   --milliseconds N  how long each variant of each program is measured (default 1000)
-  --only NAME     programs with this in their names only
+  --only A,B      programs with one of these in their names only
   SKERRY_BENCH_PYTHON  a Python with the package wasmtime, to be compared with
 all:
   --json FILE     write the figures there, too

@@ -14,7 +14,7 @@ import { VARIANTS } from "./metering-report.ts";
 export interface MeteringOptions {
 	/** Milliseconds that each variant of each program is measured for, after half as long that is not. */
 	readonly milliseconds: number;
-	/** A part of the names of the programs that are run; all without. */
+	/** Parts of the names of the programs that are run, with commas between them; all without. */
 	readonly only: string | undefined;
 	/** A Python that has the package `wasmtime`; without, it is left out. */
 	readonly python: string | undefined;
@@ -90,7 +90,10 @@ function listSightglass(only: string | undefined): { readonly program: string; r
 				file: path.join(SIGHTGLASS, file),
 			};
 		})
-		.filter(({ program }) => !EMPTY.has(program) && (only === undefined || program.includes(only)));
+		.filter(
+			({ program }) =>
+				!EMPTY.has(program) && (only === undefined || only.split(",").some((part) => program.includes(part))),
+		);
 }
 
 /** What a module that is metered and not lifted exports of the engine's: nothing, for the flag is never raised. */

@@ -36,7 +36,10 @@ export function rewriteModule(bytes: Uint8Array, offset: number, options: Rewrit
 		return { bytes: lifted, imports, state, exports, initial, sites: findSites(original, offset, module, lifted) };
 	}
 	const rewritten = encodeModule(metered.module);
-	if (options.verify) verifyRewriting(lifted, rewritten, { metering, engine: imports?.module, hostTable: host?.table });
+	if (options.verify) {
+		const { ledger } = metered;
+		verifyRewriting(lifted, rewritten, { metering, engine: imports?.module, hostTable: host?.table, ledger });
+	}
 	const called = metered.host === undefined ? exports : { ...exports, host: metered.host.name };
 	const sites = findSites(original, offset, metered.module, rewritten);
 	return { bytes: rewritten, imports: metered.imports, state, exports: called, initial, sites };

@@ -102,7 +102,7 @@ function breakDirectCycles(
 }
 
 /** Functions that can be called through a table or a reference. */
-function addressTaken(module: Module, survey: Survey): ReadonlySet<number> {
+export function addressTaken(module: Module, survey: Survey): ReadonlySet<number> {
 	const taken = new Set(survey.referenced);
 	const initials = [
 		...module.globals.map(({ init }) => init),

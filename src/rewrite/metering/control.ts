@@ -97,10 +97,8 @@ export function findExceptions(
 	return { any, legacy };
 }
 
-/** Nothing in it calls, at any depth. */
-export const CALL_FREE = 1;
 /** Its check has the slow path outside of the loop. */
-export const OUTLINED = 2;
+export const OUTLINED = 1;
 
 const SEEN_CALL = 1;
 const SEEN_LOOP = 2;
@@ -110,7 +108,7 @@ const UNFIT = 4;
 const UNMOVED: ReadonlySet<number> = new Set([OP.br_on_cast, OP.br_on_cast_fail]);
 
 /**
- * The loops of the body that the reader has entered, in their order: bits of `CALL_FREE` and `OUTLINED`. A call in a loop makes
+ * The loops of the body that the reader has entered, in their order: 0 or `OUTLINED`. A call in a loop makes
  * V8 reload the base and size of memories, so it is kept out of those that have none. A loop with parameters begins with operands on
  * the stack, which a branch to its outside would lose.
  */
@@ -157,5 +155,5 @@ export function findLoops(reader: CodeReader, params: readonly number[], loops: 
 				if (UNMOVED.has(reader.op)) mark(UNFIT);
 		}
 	}
-	for (const bits of seen) loops.push((bits & SEEN_CALL ? 0 : CALL_FREE) | (bits === 0 ? OUTLINED : 0));
+	for (const bits of seen) loops.push(bits === 0 ? OUTLINED : 0);
 }

@@ -1,4 +1,5 @@
-import { type Module, OP } from "../../wasm/mod.ts";
+import { type CodeReader, countImports, type Module, OP } from "../../wasm/mod.ts";
+import type { Survey } from "../survey.ts";
 import { FUEL_CELL } from "./check.ts";
 import { type CodeEditor, opensBlock } from "./code-editor.ts";
 import {
@@ -6,7 +7,6 @@ import {
 	BR_IF,
 	BR_TABLE,
 	CALL,
-	CALL_FREE,
 	CATCH,
 	countParams,
 	DELEGATE,
@@ -24,6 +24,7 @@ import {
 	UNREACHABLE,
 } from "./control.ts";
 import { closeOutline, EXIT_DEPTH, moveBranch, openOutline } from "./outline.ts";
+import { findPrepaid, type FuelLedger } from "./prepaid.ts";
 import { findSegments, type Segment } from "./segments.ts";
 
 interface FuelParts {
@@ -40,21 +41,29 @@ interface FuelParts {
  * delimit (`block`, `loop`, `try`, `try_table`, `else`, `catch`, `catch_all`, `delegate`, `end`, `return`, `unreachable`), which are
  * free. A bulk operation costs one like any other, whatever its length. What is counted is the module as this pass gets it.
  *
- * A segment (`findSegments`) is paid when it begins, so one that a trap cuts short is paid whole; the cell in memory is right at
- * every call, at every trap, and where an exception is caught. That makes the count depend on nothing but the program: not on the
+ * A segment (`findSegments`) is paid when it begins; the first one of a function that is called by name alone is paid by its callers
+ * (`findPrepaid`). Paying takes from a local. The cell in memory is right wherever anyone else can look: at calls of what pays by itself,
+ * where a function ends, at `unreachable`, and where an exception is caught. At other traps it is as it was the last time that it was
+ * written, however often the guest had to ask for more since. That makes the count depend on nothing but the program: not on the
  * machine, not on slices. An exception of the host's that passes through a module which knows no exceptions is like a trap.
  *
- * Paying is a store, and a load where the local that mirrors the cell may not be right, as behind calls. Loop heads, and entries of
- * functions so that each cycle of calls has one, look whether the cell is negative: at the first of these at which more is consumed
- * than was given the guest can be ended, so that point is the program's alone, too.
+ * Loop heads, and entries of functions so that each cycle of calls has one, look whether the local is negative: at the first of these
+ * at which more is consumed than was given the guest can be ended, so that point is the program's alone, too.
  */
-export function insertFuel(module: Module, entries: Uint8Array, editor: CodeEditor, parts: FuelParts): void {
+export function insertFuel(
+	module: Module,
+	survey: Survey,
+	entries: Uint8Array,
+	editor: CodeEditor,
+	parts: FuelParts,
+): FuelLedger {
 	const params = countParams(module);
 	const loops: number[] = [];
 	const { reader } = editor;
+	const ledger = findPrepaid(module, survey, reader, entries, parts.throws);
+	const imported = countImports(module).func;
 	for (let body = 0; body < module.code.starts.length; body++) {
-		reader.enter(body);
-		const segments = findSegments(reader, parts.throws);
+		const segments = segmentsOf(reader, body, imported, parts.throws, ledger);
 		const isChecked = entries[body] === 1;
 		reader.enter(body);
 		findLoops(reader, params, loops);
@@ -70,32 +79,58 @@ export function insertFuel(module: Module, entries: Uint8Array, editor: CodeEdit
 		editor.writer
 			.replace(reader.bodyStart, reader.codeStart)
 			.locals([...runs, { count: 1, type: { kind: "number", name: "i64" } }]);
-		new FuelWriter(editor, { ...parts, local, segments, loops }).write(isChecked);
+		const isPure = (callee: number): boolean => ledger.pure[callee - imported] === 1;
+		new FuelWriter(editor, { ...parts, local, segments, loops, isPure }).write(isChecked);
 		editor.finishBody();
 	}
+	return ledger;
 }
+
+/** What the body itself pays, and where. */
+function segmentsOf(
+	reader: CodeReader,
+	body: number,
+	imported: number,
+	throws: boolean,
+	{ prepaid }: FuelLedger,
+): readonly Segment[] {
+	reader.enter(body);
+	const segments = findSegments(reader, throws, (callee) => prepaid[callee - imported] ?? 0);
+	const [first] = segments;
+	if (first !== undefined) first.cost -= prepaid[body] ?? 0;
+	return segments;
+}
+
+/** Where the fuel is right: in the cell alone, in both, or in the local alone. */
+const IN_CELL = 0;
+const IN_BOTH = 1;
+const IN_LOCAL = 2;
+type Place = typeof IN_CELL | typeof IN_BOTH | typeof IN_LOCAL;
 
 interface Frame {
 	readonly flow: number;
-	/** Whether it is reached, and the local right, where it begins. */
+	/** Whether it is reached, and where the fuel is right, where it begins. */
 	readonly alive: boolean;
-	readonly right: boolean;
-	/** Whether a branch leads behind it, and the local is right in all that do. */
+	readonly place: Place;
+	/** Whether a branch leads behind it, and whether in any of these the local alone is right. */
 	reached: boolean;
-	rightAtBranches: boolean;
+	isAhead: boolean;
 	hasElse: boolean;
-	/** What is paid at the head of the outlined loop that it is; -1 for all others. */
-	readonly outlined: number;
+	readonly isOutlined: boolean;
 }
 
 interface FuelBody extends FuelParts {
-	/** The local that mirrors the cell. */
+	/** The local that holds the fuel. */
 	readonly local: number;
 	readonly segments: readonly Segment[];
 	readonly loops: readonly number[];
+	readonly isPure: (callee: number) => boolean;
 }
 
-/** Writes one body. */
+/**
+ * Writes one body. Where ways of control meet the fuel is in the local, or in modules that know exceptions in the cell, as handlers
+ * find it there.
+ */
 class FuelWriter {
 	readonly #editor: CodeEditor;
 	readonly #body: FuelBody;
@@ -103,8 +138,7 @@ class FuelWriter {
 	#segment = 0;
 	#loop = 0;
 	#alive = true;
-	/** Whether the local is what the cell is. */
-	#right = false;
+	#place: Place = IN_CELL;
 	/** How many blocks are open in the outlined loop; -1 outside of one. */
 	#depth = -1;
 
@@ -116,96 +150,134 @@ class FuelWriter {
 	write(isChecked: boolean): void {
 		const editor = this.#editor;
 		const { reader } = editor;
-		this.#push(0, -1);
-		if (isChecked) this.#payAndCheck(reader.codeStart);
-		else this.#pay(reader.codeStart);
+		this.#push(0, false);
+		if (isChecked) this.#check(reader.codeStart);
+		this.#pay(reader.codeStart);
 		while (editor.next()) {
 			const flow = FLOW[reader.op] ?? 0;
 			if (flow === 0) continue;
 			if (flow === LOOP) this.#openLoop();
 			else {
 				this.#step(flow);
-				if (this.#segmentHere !== undefined) this.#pay(reader.end);
+				if (this.#segmentHere) this.#pay(reader.end);
 			}
 		}
 	}
 
-	get #segmentHere(): Segment | undefined {
-		const segment = this.#body.segments[this.#segment];
-		return segment?.position === this.#editor.reader.end ? segment : undefined;
+	get #segmentHere(): boolean {
+		return this.#body.segments[this.#segment]?.position === this.#editor.reader.end;
 	}
 
 	#step(flow: number): void {
 		const editor = this.#editor;
 		const { reader } = editor;
 		if (opensBlock(reader.op)) {
+			if (flow === IF) this.#meet();
+			if (flow === TRY) this.#settle();
 			editor.countLabel();
-			if (flow === TRY && this.#alive) {
-				// What is caught may come from a call
-				for (const label of labelsOf(reader)) this.#branch(label, false);
-			}
-			this.#push(flow, -1);
+			if (flow === TRY && this.#alive) for (const label of labelsOf(reader)) this.#branch(label);
+			this.#push(flow, false);
 			if (this.#depth >= 0) this.#depth++;
 			return;
 		}
-		if (this.#depth >= 0 && flow !== END && flow !== DELEGATE) moveBranch(editor, this.#depth);
 		switch (flow) {
 			case ELSE:
-			case CATCH: {
-				const frame = this.#frames.at(-1);
-				if (frame === undefined) break;
-				this.#join(frame);
-				frame.hasElse = true;
-				this.#alive = frame.alive;
-				this.#right = flow === ELSE && frame.right;
+			case CATCH:
+				this.#meet();
+				this.#turn(flow);
 				break;
-			}
 			case END:
 			case DELEGATE:
+				if (this.#frames.length === 1) this.#settle();
+				else this.#meet();
 				this.#end();
 				break;
 			case BR_IF:
-				if (this.#alive) for (const label of labelsOf(reader)) this.#branch(label, this.#right);
-				break;
 			case BR:
 			case BR_TABLE:
-				if (this.#alive) for (const label of labelsOf(reader)) this.#branch(label, this.#right);
-				this.#alive = false;
+				this.#leap();
+				if (flow !== BR_IF) this.#alive = false;
 				break;
 			case RETURN:
 			case THROW:
 			case UNREACHABLE:
+				this.#settle();
 				this.#alive = false;
 				break;
 			case CALL:
-				this.#right = false;
+				if (reader.op === OP.call && this.#body.isPure(reader.first)) break;
+				this.#settle();
+				this.#place = IN_CELL;
 		}
 	}
 
-	#push(flow: number, outlined: number): void {
+	#push(flow: number, isOutlined: boolean): void {
 		this.#frames.push({
 			flow,
 			alive: this.#alive,
-			right: this.#right,
+			place: this.#place,
 			reached: false,
-			rightAtBranches: true,
+			isAhead: false,
 			hasElse: false,
-			outlined,
+			isOutlined,
 		});
 	}
 
-	/** The end of what stands before this comes to lie where branches out of the frame do. */
+	/** Before the current instruction, behind which others find the fuel in the cell. */
+	#settle(): void {
+		if (!this.#alive || this.#place !== IN_LOCAL) return;
+		const { writer, reader } = this.#editor;
+		writer.insert(reader.start).op(OP["i32.const"]).out.s32(0);
+		writer.op(OP["local.get"]).out.u32(this.#body.local);
+		this.#access(OP["i64.store"]);
+		this.#place = IN_BOTH;
+	}
+
+	/** Before the current instruction, with which ways of control part or meet. */
+	#meet(): void {
+		if (!this.#alive) return;
+		if (this.#body.throws) {
+			this.#settle();
+			this.#place = IN_CELL;
+		} else if (this.#place === IN_CELL) {
+			this.#load(this.#editor.reader.start);
+		}
+	}
+
+	/** A branch. */
+	#leap(): void {
+		const editor = this.#editor;
+		const { reader } = editor;
+		if (this.#alive) {
+			const labels = labelsOf(reader);
+			const outermost = this.#frames.length - 1;
+			if (labels.includes(outermost)) this.#settle();
+			if (labels.some((label) => label !== outermost)) this.#meet();
+			for (const label of labels) this.#branch(label);
+		}
+		if (this.#depth >= 0) moveBranch(editor, this.#depth);
+	}
+
+	/** From one arm to the other. */
+	#turn(flow: number): void {
+		const frame = this.#frames.at(-1);
+		if (frame === undefined) return;
+		this.#join(frame);
+		frame.hasElse = true;
+		this.#alive = frame.alive;
+		this.#place = flow === ELSE ? frame.place : IN_CELL;
+	}
+
+	/** The current place comes to lie behind the frame. */
 	#join(frame: Frame): void {
 		if (!this.#alive) return;
 		frame.reached = true;
-		frame.rightAtBranches &&= this.#right;
+		frame.isAhead ||= this.#place === IN_LOCAL;
 	}
 
-	#branch(depth: number, right: boolean): void {
+	#branch(depth: number): void {
 		const frame = this.#frames.at(-1 - depth);
-		if (frame === undefined || frame.flow === LOOP) return;
-		frame.reached = true;
-		frame.rightAtBranches &&= right;
+		if (frame !== undefined && frame.flow !== LOOP) this.#join(frame);
 	}
 
 	#end(): void {
@@ -214,106 +286,95 @@ class FuelWriter {
 		this.#join(frame);
 		if (frame.flow === IF && !frame.hasElse && frame.alive) {
 			frame.reached = true;
-			frame.rightAtBranches &&= frame.right;
+			frame.isAhead ||= frame.place === IN_LOCAL;
 		}
 		this.#alive = frame.reached;
-		this.#right = frame.reached && frame.rightAtBranches;
-		if (this.#depth >= 0 && this.#depth-- === 0) this.#closeLoop(frame.outlined);
+		if (this.#body.throws) this.#place = IN_CELL;
+		else this.#place = frame.isAhead ? IN_LOCAL : IN_BOTH;
+		if (this.#depth >= 0 && this.#depth-- === 0) closeOutline(this.#editor, () => this.#ask());
 	}
 
 	#openLoop(): void {
 		const editor = this.#editor;
 		const { reader, writer } = editor;
-		const { loops, segments } = this.#body;
-		const bits = loops[this.#loop++] ?? 0;
+		const isOutlined = ((this.#body.loops[this.#loop++] ?? 0) & OUTLINED) !== 0;
 		if (!this.#alive) {
 			editor.countLabel();
-			this.#push(LOOP, -1);
+			this.#push(LOOP, false);
 			return;
 		}
-		if ((bits & CALL_FREE) === 0) this.#right = false;
-		else if (!this.#right) {
-			writer.insert(reader.start);
-			this.#load();
-		}
-		const cost = segments[this.#segment]?.cost ?? 0;
-		if ((bits & OUTLINED) === 0) {
+		this.#meet();
+		// Turns come back with something paid
+		if (!this.#body.throws) this.#place = IN_LOCAL;
+		if (!isOutlined) {
 			editor.countLabel();
-			this.#push(LOOP, -1);
-			this.#payAndCheck(reader.end);
+			this.#push(LOOP, false);
+			this.#check(reader.end);
+			this.#pay(reader.end);
 			return;
 		}
 		openOutline(editor);
 		editor.countLabel();
-		this.#push(LOOP, cost);
+		this.#push(LOOP, true);
 		this.#depth = 0;
-		this.#pay(reader.end);
-		this.#isNegative();
-		editor.hintUnlikely(reader.end);
+		this.#isNegative(reader.end);
 		writer.op(OP.br_if).out.u32(EXIT_DEPTH);
-	}
-
-	#closeLoop(cost: number): void {
-		closeOutline(this.#editor, (writer) => {
-			writer.op(OP.call).out.u32(this.#body.slow);
-			// The loop begins anew and pays again
-			if (cost === 0) this.#load();
-			else this.#change(false, OP["i64.add"], cost);
-		});
+		this.#pay(reader.end);
 	}
 
 	/** Pays the next segment, which begins here. */
 	#pay(position: number): void {
 		const { cost = 0 } = this.#body.segments[this.#segment++] ?? {};
-		this.#editor.writer.insert(position);
 		if (cost === 0) return;
-		this.#change(this.#right, OP["i64.sub"], cost);
-		this.#right = true;
+		const { writer } = this.#editor;
+		writer.insert(position);
+		if (this.#place === IN_CELL) this.#pushCell();
+		else writer.op(OP["local.get"]).out.u32(this.#body.local);
+		writer.op(OP["i64.const"]).out.s64(BigInt(cost));
+		writer.op(OP["i64.sub"]).op(OP["local.set"]).out.u32(this.#body.local);
+		this.#place = IN_LOCAL;
 	}
 
-	#payAndCheck(position: number): void {
+	#check(position: number): void {
 		const editor = this.#editor;
-		const { writer } = editor;
-		this.#pay(position);
-		if (!this.#right) this.#load();
-		this.#isNegative();
-		editor.hintUnlikely(position);
-		writer.op(OP.if).out.u8(0x40);
-		writer.op(OP.call).out.u32(this.#body.slow);
-		this.#load();
-		writer.op(OP.end);
+		this.#isNegative(position);
+		editor.writer.op(OP.if).out.u8(0x40);
+		this.#ask();
+		editor.writer.op(OP.end);
 		editor.addLabels(1);
 	}
 
-	/** `cell = local = (local or cell) ± amount` */
-	#change(fromLocal: boolean, operator: number, amount: number): void {
-		const { local } = this.#body;
+	/** The slow path: it leaves the cell as far from the local as it was. */
+	#ask(): void {
+		const { local, slow } = this.#body;
 		const { writer } = this.#editor;
-		writer.op(OP["i32.const"]).out.s32(0);
-		if (fromLocal) writer.op(OP["local.get"]).out.u32(local);
-		else {
-			writer.op(OP["i32.const"]).out.s32(0);
-			this.#access(OP["i64.load"]);
-		}
-		writer.op(OP["i64.const"]).out.s64(BigInt(amount));
-		writer.op(operator);
-		writer.op(OP["local.tee"]).out.u32(local);
-		this.#access(OP["i64.store"]);
+		writer.op(OP["local.get"]).out.u32(local);
+		writer.op(OP.call).out.u32(slow);
+		writer.op(OP["local.set"]).out.u32(local);
 	}
 
-	#load(): void {
+	#load(position: number): void {
 		const { writer } = this.#editor;
-		writer.op(OP["i32.const"]).out.s32(0);
-		this.#access(OP["i64.load"]);
+		writer.insert(position);
+		this.#pushCell();
 		writer.op(OP["local.set"]).out.u32(this.#body.local);
-		this.#right = true;
+		this.#place = IN_BOTH;
 	}
 
-	#isNegative(): void {
-		const { writer } = this.#editor;
-		writer.op(OP["local.get"]).out.u32(this.#body.local);
+	/** What follows branches. */
+	#isNegative(position: number): void {
+		const editor = this.#editor;
+		const { writer } = editor;
+		if (this.#place === IN_CELL) this.#load(position);
+		writer.insert(position).op(OP["local.get"]).out.u32(this.#body.local);
 		writer.op(OP["i64.const"]).out.s64(0n);
 		writer.op(OP["i64.lt_s"]);
+		editor.hintUnlikely(position);
+	}
+
+	#pushCell(): void {
+		this.#editor.writer.op(OP["i32.const"]).out.s32(0);
+		this.#access(OP["i64.load"]);
 	}
 
 	/** Eight bytes aligned; bit 6 of the alignment says that a memory index follows. */

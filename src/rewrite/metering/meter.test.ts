@@ -329,16 +329,60 @@ suite("fuel", () => {
 		});
 	}
 
-	test("is right at a trap: segments are paid whole", async () => {
+	for (const [what, body, used] of [
+		["a call has written", `(call $h) (loop $l (call $turn) (br $l))`, 1 + 5 * 2 + 4 * 7],
+		[
+			"nothing has written",
+			`(loop $l (drop (i32.div_u (i32.const 1) (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))) (br $l))`,
+			0,
+		],
+		["`unreachable` writes", `(drop (i32.const 1)) (drop (i32.const 1)) (unreachable)`, 2],
+	] as const) {
+		test(`at a trap is what ${what} before, however often it had to ask`, async () => {
+			const text = `(module (import "" "h" (func $h)) (global $n (mut i32) (i32.const 5))
+				(func $turn (export "turn") (global.set $n (i32.sub (global.get $n) (i32.const 1)))
+					(drop (i32.div_u (i32.const 1) (global.get $n))))
+				(func (export "f") (param i32) ${body}))`;
+			const counts: bigint[] = [];
+			for (const slice of [1000n, 3n]) {
+				const engine = new TestEngine();
+				let handed = slice;
+				engine.poll = () => {
+					while (engine.fuel < 0n) {
+						engine.fuel += slice;
+						handed += slice;
+					}
+					return 0;
+				};
+				const { f } = await engine.load(text, "fuel", { "": { h: () => 0 } });
+				engine.fuel = slice;
+				assert.throws(() => f(9), WebAssembly.RuntimeError);
+				counts.push(handed - engine.fuel);
+			}
+			assert.equal(counts[0], counts[1]);
+			assert.equal(counts[0], BigInt(used));
+		});
+	}
+
+	test("functions that are called by name alone are paid by their callers, at the entry of what others can call", async () => {
+		const text = `(module (func $leaf (param i32) (result i32) (i32.mul (local.get 0) (local.get 0)))
+			(func $fib (param i32) (result i32)
+				(if (result i32) (i32.lt_u (local.get 0) (i32.const 2)) (then (call $leaf (local.get 0)))
+					(else (i32.add (call $fib (i32.sub (local.get 0) (i32.const 1))) (call $fib (i32.sub (local.get 0) (i32.const 2)))))))
+			(func (export "f") (param i32) (result i32) (call $fib (local.get 0))))`;
+		const original = decodeModule(await parse(text));
+		const metered = meterModule(original, surveyCode(original), "fuel", undefined, undefined);
+		const { prepaid = [], pure = [] } = metered?.ledger ?? {};
+		assert.deepEqual([...pure], [1, 0, 0]);
+		// Of an `if` the condition and what both arms cost: the leaf's three, its call and its operand
+		assert.deepEqual([...prepaid], [3, 9, 0]);
 		const engine = new TestEngine();
-		const { f } = await engine.load(
-			`(module (func (export "f") (param i32) (result i32) (loop $l (local.set 0 (i32.sub (local.get 0) (i32.const 1)))
-				(drop (i32.div_u (i32.const 1) (local.get 0))) (br $l)) (unreachable)))`,
-			"fuel",
-		);
-		engine.fuel = 1000n;
-		assert.throws(() => f(5), { message: /divide by zero/ });
-		assert.equal(1000n - engine.fuel, 5n * 8n);
+		const { f } = engine.instantiate(await parse(text), "fuel");
+		engine.fuel = 10_000n;
+		assert.equal(f(7), 13);
+		const calls = 41n;
+		const leaves = 21n;
+		assert.equal(10_000n - engine.fuel, 2n + calls * 4n + leaves * 5n + (calls - leaves) * 9n);
 	});
 });
 

@@ -19,6 +19,7 @@ import { findEntries } from "./call-graph.ts";
 import { CodeEditor, type EditedCode } from "./code-editor.ts";
 import { findExceptions } from "./control.ts";
 import { insertFuel } from "./fuel.ts";
+import type { FuelLedger } from "./prepaid.ts";
 import { encodeSlowPath, planSlowPath } from "./slow-path.ts";
 import { insertTraps } from "./trap.ts";
 import { insertYields } from "./yield.ts";
@@ -36,6 +37,8 @@ export interface MeteredModule {
 	readonly imports: EngineImports & { readonly flag: string };
 	/** The table of the engine's functions that it calls; `trap` has none but the one that was there. */
 	readonly host: HostTable | undefined;
+	/** What functions leave to their callers, with fuel: without, the proof cannot be made. */
+	readonly ledger: FuelLedger | undefined;
 }
 
 const FLAG_TYPE: MemoryTypeSyntax = {
@@ -81,18 +84,19 @@ export function meterModule(
 	});
 	if (metering === "trap") {
 		const edited = insertTraps(original, survey, entries, { memory, imported: imported.func, hints, labels });
-		return { module: finish(original, edited), imports, host: existing };
+		return { module: finish(original, edited), imports, host: existing, ledger: undefined };
 	}
-	const { module, host, index: slow, type } = planSlowPath(original, existing);
+	const { module, host, index: slow, type } = planSlowPath(original, metering, existing);
 	const editor = new CodeEditor(module.code, imported.func, hints, labels);
 	const exceptions = findExceptions(module, editor.reader);
+	let ledger: FuelLedger | undefined;
 	if (metering === "yield") insertYields(module, survey, entries, editor, { memory, slow });
-	else insertFuel(module, entries, editor, { memory, slow, throws: exceptions.any });
+	else ledger = insertFuel(module, survey, entries, editor, { memory, slow, throws: exceptions.any });
 	editor.writer.begin(0);
 	encodeSlowPath(editor.writer.out, metering, memory, host, exceptions.legacy);
 	editor.writer.finishBody(0);
 	const finished = finish(module, editor.finish());
-	return { module: { ...finished, functions: [...finished.functions, type] }, imports, host };
+	return { module: { ...finished, functions: [...finished.functions, type] }, imports, host, ledger };
 }
 
 function engineImports(module: Module, owned: EngineImports | undefined): EngineImports & { readonly flag: string } {

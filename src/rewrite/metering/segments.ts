@@ -40,6 +40,11 @@ const FREE_NAMES: readonly OpName[] = [
 const FREE = new Uint8Array(FLOW.length);
 for (const name of FREE_NAMES) FREE[OP[name]] = 1;
 
+/** What a call of each function costs beside itself: what it has run then and does not pay for by itself. Imports are counted. */
+type Prepaid = (callee: number) => number;
+
+const isDirectCall = (op: number): boolean => op === OP.call || op === OP.return_call;
+
 /** Instructions that are paid for together, at a place that is passed exactly as often as each of them. */
 export interface Segment {
 	/** Where it is paid, in `code.bytes`. */
@@ -70,20 +75,22 @@ interface Frame {
  * trap ends it all. What both arms of an `if` cost at least is paid before it.
  * @param throws whether the module knows exceptions: then whatever may throw ends a segment, so that a handler finds paid what has run
  */
-export function findSegments(reader: CodeReader, throws: boolean): readonly Segment[] {
-	return new SegmentFinder(reader, throws).find();
+export function findSegments(reader: CodeReader, throws: boolean, prepaid: Prepaid): readonly Segment[] {
+	return new SegmentFinder(reader, throws, prepaid).find();
 }
 
 class SegmentFinder {
 	readonly #reader: CodeReader;
 	readonly #throws: boolean;
+	readonly #prepaid: Prepaid;
 	readonly #segments: Segment[] = [];
 	readonly #frames: Frame[] = [];
 	#current: Segment = DEAD;
 
-	constructor(reader: CodeReader, throws: boolean) {
+	constructor(reader: CodeReader, throws: boolean, prepaid: Prepaid) {
 		this.#reader = reader;
 		this.#throws = throws;
+		this.#prepaid = prepaid;
 	}
 
 	find(): readonly Segment[] {
@@ -92,6 +99,7 @@ class SegmentFinder {
 		this.#push(BLOCK);
 		while (reader.next()) {
 			this.#current.cost += 1 - (FREE[reader.op] ?? 0);
+			if (isDirectCall(reader.op)) this.#current.cost += this.#prepaid(reader.first);
 			const flow = FLOW[reader.op] ?? 0;
 			if (flow !== 0) this.#step(flow);
 			DEAD.cost = 0;

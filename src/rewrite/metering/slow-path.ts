@@ -6,7 +6,14 @@ import { FLAG_CELL, FUEL_CELL } from "./check.ts";
 /** How often a guest asks `poll` on end when that does not do what it has to; then it traps. */
 const PATIENCE = 100;
 
-const PLAIN: RecTypeSyntax = [{ final: true, supertypes: [], composite: { kind: "func", params: [], results: [] } }];
+/** The bits of what a guest may use between two writes of the cell: what the watchdog takes is beyond them. */
+const USED_MASK = (1n << 50n) - 1n;
+
+/** The slow path takes what is left of the fuel and gives back what is then. */
+function typeOf(metering: "yield" | "fuel"): RecTypeSyntax {
+	const values = metering === "fuel" ? ([{ kind: "number", name: "i64" }] as const) : [];
+	return [{ final: true, supertypes: [], composite: { kind: "func", params: values, results: values } }];
+}
 
 export interface SlowPath {
 	/** The module with the table of the engine's functions, and with the type of the slow path. */
@@ -18,11 +25,11 @@ export interface SlowPath {
 }
 
 /** Makes room for the slow path: the function itself is added with the code. */
-export function planSlowPath(original: Module, existing: HostTable | undefined): SlowPath {
+export function planSlowPath(original: Module, metering: "yield" | "fuel", existing: HostTable | undefined): SlowPath {
 	const { module, host } = existing === undefined ? addHostTable(original) : { module: original, host: existing };
 	const type = module.types.reduce((sum, group) => sum + group.length, 0);
 	return {
-		module: { ...module, types: [...module.types, PLAIN] },
+		module: { ...module, types: [...module.types, typeOf(metering)] },
 		host,
 		index: countImports(module).func + module.functions.length,
 		type,
@@ -54,6 +61,19 @@ export function encodeCondition(out: Writer, metering: "yield" | "fuel", memory:
  *       return)
  *     unreachable)
  *
+ * With fuel it is `(func $slow (param $left i64) (result i64) (local $polls i32) (local $used i64)`, begins with
+ *
+ *     (local.set $used (i64.and (i64.sub (i64.load $cell) (local.get $left)) (i64.const 0x3_ffff_ffff_ffff)))
+ *     (i64.store $cell (local.get $left))
+ *
+ * and instead of `return` ends with
+ *
+ *     (i64.store $cell (i64.add (local.tee $left (i64.load $cell)) (local.get $used)))
+ *     (return (local.get $left))
+ *
+ * so that the engine sees what is left, and the cell is again as far ahead of the caller's local as it was: what it holds at a trap
+ * does not depend on when the guest had to ask.
+ *
  * A `poll` that leaves the flag up would let an outlined loop come back here for ever without a step of its own: it is asked a
  * hundred times, as the watchdog may just have raised the flag anew. Whatever the engine throws becomes a trap, for the guest could
  * catch it.
@@ -69,7 +89,16 @@ export function encodeSlowPath(
 	const call = (name: "poll" | "pause"): void => {
 		out.u8(0x41).s32(HOST_FUNCTIONS.indexOf(name)).u8(0x11).u32(host.types[name]).u32(host.table);
 	};
-	out.u32(1).u32(1).u8(0x7f);
+	const isFuel = metering === "fuel";
+	const polls = isFuel ? 1 : 0;
+	const cell = (op: number): Writer => out.u8(op).u8(0x43).u32(memory).u32(FUEL_CELL);
+	if (isFuel) {
+		out.u32(2).u32(1).u8(0x7f).u32(1).u8(0x7e);
+		out.u8(0x41).s32(0);
+		cell(0x29).u8(0x20).u32(0).u8(0x7d).u8(0x42).s64(USED_MASK).u8(0x83).u8(0x21).u32(2);
+		out.u8(0x41).s32(0).u8(0x20).u32(0);
+		cell(0x37);
+	} else out.u32(1).u32(1).u8(0x7f);
 	out.u8(0x02).u8(0x40); // $trap
 	if (legacy) out.u8(0x06).u8(0x40);
 	else out.u8(0x1f).u8(0x40).u32(1).u8(0x02).u32(0); // try_table (catch_all $trap)
@@ -83,12 +112,18 @@ export function encodeSlowPath(
 	out.u8(0x0b);
 	encodeCondition(out, metering, memory);
 	out.u8(0x04).u8(0x40);
-	out.u8(0x20).u32(0).u8(0x41).s32(1).u8(0x6a).u8(0x22).u32(0).u8(0x41).s32(PATIENCE).u8(0x4b);
+	out.u8(0x20).u32(polls).u8(0x41).s32(1).u8(0x6a).u8(0x22).u32(polls).u8(0x41).s32(PATIENCE).u8(0x4b);
 	out.u8(0x0d).u32(3);
 	out.u8(0x0c).u32(1);
 	out.u8(0x0b).u8(0x0b);
-	if (legacy) out.u8(0x0f).u8(0x19).u8(0x0b);
-	else out.u8(0x0b).u8(0x0f);
+	if (!legacy) out.u8(0x0b);
+	if (isFuel) {
+		out.u8(0x41).s32(0).u8(0x41).s32(0);
+		cell(0x29).u8(0x22).u32(0).u8(0x20).u32(2).u8(0x7c);
+		cell(0x37).u8(0x20).u32(0);
+	}
+	out.u8(0x0f);
+	if (legacy) out.u8(0x19).u8(0x0b);
 	out.u8(0x0b);
 	out.u8(0x00).u8(0x0b);
 }

@@ -4,6 +4,7 @@ import { type CodeEditor, opensBlock } from "./code-editor.ts";
 import { countParams, DELEGATE, END, findLoops, FLOW, LOOP, OUTLINED } from "./control.ts";
 import { closeOutline, EXIT_DEPTH, moveBranch, openOutline } from "./outline.ts";
 import { encodeCondition } from "./slow-path.ts";
+import { findTurns } from "./turns.ts";
 
 interface YieldParts {
 	/** The index of the memory with the flag. */
@@ -14,7 +15,7 @@ interface YieldParts {
 
 /**
  * Puts checks of the flag into bodies. Innermost loops that call nothing have the slow path outside; at all other places it is
- * `(if flag (then (call $slow)))`.
+ * `(if flag (then (call $slow)))`; and loops of which every turn passes the check of a loop within have none (`findTurns`).
  */
 export function insertYields(
 	module: Module,
@@ -34,6 +35,12 @@ export function insertYields(
 		editor.begin(body);
 		if (hasLoops) {
 			findLoops(editor.reader, params, loops);
+			const without = loops.every((bits) => bits === OUTLINED)
+				? undefined
+				: findTurns(editor.reader, body, loops.length);
+			without?.forEach((bit, loop) => {
+				if (bit === 1) loops[loop] = UNCHECKED;
+			});
 			editor.begin(body);
 		}
 		if (entries[body] === 1) insertCall(editor, editor.reader.codeStart, parts);
@@ -41,6 +48,9 @@ export function insertYields(
 		editor.finishBody();
 	}
 }
+
+/** Instead of `OUTLINED`. */
+const UNCHECKED = 2;
 
 /** Writes the rest of the body. */
 function writeLoops(editor: CodeEditor, loops: readonly number[], parts: YieldParts): void {
@@ -52,7 +62,8 @@ function writeLoops(editor: CodeEditor, loops: readonly number[], parts: YieldPa
 		const flow = FLOW[reader.op];
 		if (flow === 0) continue;
 		if (flow === LOOP) {
-			const outlined = ((loops[loop++] ?? 0) & OUTLINED) !== 0;
+			const bits = loops[loop++] ?? 0;
+			const outlined = (bits & OUTLINED) !== 0;
 			if (outlined) {
 				openOutline(editor);
 				depth = 0;
@@ -63,7 +74,7 @@ function writeLoops(editor: CodeEditor, loops: readonly number[], parts: YieldPa
 				encodeCondition(writer.out, "yield", parts.memory);
 				editor.hintUnlikely(reader.end);
 				writer.op(OP.br_if).out.u32(EXIT_DEPTH);
-			} else insertCall(editor, reader.end, parts);
+			} else if (bits !== UNCHECKED) insertCall(editor, reader.end, parts);
 		} else if (opensBlock(reader.op)) {
 			editor.countLabel();
 			if (depth >= 0) depth++;

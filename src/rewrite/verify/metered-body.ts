@@ -10,7 +10,8 @@ export class Pieces {
 	readonly #memory: readonly number[];
 	readonly #slow: readonly number[];
 	readonly #fuel: boolean;
-	readonly #known = new Map<number, { readonly get: readonly number[]; readonly tee: readonly number[] }>();
+	readonly #flushes = new Map<number, readonly number[]>();
+	readonly #reloads = new Map<number, readonly number[]>();
 
 	/**
 	 * @param memory the index of the flag's memory
@@ -33,33 +34,40 @@ export class Pieces {
 		return [...(local === undefined ? this.cell : this.get(local)), 0x42, 0, 0x53];
 	}
 
-	/** What the slow path is called by. */
-	get call(): readonly number[] {
-		return [0x10, ...this.#slow];
+	/** What the slow path is called by: with fuel it gets the local, and gives it back. */
+	ask(local: number): readonly number[] {
+		const call = [0x10, ...this.#slow];
+		return this.#fuel ? [...this.get(local), ...call, 0x21, ...unsigned(local)] : call;
 	}
 
 	get(local: number): readonly number[] {
-		return this.#of(local).get;
+		return [0x20, ...unsigned(local)];
 	}
 
+	/** Writes to the cell what lies on the stack. */
+	get store(): readonly number[] {
+		return [0x37, 0x43, ...this.#memory, 16];
+	}
+
+	/** From the local to the cell. */
+	flush(local: number): readonly number[] {
+		return remembered(this.#flushes, local, () => [0x41, 0, ...this.get(local), ...this.store]);
+	}
+
+	/** From the cell to the local. */
 	reload(local: number): readonly number[] {
-		return [...this.cell, 0x21, ...unsigned(local)];
+		return remembered(this.#reloads, local, () => [...this.cell, 0x21, ...unsigned(local)]);
 	}
+}
 
-	/** The end of a payment: the difference goes to the local and to the cell. */
-	settle(local: number): readonly number[] {
-		return this.#of(local).tee;
-	}
-
-	#of(local: number): { readonly get: readonly number[]; readonly tee: readonly number[] } {
-		let known = this.#known.get(local);
-		if (known === undefined) {
-			const index = unsigned(local);
-			known = { get: [0x20, ...index], tee: [0x22, ...index, 0x37, 0x43, ...this.#memory, 16] };
-			this.#known.set(local, known);
-		}
-		return known;
-	}
+function remembered(
+	known: Map<number, readonly number[]>,
+	local: number,
+	make: () => readonly number[],
+): readonly number[] {
+	let bytes = known.get(local);
+	if (bytes === undefined) known.set(local, (bytes = make()));
+	return bytes;
 }
 
 /** A rewritten body that is read beside the original. */
@@ -92,11 +100,18 @@ export class Beside {
 		this.#compared = end;
 	}
 
-	has(bytes: readonly number[]): boolean {
+	/** Whether these bytes follow. */
+	comes(bytes: readonly number[]): boolean {
 		const { to } = this;
 		if (to.at + bytes.length > to.end) return false;
 		for (let i = 0; i < bytes.length; i++) if (to.bytes[to.at + i] !== bytes[i]) return false;
-		to.at += bytes.length;
+		return true;
+	}
+
+	/** The same, and passes them. */
+	has(bytes: readonly number[]): boolean {
+		if (!this.comes(bytes)) return false;
+		this.to.at += bytes.length;
 		return true;
 	}
 
@@ -104,20 +119,14 @@ export class Beside {
 		if (!this.has(bytes)) throw refuse(`function ${this.#function} lacks ${what}`);
 	}
 
-	/** A payment: `cell = local = (local or cell) ± amount`; `undefined` where there is none. */
-	payment(
-		pieces: Pieces,
-		local: number,
-		sign: number,
-	): { readonly amount: number; readonly fromLocal: boolean } | undefined {
+	/** A payment: `local = (local or cell) - amount`; `undefined` where there is none. */
+	payment(pieces: Pieces, local: number): { readonly amount: number; readonly fromLocal: boolean } | undefined {
 		const { to } = this;
 		const start = to.at;
-		if (this.has([0x41, 0])) {
-			const fromLocal = this.has(pieces.get(local));
-			if ((fromLocal || this.has(pieces.cell)) && this.has([0x42])) {
-				const amount = to.signed();
-				if (amount > 0 && this.has([sign]) && this.has(pieces.settle(local))) return { amount, fromLocal };
-			}
+		const fromLocal = this.has(pieces.get(local));
+		if ((fromLocal || this.has(pieces.cell)) && this.has([0x42])) {
+			const amount = to.signed();
+			if (amount > 0 && this.has([0x7d, 0x21]) && to.number() === local) return { amount, fromLocal };
 		}
 		to.at = start;
 		return undefined;

@@ -21,6 +21,15 @@ interface Engine {
 	readonly table: number;
 	/** The type of the first of them, where it was added with the table. */
 	readonly firstType: number | undefined;
+	readonly ledger: Ledger | undefined;
+}
+
+/** What the rewriter says that functions leave to their callers. It is believed of none before it has been found true of all. */
+export interface Ledger {
+	/** What callers have paid of each body. */
+	readonly prepaid: Uint32Array;
+	/** 1 for each body that neither looks at the fuel nor calls what does. */
+	readonly pure: Uint8Array;
 }
 
 /**
@@ -41,6 +50,9 @@ export function compareMeteredCode(original: Cursor, rewritten: Cursor, outline:
 		fuel: engine.fuel,
 		throws: outline.hasTags,
 		paidAheadOverCall: undefined,
+		imported,
+		ledger: engine.ledger ?? { prepaid: new Uint32Array(), pure: new Uint8Array() },
+		keptOverCall: undefined,
 	};
 	const bodies = original.number();
 	if (rewritten.number() !== bodies + 1) throw refuse("it has other functions than the original");
@@ -50,15 +62,27 @@ export function compareMeteredCode(original: Cursor, rewritten: Cursor, outline:
 		new BodyComparison(from, to, imported + i, module).run();
 	}
 	compareSlowPath(rewritten.take(rewritten.number()), pieces, engine);
-	const { paidAheadOverCall } = module;
+	const { paidAheadOverCall, keptOverCall } = module;
+	if (module.throws && keptOverCall !== undefined)
+		throw refuse(`function ${keptOverCall} keeps the fuel from what an exception may reach`);
+	compareOpen(module);
 	if (module.throws && paidAheadOverCall !== undefined)
 		throw refuse(`function ${paidAheadOverCall} pays in advance for what an exception may keep from running`);
 	const found = module.calls.findCycle();
 	if (found !== undefined) throw refuse(`a cycle of calls through function ${found} has no check`);
 }
 
+/** Who can be called by others than the guest's own calls has paid nothing in advance, and may find the fuel anywhere. */
+function compareOpen({ outline, ledger, imported }: Surroundings): void {
+	const exported = outline.exports.filter(({ kind }) => kind === KIND_FUNCTION).map(({ index }) => index);
+	for (const index of [...exported, ...outline.taken, outline.start]) {
+		if ((ledger.prepaid[index - imported] ?? 0) !== 0)
+			throw refuse(`function ${index} leaves fuel to be paid by callers that do not`);
+	}
+}
+
 /** The slow path, written out once more; types that were there before are V8's to check. */
-function compareSlowPath(to: Cursor, pieces: Pieces, { table, firstType }: Engine): void {
+function compareSlowPath(to: Cursor, pieces: Pieces, { table, firstType, fuel }: Engine): void {
 	const wrong = "its slow path is another";
 	const expect = (...bytes: readonly number[]): void => {
 		for (const byte of bytes) if (to.byte() !== byte) throw refuse(wrong);
@@ -69,7 +93,14 @@ function compareSlowPath(to: Cursor, pieces: Pieces, { table, firstType }: Engin
 		if (firstType !== undefined && type !== firstType + place) throw refuse(wrong);
 		if (to.number() !== table) throw refuse(wrong);
 	};
-	expect(1, 1, 0x7f, 0x02, 0x40);
+	if (fuel) {
+		expect(2, 1, 0x7f, 1, 0x7e);
+		// Bits 0 to 49 of what the cell is ahead; the local goes to the cell
+		expect(...pieces.cell, 0x20, 0, 0x7d, 0x42, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01, 0x83, 0x21, 2);
+		expect(...pieces.flush(0));
+	} else expect(1, 1, 0x7f);
+	const polls = fuel ? 1 : 0;
+	expect(0x02, 0x40);
 	// Two ways to catch whatever the engine throws
 	const legacy = to.byte() === TRY;
 	expect(...(legacy ? [0x40] : [0x40, 1, 2, 0]), 0x03, 0x40, 0x02, 0x40, 0x02, 0x40);
@@ -78,8 +109,10 @@ function compareSlowPath(to: Cursor, pieces: Pieces, { table, firstType }: Engin
 	call(1);
 	expect(0x0d, 3, 0x0b, ...pieces.condition(undefined));
 	// An i32.const of 100
-	expect(0x04, 0x40, 0x20, 0, 0x41, 1, 0x6a, 0x22, 0, 0x41, 0xe4, 0, 0x4b, 0x0d, 3, 0x0c, 1);
-	expect(0x0b, 0x0b, ...(legacy ? [0x0f, 0x19, 0x0b] : [0x0b, 0x0f]), 0x0b, 0x00, 0x0b);
+	expect(0x04, 0x40, 0x20, polls, 0x41, 1, 0x6a, 0x22, polls, 0x41, 0xe4, 0, 0x4b, 0x0d, 3, 0x0c, 1);
+	expect(0x0b, 0x0b, ...(legacy ? [] : [0x0b]));
+	if (fuel) expect(0x41, 0, ...pieces.cell, 0x22, 0, 0x20, 2, 0x7c, ...pieces.store, 0x20, 0);
+	expect(0x0f, ...(legacy ? [0x19, 0x0b] : []), 0x0b, 0x00, 0x0b);
 	if (!to.done) throw refuse(wrong);
 }
 
@@ -93,13 +126,23 @@ interface Surroundings {
 	throws: boolean;
 	/** A function in which more is paid than has run where it calls. */
 	paidAheadOverCall: number | undefined;
+	readonly imported: number;
+	readonly ledger: Ledger;
+	/** A function that has the fuel in its local while it calls. */
+	keptOverCall: number | undefined;
 }
 
-/** Where control goes on: what is paid ahead there, and whether the local is what the cell is. */
+/** Where control goes on: what is paid ahead there, and whether the local and the cell say what is left. */
 interface State {
 	readonly ahead: number;
-	readonly right: boolean;
+	readonly local: boolean;
+	readonly cell: boolean;
+	/** Whether a check was passed since the head of the last loop without one. */
+	readonly passed: boolean;
 }
+
+/** What handlers and callers find. */
+const SETTLED: State = { ahead: 0, local: false, cell: true, passed: false };
 
 interface Frame {
 	readonly op: number;
@@ -108,8 +151,9 @@ interface Frame {
 	/** Where branches and the end lead. */
 	end: State | undefined;
 	hasElse: boolean;
-	/** Of an outlined loop: what its head pays. */
-	readonly outlined: number | undefined;
+	readonly isOutlined: boolean;
+	/** A loop of which each turn has to pass the check of another. */
+	readonly isUnchecked: boolean;
 }
 
 /** Opcodes that control the flow. */
@@ -131,9 +175,8 @@ const CASTS = 0xfb;
 const TAIL_CALLS = new Set([0x12, 0x13, 0x15]);
 /** unreachable, nop, block, loop, else, try, catch, end, return, delegate, catch_all, drop, try_table */
 const FREE = new Set([0x00, 0x01, 0x02, 0x03, 0x05, 0x06, 0x07, 0x0b, 0x0f, 0x18, 0x19, 0x1a, 0x1f]);
-
-const SUBTRACT = 0x7d;
-const ADD = 0x7c;
+const DIRECT_CALL = 0x10;
+const DIRECT_TAIL_CALL = 0x12;
 
 class BodyComparison {
 	readonly #from: Cursor;
@@ -144,8 +187,10 @@ class BodyComparison {
 	readonly #frames: Frame[] = [];
 	/** The local with the fuel; -1 where nothing is paid. */
 	#local = -1;
-	#state: State | undefined = { ahead: 0, right: false };
+	#state: State | undefined;
 	#checked = false;
+	/** Whether it does anything with the fuel, or calls what does. */
+	#touches = false;
 
 	constructor(from: Cursor, to: Cursor, index: number, module: Surroundings) {
 		this.#from = from;
@@ -153,6 +198,7 @@ class BodyComparison {
 		this.#index = index;
 		this.#module = module;
 		this.#instructions = new Instructions(from, true);
+		this.#state = { ...SETTLED, ahead: this.#prepaid(index) };
 	}
 
 	run(): void {
@@ -160,16 +206,17 @@ class BodyComparison {
 		const instructions = this.#instructions;
 		const { fuel, calls } = this.#module;
 		this.#compareLocals();
-		this.#push(0, undefined);
+		this.#push(0, false);
 		instructions.depth = 1;
-		if (fuel) this.#pay();
 		if (this.#local >= 0 || !fuel) this.#checked = this.#hasCheck();
 		if (this.#checked) calls.checked(this.#index);
+		if (fuel) this.#pay();
 		while (!from.done) {
 			const start = from.at;
 			const kind = instructions.next();
 			if (fuel && this.#state !== undefined && !FREE.has(instructions.op)) this.#run();
 			if (kind === PLAIN) continue;
+			this.#settle(start);
 			if (kind === LOOP) this.#loop(start);
 			else this.#step(kind, start);
 		}
@@ -177,6 +224,33 @@ class BodyComparison {
 		this.#beside.equalUpTo(from.end);
 		if (!this.#beside.to.done) throw this.#refuse("has more than its original");
 		this.#checkNames();
+		if (this.#isPure(this.#index) && (this.#touches || this.#checked))
+			throw this.#refuse("does something with the fuel that its callers do not know of");
+	}
+
+	#prepaid(index: number): number {
+		const { ledger, imported } = this.#module;
+		return ledger.prepaid[index - imported] ?? 0;
+	}
+
+	#isPure(index: number): boolean {
+		const { ledger, imported } = this.#module;
+		return ledger.pure[index - imported] === 1;
+	}
+
+	/** Before an instruction that others may look behind: the fuel may go from the local to the cell, or be read from it. */
+	#settle(start: number): void {
+		const state = this.#state;
+		if (this.#local < 0 || state === undefined) return;
+		const { pieces } = this.#module;
+		const beside = this.#beside;
+		beside.equalUpTo(start);
+		if (beside.has(pieces.flush(this.#local))) {
+			if (!state.local) throw this.#refuse("writes fuel from a local that may be wrong");
+			this.#touches = true;
+			this.#state = { ...state, cell: true };
+		}
+		this.#reload();
 	}
 
 	#refuse(what: string): Error {
@@ -243,43 +317,44 @@ class BodyComparison {
 		if (foreign !== undefined) throw this.#refuse(`names ${foreign}, which the guest does not have`);
 	}
 
-	/** The current instruction has been paid for. */
+	/** The current instruction has been paid for, and what it calls as far as that is left to it. */
 	#run(): void {
-		const { ahead, right } = this.#state as State;
-		if (ahead < 1) throw this.#refuse("runs what is not paid");
-		this.#state = { ahead: ahead - 1, right };
+		const state = this.#state as State;
+		const { op, first } = this.#instructions;
+		const cost = op === DIRECT_CALL || op === DIRECT_TAIL_CALL ? 1 + this.#prepaid(first) : 1;
+		if (state.ahead < cost) throw this.#refuse("runs what is not paid");
+		this.#state = { ...state, ahead: state.ahead - cost };
 	}
 
 	/** A payment, where there is one. */
-	#pay(): number {
-		if (this.#state === undefined || this.#local < 0) return 0;
-		const paid = this.#beside.payment(this.#module.pieces, this.#local, SUBTRACT);
-		if (paid === undefined) return 0;
-		if (paid.fromLocal && !this.#state.right) throw this.#refuse("pays from a local that may be wrong");
-		this.#state = { ahead: this.#state.ahead + paid.amount, right: true };
-		return paid.amount;
+	#pay(): void {
+		const state = this.#state;
+		if (state === undefined || this.#local < 0) return;
+		const paid = this.#beside.payment(this.#module.pieces, this.#local);
+		if (paid === undefined) return;
+		if (!(paid.fromLocal ? state.local : state.cell)) throw this.#refuse("pays from what may be wrong");
+		this.#touches = true;
+		this.#state = { ...state, ahead: state.ahead + paid.amount, local: true, cell: false };
 	}
 
-	#reload(): boolean {
-		if (this.#local < 0 || this.#state === undefined) return false;
-		if (!this.#beside.has(this.#module.pieces.reload(this.#local))) return false;
-		this.#state = { ahead: this.#state.ahead, right: true };
-		return true;
+	#reload(): void {
+		const state = this.#state;
+		if (this.#local < 0 || state === undefined) return;
+		if (!this.#beside.has(this.#module.pieces.reload(this.#local))) return;
+		if (!state.cell) throw this.#refuse("reads fuel that may be wrong");
+		this.#touches = true;
+		this.#state = { ...state, local: true };
 	}
 
-	/** A check that calls the slow path where it stands. */
+	/** A check that calls the slow path where it stands: what it takes from the local and the cell it gives back to both. */
 	#hasCheck(): boolean {
-		const { pieces, fuel } = this.#module;
+		const { pieces } = this.#module;
 		const beside = this.#beside;
 		const start = beside.to.at;
 		const before = this.#state;
-		if (fuel) this.#reload();
-		if (beside.has([...pieces.condition(this.#local), 0x04, 0x40, ...pieces.call])) {
-			if (fuel) {
-				if (this.#state?.right !== true) throw this.#refuse("checks a local that may be wrong");
-				beside.expect(pieces.reload(this.#local), "what follows a check");
-			}
-			beside.expect([0x0b], "the end of a check");
+		if (this.#local >= 0) this.#reload();
+		if (beside.has([...pieces.condition(this.#local), 0x04, 0x40, ...pieces.ask(this.#local), 0x0b])) {
+			this.#checksLocal();
 			return true;
 		}
 		beside.to.at = start;
@@ -287,8 +362,13 @@ class BodyComparison {
 		return false;
 	}
 
-	#push(op: number, outlined: number | undefined): void {
-		this.#frames.push({ op, start: this.#state, end: undefined, hasElse: false, outlined });
+	#checksLocal(): void {
+		this.#touches = true;
+		if (this.#module.fuel && this.#state?.local !== true) throw this.#refuse("checks a local that may be wrong");
+	}
+
+	#push(op: number, isOutlined: boolean, isUnchecked = false): void {
+		this.#frames.push({ op, start: this.#state, end: undefined, hasElse: false, isOutlined, isUnchecked });
 	}
 
 	#loop(start: number): void {
@@ -299,41 +379,38 @@ class BodyComparison {
 		if (fuel && this.#state === undefined) {
 			// It never runs
 			beside.equalUpTo(end);
-			this.#push(LOOP_OP, undefined);
+			this.#push(LOOP_OP, false);
 			return;
 		}
-		if (fuel) this.#reload();
 		const isOutlined = beside.to.bytes[beside.to.at] === 0x02;
 		if (isOutlined) {
 			const type = this.#from.bytes.subarray(start + 1, end);
 			beside.expect([0x02, ...type, 0x03, 0x40, 0x02, 0x40], "the blocks around a loop");
 		}
 		beside.equalUpTo(end);
+		// Turns come back with the fuel where the head takes it from
 		const before = this.#state;
-		// Turns come back with the local right only where the head relies on it
-		const needsLocal = fuel && this.#peekLocal();
-		if (needsLocal && before?.right !== true) throw this.#refuse("pays from a local that may be wrong");
-		const paid = this.#pay();
-		const headed = this.#state;
-		this.#state = before === undefined ? undefined : { ahead: before.ahead, right: needsLocal };
-		this.#push(LOOP_OP, isOutlined ? paid : undefined);
-		this.#state = headed;
-		if (!isOutlined) {
-			if (!this.#hasCheck()) throw this.#refuse("has a loop that has no check");
-			return;
+		if (before !== undefined) {
+			const cell = before.cell && (!before.local || beside.comes(pieces.reload(this.#local)));
+			this.#state = { ...before, cell, local: before.local && !cell };
 		}
-		if (fuel && this.#state?.right !== true) throw this.#refuse("checks a local that may be wrong");
-		beside.expect([...pieces.condition(this.#local), 0x0d, 1], "a check: a loop that has no check");
-	}
-
-	/** Whether what the head of a loop does first takes the local as it is. */
-	#peekLocal(): boolean {
-		const { to } = this.#beside;
-		const start = to.at;
-		const paid = this.#beside.payment(this.#module.pieces, this.#local, SUBTRACT);
-		const takes = paid === undefined ? this.#beside.has(this.#module.pieces.get(this.#local)) : paid.fromLocal;
-		to.at = start;
-		return takes;
+		if (isOutlined) {
+			this.#push(LOOP_OP, true);
+			this.#reload();
+			this.#checksLocal();
+			beside.expect([...pieces.condition(this.#local), 0x0d, 1], "a check: a loop that has no check");
+		} else {
+			this.#push(LOOP_OP, false);
+			if (!this.#hasCheck()) {
+				if (fuel || this.#state === undefined) throw this.#refuse("has a loop that has no check");
+				this.#frames.pop();
+				this.#push(LOOP_OP, false, true);
+				this.#state = { ...this.#state, passed: false };
+				return;
+			}
+		}
+		if (this.#state !== undefined) this.#state = { ...this.#state, passed: true };
+		if (fuel) this.#pay();
 	}
 
 	#step(kind: number, start: number): void {
@@ -371,18 +448,31 @@ class BodyComparison {
 	#call(op: number): void {
 		const state = this.#state;
 		if (state === undefined) return;
+		if (op === DIRECT_CALL && this.#isPure(this.#instructions.first)) {
+			this.#module.keptOverCall = this.#index;
+			return;
+		}
+		this.#touches = true;
+		this.#mustBeInCell("calls");
 		if (TAIL_CALLS.has(op)) {
 			this.#leave();
 			return;
 		}
 		if (state.ahead > 0) this.#module.paidAheadOverCall = this.#index;
-		this.#state = { ahead: state.ahead, right: false };
+		this.#state = { ...state, local: false, cell: true };
+	}
+
+	/** Where others look at the cell. */
+	#mustBeInCell(what: string): void {
+		if (this.#module.fuel && this.#state?.cell === false)
+			throw this.#refuse(`${what} with fuel that is not where others look for it`);
 	}
 
 	/** The function ends here. */
 	#leave(): void {
 		if (this.#module.fuel && this.#state !== undefined && this.#state.ahead !== 0)
 			throw this.#refuse(`has paid ${this.#state.ahead} too much where it ends`);
+		this.#mustBeInCell("ends");
 		this.#state = undefined;
 	}
 
@@ -392,7 +482,7 @@ class BodyComparison {
 		const isBranch = op === BR || op === BR + 1 || op === BR_TABLE || op === 0xd5 || op === 0xd6;
 		if (!isBranch) {
 			const unmoved = op === TRY || op === TRY_TABLE || op === DELEGATE || op === RETHROW || op === CASTS;
-			if (unmoved && this.#frames.some(({ outlined }) => outlined !== undefined))
+			if (unmoved && this.#frames.some(({ isOutlined }) => isOutlined))
 				throw this.#refuse("has labels in an outlined loop that are not moved");
 			return;
 		}
@@ -412,7 +502,7 @@ class BodyComparison {
 
 	#shift(label: number): number {
 		let shift = 0;
-		for (let i = 0; i < label; i++) if (this.#frames.at(-1 - i)?.outlined !== undefined) shift += 3;
+		for (let i = 0; i < label; i++) if (this.#frames.at(-1 - i)?.isOutlined === true) shift += 3;
 		return shift;
 	}
 
@@ -421,16 +511,16 @@ class BodyComparison {
 		switch (op) {
 			case TRY_TABLE:
 				this.#module.throws = true;
-				if (this.#state !== undefined) for (const label of labels) this.#branch(label, { ahead: 0, right: false });
-				this.#push(op, undefined);
+				if (this.#state !== undefined) for (const label of labels) this.#branch(label, SETTLED);
+				this.#push(op, false);
 				break;
 			case TRY:
 				this.#module.throws = true;
-				this.#push(op, undefined);
+				this.#push(op, false);
 				break;
 			case 0x02:
 			case IF:
-				this.#push(op, undefined);
+				this.#push(op, false);
 				break;
 			case ELSE:
 			case CATCH:
@@ -439,7 +529,7 @@ class BodyComparison {
 				if (frame === undefined) throw this.#refuse("goes on behind its end");
 				this.#join(frame, this.#state);
 				frame.hasElse = true;
-				this.#state = op === ELSE || frame.start === undefined ? frame.start : { ahead: 0, right: false };
+				this.#state = op === ELSE || frame.start === undefined ? frame.start : SETTLED;
 				break;
 			}
 			case DELEGATE:
@@ -469,7 +559,8 @@ class BodyComparison {
 		if (frame === undefined) throw this.#refuse("has a branch that leads nowhere");
 		if (frame.op === LOOP_OP) {
 			const { start } = frame;
-			const same = start?.ahead === state.ahead && (!start.right || state.right);
+			if (frame.isUnchecked && !state.passed) throw this.#refuse("has a loop that has no check in each turn");
+			const same = start?.ahead === state.ahead && (!start.local || state.local) && (!start.cell || state.cell);
 			if (this.#module.fuel && !same) throw this.#refuse("comes back to a loop with something else paid");
 		} else this.#join(frame, state);
 	}
@@ -479,7 +570,10 @@ class BodyComparison {
 		const { end } = frame;
 		if (end !== undefined && this.#module.fuel && end.ahead !== state.ahead)
 			throw this.#refuse("has paid different amounts at one place");
-		frame.end = { ahead: state.ahead, right: state.right && (end?.right ?? true) };
+		const local = state.local && (end?.local ?? true);
+		const cell = state.cell && (end?.cell ?? true);
+		if (this.#module.fuel && !local && !cell) throw this.#refuse("does not know where its fuel is");
+		frame.end = { ahead: state.ahead, local, cell, passed: state.passed && (end?.passed ?? true) };
 	}
 
 	#end(): void {
@@ -488,19 +582,16 @@ class BodyComparison {
 		this.#join(frame, this.#state);
 		if (frame.op === IF && !frame.hasElse) this.#join(frame, frame.start);
 		this.#state = frame.end;
-		if (frame.outlined !== undefined) this.#endOutlined(frame.outlined);
+		if (frame.isOutlined) this.#endOutlined();
 		if (this.#frames.length === 0) this.#leave();
 	}
 
-	#endOutlined(paid: number): void {
+	#endOutlined(): void {
 		const beside = this.#beside;
-		const { pieces, fuel } = this.#module;
+		const { pieces } = this.#module;
 		beside.equalUpTo(this.#from.at);
-		beside.expect([0x0c, 2, 0x0b, ...pieces.call], "the slow path of a loop");
-		if (fuel && paid === 0) beside.expect(pieces.reload(this.#local), "what follows a check");
-		else if (fuel && beside.payment(pieces, this.#local, ADD)?.amount !== paid)
-			throw this.#refuse("does not take back what a loop pays again");
-		beside.expect([0x0c, 0, 0x0b, 0x00, 0x0b], "the slow path of a loop");
+		const slow = [0x0c, 2, 0x0b, ...pieces.ask(this.#local), 0x0c, 0, 0x0b, 0x00, 0x0b];
+		beside.expect(slow, "the slow path of a loop");
 	}
 }
 

@@ -125,6 +125,8 @@ export class Outline {
 	readonly tables: number;
 	/** Whether it has tags: it may throw. */
 	readonly hasTags: boolean;
+	/** The start function; -1 for none. */
+	readonly start: number;
 	readonly #keys: readonly string[] | undefined;
 
 	constructor(sections: readonly SectionRange[]) {
@@ -139,13 +141,14 @@ export class Outline {
 		this.#keys = readTypes(sectionOf(sections, TYPE));
 		this.#findTaken(sections);
 		this.#checkData(sectionOf(sections, DATA));
-		this.#checkIndices(sections.some(({ id }) => id === START) ? sectionOf(sections, START).number() : undefined);
+		this.start = sections.some(({ id }) => id === START) ? sectionOf(sections, START).number() : -1;
+		this.#checkIndices();
 	}
 
 	/** What the guest's module names outside of its code is its own. */
-	#checkIndices(start: number | undefined): void {
+	#checkIndices(): void {
 		const named = this.exports.flatMap(({ kind, index }) => (kind === KIND_FUNCTION ? [index] : []));
-		const foreign = [...named, ...this.taken, start ?? -1].find((index) => index >= this.functions.length);
+		const foreign = [...named, ...this.taken, this.start].find((index) => index >= this.functions.length);
 		if (foreign !== undefined) throw refuse(`function ${foreign} is named, which the guest does not have`);
 		const table = this.exports.find(({ kind, index }) => kind === KIND_TABLE && index >= this.tables);
 		if (table !== undefined) throw refuse(`table ${table.index} is exported, which the guest does not have`);

@@ -1,7 +1,7 @@
 import { compareCode } from "./code.ts";
 import { refuse, sameBytes, sameContent } from "./cursor.ts";
 import { readNumber, readTable, readTypeGroup } from "./items.ts";
-import { compareMeteredCode } from "./metered-code.ts";
+import { compareMeteredCode, type Ledger } from "./metered-code.ts";
 import { addedItems, compareOthers } from "./sections.ts";
 import {
 	CODE,
@@ -33,7 +33,7 @@ const BY_ITEM_WITH_CALLS = new Set([...BY_ITEM, TYPE, FUNCTION, TABLE]);
 
 /** What is added, as `readTypeGroup` and `readTable` put it: types of the engine's functions and of the slow path, a table of four. */
 const HOST_TYPES = ["func ()(127)", "func ()(127)", "func (127 126)(126)", "func (127 126)(127)"];
-const SLOW_TYPE = "func ()()";
+const SLOW_TYPE = { yield: "func ()()", fuel: "func (126)(126)" };
 const HOST_TABLE = "112 1 4 4";
 
 export interface VerifyOptions {
@@ -43,6 +43,8 @@ export interface VerifyOptions {
 	readonly hostTable?: number | undefined;
 	/** The name of the module of which the original already imports what is the engine's. */
 	readonly engine?: string | undefined;
+	/** With fuel: what functions leave to their callers; without, nothing. */
+	readonly ledger?: Ledger | undefined;
 }
 
 /**
@@ -54,7 +56,7 @@ export interface VerifyOptions {
 export function verifyRewriting(
 	original: Uint8Array,
 	rewritten: Uint8Array,
-	{ metering, hostTable, engine }: VerifyOptions,
+	{ metering, hostTable, engine, ledger }: VerifyOptions,
 ): void {
 	if (!sameBytes(original, 0, 8, rewritten, 0)) throw refuse("it has another preamble");
 	const from = sectionsOf(original);
@@ -68,13 +70,14 @@ export function verifyRewriting(
 	if (metered && sectionOf(to, MEMORY).number() !== 0) throw refuse("it defines memories");
 	if (calls) {
 		const added = hostTable === undefined;
-		compareAdded(TYPE, added ? [...HOST_TYPES, SLOW_TYPE] : [SLOW_TYPE], from, to);
+		compareAdded(TYPE, [...(added ? HOST_TYPES : []), SLOW_TYPE[metering]], from, to);
 		compareAdded(TABLE, added ? [HOST_TABLE] : [], from, to);
 		const slowType = Number(compareAdded(FUNCTION, undefined, from, to));
 		const table = hostTable ?? outline.tables;
 		compareMeteredCode(sectionOf(from, CODE), sectionOf(to, CODE), outline, {
 			fuel: metering === "fuel",
 			table,
+			ledger,
 			firstType: added ? slowType - HOST_TYPES.length : undefined,
 		});
 	} else if (metered) compareCode(sectionOf(from, CODE), sectionOf(to, CODE), outline);

@@ -1,0 +1,90 @@
+import { type CodeReader, countImports, type Module, OP } from "../../wasm/mod.ts";
+import type { Survey } from "../survey.ts";
+import { addressTaken } from "./call-graph.ts";
+import { CALL, FLOW } from "./control.ts";
+import { findSegments, type Segment } from "./segments.ts";
+
+/** What callers do for functions that only they can call. Bodies are counted from 0. */
+export interface FuelLedger {
+	/** What whoever calls each body has paid for it: some or all of its first segment. */
+	readonly prepaid: Uint32Array;
+	/** 1 for each body that does nothing with the fuel, and calls nothing that does: its callers keep what they have in the local. */
+	readonly pure: Uint8Array;
+}
+
+/** What is paid for a call in advance is bounded: it is lost at a trap, and doubles with each function that calls two others. */
+const MAX_PREPAID = 4096;
+
+/** How many calls deep it is looked at what a first segment costs; what is deeper pays for itself. */
+const MAX_DEPTH = 100;
+
+const VISITING = 1;
+const DONE = 2;
+
+/**
+ * Finds out what callers can pay for. A function that is called by name alone leaves its first segment to its callers, who merge it with
+ * their own; where nothing is left to be paid, and nothing to be checked, it need not know of fuel at all.
+ * @param throws whether the module knows exceptions: then a handler reads the cell, so that each call has to find it right
+ */
+export function findPrepaid(
+	module: Module,
+	survey: Survey,
+	reader: CodeReader,
+	entries: Uint8Array,
+	throws: boolean,
+): FuelLedger {
+	const imported = countImports(module).func;
+	const bodies = module.functions.length;
+	const prepaid = new Uint32Array(bodies);
+	const pure = new Uint8Array(bodies);
+	const state = new Uint8Array(bodies);
+	const open = new Set(addressTaken(module, survey));
+	for (const { kind, index } of module.exports) if (kind === "func") open.add(index);
+	if (module.start !== null) open.add(module.start);
+
+	const calleesOf = (body: number): readonly number[] => [
+		...new Set(survey.calls.subarray(survey.callStarts[body], survey.callStarts[body + 1])),
+	];
+	const segmentsOf = (body: number): readonly Segment[] => {
+		reader.enter(body);
+		return findSegments(reader, throws, (callee) => prepaid[callee - imported] ?? 0);
+	};
+	const visit = (body: number, depth: number): void => {
+		state[body] = VISITING;
+		for (const callee of calleesOf(body)) {
+			const next = callee - imported;
+			if (next >= 0 && next < bodies && state[next] === 0 && depth < MAX_DEPTH) visit(next, depth + 1);
+		}
+		// What a callee costs that is visited now, or too deep, is not known yet: it can only become more
+		if (!open.has(imported + body)) prepaid[body] = Math.min(segmentsOf(body)[0]?.cost ?? 0, MAX_PREPAID);
+		state[body] = DONE;
+	};
+	for (let body = 0; body < bodies; body++) if (state[body] === 0) visit(body, 0);
+	if (throws) return { prepaid, pure };
+
+	state.fill(0);
+	const isPure = (body: number, depth: number): boolean => {
+		if (body < 0 || body >= bodies || depth > MAX_DEPTH || state[body] === VISITING) return false;
+		if (state[body] === DONE) return pure[body] === 1;
+		state[body] = VISITING;
+		const loops = survey.loopStarts[body + 1] !== survey.loopStarts[body];
+		const simple = entries[body] === 0 && !loops && !open.has(imported + body) && !callsIndirectly(reader, body);
+		if (simple && calleesOf(body).every((callee) => isPure(callee - imported, depth + 1))) {
+			const [first, ...others] = segmentsOf(body);
+			if ((first?.cost ?? 0) === prepaid[body] && others.every(({ cost }) => cost === 0)) pure[body] = 1;
+		}
+		state[body] = DONE;
+		return pure[body] === 1;
+	};
+	for (let body = 0; body < bodies; body++) isPure(body, 0);
+	return { prepaid, pure };
+}
+
+const TAIL_CALLS: ReadonlySet<number> = new Set([OP.return_call_indirect, OP.return_call_ref]);
+
+function callsIndirectly(reader: CodeReader, body: number): boolean {
+	reader.enter(body);
+	while (reader.next())
+		if ((FLOW[reader.op] === CALL && reader.op !== OP.call) || TAIL_CALLS.has(reader.op)) return true;
+	return false;
+}

@@ -1,0 +1,119 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
+import { decodeModule, encodeModule } from "../../wasm/mod.ts";
+import { meterModule } from "../metering/meter.ts";
+import { surveyCode } from "../survey.ts";
+import { verifyRewriting } from "./verify.ts";
+
+const { WebAssembly } = globalThis as any;
+
+/** Functions that leave all, some and none of what they cost to their callers; loops of both kinds; a call that nobody sees through. */
+const PROGRAM = `(module (import "env" "log" (func $log (param i32))) (table funcref (elem $taken))
+	(func $leaf (param i32) (result i32) (i32.mul (local.get 0) (local.get 0)))
+	(func $fib (param i32) (result i32)
+		(if (result i32) (i32.lt_u (local.get 0) (i32.const 2)) (then (call $leaf (local.get 0)))
+			(else (i32.add (call $fib (i32.sub (local.get 0) (i32.const 1))) (call $fib (i32.sub (local.get 0) (i32.const 2)))))))
+	(func $taken (param i32) (call $log (call $leaf (local.get 0))))
+	(func $turns (param i32) (loop $l (br_if $l (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))))
+	(func (export "f") (param i32) (result i32)
+		(block $b (loop $l (br_if $b (i32.eqz (local.get 0))) (call $turns (local.get 0))
+			(local.set 0 (i32.sub (local.get 0) (call $leaf (i32.const 1)))) (br $l)))
+		(if (local.get 0) (then (return (i32.const 1))))
+		(call_indirect (param i32) (i32.const 2) (i32.const 0)) (i32.const 0)))`;
+
+const BODIES = ["leaf", "fib", "taken", "turns", "f"];
+
+async function meter(text: string = PROGRAM) {
+	const original = await parse(text);
+	const module = decodeModule(original);
+	const metered = meterModule(module, surveyCode(module), "fuel", undefined, undefined);
+	if (metered?.ledger === undefined) throw new Error("nothing to be metered");
+	const { ledger } = metered;
+	return { original, rewritten: encodeModule(metered.module), ledger };
+}
+
+const refused = { code: "engine/verification" };
+
+suite("the ledger of fuel", () => {
+	test("says who is paid by callers, and is accepted", async () => {
+		const { original, rewritten, ledger } = await meter();
+		assert.deepEqual([...ledger.pure], [1, 0, 0, 0, 0]);
+		assert.deepEqual(
+			[...ledger.prepaid].map((amount) => amount > 0),
+			[true, true, false, false, false],
+		);
+		verifyRewriting(original, rewritten, { metering: "fuel", ledger });
+	});
+
+	test("without it the code is refused", async () => {
+		const { original, rewritten } = await meter();
+		assert.throws(() => verifyRewriting(original, rewritten, { metering: "fuel" }), { message: /is not paid/ });
+	});
+
+	for (const [body, name] of BODIES.entries()) {
+		for (const by of [-1, 1]) {
+			test(`refuses ${by} paid for ${name}`, async () => {
+				const { original, rewritten, ledger } = await meter();
+				const prepaid = ledger.prepaid.slice();
+				prepaid[body] = (prepaid[body] ?? 0) + by;
+				assert.throws(
+					() => verifyRewriting(original, rewritten, { metering: "fuel", ledger: { ...ledger, prepaid } }),
+					refused,
+				);
+			});
+		}
+
+		test(`refuses ${name} as something else than it is`, async () => {
+			const { original, rewritten, ledger } = await meter();
+			const pure = ledger.pure.slice();
+			pure[body] = 1 - (pure[body] ?? 0);
+			const verify = (): void =>
+				verifyRewriting(original, rewritten, { metering: "fuel", ledger: { ...ledger, pure } });
+			assert.throws(verify, { message: /callers do not know of|not where others look/ });
+		});
+	}
+
+	for (const [what, text] of [
+		["exported", `(module (func $g (export "g") (drop (i32.const 1))) (func (export "f") (call $g)))`],
+		["in a table", `(module (table funcref (elem $g)) (func $g (drop (i32.const 1))) (func (export "f") (call $g)))`],
+		["the start", `(module (start $g) (func $g (drop (i32.const 1))) (func (export "f") (call $g)))`],
+	] as const) {
+		test(`refuses a function that leaves all to its callers and is ${what}`, async () => {
+			// As a rewriter would write it that took it for one that is called by name alone
+			const closed = text.replace(/ \(export "g"\)| \(start \$g\)|\(table funcref \(elem \$g\)\) /, "");
+			const { rewritten, ledger } = await meter(closed);
+			assert.deepEqual([...ledger.prepaid], [1, 0]);
+			const original = await parse(text);
+			const honest = await meter(text);
+			assert.equal(honest.ledger.prepaid[0], 0);
+			const { code } = decodeModule(rewritten);
+			const forged = encodeModule({ ...decodeModule(honest.rewritten), code });
+			assert.throws(() => verifyRewriting(original, forged, { metering: "fuel", ledger }), refused);
+		});
+	}
+
+	test("refuses every change of a byte in code that V8 would take", async () => {
+		const { original, rewritten, ledger } = await meter();
+		const { bytes } = decodeModule(rewritten).code;
+		const start = Buffer.from(rewritten).indexOf(Buffer.from(bytes.buffer, bytes.byteOffset, 16));
+		const accepted: number[] = [];
+		for (let at = start; at < start + bytes.length; at++) {
+			for (const bit of [1, 2, 8]) {
+				const changed = rewritten.slice();
+				changed[at] = (changed[at] ?? 0) ^ bit;
+				try {
+					verifyRewriting(original, changed, { metering: "fuel", ledger });
+					if (WebAssembly.validate(changed)) accepted.push(at);
+				} catch (error) {
+					assert.equal((error as { code?: string }).code, "engine/verification", String(error));
+				}
+			}
+		}
+		assert.ok(start > 0 && bytes.length > 200);
+		assert.deepEqual(
+			accepted.map((at) => [at, ...rewritten.subarray(at - 12, at + 6)]),
+			[],
+		);
+	});
+});
