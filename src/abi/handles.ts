@@ -59,12 +59,17 @@ export class ResourceHandle {
 	}
 }
 
+/** As many entries a table keeps room for from one use to the next. */
+const ROOM = 1024;
+
 /** CanonicalABI.md `Table`: the handles of one component instance. Index 0 is never given out; freed indices are reused last-in first-out. */
 export class HandleTable {
 	readonly #count: { handles: number };
 	readonly #maximum: number;
 	readonly #entries: (ResourceHandle | undefined)[] = [undefined];
-	readonly #free: number[] = [];
+	/** Indexes below this were given out; the array keeps its room for the next use. */
+	#used = 1;
+	#free: number[] = [];
 
 	/** `count.handles` goes up and down with this table. `maximum` is the highest index, at most `MAX_HANDLES`. */
 	constructor(count: { handles: number }, maximum: number = MAX_HANDLES) {
@@ -73,10 +78,11 @@ export class HandleTable {
 	}
 
 	add(handle: ResourceHandle): number {
-		let index = this.#free.pop();
+		let index = this.#free.length > 0 ? this.#free.pop() : undefined;
 		if (index === undefined) {
-			index = this.#entries.length;
+			index = this.#used;
 			if (index > this.#maximum) trap(`handle table is full (limit "handles": ${this.#maximum})`);
+			this.#used++;
 		}
 		this.#entries[index] = handle;
 		this.#count.handles++;
@@ -99,10 +105,18 @@ export class HandleTable {
 
 	/** Empties the table and returns what was in it. */
 	drain(): ResourceHandle[] {
-		if (this.#entries.length === 1) return [];
-		const handles = this.#entries.filter((handle) => handle !== undefined);
-		this.#entries.length = 1;
-		this.#free.length = 0;
+		if (this.#used === 1) return [];
+		const handles: ResourceHandle[] = [];
+		for (let i = 1; i < this.#used; i++) {
+			const handle = this.#entries[i];
+			if (handle === undefined) continue;
+			handles.push(handle);
+			this.#entries[i] = undefined;
+		}
+		if (this.#used > ROOM) this.#entries.length = ROOM;
+		this.#used = 1;
+		if (this.#free.length > ROOM) this.#free = [];
+		else while (this.#free.length > 0) this.#free.pop();
 		this.#count.handles -= handles.length;
 		return handles;
 	}
