@@ -98,7 +98,8 @@ if (positionals.length !== 1 || !KINDS.includes(what)) usage(`Say what to measur
 const only = what === "http" ? values.only?.split(",") : undefined;
 const unknown = only?.find((name) => !PEER_NAMES.includes(name));
 if (unknown !== undefined) usage(`There is no server ${JSON.stringify(unknown)}`);
-if (values.app !== undefined && !WORKLOAD_NAMES.includes(values.app)) usage(`There is no app ${JSON.stringify(values.app)}`);
+if (values.app !== undefined && !WORKLOAD_NAMES.includes(values.app))
+	usage(`There is no app ${JSON.stringify(values.app)}`);
 
 // The servers run in groups of their own, which a Ctrl-C does not reach; ending this way ends them.
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));

@@ -159,12 +159,12 @@ export class Gate implements Accounted {
 						count === 0
 							? fn()
 							: count === 1
-								? fn(a!)
+								? fn(a)
 								: count === 2
-									? fn(a!, b!)
+									? fn(a, b)
 									: count === 3
-										? fn(a!, b!, c!)
-										: fn(a!, b!, c!, d!);
+										? fn(a, b, c)
+										: fn(a, b, c, d);
 					if (!(value instanceof Promise)) return value;
 					this.#await(value);
 				} catch (error) {
@@ -308,7 +308,7 @@ export class Gate implements Accounted {
 				schedule.enter(account, false);
 				let result: CoreValue | undefined;
 				try {
-					result = fn(a!, b!, c!, d!) as CoreValue | undefined;
+					result = fn(a, b, c, d) as CoreValue | undefined;
 				} catch (error) {
 					throw this.reason(error);
 				} finally {

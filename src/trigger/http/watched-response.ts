@@ -1,4 +1,4 @@
-import { type IncomingMessage, ServerResponse } from "node:http";
+import { ServerResponse } from "node:http";
 
 /** Is told what becomes of a response. */
 export interface ResponseWatcher {
@@ -9,7 +9,7 @@ export interface ResponseWatcher {
 }
 
 /** A response with one watcher: three listeners would cost each request more than its guest's calls of the host. */
-export class WatchedResponse extends ServerResponse<IncomingMessage> {
+export class WatchedResponse extends ServerResponse {
 	watcher: ResponseWatcher | undefined;
 
 	override emit(event: string | symbol, ...args: unknown[]): boolean {
