@@ -29,6 +29,8 @@ export interface HttpOptions {
 	readonly warmupSeconds: number;
 	/** Names of the peers to measure; all when absent. */
 	readonly only: readonly string[] | undefined;
+	/** The name of the one workload to measure; all when absent. */
+	readonly app: string | undefined;
 	/** What was typed, for the report. */
 	readonly command: string;
 	/** Told what is going on. */
@@ -57,7 +59,7 @@ export async function benchHttp(options: HttpOptions): Promise<HttpReport> {
 		else found.push({ ...answer, name: peer.name, isolation: peer.isolation });
 	}
 
-	const workloads = await findWorkloads(onProgress);
+	const workloads = await findWorkloads(options.app, onProgress);
 	if (cores !== undefined) moveTo(cores.load);
 	const results: HttpResult[] = [];
 	for (const workload of workloads) {
@@ -163,7 +165,15 @@ async function countWrong(url: string, answer: string): Promise<number> {
 	return wrong;
 }
 
-async function findWorkloads(onProgress: (line: string) => void): Promise<Workload[]> {
+/** The names that `app` may have. */
+export const WORKLOAD_NAMES: readonly string[] = [
+	"rust hello",
+	"StarlingMonkey hello",
+	"quickstart hello (TypeScript)",
+	"quickstart counter",
+];
+
+async function findWorkloads(app: string | undefined, onProgress: (line: string) => void): Promise<Workload[]> {
 	const absolute = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 	const build = async (folder: string, entry: string): Promise<string> => {
 		const { file } = await buildComponent({
@@ -173,11 +183,18 @@ async function findWorkloads(onProgress: (line: string) => void): Promise<Worklo
 		});
 		return file;
 	};
+	const rust: Workload = {
+		name: "rust hello",
+		component: absolute("../../shared/suites/http/rust-hello-0.2.wasm"),
+		path: "/",
+		answer: "hello world",
+	};
+	// Only what is measured is built.
+	if (app === rust.name) return [rust];
 	const quickstart = await build(absolute("../examples/quickstart"), "src/app.ts");
 	const hello = await build(absolute("programs"), "hello.js");
-	const rust = absolute("../../shared/suites/http/rust-hello-0.2.wasm");
 	const workloads: Workload[] = [
-		{ name: "rust hello", component: rust, path: "/", answer: "hello world" },
+		rust,
 		{
 			name: "StarlingMonkey hello",
 			component: hello,
@@ -194,6 +211,7 @@ async function findWorkloads(onProgress: (line: string) => void): Promise<Worklo
 		{ name: "quickstart counter", component: quickstart, path: "/counter", answer: "1\n" },
 	];
 	return workloads.filter(({ name, component }) => {
+		if (app !== undefined && name !== app) return false;
 		const there = existsSync(component);
 		if (!there) onProgress(`${name}: left out, there is no ${component}`);
 		return there;

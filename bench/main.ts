@@ -1,4 +1,4 @@
-// `npm run bench -- http [--seconds N] [--rounds N] [--warmup N] [--only NAME,…] [--json FILE]`
+// `npm run bench -- http [--seconds N] [--rounds N] [--warmup N] [--only NAME,…] [--app NAME] [--json FILE]`
 // `npm run bench -- sandbox [--cycles N] [--json FILE]`
 // `npm run bench -- calls [--rounds N] [--json FILE]`
 // `npm run bench -- tenants [--apps N] [--requests N] [--json FILE]`
@@ -7,7 +7,7 @@ import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { benchCalls } from "./calls.ts";
 import { renderCalls } from "./calls-report.ts";
-import { benchHttp, PEER_NAMES } from "./http.ts";
+import { benchHttp, PEER_NAMES, WORKLOAD_NAMES } from "./http.ts";
 import { renderHttp } from "./report.ts";
 import { benchMetering, findPython } from "./metering.ts";
 import { renderMetering } from "./metering-report.ts";
@@ -23,6 +23,7 @@ http: servers under load
   --rounds N      rounds, of which the medians are shown (default 5)
   --warmup N      seconds of load before the first round (default 2)
   --only A,B      these servers only: ${PEER_NAMES.join(", ")}
+  --app NAME      this app only: ${WORKLOAD_NAMES.join(", ")}
 sandbox: what making a sandbox ready and putting it back takes
   --cycles N      requests that are measured, after as many that are not (default 10000)
   --soak N        instead: N sandboxes one after the other, and what memory does meanwhile; fails when it grows by more than 2 %
@@ -66,6 +67,7 @@ function parse(args: string[]): {
 	positionals: string[];
 	values: Record<"seconds" | "rounds" | "warmup" | "cycles" | "milliseconds" | "apps" | "requests", string> & {
 		only?: string;
+		app?: string;
 		json?: string;
 		soak?: string;
 		help: boolean;
@@ -85,6 +87,7 @@ function parse(args: string[]): {
 				requests: { type: "string", default: "1000" },
 				milliseconds: { type: "string", default: "1000" },
 				only: { type: "string" },
+				app: { type: "string" },
 				json: { type: "string" },
 				help: { type: "boolean", default: false, short: "h" },
 			},
@@ -106,6 +109,8 @@ if (positionals.length !== 1 || !KINDS.includes(what)) usage(`Say what to measur
 const only = what === "http" ? values.only?.split(",") : undefined;
 const unknown = only?.find((name) => !PEER_NAMES.includes(name));
 if (unknown !== undefined) usage(`There is no server ${JSON.stringify(unknown)}`);
+if (values.app !== undefined && !WORKLOAD_NAMES.includes(values.app))
+	usage(`There is no app ${JSON.stringify(values.app)}`);
 
 // The servers run in groups of their own, which a Ctrl-C does not reach; ending this way ends them.
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
@@ -124,6 +129,7 @@ if (what === "http") {
 		rounds: toNumber("rounds", values.rounds),
 		warmupSeconds: toNumber("warmup", values.warmup),
 		only,
+		app: values.app,
 		...common,
 	});
 	print(renderHttp(report), report);

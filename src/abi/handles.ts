@@ -64,13 +64,18 @@ export interface TableElement {
 	release(): void;
 }
 
+/** As many entries a table keeps room for from one use to the next. */
+const ROOM = 1024;
+
 /** CanonicalABI.md `Table`: the handles of one component instance. Index 0 is never given out; freed indices are reused last-in first-out. */
 export class HandleTable {
 	readonly #count: { handles: number };
 	/** The highest index, at most `MAX_HANDLES`. */
 	maximum: number;
 	readonly #entries: (ResourceHandle | TableElement | undefined)[] = [undefined];
-	readonly #free: number[] = [];
+	/** Indexes below this were given out; the array keeps its room for the next use. */
+	#used = 1;
+	#free: number[] = [];
 
 	/** `count.handles` goes up and down with this table. */
 	constructor(count: { handles: number }, maximum: number = MAX_HANDLES) {
@@ -79,10 +84,11 @@ export class HandleTable {
 	}
 
 	add(handle: ResourceHandle | TableElement): number {
-		let index = this.#free.pop();
+		let index = this.#free.length > 0 ? this.#free.pop() : undefined;
 		if (index === undefined) {
-			index = this.#entries.length;
+			index = this.#used;
 			if (index > this.maximum) trap(`handle table is full (limit "handles": ${this.maximum})`);
+			this.#used++;
 		}
 		this.#entries[index] = handle;
 		this.#count.handles++;
@@ -105,16 +111,22 @@ export class HandleTable {
 
 	/** Empties the table: releases what is no resource, and returns the resources that were in it. */
 	drain(): ResourceHandle[] {
-		if (this.#entries.length === 1) return [];
-		const entries = this.#entries.filter((entry) => entry !== undefined);
-		this.#entries.length = 1;
-		this.#free.length = 0;
-		this.#count.handles -= entries.length;
+		if (this.#used === 1) return [];
 		const handles: ResourceHandle[] = [];
-		for (const entry of entries) {
+		const others: TableElement[] = [];
+		for (let i = 1; i < this.#used; i++) {
+			const entry = this.#entries[i];
+			if (entry === undefined) continue;
 			if (entry instanceof ResourceHandle) handles.push(entry);
-			else entry.release();
+			else others.push(entry);
+			this.#entries[i] = undefined;
 		}
+		if (this.#used > ROOM) this.#entries.length = ROOM;
+		this.#used = 1;
+		if (this.#free.length > ROOM) this.#free = [];
+		else while (this.#free.length > 0) this.#free.pop();
+		this.#count.handles -= handles.length + others.length;
+		for (const other of others) other.release();
 		return handles;
 	}
 }

@@ -121,6 +121,34 @@ test("what the host returns at once is returned at once, to whoever calls", asyn
 	assert.equal(await promised, 5n);
 });
 
+test("a call whose type is known returns at once what did not wait, and a promise of what did, or failed", async () => {
+	const gate = new Gate();
+	let next: (value: number) => number | Promise<number> = (value) => value + 1;
+	const { exports } = await guest(
+		gate,
+		`(module (import "host" "next" (func $next (param i32) (result i32)))
+			(func (export "f") (param i32 i64) (result i32)
+				(if (i64.eqz (local.get 1)) (then unreachable))
+				(call $next (call $next (local.get 0)))))`,
+		{ next: ["i32 -> i32", (value) => next(value as number)] },
+	);
+	const f = gate.wrapExport(exports["f"], true, { params: ["i32", "i64"], results: ["i32"] });
+	assert.equal(f(1, 1n), 3);
+	assert.equal(gate.quiet, true);
+	next = (value) => turn().then(() => value + 10);
+	const waits = f(1, 1n);
+	assert.ok(waits instanceof Promise);
+	assert.equal(gate.quiet, false);
+	next = (value) => value + 1;
+	assert.equal(f(5, 1n), 7, "another call comes and goes meanwhile");
+	assert.equal(await waits, 12);
+	assert.equal(gate.quiet, true);
+	const fails = f(1, 0n);
+	assert.ok(fails instanceof Promise);
+	assert.ok((await caught(() => fails)) instanceof Trap);
+	assert.equal(gate.quiet, true);
+});
+
 test("many calls wait at a time, each for its own", async () => {
 	const gate = new Gate();
 	const waiting: ReturnType<typeof deferred<number>>[] = [];

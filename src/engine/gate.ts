@@ -2,6 +2,7 @@ import type { CoreFunction, CoreValue } from "../abi/mod.ts";
 import type { CoreFunctionType } from "../component/mod.ts";
 import { SkerryError, Trap } from "../fault/mod.ts";
 import { Account, type AccountOptions, type Accounted, countedCalls } from "./account.ts";
+import { announce, canAnnounce } from "./announcers.ts";
 import { leaveOut, type ModuleOrigin, withOrigin } from "./frames.ts";
 import { ENDED, type Schedule, threadSchedule } from "./schedule.ts";
 import { RESULTS, STATUS_DONE, STATUS_FAILED, STATUS_WAITING, TRAMPOLINE_IMPORTS } from "./trampolines.ts";
@@ -145,43 +146,83 @@ export class Gate implements Accounted {
 	): WasmExtern[] {
 		const imports = { ...this.#shared };
 		for (const [i, fn] of functions.entries()) {
-			imports[TRAMPOLINE_IMPORTS.fast(i)] = this.#guard(fn, types[i]?.results[0]);
+			imports[TRAMPOLINE_IMPORTS.fast(i)] = this.#guard(fn, types[i] as CoreFunctionType);
 		}
 		const instance: WasmInstance = new (webAssembly().Instance)(module, { [TRAMPOLINE_IMPORTS.module]: imports });
 		leaveOut(instance);
 		return functions.map((_, i) => instance.exports[String(i)]);
 	}
 
-	#guard(fn: CoreFunction, result: string | undefined): CoreFunction {
+	#guard(fn: CoreFunction, { params, results: [result] }: CoreFunctionType): CoreFunction {
 		const nothing = result === undefined ? undefined : result === "i64" ? 0n : 0;
-		return (...args) => {
-			// The last wait never began: V8 refused it, and the guest caught the refusal.
-			if (this.#pending !== undefined) this.fail(new Trap(CANNOT_BLOCK));
-			if (this.#failed) {
-				// Where the stack came to its end, the first time may not have got so far.
-				this.#setStatus(STATUS_FAILED);
-				return nothing;
-			}
-			if (--this.#callsLeft < 0) this.fail(this.#account.exceeded("hostCalls", this.#hostCalls));
-			const overdue = this.#schedule.overdue(this.#account);
-			if (overdue !== undefined) this.fail(overdue);
-			if (this.#failed) return nothing;
-			try {
-				if (this.#starting) {
-					this.#calledWhileStarting = true;
-					reserveStack();
+		const count = params.length;
+		// Parameters written out, as rest parameters make an array for each call.
+		if (count <= 4) {
+			return (a, b, c, d) => {
+				if (!this.#mayCall()) return nothing;
+				try {
+					const value =
+						count === 0
+							? fn()
+							: count === 1
+								? fn(a)
+								: count === 2
+									? fn(a, b)
+									: count === 3
+										? fn(a, b, c)
+										: fn(a, b, c, d);
+					if (!(value instanceof Promise)) return value;
+					this.#await(value);
+				} catch (error) {
+					this.fail(hostFault(error));
 				}
+				return nothing;
+			};
+		}
+		return (...args) => {
+			if (!this.#mayCall()) return nothing;
+			try {
 				const value = fn(...args);
 				if (!(value instanceof Promise)) return value;
-				this.#pending = value;
-				if (this.#starting) this.fail(new Trap(CANNOT_BLOCK));
-				else if (this.#failed) this.fail(this.#fault);
-				else this.#setStatus(STATUS_WAITING);
+				this.#await(value);
 			} catch (error) {
 				this.fail(hostFault(error));
 			}
 			return nothing;
 		};
+	}
+
+	/** Whether the guest that calls the host is to get there. */
+	#mayCall(): boolean {
+		// The last wait never began: V8 refused it, and the guest caught the refusal.
+		if (this.#pending !== undefined) this.fail(new Trap(CANNOT_BLOCK));
+		if (this.#failed) {
+			// Where the stack came to its end, the first time may not have got so far.
+			this.#setStatus(STATUS_FAILED);
+			return false;
+		}
+		if (--this.#callsLeft < 0) this.fail(this.#account.exceeded("hostCalls", this.#hostCalls));
+		const overdue = this.#schedule.overdue(this.#account);
+		if (overdue !== undefined) this.fail(overdue);
+		if (this.#failed) return false;
+		if (this.#starting) {
+			this.#calledWhileStarting = true;
+			try {
+				reserveStack();
+			} catch (error) {
+				this.fail(hostFault(error));
+				return false;
+			}
+		}
+		return true;
+	}
+
+	/** The guest that has called the host is to wait for this. */
+	#await(value: Promise<CoreValue | undefined>): void {
+		this.#pending = value;
+		if (this.#starting) this.fail(new Trap(CANNOT_BLOCK));
+		else if (this.#failed) this.fail(this.#fault);
+		else this.#setStatus(STATUS_WAITING);
 	}
 
 	/** Runs inside the guest's stack, which V8 suspends on the promise. It never rejects: a rejection could be caught by the guest. */
@@ -237,7 +278,8 @@ export class Gate implements Accounted {
 			this.#failed = true;
 			this.#fault = reason;
 		}
-		this.#setStatus(STATUS_FAILED);
+		// Who calls into it later is told in his first call of the host.
+		if (this.#stacks > 0 || this.#schedule.current === this.#account) this.#setStatus(STATUS_FAILED);
 		// Nobody will wait for it any more: should it fail, that is no news.
 		this.#pending?.catch(() => {});
 		this.#pending = undefined;
@@ -249,15 +291,40 @@ export class Gate implements Accounted {
 	}
 
 	/**
-	 * Wraps a guest's export for its callers. With `blocking`, the call can wait in host functions and returns a promise, unless a
+	 * Wraps a guest's export for its callers. With `blocking`, the call can wait in host functions and returns a promise then, unless a
 	 * start function makes it: there nothing can wait. What ends the call is thrown as a `Trap`, or as what `fail` was given.
+	 * @param type when it is left out, a `blocking` call returns a promise always
 	 */
-	wrapExport(exported: WasmExtern, blocking: boolean): CoreFunction {
+	wrapExport(exported: WasmExtern, blocking: boolean, type?: CoreFunctionType): CoreFunction {
 		if (typeof exported !== "function") throw new TypeError("not a core function");
 		const fn = exported as CoreFunction;
+		const direct = this.#direct(fn, type);
+		if (!blocking) return direct;
+		return type !== undefined && canAnnounce(type)
+			? this.#announced(fn, type, direct)
+			: this.#promising(fn as (...args: CoreValue[]) => CoreValue | undefined, direct);
+	}
+
+	#direct(fn: CoreFunction, type: CoreFunctionType | undefined): CoreFunction {
 		const schedule = this.#schedule;
 		const account = this.#account;
-		const direct: CoreFunction = (...args) => {
+		if (type !== undefined && type.params.length <= 4) {
+			return (a, b, c, d) => {
+				const { current, suspendable } = schedule;
+				schedule.enter(account, false);
+				let result: CoreValue | undefined;
+				try {
+					result = fn(a, b, c, d) as CoreValue | undefined;
+				} catch (error) {
+					throw this.reason(error);
+				} finally {
+					schedule.leave(current, suspendable);
+				}
+				if (this.#pending !== undefined) throw this.reason(undefined);
+				return result;
+			};
+		}
+		return (...args) => {
 			const { current, suspendable } = schedule;
 			schedule.enter(account, false);
 			let result: CoreValue | undefined;
@@ -271,31 +338,67 @@ export class Gate implements Accounted {
 			if (this.#pending !== undefined) throw this.reason(undefined);
 			return result;
 		};
-		if (!blocking) return direct;
-		const promising = webAssembly().promising(fn as (...args: CoreValue[]) => CoreValue | undefined);
-		const settle = (): void => {
-			this.#stacks--;
-			schedule.finish(account);
+	}
+
+	/** Returns what the guest does when it does so without a wait. */
+	#announced(fn: CoreFunction, type: CoreFunctionType, direct: CoreFunction): CoreFunction {
+		let done = false;
+		let returned: CoreValue | undefined;
+		const tell = (result?: CoreValue): void => {
+			done = true;
+			returned = result;
 		};
+		let promising: ((...args: CoreValue[]) => Promise<CoreValue | undefined>) | undefined;
+		const schedule = this.#schedule;
+		return (...args) => {
+			if (this.#starting) return direct(...args);
+			promising ??= webAssembly().promising(announce(fn, type, tell));
+			this.#stacks++;
+			const { current, suspendable } = schedule;
+			schedule.enter(this.#account, true);
+			done = false;
+			// It returns when the guest waits for the first time, or has ended.
+			const result = promising(...args);
+			schedule.leave(current, suspendable);
+			if (!done) return this.#settle(result);
+			done = false;
+			this.#stacks--;
+			return returned;
+		};
+	}
+
+	#promising(fn: (...args: CoreValue[]) => CoreValue | undefined, direct: CoreFunction): CoreFunction {
+		const promising = webAssembly().promising(fn);
+		const schedule = this.#schedule;
 		return (...args) => {
 			if (this.#starting) return direct(...args);
 			this.#stacks++;
 			const { current, suspendable } = schedule;
-			schedule.enter(account, true);
+			schedule.enter(this.#account, true);
 			// It returns when the guest waits for the first time, or has ended.
 			const result = promising(...args);
 			schedule.leave(current, suspendable);
-			return result.then(
-				(value) => {
-					settle();
-					return value;
-				},
-				(error: unknown) => {
-					settle();
-					throw this.reason(error);
-				},
-			);
+			return this.#settle(result);
 		};
+	}
+
+	/** What the promise of a call becomes, once the guest has come to its end. */
+	#settle(result: Promise<CoreValue | undefined>): Promise<CoreValue | undefined> {
+		return result.then(
+			(value) => {
+				this.#ended();
+				return value;
+			},
+			(error: unknown) => {
+				this.#ended();
+				throw this.reason(error);
+			},
+		);
+	}
+
+	#ended(): void {
+		this.#stacks--;
+		this.#schedule.finish(this.#account);
 	}
 
 	/**

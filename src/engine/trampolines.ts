@@ -96,12 +96,17 @@ function writeFunctionType(to: Writer, params: readonly string[], results: reado
 	to.u8(0x60);
 	for (const side of [params, results]) {
 		to.u32(side.length);
-		for (const type of side) to.u8(coreTypeCode(type));
+		for (const type of side) to.u8(knownTypeCode(type));
 	}
 }
 
-function coreTypeCode(type: string): number {
-	const code = CODES[type];
+/** `undefined` for what is no number: a vector, a reference. */
+export function coreTypeCode(type: string): number | undefined {
+	return CODES[type];
+}
+
+function knownTypeCode(type: string): number {
+	const code = coreTypeCode(type);
 	if (code === undefined) throw new Error(`no trampoline for core type ${type}`);
 	return code;
 }
@@ -112,8 +117,8 @@ function encodeBody(type: CoreFunctionType, fast: number, wait: number, firstTak
 	const kept = ticket + 1;
 	const body = new Writer();
 	body.u32(result === undefined ? 1 : 2);
-	body.u32(1).u8(coreTypeCode("i32"));
-	if (result !== undefined) body.u32(1).u8(coreTypeCode(result));
+	body.u32(1).u8(knownTypeCode("i32"));
+	if (result !== undefined) body.u32(1).u8(knownTypeCode(result));
 
 	for (const i of type.params.keys()) body.u8(OP.localGet).u32(i);
 	body.u8(OP.call).u32(fast);

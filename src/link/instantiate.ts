@@ -14,7 +14,7 @@ import {
 	Store,
 	type TaskOptions,
 } from "../abi/mod.ts";
-import type { CoreFunctionType, ResourceType } from "../component/mod.ts";
+import { type CoreFunctionType, flattenFunctionType, type ResourceType } from "../component/mod.ts";
 import {
 	type AttachedCore,
 	type CoreDelta,
@@ -51,6 +51,12 @@ import type {
 	Step,
 	Trampoline,
 } from "./plan.ts";
+
+// Core types of what the canonical ABI calls of a guest beside its functions.
+const REALLOC: CoreFunctionType = { params: ["i32", "i32", "i32", "i32"], results: ["i32"] };
+const DESTRUCTOR: CoreFunctionType = { params: ["i32"], results: [] };
+/** Its parameter is of any type. */
+const POST_RETURN: CoreFunctionType = { params: ["i32"], results: [] };
 
 /** A plan with its modules compiled and each of its imports bound to a host function: all of it but the state that it begins in. */
 export interface LinkedCode {
@@ -442,7 +448,7 @@ export class Instance {
 					this.store.resources.set(resource, this.#tasks.destructor(this.#resolve(destructor), instance));
 					break;
 				}
-				const core = destructor === null ? null : this.#wrap(destructor, step.instance);
+				const core = destructor === null ? null : this.#wrap(destructor, step.instance, DESTRUCTOR);
 				this.store.resources.set(resource, {
 					instance: this.#component(step.instance),
 					destructor: core === null ? null : (rep) => core(rep as number),
@@ -470,18 +476,18 @@ export class Instance {
 	}
 
 	/** A function of the component instance as other guests call it. */
-	#wrap(item: CoreItem, instance: number): CoreFunction {
-		return this.#gate.wrapExport(this.#resolve(item), this.#linked.plan.waits[instance] ?? true);
+	#wrap(item: CoreItem, instance: number, type: CoreFunctionType): CoreFunction {
+		return this.#gate.wrapExport(this.#resolve(item), this.#linked.plan.waits[instance] ?? true, type);
 	}
 
 	#options(options: PlanOptions): CanonicalOptions {
-		const call = (item: CoreItem | null): CoreFunction | null =>
-			item === null ? null : this.#gate.wrapExport(this.#resolve(item), false);
+		const call = (item: CoreItem | null, type: CoreFunctionType): CoreFunction | null =>
+			item === null ? null : this.#gate.wrapExport(this.#resolve(item), false, type);
 		return {
 			encoding: options.encoding,
 			memory: options.memory === null ? null : this.#memories.of(this.#resolve(options.memory) as WasmMemory),
-			realloc: call(options.realloc) as CanonicalOptions["realloc"],
-			postReturn: call(options.postReturn),
+			realloc: call(options.realloc, REALLOC) as CanonicalOptions["realloc"],
+			postReturn: call(options.postReturn, POST_RETURN),
 		};
 	}
 
@@ -557,9 +563,9 @@ export class Instance {
 				this.#lifted[ref.index] = lifted;
 				return lifted;
 			}
-			// A watchdog knows a call by its promise, so the host's calls have one even where nothing can wait.
-			const core = this.#gate.wrapExport(this.#resolve(plan.core), this.#blocking);
-			const nested = this.#wrap(plan.core, plan.instance);
+			const type = flattenFunctionType(plan.type, "lift");
+			const core = this.#gate.wrapExport(this.#resolve(plan.core), this.#blocking, type);
+			const nested = this.#wrap(plan.core, plan.instance, type);
 			lifted = canonLift(plan.type, core, this.#options(plan.options), this.#component(plan.instance), nested);
 			this.#lifted[ref.index] = lifted;
 		}
@@ -571,7 +577,7 @@ export class Instance {
 		for (const [name, item] of exports) {
 			if (item.kind === "func") made.set(name, this.#function(item.ref));
 			else if (item.kind === "core") {
-				const fn = this.#gate.wrapExport(this.#core(item.slot).exports[name], this.#blocking);
+				const fn = this.#gate.wrapExport(this.#core(item.slot).exports[name], this.#blocking, item.type);
 				made.set(name, { core: item.type, call: (args) => fn(...(args as CoreValue[])) });
 			} else if (item.kind === "instance") made.set(name, { exports: this.#export(item.exports) });
 			else if (item.kind === "resource") made.set(name, { resource: item.resource });

@@ -298,18 +298,42 @@ export class PooledSandbox {
 
 	/** Calls an export by its names in the binary. Rejects with what ended the call, or with the reason that `end` was given. */
 	async call(path: readonly string[], args: readonly unknown[]): Promise<unknown> {
+		const result = await this.start(path, args);
+		// Whoever ended it in the same turn came first.
+		if (this.#ended !== undefined) throw this.#ended.reason;
+		return result;
+	}
+
+	/** As `call`, but returns or throws at once when the guest did so without a wait. */
+	start(path: readonly string[], args: readonly unknown[]): unknown {
 		const fn = this.#instance?.function(path);
 		if (fn === undefined)
 			throw new SkerryError("link/no-export", `Cannot call ${path.join("#")}: the component does not export it`);
 		let result: unknown;
 		try {
-			result = await fn.call(args);
+			result = fn.call(args);
 		} catch (error) {
-			throw this.#ended === undefined ? error : this.#ended.reason;
+			throw this.#reason(error);
 		}
+		if (result instanceof Promise) return this.#settled(result);
 		// What it is may be in what has been given back.
 		if (this.#ended !== undefined) throw this.#ended.reason;
 		return result;
+	}
+
+	async #settled(returned: Promise<unknown>): Promise<unknown> {
+		let result: unknown;
+		try {
+			result = await returned;
+		} catch (error) {
+			throw this.#reason(error);
+		}
+		if (this.#ended !== undefined) throw this.#ended.reason;
+		return result;
+	}
+
+	#reason(error: unknown): unknown {
+		return this.#ended === undefined ? error : this.#ended.reason;
 	}
 
 	/** Ends what runs in it and gives everything back. Idempotent; whatever called into the guest gets the first reason. */

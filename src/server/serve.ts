@@ -89,14 +89,15 @@ export async function serve(options: ServeOptions): Promise<Server> {
 	const onStderr = (line: string): void => options.onOutput?.("stderr", line);
 	const http = { outbound: { policy, client }, meter };
 	const mapper = findPageMapper(options.onWarning);
+	const grants = {
+		env: options.env,
+		stdout: () => new LineSink(limits.output, onStdout),
+		stderr: () => new LineSink(limits.output, onStderr),
+		http,
+		...(options.onDenied === undefined ? {} : { onDenied: options.onDenied }),
+	};
 	const pool = new SandboxPool(linked, {
-		wasi: () => ({
-			env: options.env,
-			stdout: new LineSink(limits.output, onStdout),
-			stderr: new LineSink(limits.output, onStderr),
-			http,
-			...(options.onDenied === undefined ? {} : { onDenied: options.onDenied }),
-		}),
+		wasi: () => grants,
 		mapper,
 		limits,
 		...(options.app === undefined ? {} : { app: options.app }),
@@ -147,8 +148,8 @@ class ServedGuest implements GuestHandler {
 		return this.#sandbox.context;
 	}
 
-	call(request: IncomingRequest, response: ResponseOutparam): Promise<unknown> {
-		return this.#sandbox.call(this.#path, [request, response]);
+	call(request: IncomingRequest, response: ResponseOutparam): unknown {
+		return this.#sandbox.start(this.#path, [request, response]);
 	}
 
 	end(reason: unknown): void {

@@ -19,6 +19,10 @@ import { DEFAULT_WASI_LIMITS, type WasiLimits } from "./limits.ts";
 const SYSTEM_WALL_CLOCK: WallClock = createWallClock();
 const SYSTEM_RANDOM: RandomSource = createSecureRandom();
 
+// There is a context for every request: what all have is made once.
+const NOTHING: readonly never[] = [];
+const NO_NAMES: Readonly<Record<string, never>> = {};
+
 /** Which of the standard streams are a terminal. */
 export interface TerminalFlags {
 	readonly stdin?: boolean;
@@ -42,8 +46,9 @@ export interface WasiOptions {
 	readonly initialCwd?: string;
 	/** The context owns the three and closes them when it ends. */
 	readonly stdin?: ByteSource;
-	readonly stdout?: ByteSink;
-	readonly stderr?: ByteSink;
+	/** A function makes it when the guest first asks. */
+	readonly stdout?: ByteSink | (() => ByteSink);
+	readonly stderr?: ByteSink | (() => ByteSink);
 	readonly terminal?: TerminalFlags;
 	readonly folders?: readonly GrantedFolder[];
 	readonly monotonicClock?: MonotonicClock;
@@ -71,8 +76,8 @@ export class WasiContext {
 	readonly limits: WasiLimits;
 	// Made when first asked for: there is a context for every request, and most guests never ask.
 	#stdin: ByteSource | undefined;
-	#stdout: ByteSink | undefined;
-	#stderr: ByteSink | undefined;
+	#stdout: ByteSink | (() => ByteSink) | undefined;
+	#stderr: ByteSink | (() => ByteSink) | undefined;
 	#monotonicClock: MonotonicClock | undefined;
 	#insecureRandom: RandomSource | undefined;
 	#insecureSeed: readonly [bigint, bigint] | undefined;
@@ -82,14 +87,14 @@ export class WasiContext {
 	#ended = false;
 
 	constructor(options: WasiOptions) {
-		this.args = options.args ?? [];
-		this.env = options.env ?? {};
+		this.args = options.args ?? NOTHING;
+		this.env = options.env ?? NO_NAMES;
 		this.initialCwd = options.initialCwd;
 		this.#stdin = options.stdin;
 		this.#stdout = options.stdout;
 		this.#stderr = options.stderr;
-		this.terminal = options.terminal ?? {};
-		this.folders = options.folders ?? [];
+		this.terminal = options.terminal ?? NO_NAMES;
+		this.folders = options.folders ?? NOTHING;
 		this.#monotonicClock = options.monotonicClock;
 		this.wallClock = options.wallClock ?? SYSTEM_WALL_CLOCK;
 		this.random = options.random ?? SYSTEM_RANDOM;
@@ -105,11 +110,11 @@ export class WasiContext {
 	}
 
 	get stdout(): ByteSink {
-		return (this.#stdout ??= createNullSink());
+		return (this.#stdout = toSink(this.#stdout));
 	}
 
 	get stderr(): ByteSink {
-		return (this.#stderr ??= createNullSink());
+		return (this.#stderr = toSink(this.#stderr));
 	}
 
 	get monotonicClock(): MonotonicClock {
@@ -169,15 +174,30 @@ export class WasiContext {
 			}
 			this.#endings = undefined;
 		}
-		for (const stream of [this.#stdin, this.#stdout, this.#stderr]) {
-			try {
-				stream?.close();
-			} catch (failure) {
-				(failures ??= []).push(failure);
-			}
-		}
+		failures = closeStream(this.#stdin, failures);
+		failures = closeStream(this.#stdout, failures);
+		failures = closeStream(this.#stderr, failures);
 		if (failures !== undefined) throw new AggregateError(failures, "a sandbox's context did not end cleanly");
 	}
+}
+
+function toSink(given: ByteSink | (() => ByteSink) | undefined): ByteSink {
+	if (given === undefined) return createNullSink();
+	return typeof given === "function" ? given() : given;
+}
+
+function closeStream(
+	stream: ByteSource | ByteSink | (() => ByteSink) | undefined,
+	failures: unknown[] | undefined,
+): unknown[] | undefined {
+	// Nobody asked for one that is still to be made.
+	if (stream === undefined || typeof stream === "function") return failures;
+	try {
+		stream.close();
+	} catch (failure) {
+		return [...(failures ?? []), failure];
+	}
+	return failures;
 }
 
 export function createWasiContext(options: WasiOptions = {}): WasiContext {

@@ -6,6 +6,8 @@ import { Deadlines, type Expiring } from "./deadlines.ts";
 function add(deadlines: Deadlines, log: string[], name: string, onExpire: () => void = () => {}): Expiring {
 	const running = {
 		started: performance.now(),
+		before: undefined,
+		after: undefined,
 		expire() {
 			log.push(name);
 			assert.ok(performance.now() - this.started >= LIMIT, "not before its time");

@@ -2,6 +2,9 @@
 export interface Expiring {
 	/** When it began, as `performance.now()` has it. */
 	readonly started: number;
+	/** For the deadlines that it is watched by: those that began next before and next after it. */
+	before: Expiring | undefined;
+	after: Expiring | undefined;
 	/** It took too long. It is no longer watched. */
 	expire(): void;
 }
@@ -12,8 +15,9 @@ export interface Expiring {
  */
 export class Deadlines {
 	readonly #limit: number;
-	/** In the order in which they began. */
-	readonly #running = new Set<Expiring>();
+	/** In the order in which they began, linked with each other: a set would be made anew every few requests. */
+	#first: Expiring | undefined;
+	#last: Expiring | undefined;
 	#armed = false;
 
 	/** @param limit milliseconds */
@@ -23,13 +27,24 @@ export class Deadlines {
 
 	/** Each of what is added must have begun after what was added before. */
 	add(running: Expiring): void {
-		this.#running.add(running);
+		const last = this.#last;
+		this.#last = running;
+		running.before = last;
+		if (last === undefined) this.#first = running;
+		else last.after = running;
 		if (!this.#armed) this.#arm(this.#limit);
 	}
 
-	/** It is over. */
+	/** It is over. Idempotent. */
 	delete(running: Expiring): void {
-		this.#running.delete(running);
+		const { before, after } = running;
+		if (before === undefined && this.#first !== running) return;
+		if (before === undefined) this.#first = after;
+		else before.after = after;
+		if (after === undefined) this.#last = before;
+		else after.before = before;
+		running.before = undefined;
+		running.after = undefined;
 	}
 
 	#arm(milliseconds: number): void {
@@ -40,13 +55,13 @@ export class Deadlines {
 
 	#check(): void {
 		const now = performance.now();
-		for (const running of this.#running) {
+		for (let running = this.#first; running !== undefined; running = this.#first) {
 			const left = running.started + this.#limit - now;
 			if (left > 0) {
 				this.#arm(Math.ceil(left));
 				return;
 			}
-			this.#running.delete(running);
+			this.delete(running);
 			running.expire();
 		}
 		this.#armed = false;

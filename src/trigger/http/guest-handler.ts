@@ -6,8 +6,11 @@ import type { RequestRecord } from "./record.ts";
 /** A sandbox whose component exports `wasi:http/incoming-handler`, acquired for one request. */
 export interface GuestHandler {
 	readonly context: WasiContext;
-	/** Calls `handle`; settles when it has returned or trapped. After `end` it may stay pending for ever. */
-	call(request: IncomingRequest, response: ResponseOutparam): Promise<unknown>;
+	/**
+	 * Calls `handle`: returns or throws when the guest did, or a promise of that when it had to wait. After `end` that may stay pending
+	 * for ever.
+	 */
+	call(request: IncomingRequest, response: ResponseOutparam): unknown;
 	/** Stops the guest wherever it is and releases the sandbox. Called exactly once for each handler that was acquired. */
 	end(reason: unknown): void;
 }

@@ -1,9 +1,10 @@
 import { randomBytes } from "node:crypto";
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage } from "node:http";
 import { Deadlines } from "./deadlines.ts";
 import type { HttpHandlerOptions } from "./guest-handler.ts";
 import { DEFAULT_TRIGGER_LIMITS } from "./limits.ts";
 import { RequestExchange, type Site } from "./request-exchange.ts";
+import type { WatchedResponse } from "./watched-response.ts";
 
 /** What is in use. Without a request under way, all but `requests` and `bufferedPeak` are zero: anything else is a leak. */
 export interface HttpUsage {
@@ -20,7 +21,7 @@ export interface HttpUsage {
 
 export interface HttpHandler {
 	/** Serves one request. `continueDue` when the client waits for `100 Continue`: it is sent when the guest reads. */
-	handle(request: IncomingMessage, response: ServerResponse, continueDue?: boolean): void;
+	handle(request: IncomingMessage, response: WatchedResponse, continueDue?: boolean): void;
 	usage(): HttpUsage;
 }
 

@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net";
 import { SkerryError } from "../../fault/mod.ts";
 import type { HttpHandler } from "./http-handler.ts";
 import { SERVER_LIMITS } from "./limits.ts";
+import { WatchedResponse } from "./watched-response.ts";
 
 export interface ListenOptions {
 	readonly host: string;
@@ -26,7 +27,9 @@ const IDLE_SWEEP = 50;
 
 /** Listens for HTTP/1.1. Throws `cli/port-in-use` when the address is taken, not allowed or not this machine's. */
 export async function listen({ host, port, handler }: ListenOptions): Promise<HttpListener> {
-	const server = createServer(SERVER_LIMITS, (request, response) => handler.handle(request, response));
+	const server = createServer({ ...SERVER_LIMITS, ServerResponse: WatchedResponse }, (request, response) =>
+		handler.handle(request, response),
+	);
 	server.on("checkContinue", (request, response) => handler.handle(request, response, true));
 	// The head is bounded in bytes; a bound in number would drop fields silently.
 	server.maxHeadersCount = 0;

@@ -1,4 +1,4 @@
-import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
+import { type IncomingMessage, STATUS_CODES } from "node:http";
 import type { TLSSocket } from "node:tls";
 import { LimitExceeded, SkerryError } from "../../fault/mod.ts";
 import {
@@ -27,7 +27,8 @@ import { discardRest } from "./discard-rest.ts";
 import type { GuestHandler, HttpHandlerOptions } from "./guest-handler.ts";
 import type { TriggerLimits } from "./limits.ts";
 import type { RequestOutcome } from "./record.ts";
-import { parseRequestTarget, type RequestTarget } from "./request-target.ts";
+import type { ResponseWatcher, WatchedResponse } from "./watched-response.ts";
+import { findField, parseRequestTarget, type RequestTarget } from "./request-target.ts";
 
 /** What all requests of a handler share. */
 export interface Site {
@@ -45,19 +46,19 @@ export interface Site {
 const ID_FIELD = "x-skerry-request-id";
 const BROKEN_OFF = "the guest dropped its response body before it had finished it";
 
-/** Lost the race against a disconnect; the close tells of it. */
-function ignoreError(): void {}
-
 /**
  * One request and its guest. Two things end, in either order: the guest's call, and the response. When both have, everything
  * is released and the record is written.
  */
-export class RequestExchange implements ResponseReceiver, Expiring, TurnEnding {
+export class RequestExchange implements ResponseReceiver, ResponseWatcher, Expiring, TurnEnding {
 	readonly started: number = performance.now();
+	// Of `Expiring`
+	before: Expiring | undefined;
+	after: Expiring | undefined;
 	readonly #site: Site;
 	readonly #serial: number;
 	readonly #request: IncomingMessage;
-	readonly #response: ServerResponse;
+	readonly #response: WatchedResponse;
 	/** The client waits for `100 Continue` before it sends the body, and the guest may still want that. */
 	#continueDue: boolean;
 	#guest: GuestHandler | undefined;
@@ -78,7 +79,7 @@ export class RequestExchange implements ResponseReceiver, Expiring, TurnEnding {
 	#sink: ResponseSink | undefined;
 
 	/** @param serial different for each request of the site */
-	constructor(site: Site, serial: number, request: IncomingMessage, response: ServerResponse, continueDue: boolean) {
+	constructor(site: Site, serial: number, request: IncomingMessage, response: WatchedResponse, continueDue: boolean) {
 		this.#site = site;
 		this.#serial = serial;
 		this.#request = request;
@@ -93,12 +94,7 @@ export class RequestExchange implements ResponseReceiver, Expiring, TurnEnding {
 	/** Once. Everything else follows from events. */
 	begin(): void {
 		this.#site.counts.requestsInFlight++;
-		this.#response.on("error", ignoreError);
-		this.#response.on("finish", () => {
-			// Node says so of a connection that was cut, too.
-			this.#sent = !this.#request.socket.destroyed;
-		});
-		this.#response.on("close", () => this.#onResponseClosed());
+		this.#response.watcher = this;
 		const target = parseRequestTarget(this.#request);
 		if (target === undefined) {
 			this.#guestOver = true;
@@ -143,7 +139,7 @@ export class RequestExchange implements ResponseReceiver, Expiring, TurnEnding {
 			return;
 		}
 		this.#guest = guest;
-		let returned: Promise<unknown>;
+		let returned: unknown;
 		try {
 			const request = createIncomingRequest(guest.context, {
 				method: this.#request.method ?? "GET",
@@ -159,16 +155,20 @@ export class RequestExchange implements ResponseReceiver, Expiring, TurnEnding {
 			this.#onThrown(error);
 			return;
 		}
-		returned.then(
-			() => this.#onReturned(),
-			(error: unknown) => this.#onThrown(error),
-		);
+		if (returned instanceof Promise) {
+			returned.then(
+				() => this.#onReturned(),
+				(error: unknown) => this.#onThrown(error),
+			);
+		} else this.#onReturned();
 	}
 
 	#requestBody(): BodySource {
-		const { headers } = this.#request;
 		// RFC 9112, 6.3: without either field there is none.
-		if (headers["content-length"] === undefined && headers["transfer-encoding"] === undefined) return EMPTY_BODY;
+		const { rawHeaders } = this.#request;
+		const announced =
+			findField(rawHeaders, "content-length") !== undefined || findField(rawHeaders, "transfer-encoding") !== undefined;
+		if (!announced) return EMPTY_BODY;
 		return new IncomingMessageSource(this.#request, {
 			onStart: () => this.#continue(),
 			onDone: () => {
@@ -308,7 +308,12 @@ export class RequestExchange implements ResponseReceiver, Expiring, TurnEnding {
 		this.#endGuest(error);
 	}
 
-	#onResponseClosed(): void {
+	onResponseFinished(): void {
+		// Node says so of a connection that was cut, too.
+		this.#sent = !this.#request.socket.destroyed;
+	}
+
+	onResponseClosed(): void {
 		if (this.#responseOver) return;
 		this.#responseOver = true;
 		if (!this.#sent) {
@@ -353,9 +358,11 @@ export class RequestExchange implements ResponseReceiver, Expiring, TurnEnding {
 		this.#site.counts.requestsInFlight--;
 		this.#site.deadlines.delete(this);
 		discardRest(this.#request, this.#site.limits);
+		const { onRequest } = this.#site.options;
+		if (onRequest === undefined) return;
 		const path = this.#request.url ?? "";
 		const query = path.indexOf("?");
-		this.#site.options.onRequest?.({
+		onRequest({
 			id: this.#id,
 			method: this.#request.method ?? "",
 			path: query === -1 ? path : path.slice(0, query),

@@ -17,10 +17,19 @@ function isAuthority(text: string): boolean {
 	return true;
 }
 
+/** The first value of a field in a head, names and values in turn. Node's `headers` makes an object of all of them. */
+export function findField(rawHeaders: readonly string[], key: string): string | undefined {
+	for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+		const name = rawHeaders[i] as string;
+		if (name.length === key.length && (name === key || name.toLowerCase() === key)) return rawHeaders[i + 1];
+	}
+	return undefined;
+}
+
 /** `undefined` for a request that says it in a way that HTTP does not allow. */
 export function parseRequestTarget(request: IncomingMessage): RequestTarget | undefined {
 	let path = request.url ?? "/";
-	let authority = request.headers.host;
+	let authority = findField(request.rawHeaders, "host");
 	const absolute = path.startsWith("/") ? null : /^https?:\/\/([^/?#]*)/i.exec(path);
 	if (absolute !== null) {
 		// The absolute form overrides the host field.

@@ -63,6 +63,8 @@ export class OutputStream {
 	blockingWriteAndFlush(bytes: Uint8Array): WriteResult | Promise<WriteResult> {
 		if (bytes.length > BLOCKING_WRITE_BYTES) throw tooLong(bytes.length);
 		this.#permit = 0;
+		const quick = this.#writeAndFlushNow(bytes);
+		if (quick !== undefined) return quick;
 		let rest = bytes;
 		const written = attemptUntil<WriteResult>(
 			() => [watchOf(this.sink)],
@@ -82,6 +84,16 @@ export class OutputStream {
 			return written.then((result) => (result.tag === "err" ? result : this.#untilFlushed()));
 		}
 		return written.tag === "err" ? written : this.#untilFlushed();
+	}
+
+	/** Most sinks take all at once and have nothing to flush; `undefined` where that is not so, and nothing is done then. */
+	#writeAndFlushNow(bytes: Uint8Array): WriteResult | Promise<WriteResult> | undefined {
+		const capacity = this.#capacity();
+		if (capacity.tag === "err") return capacity;
+		if (capacity.val < bytes.length) return undefined;
+		const written = this.#write(bytes);
+		if (written.tag === "err") return written;
+		return this.blockingFlush();
 	}
 
 	/** Traps above 4096. */
