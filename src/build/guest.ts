@@ -68,16 +68,30 @@ for (const trap of Object.getOwnPropertyNames(Reflect)) {
 	if (trap !== "apply" && trap !== "construct") handler[trap] = (_, ...rest) => Reflect[trap](load(), ...rest);
 }
 const environment = new Proxy(loaded, handler);
-const answer = async (event) => {
+// An instance has one event in its life.
+let current;
+const context = { waitUntil: (promise) => current.waitUntil(promise), passThroughOnException() {} };
+const fail = (error) => {
+	console.error(error instanceof Error ? \`\${error}\\n\${error.stack}\`.trimEnd() : error);
+	return new Response("Internal Server Error\\n", { status: 500 });
+};
+const check = (response) => {
+	if (response instanceof Response) return response;
+	throw new TypeError("fetch returned no Response");
+};
+// No async function: a response that is there at once needs no promise.
+const answer = (app, request) => {
 	try {
-		const context = { waitUntil: (promise) => event.waitUntil(promise), passThroughOnException() {} };
-		const response = await app.fetch(event.request, environment, context);
-		if (response instanceof Response) return response;
-		throw new TypeError("fetch returned no Response");
+		const response = app.fetch(request, environment, context);
+		return response instanceof Response ? response : Promise.resolve(response).then(check).catch(fail);
 	} catch (error) {
-		console.error(error instanceof Error ? \`\${error}\\n\${error.stack}\`.trimEnd() : error);
-		return new Response("Internal Server Error\\n", { status: 500 });
+		return fail(error);
 	}
 };
-addEventListener("fetch", (event) => event.respondWith(answer(event)));
+// Functions are compiled when they are first called: this one now, not in every request.
+answer({ fetch: () => new Response("") }, new Request("http://localhost/"));
+addEventListener("fetch", (event) => {
+	current = event;
+	event.respondWith(answer(app, event.request));
+});
 `;

@@ -27,4 +27,7 @@ app.get("/fetch", async (c) => {
 	}
 });
 
+// A request while the component is built: what Hono sets up for its first one (the router) is there before every request then.
+void app.request("/");
+
 export default app;
