@@ -250,6 +250,11 @@ export class Instance {
 		return this.#gate.quiet;
 	}
 
+	/** Settles once its tasks have ended, or wait for ever: calls of async functions may have returned before. */
+	get settled(): Promise<void> {
+		return this.#tasks?.quiet ?? Promise.resolve();
+	}
+
 	/**
 	 * Makes a disposed instance equal to a new one, for another use. Only when `quiet`.
 	 * @returns the bytes that were put back; `undefined` when the state cannot be restored exactly (a table has grown, say): the
