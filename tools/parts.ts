@@ -48,7 +48,7 @@ export const PARTS: readonly Part[] = [
 	},
 	{
 		name: "abi",
-		holds: "canonical ABI: layout, lift and lower, handles, resources",
+		holds: "canonical ABI: layout, lift and lower, handles, resources; tasks, streams and futures",
 		uses: ["component"],
 		node: false,
 		files: 23,

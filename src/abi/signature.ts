@@ -32,9 +32,11 @@ export function signatureOf(type: FunctionType): Signature {
 
 function toSignature(type: FunctionType): Signature {
 	const elements = type.params.map((param) => param.type);
-	if (isAsync(type) || findUnsupported(type) !== null) {
-		throw new SkerryError("cli/internal", "an asynchronous function came to where there are none");
+	const gated = findUnsupported(type);
+	if (gated !== null) {
+		throw new SkerryError("link/unsupported", `Cannot link a function: ${gated} are not supported yet`);
 	}
+	if (isAsync(type)) throw new SkerryError("cli/internal", "Cannot call an asynchronous function: its calls are tasks");
 	const resultSlots = type.result === null ? [] : flattenType(type.result);
 	return {
 		params: { kind: "tuple", elements },

@@ -23,4 +23,11 @@ export { limitStacks } from "./stack-size.ts";
 export { decodePlain, encodePlain } from "./plain-data.ts";
 export { compileTrampolines } from "./trampolines.ts";
 export { toTrap } from "./traps.ts";
-export { webAssembly, type WasmExtern, type WasmInstance, type WasmMemory, type WasmModule } from "./v8.ts";
+export {
+	webAssembly,
+	type WasmExtern,
+	type WasmInstance,
+	type WasmMemory,
+	type WasmModule,
+	type WasmTable,
+} from "./v8.ts";

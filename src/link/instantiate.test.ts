@@ -313,24 +313,22 @@ test("disposed while it waits: the caller gets the reason, and the host's answer
 	assert.equal(instance.quiet, true);
 });
 
-test("what is asynchronous is refused when it is linked, by name and offset", async () => {
-	for (const [what, wat] of [
+test("what the specification gates is refused when it is linked, by name and offset", async () => {
+	const core = (results: string): string =>
+		`(core module $m (func (export "f") ${results})) (core instance $i (instantiate $m))`;
+	for (const [what, feature, wat] of [
 		[
-			"async functions",
-			`(component (core module $m (func (export "f"))) (core instance $i (instantiate $m))
-				(func (export "f") async (canon lift (core func $i "f"))))`,
+			"an async function that is lifted without a callback",
+			"stackful",
+			`(component ${core("")} (func (export "f") async (canon lift (core func $i "f") async)))`,
 		],
-		[
-			"future values",
-			`(component (core module $m (func (export "f") (param i32))) (core instance $i (instantiate $m))
-				(func (export "f") (param "x" (future u8)) (canon lift (core func $i "f"))))`,
-		],
-		["the canonical built-in backpressure.inc", `(component (core func (canon backpressure.inc)))`],
+		["the canonical built-in thread.index", "threads", `(component (core func (canon thread.index)))`],
+		["an async subtask.cancel", "asyncCancel", `(component (core func (canon subtask.cancel async)))`],
 	] as const) {
 		const error: unknown = await link(wat).catch((e: unknown) => e);
 		assert.ok(error instanceof SkerryError, String(error));
 		assert.equal(error.code, "link/unsupported");
-		assert.equal(error.message, `Cannot link ${what} (asynchronous components): not supported yet`);
+		assert.equal(error.message, `Cannot link ${what}: the feature "${feature}" is not switched on`);
 		assert.ok((error.place?.offset ?? 0) > 8);
 	}
 });

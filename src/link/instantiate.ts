@@ -351,6 +351,11 @@ export class Instance {
 		return this.#gate.quiet;
 	}
 
+	/** Settles once its tasks have ended, or wait for ever: calls of async functions may have returned before. */
+	get settled(): Promise<void> {
+		return this.#tasks?.quiet ?? Promise.resolve();
+	}
+
 	/**
 	 * Makes a disposed instance equal to a new one, for another use. Only when `quiet`.
 	 * @param tenant whom it is to serve from now on; left out: the same as before

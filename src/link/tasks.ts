@@ -34,7 +34,7 @@ import {
 	type TaskOptions,
 } from "../abi/mod.ts";
 import type { CoreFunctionType, FunctionType, ValueType } from "../component/mod.ts";
-import { createEntry, createThreadEntry, type Gate, type WasmExtern } from "../engine/mod.ts";
+import { createEntry, createThreadEntry, type Gate, type WasmExtern, type WasmTable } from "../engine/mod.ts";
 import { Trap } from "../fault/mod.ts";
 import type { Builtin } from "./plan.ts";
 
@@ -59,6 +59,11 @@ export class Tasks {
 		this.#gate = gate;
 		this.#scheduler = new Scheduler(store);
 		this.#lenientCancel = lenientCancel;
+	}
+
+	/** Settles once no task can go on, and the host owes none of them anything. */
+	get quiet(): Promise<void> {
+		return this.#scheduler.quiet;
 	}
 
 	#entry(exported: WasmExtern, type: CoreFunctionType): CoreFunction {
@@ -200,8 +205,8 @@ export class Tasks {
 
 	/** The function in a table that a thread begins in. */
 	#threadStart(table: WasmExtern, index: number): (argument: number) => void | Promise<void> {
-		const { length } = table as unknown as { readonly length: number };
-		const found = index < length ? (table as unknown as { get(index: number): unknown }).get(index) : null;
+		const { length } = table as WasmTable;
+		const found = index < length ? (table as WasmTable).get(index) : null;
 		const run = (this.#threadEntry ??= this.#gate.wrapEntry((done) => {
 			this.#thread = createThreadEntry(done);
 			return this.#thread.run;

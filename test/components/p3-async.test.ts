@@ -104,13 +104,20 @@ function normal(value: unknown): unknown {
 suite("p3/general", { skip: absent }, () => {
 	const types = (log: string[]): HostInterface<any> => ({
 		name: "local:local/borrowing-types",
-		functions: { "[constructor]x": () => "an x", "[method]x.foo": (_: unknown, x: unknown) => void log.push(`foo ${x}`) },
-		resources: { x: { drop: (_: unknown, x: unknown) => void log.push(`drop ${x}`) } },
+		functions: {
+			"[constructor]x": () => "an x",
+			"[method]x.foo": (_: unknown, x: string) => void log.push(`foo ${x}`),
+		},
+		resources: { x: { drop: (_: unknown, x: string) => void log.push(`drop ${x}`) } },
 	});
 
 	test("async-borrowing: borrows cross calls between components", async () => {
 		const log: string[] = [];
-		const instance = await startComposed("general/async-borrowing-caller", "general/async-borrowing-callee", types(log));
+		const instance = await startComposed(
+			"general/async-borrowing-caller",
+			"general/async-borrowing-callee",
+			types(log),
+		);
 		await call(instance, ["local:local/run-bool", "run"], false);
 		assert.deepEqual([...new Set(log)], ["foo an x", "drop an x"]);
 		assert.equal(instance.store.poison, undefined);
@@ -153,6 +160,8 @@ suite("p3/general", { skip: absent }, () => {
 		const bytes = Uint8Array.of(2, 4, 6, 8, 9);
 		const found = (await call(instance, ["local:local/readiness", "start"], [bytes], bytes)) as [unknown, Uint8Array];
 		assert.deepEqual(await readJust(found[1].length, found[0]), [...found[1]]);
+		await instance.settled;
+		assert.equal(instance.store.poison, undefined);
 	});
 
 	test("async-synchronous-transmit: streams and futures pass in both directions", async () => {
@@ -164,6 +173,8 @@ suite("p3/general", { skip: absent }, () => {
 		assert.deepEqual(await readJust(expected.length, stream), [...expected]);
 		assert.ok(future instanceof HostFuture);
 		assert.equal(await future.read(), value);
+		await instance.settled;
+		assert.equal(instance.store.poison, undefined);
 	});
 
 	test("backpressure-sync", async () => {

@@ -2,7 +2,7 @@ import type { ValueType } from "../../component/mod.ts";
 import { SkerryError } from "../../fault/mod.ts";
 import { checkValue } from "../check.ts";
 import { isNumeric } from "../numeric-list.ts";
-import type { Pledges } from "../store-part.ts";
+import type { HeldEnd, Pledges } from "../store-part.ts";
 import type { Store } from "../store.ts";
 import type { EndKind } from "./copy-end.ts";
 import { HostEnd, pledgesOf } from "./host-end.ts";
@@ -27,19 +27,32 @@ export function fromHost(store: Store, type: EndType, value: unknown): Shared {
 }
 
 /** The writable end in the host's hands: what the host gave is read as fast as the guest takes it. */
-class HostWriter {
+class HostWriter implements HeldEnd {
 	readonly #store: Store;
 	readonly #pledges: Pledges;
 	readonly #element: ValueType | null;
 	readonly #shared: Shared;
 	readonly #release: () => void;
+	/** Where there is more to come: tells the source that nobody wants it. */
+	#close: () => void = () => {};
 
 	constructor(store: Store, element: ValueType | null, shared: Shared) {
 		this.#store = store;
 		this.#pledges = pledgesOf(store);
 		this.#element = element;
 		this.#shared = shared;
-		this.#release = this.#pledges.hold();
+		const release = this.#pledges.hold();
+		this.#release = () => {
+			store.held.delete(this);
+			release();
+		};
+		store.held.add(this);
+	}
+
+	/** The sandbox ends. */
+	end(): void {
+		this.#store.held.delete(this);
+		this.#close();
 	}
 
 	give(value: unknown): void {
@@ -56,43 +69,31 @@ class HostWriter {
 		if (iterator !== undefined) return this.#pumpAsync(iterator);
 		const elements = iterable[Symbol.iterator]?.();
 		if (elements === undefined) throw new SkerryError("call/bad-value", "a stream is given as an (async) iterable");
-		const step = (): void => this.#take(elements.next(), step, () => void elements.return?.());
+		this.#close = () => void elements.return?.();
+		const step = (): void => this.#take(elements.next(), step);
 		this.#pledges.enqueue(step);
 	}
 
 	#pumpAsync(iterator: AsyncIterator<unknown>): void {
-		const store = this.#store;
-		const { epoch } = store;
-		const close = (): void => {
+		this.#close = () => {
 			// Nobody hears any more of what goes wrong there.
 			iterator.return?.().catch(() => {});
 		};
 		const step = (): void => {
-			iterator.next().then(
-				(next) => {
-					if (store.epoch !== epoch || store.disposed) return close();
-					this.#pledges.enqueue(() => this.#take(next, step, close));
-				},
-				(error: unknown) => {
-					if (store.epoch !== epoch || store.disposed) return;
-					this.#pledges.enqueue(() => {
-						throw error;
-					});
-				},
-			);
+			this.#pledges.pledge(iterator.next(), (next) => this.#take(next, step));
 		};
 		step();
 	}
 
 	/** Writes what came, then asks for more. */
-	#take(next: IteratorResult<unknown>, step: () => void, close: () => void): void {
+	#take(next: IteratorResult<unknown>, step: () => void): void {
 		if (next.done === true) return this.#end();
 		const values = this.#chunk(next.value);
 		this.#check(values);
 		this.#write(values, 0, (open) => {
 			if (open) return step();
 			this.#release();
-			close();
+			this.#close();
 		});
 	}
 

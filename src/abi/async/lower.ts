@@ -69,8 +69,9 @@ export class AsyncLoweredFunction {
 			subtask.state = SUBTASK.returned;
 			result = this.#lowerResult(outcome.value, flat);
 		};
-		const { cancel, stopped } = this.#callee.start(instance, onStart, onResolve);
-		subtask.cancel = cancel;
+		const started = this.#callee.start(instance, onStart, onResolve);
+		subtask.cancel = () => started.cancel();
+		const { stopped } = started;
 		if (options.async) {
 			return after(stopped, () => {
 				if (!subtask.resolved) return this.#add(subtask, (report) => (progress = report));

@@ -158,6 +158,6 @@ export class Thread {
 	}
 }
 
-export function always(): boolean {
+function always(): boolean {
 	return true;
 }
