@@ -119,7 +119,7 @@ for (const strategy of STRATEGIES) {
 					let from = contents[0];
 					attached.restore();
 					for (const { to, clean, writes } of steps) {
-						const next = contents[to];
+						const next: (typeof contents)[number] | undefined = contents[to];
 						assert.ok(from && next);
 						if (clean) attached.change(from.delta, next.delta);
 						else {
