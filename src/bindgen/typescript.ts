@@ -38,10 +38,8 @@ class Printer {
 		const host = this.#side === "host";
 		const name = this.#names.claim(toTypeName(this.#world.name));
 		const titles = [this.#names.claim(`${name}Imports`), this.#names.claim(`${name}Exports`)];
-		const [imports = [], exports = []] = [
-			this.#membersOf(type.imports, host ? "given by host" : "called by guest"),
-			this.#membersOf(type.exports, host ? "called by host" : "given by guest"),
-		];
+		const imports = this.#membersOf(type.imports, host ? "given by host" : "called by guest");
+		const exports = this.#membersOf(type.exports, host ? "called by host" : "given by guest");
 		const doc = this.#doc(this.#world.place);
 		const head = host
 			? [
@@ -198,16 +196,16 @@ class Printer {
 	}
 
 	#functions(place: string, types: Types, role: Role): string[] {
-		return [...types].flatMap(([name, type]) => {
-			if (type.kind !== "func" || name.startsWith("[")) return [];
-			const doc = this.#functionDoc(`${place}#${name}`, type.type);
+		const lines: string[] = [];
+		// What a guest imports from the world itself, it imports from modules of their own
+		if (role === "called by guest" && place === this.#world.place) return lines;
+		for (const [name, type] of types) {
+			if (type.kind !== "func" || name.startsWith("[")) continue;
 			const key = toCamelCase(name);
-			if (role === "called by guest")
-				return place !== this.#world.place
-					? [...doc, `export function ${key}${this.#signature(type.type, role)};`]
-					: [];
-			return [...doc, `${propertyName(key)}${this.#signature(type.type, role)};`];
-		});
+			const head = role === "called by guest" ? `export function ${key}` : propertyName(key);
+			lines.push(...this.#functionDoc(`${place}#${name}`, type.type), `${head}${this.#signature(type.type, role)};`);
+		}
+		return lines;
 	}
 
 	#params({ params }: FunctionType, skip = 0): string {

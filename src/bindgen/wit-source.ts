@@ -101,7 +101,7 @@ async function encodeWorld(text: string, { main, world }: WitSource): Promise<Ui
 		const [file] = main.files;
 		throw new SkerryError("wit/invalid", `Cannot read the WIT: ${typeof why === "string" ? why : String(cause)}`, {
 			...(file === undefined ? {} : { place: { file: file.path } }),
-			cause,
+			...(typeof why === "string" ? {} : { cause }),
 		});
 	}
 }

@@ -116,7 +116,7 @@ for (const strategy of STRATEGIES) {
 			const step = fc.record({ to: fc.nat(3), clean: fc.boolean(), writes: fc.array(fc.nat(bytes.length - 1)) });
 			fc.assert(
 				fc.property(fc.array(step), (steps) => {
-					let from = contents[0];
+					let from: (typeof contents)[number] | undefined = contents[0];
 					attached.restore();
 					for (const { to, clean, writes } of steps) {
 						const next = contents[to];

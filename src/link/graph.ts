@@ -330,7 +330,10 @@ function compatible(wanted: string, exports: ReadonlyMap<string, ExternType>): s
 	return [...exports.keys()].find((name) => isCompatible(wanted, name));
 }
 
+/** The nearest name, versions apart where none was given. */
 function meant(name: string, candidates: Iterable<string>): string {
-	const found = nearest(name, candidates);
+	const all = [...candidates];
+	const bare = new Map(all.map((candidate) => [candidate.replace(/@.*$/, ""), candidate]));
+	const found = nearest(name, all) ?? bare.get(nearest(name, bare.keys()) ?? "");
 	return found === undefined ? "" : ` (did you mean ${found}?)`;
 }
