@@ -231,22 +231,22 @@ function countCompilations(): () => number {
 	return () => count;
 }
 
+type Method = (this: Instance, ...args: any[]) => number | undefined;
+
 /** Milliseconds that it takes to make a slot ready for another app: put back and switched. */
 function timeSlots(): { reset: () => void; take: () => readonly number[] } {
 	let times: number[] = [];
-	const { move, reset } = Instance.prototype;
-	Instance.prototype.move = function timedMove(this: Instance, ...args) {
-		const started = performance.now();
-		const written = move.apply(this, args);
-		times.push(performance.now() - started);
-		return written;
-	};
-	Instance.prototype.reset = function timedReset(this: Instance, context, tenant) {
-		const started = performance.now();
-		const written = reset.call(this, context, tenant);
-		if (tenant !== undefined) times.push(performance.now() - started);
-		return written;
-	};
+	const slots = Instance.prototype as { move: Method; reset: Method };
+	const { move, reset } = slots;
+	const timed = (method: Method, switches: (args: readonly unknown[]) => boolean): Method =>
+		function (this: Instance, ...args) {
+			const started = performance.now();
+			const written = method.apply(this, args);
+			if (switches(args)) times.push(performance.now() - started);
+			return written;
+		};
+	slots.move = timed(move, () => true);
+	slots.reset = timed(reset, ([, tenant]) => tenant !== undefined);
 	return { reset: () => (times = []), take: () => times };
 }
 

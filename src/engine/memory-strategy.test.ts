@@ -116,7 +116,7 @@ for (const strategy of STRATEGIES) {
 			const step = fc.record({ to: fc.nat(3), clean: fc.boolean(), writes: fc.array(fc.nat(bytes.length - 1)) });
 			fc.assert(
 				fc.property(fc.array(step), (steps) => {
-					let from = contents[0];
+					let from: (typeof contents)[number] | undefined = contents[0];
 					attached.restore();
 					for (const { to, clean, writes } of steps) {
 						const next = contents[to];
@@ -136,7 +136,7 @@ for (const strategy of STRATEGIES) {
 			const [, some, other] = contents;
 			assert.ok(some && other);
 			for (let i = 0; i < 2 * REVIEW_INTERVAL; i++) {
-				const next: { content: Uint8Array; delta: typeof some.delta } = i % 3 === 0 ? some : other;
+				const next: (typeof contents)[number] = i % 3 === 0 ? some : other;
 				if (i % 100 === 50) memory.bytes.fill(1);
 				memory.bytes[(i * 12_345) % bytes.length] = 1;
 				attached.restore(next.delta);

@@ -148,7 +148,7 @@ function reference({ dice, references }: Scope, type: TableSpec["element"]): str
 	]);
 }
 
-export function statement(scope: Scope): string {
+function statement(scope: Scope): string {
 	const { dice, changed, safe } = scope;
 	if (changed.length > 0 && dice.oneIn(4)) return tableStatement(scope);
 	if (dice.oneIn(5)) return segmentStatement(scope);
