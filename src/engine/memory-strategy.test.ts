@@ -136,7 +136,7 @@ for (const strategy of STRATEGIES) {
 			const [, some, other] = contents;
 			assert.ok(some && other);
 			for (let i = 0; i < 2 * REVIEW_INTERVAL; i++) {
-				const next = i % 3 === 0 ? some : other;
+				const next: (typeof contents)[number] = i % 3 === 0 ? some : other;
 				if (i % 100 === 50) memory.bytes.fill(1);
 				memory.bytes[(i * 12_345) % bytes.length] = 1;
 				attached.restore(next.delta);
