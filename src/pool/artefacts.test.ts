@@ -103,7 +103,7 @@ test("what `skerry compile` made needs no folder", async () => {
 	const [module] = decodeComponent(component).definitions;
 	assert.ok(module?.kind === "core module");
 	await cache.load(module.bytes, module.offset, OPTIONS);
-	assert.deepEqual(cache.counts, { found: 1, rewritten: 0, damaged: 0 });
+	assert.deepEqual(cache.counts, { found: 1, rewritten: 0, derived: 0, damaged: 0 });
 });
 
 test("several processes at once share the folder", async (t) => {
