@@ -112,7 +112,7 @@ suite("the ledger of fuel", () => {
 		}
 		assert.ok(start > 0 && bytes.length > 200);
 		assert.deepEqual(
-			accepted.map((at) => [at, ...rewritten.subarray(at - 12, at + 6)]),
+			accepted.map((at) => ({ at, bytes: Buffer.from(rewritten.subarray(at - 12, at + 6)).toString("hex") })),
 			[],
 		);
 	});
