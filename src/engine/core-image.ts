@@ -11,6 +11,8 @@ export interface CoreState {
 	readonly memories: readonly string[];
 	readonly globals: readonly string[];
 	readonly tables: readonly string[];
+	/** A global that is not 0 once code has changed one of the tables; without it they are looked at with each reset. */
+	readonly tablesChanged?: string;
 }
 
 /** What a core instance holds now: what `CoreState` names, in the same order. */
@@ -98,14 +100,25 @@ export function takeCoreImage(
 			const attached = images.map((image, i) => image.attach(found[i] as SlotMemory));
 			const globals = state.globals.map((name) => other.exports[name] as WasmGlobal);
 			// The functions in them are this instance's own.
-			const tables = state.tables.map((name) => takeTableImage(other.exports[name] as WasmTable));
-			return new Attached(attached, globals, own, () =>
-				tables.every((table) => typeof table === "object" && table.restore()),
-			);
+			return new Attached(attached, globals, own, attachTables(other, state));
 		},
 		[Symbol.dispose]() {
 			for (const memory of images) memory[Symbol.dispose]();
 		},
+	};
+}
+
+/** What puts the tables back into the state that they are in now; `false` when that cannot be done. */
+function attachTables(instance: WasmInstance, { tables: names, tablesChanged }: CoreState): () => boolean {
+	const tables = names.map((name) => takeTableImage(instance.exports[name] as WasmTable));
+	const restore = (): boolean => tables.every((table) => typeof table === "object" && table.restore());
+	if (tablesChanged === undefined) return restore;
+	const changed = instance.exports[tablesChanged] as WasmGlobal;
+	changed.value = 0;
+	return () => {
+		if (changed.value === 0) return true;
+		changed.value = 0;
+		return restore();
 	};
 }
 

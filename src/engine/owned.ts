@@ -95,7 +95,7 @@ export class CoreMemories {
 		if (exports.host !== undefined) {
 			fillHostTable(instance.exports[exports.host] as WasmTable, {
 				grow: (index, delta) => this.#grow(memory(index), delta),
-				growTable: (_, delta) => (this.holdings.grow("tables", Number(BigInt.asUintN(64, delta))) ? 1 : 0),
+				growTable: (index, delta) => this.#growTable(index, Number(BigInt.asUintN(64, delta))),
 			});
 		}
 		if (this.#options.imaged === true) return;
@@ -113,6 +113,13 @@ export class CoreMemories {
 		if (memory.grow(delta)) return BigInt(old);
 		this.holdings.giveBack("memory", amount);
 		return -1n;
+	}
+
+	/** A negative index: what was granted before, V8 does not have. */
+	#growTable(index: number, delta: number): number {
+		if (index >= 0) return this.holdings.grow("tables", delta) ? 1 : 0;
+		this.holdings.giveBack("tables", delta);
+		return 0;
 	}
 
 	/** The memories of an instance by their index: all of them are imported. */

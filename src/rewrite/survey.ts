@@ -22,7 +22,7 @@ export interface Survey {
 	readonly changedTables: ReadonlySet<number>;
 	/** Whether code puts functions into tables that were not there at the start. */
 	readonly changesTables: boolean;
-	/** 1 for each body in which `lift` may have something to do: sizes of memories, bulk operations, atomics, growth, segments. */
+	/** 1 for each body in which `lift` may have something to do: sizes of memories, changes of tables, bulk operations, atomics, growth, segments. */
 	readonly siteBodies: Uint8Array;
 	/** Whether a memory or a table is grown. */
 	readonly grows: boolean;
@@ -257,20 +257,18 @@ class Surveyor {
 				break;
 			case TABLE_COPY:
 				check.index("table", second);
-				this.#changeTable(first);
+				this.#changeTable(first, body);
 				break;
 			case TABLE_INIT:
 				check.index("elem", first);
-				this.#changeTable(second);
-				this.#siteBodies[body] = 1;
+				this.#changeTable(second, body);
 				break;
 			case TABLE_CHANGE:
-				this.#changeTable(first);
+				this.#changeTable(first, body);
 				break;
 			case TABLE_GROW:
-				this.#changeTable(first);
+				this.#changeTable(first, body);
 				this.#grows = true;
-				this.#siteBodies[body] = 1;
 				break;
 			default:
 				this.#visitSegment(kind, body);
@@ -295,8 +293,9 @@ class Surveyor {
 		}
 	}
 
-	#changeTable(table: number): void {
+	#changeTable(table: number, body: number): void {
 		this.#check.index("table", table);
+		this.#siteBodies[body] = 1;
 		this.#changedTables.add(table);
 	}
 

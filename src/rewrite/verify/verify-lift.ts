@@ -312,12 +312,13 @@ class LiftProof {
 		if (!isRight) throw refuse("a data segment got lost");
 	}
 
-	/** Added globals are sizes, or say what was dropped; and the latter are state. */
-	#compareFound({ droppedGlobals, changedTables }: CodeFindings): void {
+	/** Added globals are sizes, say what was dropped, which is state, or that tables have changed. */
+	#compareFound({ droppedGlobals, changedTables, tablesGlobal }: CodeFindings): void {
 		const { from } = this;
 		const first = from.importedGlobals + from.globals.length;
-		const places = new Set([...this.#pages.values(), ...droppedGlobals]);
-		const count = this.#pages.size + droppedGlobals.size;
+		const notes = tablesGlobal === undefined ? [] : [tablesGlobal];
+		const places = new Set([...this.#pages.values(), ...droppedGlobals, ...notes]);
+		const count = this.#pages.size + droppedGlobals.size + notes.length;
 		if (places.size !== count || count !== this.#to.globals.length - from.globals.length)
 			throw refuse("an added global is for nothing, or for two things");
 		for (const index of places) if (index < first) throw refuse("a global of the guest's is taken for the engine's");
@@ -325,6 +326,8 @@ class LiftProof {
 		if (typeof state === "string") return;
 		const globals = new Set(state.globals.map((name) => this.#claimed(name, "global")));
 		const tables = new Set(state.tables.map((name) => this.#claimed(name, "table")));
+		const note = state.tablesChanged === undefined ? undefined : this.#claimed(state.tablesChanged, "global");
+		if (note !== tablesGlobal) throw refuse("it does not say where changes of tables are noted");
 		const memories = new Set(state.memories.map((name) => this.#claimed(name, "memory")));
 		const wanted = from.globals.flatMap(({ mutable }, i) => (mutable ? [from.importedGlobals + i] : []));
 		const own = from.memories.slice(from.importedMemories).map((_, i) => from.importedMemories + i);
