@@ -9,11 +9,13 @@ import {
 	type Module,
 	OP,
 	operatorOf,
+	type SubTypeSyntax,
 	type ValueTypeSyntax,
 } from "../../wasm/mod.ts";
 import type { Survey } from "../survey.ts";
 import type { Additions } from "./additions.ts";
 import { type Address, accessSize, Assembler } from "./assembler.ts";
+import { lengthBody, longestArray } from "./array-bodies.ts";
 import { atomicBody, atomicTypes, copyBody, fillBody, growBody, initBody, segmentBody } from "./bodies.ts";
 import { TABLE_CHUNK, tableCopyBody, tableFillBody, tableGrowBody, tableInitBody } from "./table-bodies.ts";
 
@@ -30,6 +32,8 @@ const {
 	"table.grow": TABLE_GROW,
 	"table.fill": TABLE_FILL,
 	"table.copy": TABLE_COPY,
+	"array.new": ARRAY_NEW,
+	"array.new_default": ARRAY_NEW_DEFAULT,
 	"array.new_data": ARRAY_NEW_DATA,
 	"array.init_data": ARRAY_INIT_DATA,
 	"array.new_elem": ARRAY_NEW_ELEM,
@@ -114,6 +118,7 @@ class Sites {
 	readonly #added: Additions;
 	/** Of most sites there are many alike. */
 	readonly #known = new Map<string, Uint8Array>();
+	#types: readonly SubTypeSyntax[] | undefined;
 
 	constructor(module: Module, survey: Survey, added: Additions) {
 		this.#module = module;
@@ -173,6 +178,10 @@ class Sites {
 				return this.#touch().op("table.set", first);
 			case TABLE_INIT:
 				return this.#tableInit(first, second);
+			case ARRAY_NEW:
+				return this.#arrayNew(first).op("array.new", first);
+			case ARRAY_NEW_DEFAULT:
+				return this.#arrayNew(first).op("array.new_default", first);
 			case ARRAY_NEW_ELEM:
 			case ARRAY_INIT_ELEM:
 				return droppedElements.has(second) ? this.#use("elem", second, op, first, second) : undefined;
@@ -217,6 +226,17 @@ class Sites {
 	/** What comes before all that changes a table: a reset looks at tables only where there was some of it. */
 	#touch(): Assembler {
 		return new Assembler().const("i32", 1).op("global.set", this.#added.changedTables());
+	}
+
+	/** The length of a new array lies on the stack, whatever else there is. */
+	#arrayNew(type: number): Assembler {
+		this.#types ??= this.#module.types.flat();
+		const composite = this.#types[type]?.composite;
+		const storage = composite?.kind === "array" ? composite.element.storage : undefined;
+		const length = longestArray(storage?.kind === "number" ? storage.name : "reference");
+		const name = `array.new ${length}`;
+		const bound = this.#added.function(name, "array.new", numbers("i32"), numbers("i32"), () => lengthBody(length));
+		return new Assembler().op("call", bound);
 	}
 
 	#tableInit(segment: number, table: number): Assembler {

@@ -1,5 +1,6 @@
 import { Cursor, refuse, sameBytes } from "./cursor.ts";
 import { CALL, CALL_INDIRECT, FUNCTION_REFERENCE, Instructions } from "./instructions.ts";
+import { lengthBody, longestArray } from "./lift-arrays.ts";
 import * as bodies from "./lift-bodies.ts";
 import * as tables from "./lift-tables.ts";
 import { signed, type Surroundings, unsigned } from "./lift-pieces.ts";
@@ -153,6 +154,7 @@ class LiftWalk {
 		const code = cursor.number();
 		if (op === 0xfc) return this.#bulk(code, cursor, start);
 		if (op === 0xfe && code !== 3) return this.#atomic(code, cursor);
+		if (op === 0xfb && (code === 0x06 || code === 0x07)) return this.#arrayNew(cursor.number(), cursor.bytes);
 		if (op === 0xfb && (code === 0x09 || code === 0x0a || code === 0x12 || code === 0x13)) {
 			cursor.skipNumber();
 			const data = code === 0x09 || code === 0x12;
@@ -240,6 +242,16 @@ class LiftWalk {
 				this.#table(first);
 				return undefined;
 		}
+	}
+
+	#arrayNew(type: number, bytes: Uint8Array): Site {
+		const item = this.#context.from.types[type];
+		if (item === undefined) throw refuse(`code names type ${type}, which the guest does not have`);
+		const longest = longestArray(item);
+		return (to, start, end) => {
+			this.#call(to, `array.new ${longest}`, [0x7f], [0x7f], () => lengthBody(longest));
+			this.#bytes(to, [...bytes.subarray(start, end)]);
+		};
 	}
 
 	/** What stands for an instruction that changes a table, behind the note that says so. */

@@ -301,6 +301,22 @@ suite("verifyLift", () => {
 		});
 	}
 
+	for (const [what, from, to] of [
+		["unbounded", [0x10, 1, 0xfb, 6, 0], [0x01, 0x01, 0xfb, 6, 0]],
+		["bounded as those of another type", [0x10, 1, 0xfb, 6, 0], [0x10, 2, 0xfb, 6, 0]],
+		["longer than they may be", [0x41, 0x80, 0x80, 0x80, 0x20], [0x41, 0x80, 0x80, 0x80, 0x30]],
+		["of a length that is always right", [0x4d, 0x1b], [0x4f, 0x1b]],
+	] as const) {
+		test(`refuses a module whose arrays are ${what}`, async () => {
+			const { original, bytes, claims } = await lift(`(module (type $b (array i8)) (type $s (sub (array (mut i16))))
+				(func (param i32) (drop (array.new $b (i32.const 1) (local.get 0))) (drop (array.new_default $s (local.get 0)))))`);
+			verifyLift(original, bytes, claims);
+			const module = decodeModule(bytes);
+			const changed = encodeModule({ ...module, ...patch(module, from, to) });
+			assert.throws(() => verifyLift(original, changed, claims), refused);
+		});
+	}
+
 	for (const claim of [undefined, "skerry:dropped:elem:1", "skerry:none"]) {
 		test(`refuses the claim that changes of tables are noted in ${claim}`, async () => {
 			const { original, bytes, claims } = await lift(TABLES);
