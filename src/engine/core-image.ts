@@ -3,7 +3,7 @@ import type { CoreMemories } from "./owned.ts";
 import { NO_DELTA, type PageDelta } from "./page-delta.ts";
 import type { PageMapper } from "./pages.ts";
 import type { SlotMemory } from "./slot-memory.ts";
-import { takeTableImage } from "./table-image.ts";
+import { holdsObject, takeTableImage } from "./table-image.ts";
 import type { WasmGlobal, WasmInstance, WasmMemory, WasmTable } from "./v8.ts";
 
 /** The names under which a core module exports the state that a reset puts back. Nothing else of it can change. */
@@ -79,8 +79,7 @@ export function takeCoreImage(
 	const { memories: bytes, globals: values } = readCoreState(instance, state, memories);
 	if (hasNaN(values)) return HOLDS_NAN;
 	for (const name of state.tables) {
-		const table = takeTableImage(instance.exports[name] as WasmTable);
-		if (typeof table === "string") return table;
+		if (holdsObject(instance.exports[name] as WasmTable)) return "a table holds an object";
 	}
 	const images = bytes.map((view) => createMemoryImage(view.slice(), mapper, copyLimit));
 	const own: CoreDelta = { memories: images.map(() => NO_DELTA), globals: values };
@@ -111,7 +110,7 @@ export function takeCoreImage(
 /** What puts the tables back into the state that they are in now; `false` when that cannot be done. */
 function attachTables(instance: WasmInstance, { tables: names, tablesChanged }: CoreState): () => boolean {
 	const tables = names.map((name) => takeTableImage(instance.exports[name] as WasmTable));
-	const restore = (): boolean => tables.every((table) => typeof table === "object" && table.restore());
+	const restore = (): boolean => tables.every((table) => table.restore());
 	if (tablesChanged === undefined) return restore;
 	const changed = instance.exports[tablesChanged] as WasmGlobal;
 	changed.value = 0;
