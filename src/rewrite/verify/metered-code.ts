@@ -58,7 +58,7 @@ export function compareMeteredCode(original: Cursor, rewritten: Cursor, outline:
 	for (let i = 0; i < bodies; i++) {
 		const from = original.take(original.number());
 		const to = rewritten.take(rewritten.number());
-		new BodyComparison(from, to, imported + i, module).run();
+		new BodyComparison(from, to, module.imported + i, module).run();
 	}
 	compareSlowPath(rewritten.take(rewritten.number()), pieces, engine);
 	const { paidAheadOverCall, keptOverCall } = module;
