@@ -202,8 +202,7 @@ function rename(binary: Buffer, name: string): Buffer {
 	const copy = Buffer.from(binary);
 	for (const encoding of ["latin1", "utf16le"] as const) {
 		const [from, to] = [Buffer.from(NAME, encoding), Buffer.from(name, encoding)];
-		for (let at = copy.indexOf(from); at >= 0; at = copy.indexOf(from, at)) copy.set(to, at);
-		if (name === NAME) break;
+		for (let at = copy.indexOf(from); at >= 0; at = copy.indexOf(from, at + 1)) copy.set(to, at);
 	}
 	return copy;
 }

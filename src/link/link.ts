@@ -95,7 +95,8 @@ export async function linkComponent(
 	const identity = keys.includes(undefined)
 		? undefined
 		: await digest(identifyCode(component, bytes, (at) => keys[listed.findIndex(({ offset }) => offset === at)] ?? ""));
-	const code = identity === undefined ? await make() : await shareCode(cache, `${identity} ${toKey(rewriting, options)}`, make);
+	const code =
+		identity === undefined ? await make() : await shareCode(cache, `${identity} ${toKey(rewriting, options)}`, make);
 	const modules = code.ordinals.map(async (index) => {
 		return { loaded: await load(index), offset: (listed[index] as ModuleBytes).offset };
 	});

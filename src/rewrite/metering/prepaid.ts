@@ -68,7 +68,7 @@ export function findPrepaid(
 		if (state[body] === DONE) return pure[body] === 1;
 		state[body] = VISITING;
 		const loops = survey.loopStarts[body + 1] !== survey.loopStarts[body];
-		const simple = entries[body] === 0 && !loops && !open.has(imported + body) && !callsIndirectly(reader, body);
+		const simple = entries[body] === 0 && !loops && !open.has(imported + body) && !hasOtherCalls(reader, body);
 		if (simple && calleesOf(body).every((callee) => isPure(callee - imported, depth + 1))) {
 			const [first, ...others] = segmentsOf(body);
 			if ((first?.cost ?? 0) === prepaid[body] && others.every(({ cost }) => cost === 0)) pure[body] = 1;
@@ -80,9 +80,10 @@ export function findPrepaid(
 	return { prepaid, pure };
 }
 
-const TAIL_CALLS: ReadonlySet<number> = new Set([OP.return_call_indirect, OP.return_call_ref]);
+const TAIL_CALLS: ReadonlySet<number> = new Set([OP.return_call, OP.return_call_indirect, OP.return_call_ref]);
 
-function callsIndirectly(reader: CodeReader, body: number): boolean {
+/** Calls through which nobody sees, or that end the function, where callers look for the fuel in the cell. */
+function hasOtherCalls(reader: CodeReader, body: number): boolean {
 	reader.enter(body);
 	while (reader.next())
 		if ((FLOW[reader.op] === CALL && reader.op !== OP.call) || TAIL_CALLS.has(reader.op)) return true;

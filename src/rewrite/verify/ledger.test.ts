@@ -51,6 +51,14 @@ suite("the ledger of fuel", () => {
 		assert.throws(() => verifyRewriting(original, rewritten, { metering: "fuel" }), { message: /is not paid/ });
 	});
 
+	test("a function that ends in a tail call is not pure, though all that it calls is", async () => {
+		const { original, rewritten, ledger } = await meter(
+			`(module (func $leaf) (func $tail (return_call $leaf)) (func (export "f") (call $tail)))`,
+		);
+		assert.deepEqual([...ledger.pure], [1, 0, 0]);
+		verifyRewriting(original, rewritten, { metering: "fuel", ledger });
+	});
+
 	for (const [body, name] of BODIES.entries()) {
 		for (const by of [-1, 1]) {
 			test(`refuses ${by} paid for ${name}`, async () => {

@@ -40,7 +40,6 @@ export interface Ledger {
  */
 export function compareMeteredCode(original: Cursor, rewritten: Cursor, outline: Outline, engine: Engine): void {
 	const memories = outline.count(KIND_MEMORY) + outline.memories.length;
-	const imported = outline.count(KIND_FUNCTION);
 	const pieces = new Pieces(memories, outline.functions.length, engine.fuel);
 	const module: Surroundings = {
 		pieces,
@@ -50,7 +49,7 @@ export function compareMeteredCode(original: Cursor, rewritten: Cursor, outline:
 		fuel: engine.fuel,
 		throws: outline.hasTags,
 		paidAheadOverCall: undefined,
-		imported,
+		imported: outline.count(KIND_FUNCTION),
 		ledger: engine.ledger ?? { prepaid: new Uint32Array(), pure: new Uint8Array() },
 		keptOverCall: undefined,
 	};
@@ -59,7 +58,7 @@ export function compareMeteredCode(original: Cursor, rewritten: Cursor, outline:
 	for (let i = 0; i < bodies; i++) {
 		const from = original.take(original.number());
 		const to = rewritten.take(rewritten.number());
-		new BodyComparison(from, to, imported + i, module).run();
+		new BodyComparison(from, to, module.imported + i, module).run();
 	}
 	compareSlowPath(rewritten.take(rewritten.number()), pieces, engine);
 	const { paidAheadOverCall, keptOverCall } = module;
@@ -587,11 +586,9 @@ class BodyComparison {
 	}
 
 	#endOutlined(): void {
-		const beside = this.#beside;
-		const { pieces } = this.#module;
-		beside.equalUpTo(this.#from.at);
-		const slow = [0x0c, 2, 0x0b, ...pieces.ask(this.#local), 0x0c, 0, 0x0b, 0x00, 0x0b];
-		beside.expect(slow, "the slow path of a loop");
+		this.#beside.equalUpTo(this.#from.at);
+		const slow = [0x0c, 2, 0x0b, ...this.#module.pieces.ask(this.#local), 0x0c, 0, 0x0b, 0x00, 0x0b];
+		this.#beside.expect(slow, "the slow path of a loop");
 	}
 }
 
