@@ -99,7 +99,7 @@ export function takeCoreImage(
 			const attached = images.map((image, i) => image.attach(found[i] as SlotMemory));
 			const globals = state.globals.map((name) => other.exports[name] as WasmGlobal);
 			// The functions in them are this instance's own.
-			return new Attached(attached, globals, own, attachTables(other, state));
+			return new Attached(attached, globals, own, attachTables(other, state, otherMemories));
 		},
 		[Symbol.dispose]() {
 			for (const memory of images) memory[Symbol.dispose]();
@@ -108,11 +108,13 @@ export function takeCoreImage(
 }
 
 /** What puts the tables back into the state that they are in now; `false` when that cannot be done. */
-function attachTables(instance: WasmInstance, { tables: names, tablesChanged }: CoreState): () => boolean {
-	const tables = names.map((name) => takeTableImage(instance.exports[name] as WasmTable));
-	const restore = (): boolean => tables.every((table) => table.restore());
-	if (tablesChanged === undefined) return restore;
-	const changed = instance.exports[tablesChanged] as WasmGlobal;
+function attachTables(instance: WasmInstance, state: CoreState, memories: CoreMemories): () => boolean {
+	const tables = state.tables.map((name) => instance.exports[name] as WasmTable);
+	const elements = tables.reduce((sum, { length }) => sum + Number(length), 0);
+	const images = memories.keepElements(elements) ? tables.map(takeTableImage) : undefined;
+	const restore = (): boolean => images?.every((table) => table.restore()) ?? false;
+	if (state.tablesChanged === undefined) return restore;
+	const changed = instance.exports[state.tablesChanged] as WasmGlobal;
 	changed.value = 0;
 	return () => {
 		if (changed.value === 0) return true;

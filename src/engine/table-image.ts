@@ -1,20 +1,13 @@
 import type { WasmTable } from "./v8.ts";
 
-/**
- * Elements of the largest table that is put back: JavaScript reads them one by one, 0.1 µs and more for each, while everybody waits. Of
- * an instance with a larger one that has changed, the next one is cheaper.
- */
-const MOST = 32_768;
-
 /** What a table held at the moment the image was taken. */
 export interface TableImage {
-	/** Puts it back; `false` when the table has grown, which no one can undo, or is too large. */
+	/** Puts it back; `false` when the table has grown, which no one can undo. */
 	restore(): boolean;
 }
 
 export function takeTableImage(table: WasmTable): TableImage {
 	const { length } = table;
-	if (length > MOST) return { restore: () => false };
 	const values = [...elementsOf(table)];
 	const index = indexOf(table);
 	return {
