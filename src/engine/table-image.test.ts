@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
 import { rewriteModule } from "../rewrite/mod.ts";
-import { type AttachedCore, type CoreImage, takeCoreImage } from "./core-image.ts";
+import { type AttachedCore, takeCoreImage } from "./core-image.ts";
 import { CoreMemories } from "./owned.ts";
 import { webAssembly, type WasmImports, type WasmInstance } from "./v8.ts";
 
@@ -29,8 +29,8 @@ async function attach(size: number, memories = new CoreMemories(), address = "i3
 	const instance: WasmInstance = new Instance(module, wanted);
 	complete(instance);
 	const image = takeCoreImage(instance, state, memories, undefined);
-	assert.ok(typeof image === "object", String(image));
-	const core = (image satisfies CoreImage).attach(instance, memories);
+	assert.ok(typeof image === "object");
+	const core = image.attach(instance, memories);
 	return { exports: instance.exports, memories, core };
 }
 

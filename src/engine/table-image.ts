@@ -27,7 +27,7 @@ export function holdsObject(table: WasmTable): boolean {
 	return false;
 }
 
-function* elementsOf(table: WasmTable): Generator<unknown> {
+function* elementsOf(table: WasmTable): Generator {
 	const index = indexOf(table);
 	for (let i = 0; i < table.length; i++) yield table.get(index(i));
 }

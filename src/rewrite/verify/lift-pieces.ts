@@ -33,7 +33,7 @@ export function signed(value: number | bigint): number[] {
 
 export const number = (wide: boolean, value: number): Bytes => [wide ? 0x42 : 0x41, ...signed(value)];
 export const get = (local: number): Bytes => [0x20, local];
-export const set = (local: number): Bytes => [0x21, local];
+const set = (local: number): Bytes => [0x21, local];
 export const ADD = (wide: boolean): number => (wide ? 0x7c : 0x6a);
 const SUBTRACT = (wide: boolean): number => (wide ? 0x7d : 0x6b);
 const GREATER = (wide: boolean): number => (wide ? 0x56 : 0x4b);
