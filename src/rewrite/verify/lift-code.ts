@@ -274,7 +274,12 @@ class LiftWalk {
 	#elementType(table: number): readonly number[] {
 		this.#table(table);
 		const { bytes, at, end } = (this.#context.from.tables[table] as { readonly element: Cursor }).element;
-		return [...bytes.subarray(at, end)];
+		const type = new Cursor(bytes, at, end);
+		const first = type.byte();
+		if (first !== 0x63 && first !== 0x64) return [first];
+		// In its shortest form, as it stands in what is added
+		const heap = type.signed();
+		return first === 0x63 && heap < 0 ? signed(heap) : [first, ...signed(heap)];
 	}
 
 	#atomic(code: number, cursor: Cursor): Site {

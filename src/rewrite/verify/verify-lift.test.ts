@@ -282,6 +282,27 @@ suite("verifyLift", () => {
 			assert.ok(accepted.length > 0);
 		});
 
+	test("accepts types that are not in their shortest form", () => {
+		const section = (id: number, ...content: readonly number[]): number[] => [id, content.length, ...content];
+		const preamble = [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
+		const fill = [0x41, 0, 0xd0, 0x70, 0x41, 2, 0xfc, 17, 0];
+		const grow = [0xd0, 0x70, 0x41, 1, 0xfc, 15, 0, 0x1a];
+		const array = [0x41, 3, 0xfb, 7, 1, 0x1a];
+		const code = [...fill, ...grow, ...array];
+		const original = Uint8Array.from([
+			...preamble,
+			// (sub final (func)), and an array of (ref null extern) as a group of one
+			...section(1, 2, 0x4f, 0, 0x60, 0, 0, 0x4e, 1, 0x5e, 0x63, 0x6f, 1),
+			...section(3, 1, 0),
+			...section(4, 1, 0x63, 0x70, 0, 2),
+			...section(6, 1, 0x63, 0x6f, 1, 0xd0, 0x6f, 0x0b),
+			...section(10, 1, code.length + 2, 0, ...code, 0x0b),
+		]);
+		const { bytes } = rewriteModule(original, 0, { metering: "off", verify: true });
+		assert.ok((globalThis as any).WebAssembly.validate(bytes));
+		assert.ok(bytes.length > original.length + 100);
+	});
+
 	for (const [what, edit] of EDITS) {
 		test(`refuses a module that ${what}`, async () => {
 			const { original, bytes, claims } = await lift();

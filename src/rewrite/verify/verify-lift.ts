@@ -1,5 +1,6 @@
 import type { RewrittenModule } from "../rewritten.ts";
-import { type Cursor, refuse, sameBytes, sameContent } from "./cursor.ts";
+import { Cursor, refuse, sameBytes, sameContent } from "./cursor.ts";
+import { readTable, readType, readTypeGroup } from "./items.ts";
 import { type CodeFindings, compareLiftedCode } from "./lift-code.ts";
 import { LiftOutline } from "./lift-outline.ts";
 import { valueOf } from "./lift-values.ts";
@@ -36,7 +37,7 @@ const V128 = 0x7b;
 const BY_ITEM = new Set([TYPE, IMPORT, FUNCTION, TABLE, MEMORY, GLOBAL, EXPORT, START, CODE, DATA, DATA_COUNT]);
 
 /** A table of four functions, as large as it may become. */
-const HOST_TABLE = [0x70, 1, 4, 4];
+const HOST_TABLE = "112 1 4 4";
 /** The types of the host's functions. */
 const HOST_TYPES = [
 	[0x60, 0, 1, I32],
@@ -147,12 +148,7 @@ class LiftProof {
 	}
 
 	#compareTypes(): void {
-		const [from, to] = this.#content(TYPE);
-		from.number();
-		to.number();
-		const size = from.end - from.at;
-		if (to.at + size > to.end || !sameBytes(from.bytes, from.at, from.end, to.bytes, to.at))
-			throw refuse("its types do not begin as they did");
+		addedItems(TYPE, this.#fromSections, this.#toSections, readTypeGroup);
 		if (this.#claims.exports.host === undefined) return;
 		HOST_TYPES.forEach((bytes, i) => {
 			if (!holds(this.#to.types[this.from.types.length + i], bytes))
@@ -189,9 +185,8 @@ class LiftProof {
 	#compareTables(): void {
 		const { host } = this.#claims.exports;
 		const { from } = this;
-		const added = addedItems(TABLE, this.#fromSections, this.#toSections, (cursor) => {
-			for (const byte of HOST_TABLE) if (cursor.byte() !== byte) throw refuse("its last table is not the host's");
-		});
+		const added = addedItems(TABLE, this.#fromSections, this.#toSections, readTable);
+		if (added.some((table) => table !== HOST_TABLE)) throw refuse("its last table is not the host's");
 		if (added.length !== (host === undefined ? 0 : 1)) throw refuse("it has more tables than the original");
 		if (host !== undefined && this.#claimed(host, "table") !== from.tables.length)
 			throw refuse("the host's table is not the last");
@@ -212,7 +207,7 @@ class LiftProof {
 			const index = from.importedGlobals + i;
 			const claimed = values.get(index);
 			values.delete(index);
-			if (after === undefined || !sameContent(before.type, after.type)) throw refuse(`global ${index} is another`);
+			if (after === undefined || typeText(before) !== typeText(after)) throw refuse(`global ${index} is another`);
 			if (claimed === undefined && sameContent(before.init, after.init)) return;
 			const value = valueOf(before.init, from);
 			const lifted = value?.code === I32 ? Number(value.value) : value?.value;
@@ -348,6 +343,11 @@ class LiftProof {
 			if (!isOwn && !isAdded) throw refuse(`it exports ${name}, which is no state`);
 		}
 	}
+}
+
+/** The type of a global as text: only to be compared. */
+function typeText({ type: { bytes, at, end }, mutable }: LiftOutline["globals"][number]): string {
+	return `${readType(new Cursor(bytes, at, end))} ${mutable}`;
 }
 
 function holds(cursor: Cursor | undefined, expected: readonly number[]): boolean {
