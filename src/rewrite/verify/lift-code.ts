@@ -64,6 +64,7 @@ class LiftWalk {
 	readonly #sized = new Set<number>();
 	/** By `data 3` or `elem 3`: the global that says that the segment was dropped. */
 	readonly #dropped = new Map<string, number>();
+	readonly #droppedGlobals = new Set<number>();
 	/** Segments that are used in a way that takes no notice of their being dropped, and those that are used through a function which does. */
 	readonly #plain = new Set<string>();
 	readonly #gated = new Set<string>();
@@ -314,8 +315,9 @@ class LiftWalk {
 			const key = `${kind} ${segment}`;
 			const known = this.#dropped.get(key);
 			if (known !== undefined && known !== global) throw refuse("a segment is dropped in two places");
-			if (known === undefined && [...this.#dropped.values()].includes(global))
+			if (known === undefined && this.#droppedGlobals.has(global))
 				throw refuse("two segments are dropped in one place");
+			this.#droppedGlobals.add(global);
 			this.#dropped.set(key, global);
 		};
 	}
@@ -415,7 +417,7 @@ class LiftWalk {
 			changedTables: this.#changedTables,
 			sized: this.#sized,
 			namesData: this.#namesData,
-			droppedGlobals: new Set(this.#dropped.values()),
+			droppedGlobals: this.#droppedGlobals,
 			tablesGlobal: this.#tablesGlobal,
 		};
 	}

@@ -151,6 +151,8 @@ interface Frame {
 	end: State | undefined;
 	hasElse: boolean;
 	readonly isOutlined: boolean;
+	/** How many outlined loops it is or stands in. */
+	readonly outlined: number;
 	/** A loop of which each turn has to pass the check of another. */
 	readonly isUnchecked: boolean;
 }
@@ -367,7 +369,8 @@ class BodyComparison {
 	}
 
 	#push(op: number, isOutlined: boolean, isUnchecked = false): void {
-		this.#frames.push({ op, start: this.#state, end: undefined, hasElse: false, isOutlined, isUnchecked });
+		const outlined = this.#outlined + (isOutlined ? 1 : 0);
+		this.#frames.push({ op, start: this.#state, end: undefined, hasElse: false, isOutlined, outlined, isUnchecked });
 	}
 
 	#loop(start: number): void {
@@ -481,8 +484,7 @@ class BodyComparison {
 		const isBranch = op === BR || op === BR + 1 || op === BR_TABLE || op === 0xd5 || op === 0xd6;
 		if (!isBranch) {
 			const unmoved = op === TRY || op === TRY_TABLE || op === DELEGATE || op === RETHROW || op === CASTS;
-			if (unmoved && this.#frames.some(({ isOutlined }) => isOutlined))
-				throw this.#refuse("has labels in an outlined loop that are not moved");
+			if (unmoved && this.#outlined > 0) throw this.#refuse("has labels in an outlined loop that are not moved");
 			return;
 		}
 		const shift = labels.map((label) => this.#shift(label));
@@ -500,9 +502,11 @@ class BodyComparison {
 	}
 
 	#shift(label: number): number {
-		let shift = 0;
-		for (let i = 0; i < label; i++) if (this.#frames.at(-1 - i)?.isOutlined === true) shift += 3;
-		return shift;
+		return 3 * (this.#outlined - (this.#frames.at(-1 - label)?.outlined ?? 0));
+	}
+
+	get #outlined(): number {
+		return this.#frames.at(-1)?.outlined ?? 0;
 	}
 
 	#control(op: number): void {

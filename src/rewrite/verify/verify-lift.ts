@@ -135,14 +135,16 @@ class LiftProof {
 
 	#readPages(): Map<number, number> {
 		const pages = new Map<number, number>();
+		const places = new Set<number>();
 		for (const { memory, name } of this.#claims.exports.pages) {
 			const index = this.#claimed(name, "global");
 			const own = index - this.#to.importedGlobals;
 			const wanted = this.from.wideMemory(memory) ? I64 : I32;
 			if (own < this.from.globals.length || this.#to.globals[own]?.code !== wanted)
 				throw refuse(`${name} is no place for the size of memory ${memory}`);
-			if (pages.has(memory) || [...pages.values()].includes(index)) throw refuse(`${name} is there twice`);
+			if (pages.has(memory) || places.has(index)) throw refuse(`${name} is there twice`);
 			pages.set(memory, index);
+			places.add(index);
 		}
 		return pages;
 	}
@@ -260,17 +262,19 @@ class LiftProof {
 	/** Segments are where they were, or in the image. */
 	#compareData({ namesData }: CodeFindings): void {
 		const { from } = this;
-		const kept = [...this.#to.data];
-		const images = [...this.#claims.initial.data];
+		const kept = this.#to.data;
+		const images = this.#claims.initial.data;
+		let nextKept = 0;
+		let nextImage = 0;
 		const inImage = new Set<number>();
 		for (const segment of from.data) {
 			const { memory, content } = segment;
 			if (memory !== undefined && memory >= from.memories.length)
 				throw refuse(`a data segment for memory ${memory}, which the guest does not have`);
-			const [next] = kept;
+			const next = kept[nextKept];
 			if (next !== undefined && sameContent(segment.raw, next.raw)) {
 				if (memory !== undefined && inImage.has(memory)) throw refuse("a data segment would be written too early");
-				kept.shift();
+				nextKept++;
 				continue;
 			}
 			if (memory === undefined || memory < from.importedMemories || from.isShared(memory))
@@ -278,12 +282,12 @@ class LiftProof {
 			inImage.add(memory);
 			if (namesData) {
 				if (next === undefined || !holds(next.raw, [1, 0])) throw refuse("a data segment got lost");
-				kept.shift();
+				nextKept++;
 			}
 			if (content.at === content.end) continue;
-			this.#compareImage(segment, images.shift());
+			this.#compareImage(segment, images[nextImage++]);
 		}
-		if (kept.length > 0 || images.length > 0) throw refuse("it has data that the original has not");
+		if (nextKept < kept.length || nextImage < images.length) throw refuse("it has data that the original has not");
 		const count = namesData ? from.dataCount : undefined;
 		if (this.#to.dataCount !== count) throw refuse("it counts its data in another way");
 	}
