@@ -1,6 +1,6 @@
 import { createMemoryImage, type AttachedMemory, type MemoryImage } from "./memory-strategy.ts";
 import type { CoreMemories } from "./owned.ts";
-import { NO_DELTA, type PageDelta } from "./page-delta.ts";
+import { changedPages, NO_DELTA, type PageDelta } from "./page-delta.ts";
 import type { PageMapper } from "./pages.ts";
 import type { SlotMemory } from "./slot-memory.ts";
 import { holdsObject, takeTableImage } from "./table-image.ts";
@@ -39,6 +39,14 @@ export interface CoreDelta {
 	readonly memories: readonly PageDelta[];
 	/** All of them: they are few. */
 	readonly globals: readonly (number | bigint)[];
+}
+
+/** Pages in which two states differ; it is not counted beyond the limit. */
+export function countChanges(a: CoreDelta, b: CoreDelta, limit: number): number {
+	let count = 0;
+	for (let i = 0; i < a.memories.length && count < limit; i++)
+		count += changedPages(a.memories[i] as PageDelta, b.memories[i] as PageDelta, limit - count).length;
+	return count;
 }
 
 /** The mutable state of one core instance at the moment it was taken. */

@@ -13,16 +13,10 @@ import {
 	PROT_NONE,
 	PROT_READ_WRITE,
 } from "./libc.ts";
-import { changePages, DELTA_PAGE, isEqual, NO_DELTA, type PageDelta } from "./page-delta.ts";
-import { type PageScan, PageScanner } from "./page-scan.ts";
-import {
-	IDLE_ALLOWANCE,
-	type MappedPages,
-	type PageImage,
-	type PageMapper,
-	RESIDENT_LIMIT,
-	REVIEW_INTERVAL,
-} from "./pages.ts";
+import { Mapping } from "./mapping.ts";
+import { NO_DELTA } from "./page-delta.ts";
+import { PageScanner } from "./page-scan.ts";
+import type { MappedPages, PageImage, PageMapper } from "./pages.ts";
 import { webAssembly } from "./v8.ts";
 
 interface HostProcess {
@@ -155,99 +149,4 @@ class LinuxPageMapper implements PageMapper {
 		const drop = (): boolean => this.#libc.madvise(base, length, MADV_DONTNEED) === 0;
 		return new Mapping(memory, image, this.#scanner.scan(base, image.length), this.pageSize, drop);
 	}
-}
-
-class Mapping implements MappedPages {
-	readonly #memory: Uint8Array;
-	readonly #image: Uint8Array;
-	readonly #scan: PageScan;
-	readonly #pageSize: number;
-	readonly #drop: () => boolean;
-	#restored = 0;
-	#restores = 0;
-	/** What the memory is to hold instead of the image, and which of it comes next. */
-	#delta = NO_DELTA;
-	#next = 0;
-	readonly #copyBack: (from: number, to: number) => void;
-
-	constructor(memory: Uint8Array, image: Uint8Array, scan: PageScan, pageSize: number, drop: () => boolean) {
-		this.#memory = memory;
-		this.#image = image;
-		this.#scan = scan;
-		this.#pageSize = pageSize;
-		this.#drop = drop;
-		// Made once: a reset makes as few objects as it can.
-		this.#copyBack = (from, to) => {
-			const at = this.#copyDelta(from, to);
-			if (at < to) this.#copyImage(at, to);
-		};
-	}
-
-	restore(delta: PageDelta): number | undefined {
-		if (++this.#restores % REVIEW_INTERVAL === 0) return this.#review(delta);
-		this.#restored = 0;
-		this.#delta = delta;
-		this.#next = 0;
-		if (!this.#scan.each(this.#copyBack)) return undefined;
-		// Where nothing was written, and the image was until now
-		this.#copyDelta(this.#memory.length, this.#memory.length);
-		// A call that dirtied far more than others do: give the pages back rather than copy them each time.
-		if (this.#restored > RESIDENT_LIMIT * this.#pageSize && !this.#forget(delta)) return undefined;
-		return this.#restored;
-	}
-
-	/**
-	 * Writes pages of the delta, up to `to`, and those of the image that lie between them from `from` on.
-	 * @returns up to where the memory is right, from `from`
-	 */
-	#copyDelta(from: number, to: number): number {
-		const { offsets, pages } = this.#delta;
-		let right = from;
-		for (; this.#next < offsets.length; this.#next++) {
-			const at = offsets[this.#next] as number;
-			if (at >= to) break;
-			if (at > right) this.#copyImage(right, at);
-			this.#memory.set(pages[this.#next] as Uint8Array, at);
-			this.#restored += DELTA_PAGE;
-			if (at >= from) right = at + DELTA_PAGE;
-		}
-		return right;
-	}
-
-	#copyImage(from: number, to: number): void {
-		this.#memory.set(this.#image.subarray(from, to), from);
-		this.#restored += to - from;
-	}
-
-	/** Restores, and gives all pages back when many of those that are copied each time are not written any more. */
-	#review(delta: PageDelta): number | undefined {
-		let idle = 0;
-		let written = 0;
-		const due = pagesByOffset(delta);
-		const known = this.#scan.each((from, to) => {
-			for (let at = from; at < to; at += DELTA_PAGE) {
-				const bytes = due.get(at) ?? this.#image.subarray(at, at + DELTA_PAGE);
-				if (isEqual(this.#memory.subarray(at, at + DELTA_PAGE), bytes)) idle++;
-				else this.#memory.set(bytes, at);
-				due.delete(at);
-				written++;
-			}
-		});
-		if (!known) return undefined;
-		for (const [at, bytes] of due) this.#memory.set(bytes, at);
-		const wasteful = idle > IDLE_ALLOWANCE && idle * 2 > written;
-		return wasteful && !this.#forget(delta) ? undefined : (written + due.size) * DELTA_PAGE;
-	}
-
-	/** Gives all pages back. */
-	#forget(delta: PageDelta): boolean {
-		if (!this.#drop()) return false;
-		this.#scan.forget();
-		changePages(this.#memory, this.#image, NO_DELTA, delta);
-		return true;
-	}
-}
-
-function pagesByOffset({ offsets, pages }: PageDelta): Map<number, Uint8Array> {
-	return new Map(offsets.map((at, i) => [at, pages[i] as Uint8Array]));
 }

@@ -94,7 +94,7 @@ function cowImage(bytes: Uint8Array, pages: PageImage): MemoryImage {
 			}
 			return {
 				restore: (delta = NO_DELTA) => (memory.shrink(bytes.length) ? mapped.restore(delta) : undefined),
-				change: (from, to) => changePages(memory.bytes, bytes, from, to),
+				change: (from, to) => mapped.change(from, to),
 			};
 		},
 		[Symbol.dispose]: () => pages[Symbol.dispose](),

@@ -8,6 +8,7 @@ export {
 	type CoreImage,
 	type CoreSnapshot,
 	type CoreState,
+	countChanges,
 	readCoreState,
 	takeCoreImage,
 } from "./core-image.ts";

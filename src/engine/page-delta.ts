@@ -41,19 +41,35 @@ export function comparePages(base: Uint8Array, own: Uint8Array, shelf: PageShelf
 /** Puts a content in place of another, where both are known as what differs from `base`. The bytes that were written. */
 export function changePages(memory: Uint8Array, base: Uint8Array, from: PageDelta, to: PageDelta): number {
 	let written = 0;
+	eachChange(from, to, (at, page) => {
+		memory.set(page ?? base.subarray(at, at + DELTA_PAGE), at);
+		written += DELTA_PAGE;
+	});
+	return written;
+}
+
+/** Where two contents differ, ascending; of at most so many pages. */
+export function changedPages(from: PageDelta, to: PageDelta, limit: number = Infinity): number[] {
+	const offsets: number[] = [];
+	if (from !== to) eachChange(from, to, (at) => offsets.push(at) >= limit);
+	return offsets;
+}
+
+/** @param found is given what is to be there, unless that is the base's; ends it with true */
+function eachChange(
+	from: PageDelta,
+	to: PageDelta,
+	found: (at: number, page: Uint8Array | undefined) => boolean | void,
+): void {
 	for (let i = 0, k = 0; i < from.offsets.length || k < to.offsets.length;) {
 		const old = from.offsets[i] ?? Infinity;
 		const next = to.offsets[k] ?? Infinity;
 		const at = Math.min(old, next);
-		const page = next === at ? to.pages[k] : base.subarray(at, at + DELTA_PAGE);
-		if (page !== (old === at ? from.pages[i] : undefined)) {
-			memory.set(page as Uint8Array, at);
-			written += DELTA_PAGE;
-		}
+		const page = next === at ? to.pages[k] : undefined;
+		if (page !== (old === at ? from.pages[i] : undefined) && found(at, page) === true) return;
 		if (old === at) i++;
 		if (next === at) k++;
 	}
-	return written;
 }
 
 export function isEqual(a: Uint8Array, b: Uint8Array): boolean {

@@ -62,6 +62,10 @@ export interface PageScan {
 	each(found: (from: number, to: number) => void): boolean;
 	/** To be called when pages have been given back: they are the image's again. */
 	forget(): void;
+	/** Whether written pages can be taken for unwritten again. */
+	readonly renews: boolean;
+	/** From now on these pages count as written only when they are written again. Only where it `renews`. */
+	renew(from: number, to: number): void;
 }
 
 /** Finds written pages; one for the process. */
@@ -134,6 +138,8 @@ export class PageScanner {
 		return {
 			each: (found) => this.#each(words, argument, origin, base, found),
 			forget: () => void (written && protect?.()),
+			renews: written,
+			renew: (from, to) => void this.#protect(base + BigInt(from), BigInt(to - from)),
 		};
 	}
 

@@ -18,6 +18,8 @@ export interface MappedPages {
 	 * written before is left. `undefined` when the system did not say what was written: then nothing is known of the memory.
 	 */
 	restore(delta: PageDelta): number | undefined;
+	/** The same where it is known that the memory holds the image with `from` over it. */
+	change(from: PageDelta, to: PageDelta): number;
 }
 
 export interface PageMapper {
@@ -35,8 +37,15 @@ export interface PageMapper {
 /** By how many pages each is known to be dirtied: up to so many stay resident and are copied back; beyond that they are dropped. */
 export const RESIDENT_LIMIT = 2048;
 
-/** After so many resets it is looked at whether the pages that are kept resident are still written. */
-export const REVIEW_INTERVAL = 1024;
+/**
+ * Every so many resets it is looked at which of the pages that are kept resident are still written; more often at first, as pages of an
+ * app's state are written once to put them there.
+ */
+export const REVIEW_INTERVAL = 64;
+export const FIRST_REVIEWS = { interval: 8, until: 64 } as const;
 
-/** So many pages may be kept resident for nothing. */
+/** A page that so many reviews in a row found as it was is not kept any more: a page that 1 call in 3 writes mostly stays. */
+export const IDLE_REVIEWS = 4;
+
+/** So many pages may be kept resident for nothing where they cannot be given up one by one. */
 export const IDLE_ALLOWANCE = 64;

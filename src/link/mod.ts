@@ -8,10 +8,12 @@ export type { HostFunction, HostInterface, HostResource } from "./host.ts";
 export type { HostImports } from "./imports.ts";
 export {
 	type CoreExport,
+	countStateChanges,
 	forgetInitial,
 	Instance,
 	type InstanceExport,
 	type InstanceImage,
+	type InstanceState,
 	instantiate,
 	type Linked,
 	type LinkedCode,

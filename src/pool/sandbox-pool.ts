@@ -10,7 +10,7 @@ import {
 	type Tenant,
 } from "../link/mod.ts";
 import { createWasiContext, type WasiContext, type WasiOptions } from "../wasi/mod.ts";
-import { type SharedSlots, type Slot, SlotPool } from "./slot-pool.ts";
+import { type Kin, type SharedSlots, type Slot, SlotPool } from "./slot-pool.ts";
 
 /** What is in use now. All zero when no call is under way: anything else is a leak. */
 export interface PoolUsage {
@@ -74,6 +74,7 @@ export class SandboxPool {
 	readonly #live = new Set<PooledSandbox>();
 	/** What a slot needs to serve this app; `undefined` before the first instance; a text says why there is none. */
 	#tenant: Tenant | string | undefined;
+	#kin: Kin | undefined;
 	readonly #counts = { acquired: 0, created: 0, reset: 0, switched: 0, restoredBytes: 0, discarded: 0 };
 	/** Set by `close`. */
 	#closed: { readonly reason: unknown } | undefined;
@@ -162,7 +163,7 @@ export class SandboxPool {
 		if (tenant === undefined) {
 			this.#settle(instance);
 			// It was made to look at: what others have left is ready in no time.
-			const other = this.#take();
+			const other = this.#kin !== undefined && this.#slots.lacks(this.#kin) ? undefined : this.#take();
 			if (other !== undefined) {
 				this.#counts.discarded++;
 				return other;
@@ -192,6 +193,7 @@ export class SandboxPool {
 			this.#slots.image = image;
 			state = image.cores.map(({ own }) => own);
 		}
+		this.#kin = this.#slots.kinOf(state);
 		this.#tenant = { state, origins, limits: this.#limits, app, onGrow };
 		const image = this.#slots.image as InstanceImage;
 		instance.attach(image, state);
@@ -235,6 +237,11 @@ export class SandboxPool {
 	}
 
 	/** For the slots. */
+	get kin(): Kin | undefined {
+		return this.#kin;
+	}
+
+	/** For the slots. */
 	dropped(): void {
 		this.#counts.discarded++;
 	}
@@ -247,7 +254,7 @@ export class SandboxPool {
 
 	/** Ends every sandbox: their callers get `reason`. */
 	close(reason: unknown): void {
-		if (this.#closed === undefined) this.#slots.leave();
+		if (this.#closed === undefined) this.#slots.leave(this.#kin);
 		this.#closed = { reason };
 		for (const sandbox of this.#live) sandbox.end(reason);
 		this.#tenant = "the pool is closed";

@@ -16,6 +16,8 @@ const mapper = typeof found === "string" ? undefined : found;
 interface Parts {
 	readonly name: string;
 	readonly counter?: number;
+	/** More of its state. */
+	readonly data?: string;
 	/** More of the module: code. */
 	readonly code?: string;
 	/** A custom section, which says nothing. */
@@ -23,11 +25,11 @@ interface Parts {
 }
 
 /** Answers what its counter is and the name in its memory begins with, and changes both. */
-function wat({ name, counter = 0, code = "", note }: Parts): string {
+function wat({ name, counter = 0, data = "", code = "", note }: Parts): string {
 	return `(component
 		(core module $m
 			(memory 4 8) (global $n (mut i32) (i32.const ${counter}))
-			(data (i32.const ${2 * PAGE + 8}) "${name}") ${code}
+			(data (i32.const ${2 * PAGE + 8}) "${name}") ${data} ${code}
 			(func (export "next") (result i32)
 				(global.set $n (i32.add (global.get $n) (i32.const 1)))
 				(i32.store8 (i32.const ${2 * PAGE + 9}) (global.get $n))
@@ -102,6 +104,34 @@ suite("slots by code", () => {
 		for (let i = 0; i < 3; i++) assert.deepEqual([await once(a), await once(b)], [due("a"), due("b")]);
 		assert.deepEqual([a.counts.switched, b.counts.switched], [0, 0]);
 		for (const pool of [a, b]) pool.close(OVER);
+	});
+
+	test("apps whose states are far from each other have slots of their own, as long as few are warm", async () => {
+		const slots = new SharedSlots();
+		// In each of the pages, which is far; and in one more, which is not
+		const far = (name: string): Parts => ({
+			name,
+			data: Array.from({ length: 32 }, (_, i) => `(data (i32.const ${i * 4096 + 16}) "${name.slice(0, 3)}")`).join(" "),
+		});
+		const names = ["far1", "far2", "odd1", "odd2", "xyz1"];
+		const pools: SandboxPool[] = [];
+		for (const name of names) pools.push(createPool(await link(far(name)), { slots, warm: 2, cold: 4 }));
+		const [far1, far2, odd1, odd2, xyz] = pools as [SandboxPool, SandboxPool, SandboxPool, SandboxPool, SandboxPool];
+		const serve = async (pool: SandboxPool): Promise<void> =>
+			assert.equal(await once(pool), due(names[pools.indexOf(pool)] as string));
+		for (let round = 0; round < 3; round++) for (const pool of [far1, odd1, far2, odd2]) await serve(pool);
+		assert.deepEqual([far1.kin === far2.kin, odd1.kin === odd2.kin, far1.kin === odd1.kin], [true, true, false]);
+		assert.deepEqual(
+			pools.map(({ counts }) => counts.discarded),
+			[0, 1, 0, 1, 0],
+			"the first of each stays",
+		);
+		assert.equal(far1.idle, 2);
+		await serve(xyz);
+		assert.equal(far1.idle, 2, "no room for a third: it took that of the app that was served least recently");
+		await serve(odd1);
+		for (const pool of [far1, xyz, far2, odd1, odd2, xyz]) await serve(pool);
+		for (const pool of pools) pool.close(OVER);
 	});
 
 	test("limits, hooks and names are those of the app that is served", async () => {

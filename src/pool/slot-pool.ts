@@ -1,11 +1,28 @@
 import type { PageMapper } from "../engine/mod.ts";
-import type { Instance, InstanceImage, LinkedCode } from "../link/mod.ts";
+import {
+	countStateChanges,
+	type Instance,
+	type InstanceImage,
+	type InstanceState,
+	type LinkedCode,
+} from "../link/mod.ts";
 
 /** Whom a slot served last. */
 export interface SlotOwner {
+	readonly kin: Kin | undefined;
 	/** A slot of it was thrown away, because nobody has needed it for long. */
 	dropped(): void;
 }
+
+/** Apps whose states are nearly the same, as those of one source are: a slot goes from one to another at little more than a reset. */
+export interface Kin {
+	/** Of one of them. */
+	readonly state: InstanceState;
+	apps: number;
+}
+
+/** In so many pages the states of apps that are kin may differ from that of the first. */
+const KIN_PAGES = 16;
 
 /** An instance that is put back into the state of an image after each call. */
 export interface Slot {
@@ -36,6 +53,7 @@ export class SlotPool {
 	readonly #idle: Slot[] = [];
 	#bounds: SlotBounds = { warm: 0, cold: 0 };
 	#apps = 0;
+	readonly #kins = new Set<Kin>();
 	/** The fewest that were idle at a time since slots were last looked through. */
 	#fewest = 0;
 	#timer: ReturnType<typeof setTimeout> | undefined;
@@ -59,8 +77,27 @@ export class SlotPool {
 		this.#bounds = { warm: Math.max(this.#bounds.warm, warm), cold: Math.max(this.#bounds.cold, cold) };
 	}
 
+	/** For an app that has joined: whose slots are nearly as good as its own. */
+	kinOf(state: InstanceState): Kin {
+		let near = KIN_PAGES + 1;
+		let found: Kin | undefined;
+		for (const kin of this.#kins) {
+			const count = countStateChanges(kin.state, state, near);
+			if (count < near) [near, found] = [count, kin];
+		}
+		if (found === undefined) this.#kins.add((found = { state, apps: 0 }));
+		found.apps++;
+		return found;
+	}
+
+	/** Whether another slot is worth keeping though there are idle ones: none of them is of these apps. */
+	lacks(kin: Kin): boolean {
+		return this.#idle.length < this.#bounds.warm && !this.#idle.some(({ owner }) => owner.kin === kin);
+	}
+
 	/** The last one to leave ends it. */
-	leave(): void {
+	leave(kin?: Kin): void {
+		if (kin !== undefined && --kin.apps === 0) this.#kins.delete(kin);
 		if (--this.#apps > 0) return;
 		clearTimeout(this.#timer);
 		this.#idle.length = 0;
@@ -68,12 +105,22 @@ export class SlotPool {
 		this.image = undefined;
 	}
 
-	/** One that is idle: of this owner, the last that it used; or else that which has not been used for the longest time. */
+	/**
+	 * One that is idle: of this owner, the last that it used; or else, if possible of its kin, that which has not been used for the longest
+	 * time.
+	 */
 	take(owner: SlotOwner): Slot | undefined {
 		const idle = this.#idle;
-		let found = idle.length - 1;
-		while (found >= 0 && idle[found]?.owner !== owner) found--;
-		const slot = found === idle.length - 1 ? idle.pop() : idle.splice(Math.max(found, 0), 1)[0];
+		let found = 0;
+		for (let i = idle.length - 1; i >= 0; i--) {
+			const other = (idle[i] as Slot).owner;
+			if (other === owner) {
+				found = i;
+				break;
+			}
+			if (other.kin === owner.kin) found = i;
+		}
+		const slot = found === idle.length - 1 ? idle.pop() : idle.splice(found, 1)[0];
 		if (idle.length < this.#fewest) this.#fewest = idle.length;
 		return slot;
 	}
