@@ -56,6 +56,16 @@ const FLOW_OF: Readonly<Partial<Record<OpName, number>>> = {
 
 const OPERATORS = Math.max(...Object.values(OP)) + 1;
 
+/** Operators whose last operand says how much there is to do, by what of it costs one: bytes of a memory, elements of others. */
+export const BULK: Uint8Array = new Uint8Array(OPERATORS);
+export const BYTES = 1;
+export const ELEMENTS = 2;
+for (const [name, op] of Object.entries(OP)) {
+	if (/^memory\.(fill|copy|init)$/.test(name)) BULK[op] = BYTES;
+	else if (/^(table|array)\.(fill|copy|init|init_data|init_elem|new|new_default|new_data|new_elem)$/.test(name))
+		BULK[op] = ELEMENTS;
+}
+
 export const FLOW: Uint8Array = new Uint8Array(OPERATORS);
 for (const [name, flow] of Object.entries(FLOW_OF)) FLOW[OP[name as OpName]] = flow;
 
@@ -111,9 +121,11 @@ const UNMOVED: ReadonlySet<number> = new Set([OP.br_on_cast, OP.br_on_cast_fail]
  * The loops of the body that the reader has entered, in their order: 0 or `OUTLINED`. A call in a loop makes
  * V8 reload the base and size of memories, so it is kept out of those that have none. A loop with parameters begins with operands on
  * the stack, which a branch to its outside would lose.
+ * @returns whether the body has something that is paid by its length
  */
-export function findLoops(reader: CodeReader, params: readonly number[], loops: number[]): void {
+export function findLoops(reader: CodeReader, params: readonly number[], loops: number[]): boolean {
 	loops.length = 0;
+	let isBulk = false;
 	/** For each open block the innermost loop that it is or stands in, or -1. */
 	const open: number[] = [-1];
 	const seen: number[] = [];
@@ -126,6 +138,7 @@ export function findLoops(reader: CodeReader, params: readonly number[], loops: 
 		const flow = FLOW[reader.op];
 		if (flow === 0) {
 			if (reader.op === OP["memory.grow"]) mark(SEEN_CALL);
+			else if (BULK[reader.op] !== 0) isBulk = true;
 			continue;
 		}
 		switch (flow) {
@@ -157,4 +170,5 @@ export function findLoops(reader: CodeReader, params: readonly number[], loops: 
 		}
 	}
 	for (const bits of seen) loops.push(bits === 0 ? OUTLINED : 0);
+	return isBulk;
 }

@@ -6,6 +6,8 @@ import {
 	BR,
 	BR_IF,
 	BR_TABLE,
+	BULK,
+	BYTES,
 	CALL,
 	CATCH,
 	countParams,
@@ -25,7 +27,7 @@ import {
 } from "./control.ts";
 import { closeOutline, EXIT_DEPTH, moveBranch, openOutline } from "./outline.ts";
 import { findPrepaid, type FuelLedger } from "./prepaid.ts";
-import { findSegments, type Segment } from "./segments.ts";
+import type { Segments } from "./segments.ts";
 
 interface FuelParts {
 	/** The index of the memory with the cell. */
@@ -39,7 +41,8 @@ interface FuelParts {
 /**
  * Exact, deterministic fuel: every instruction that runs costs one, but those that do nothing (`nop`, `drop`) and those that only
  * delimit (`block`, `loop`, `try`, `try_table`, `else`, `catch`, `catch_all`, `delegate`, `end`, `return`, `unreachable`), which are
- * free. A bulk operation costs one like any other, whatever its length. What is counted is the module as this pass gets it.
+ * free. Bulk operations cost one more for each 64 bytes of a memory, and for each element of a table or an array, once they are done. What
+ * is counted is the module as this pass gets it.
  *
  * A segment (`findSegments`) is paid when it begins; the first one of a function that is called by name alone is paid by its callers
  * (`findPrepaid`). Paying takes from a local. The cell in memory is right wherever anyone else can look: at calls of what pays by itself,
@@ -60,16 +63,18 @@ export function insertFuel(
 	const params = countParams(module);
 	const loops: number[] = [];
 	const { reader } = editor;
-	const ledger = findPrepaid(module, survey, reader, entries, parts.throws);
+	const { ledger, segmentsOf } = findPrepaid(module, survey, reader, entries, parts.throws);
 	const imported = countImports(module).func;
+	const isWide = findWide(module);
 	for (let body = 0; body < module.code.starts.length; body++) {
-		const segments = segmentsOf(reader, body, imported, parts.throws, ledger);
+		const segments = segmentsOf(body);
+		segments[1] = (segments[1] ?? 0) - (ledger.prepaid[body] ?? 0);
 		const isChecked = entries[body] === 1;
 		reader.enter(body);
-		findLoops(reader, params, loops);
+		const isBulk = findLoops(reader, params, loops);
 		// A loop that is reached has a segment of its own
-		const isLooping = loops.length > 0 && segments.length > 1;
-		if (!isChecked && !isLooping && segments.every(({ cost }) => cost === 0)) {
+		const isLooping = loops.length > 0 && segments.length > 2;
+		if (!isChecked && !isLooping && !isBulk && segments.every((cost, i) => i % 2 === 0 || cost === 0)) {
 			editor.copy(body);
 			continue;
 		}
@@ -78,28 +83,39 @@ export function insertFuel(
 		const local = (params[module.functions[body] ?? 0] ?? 0) + runs.reduce((sum, { count }) => sum + count, 0);
 		editor.writer
 			.replace(reader.bodyStart, reader.codeStart)
-			.locals([...runs, { count: 1, type: { kind: "number", name: "i64" } }]);
+			.locals([...runs, { count: isBulk ? 2 : 1, type: { kind: "number", name: "i64" } }]);
 		const isPure = (callee: number): boolean => ledger.pure[callee - imported] === 1;
-		new FuelWriter(editor, { ...parts, local, segments, loops, isPure }).write(isChecked);
+		new FuelWriter(editor, { ...parts, local, segments, loops, isPure, isWide }).write(isChecked);
 		editor.finishBody();
 	}
 	return ledger;
 }
 
-/** What the body itself pays, and where. */
-function segmentsOf(
-	reader: CodeReader,
-	body: number,
-	imported: number,
-	throws: boolean,
-	{ prepaid }: FuelLedger,
-): readonly Segment[] {
-	reader.enter(body);
-	const segments = findSegments(reader, throws, (callee) => prepaid[callee - imported] ?? 0);
-	const [first] = segments;
-	if (first !== undefined) first.cost -= prepaid[body] ?? 0;
-	return segments;
+/** Whether the last operand of the current instruction, which is one by length, is an `i64`. */
+function findWide(module: Module): (reader: CodeReader) => boolean {
+	const types = module.imports.map(({ type }) => type);
+	const memories = [...types.filter((type) => type.kind === "memory"), ...module.memories];
+	const tables = [...types.filter((type) => type.kind === "table"), ...module.tables.map(({ type }) => type)];
+	const isWide = (spaces: readonly { readonly limits: { readonly index: string } }[], index: number): boolean =>
+		spaces[index]?.limits.index === "i64";
+	return ({ op, first, second }) => {
+		switch (op) {
+			case OP["memory.fill"]:
+				return isWide(memories, first);
+			case OP["memory.copy"]:
+				return isWide(memories, first) && isWide(memories, second);
+			case OP["table.fill"]:
+				return isWide(tables, first);
+			case OP["table.copy"]:
+				return isWide(tables, first) && isWide(tables, second);
+			default:
+				return false;
+		}
+	};
 }
+
+/** 64 bytes cost one. */
+const BYTES_SHIFT = 6n;
 
 /** Where the fuel is right: in the cell alone, in both, or in the local alone. */
 const IN_CELL = 0;
@@ -120,11 +136,12 @@ interface Frame {
 }
 
 interface FuelBody extends FuelParts {
-	/** The local that holds the fuel. */
+	/** The local that holds the fuel; behind it is one for lengths, where there are any. */
 	readonly local: number;
-	readonly segments: readonly Segment[];
+	readonly segments: Segments;
 	readonly loops: readonly number[];
 	readonly isPure: (callee: number) => boolean;
+	readonly isWide: (reader: CodeReader) => boolean;
 }
 
 /**
@@ -155,7 +172,10 @@ class FuelWriter {
 		this.#pay(reader.codeStart);
 		while (editor.next()) {
 			const flow = FLOW[reader.op] ?? 0;
-			if (flow === 0) continue;
+			if (flow === 0) {
+				if (BULK[reader.op] !== 0) this.#runBulk();
+				continue;
+			}
 			if (flow === LOOP) this.#openLoop();
 			else {
 				this.#step(flow);
@@ -165,7 +185,7 @@ class FuelWriter {
 	}
 
 	get #segmentHere(): boolean {
-		return this.#body.segments[this.#segment]?.position === this.#editor.reader.end;
+		return this.#body.segments[2 * this.#segment] === this.#editor.reader.end;
 	}
 
 	#step(flow: number): void {
@@ -322,9 +342,31 @@ class FuelWriter {
 		this.#pay(reader.end);
 	}
 
+	/** An instruction by length, which is paid for when it is done: then the length is known to be within something that there is. */
+	#runBulk(): void {
+		if (!this.#alive) return;
+		const { writer, reader } = this.#editor;
+		const { local } = this.#body;
+		if (this.#place === IN_CELL) this.#load(reader.start);
+		const isWide = this.#body.isWide(reader);
+		writer.insert(reader.start);
+		if (!isWide) writer.op(OP["i64.extend_i32_u"]);
+		writer.op(OP["local.tee"]).out.u32(local + 1);
+		if (!isWide) writer.op(OP["i32.wrap_i64"]);
+		writer.insert(reader.end);
+		writer.op(OP["local.get"]).out.u32(local);
+		writer.op(OP["local.get"]).out.u32(local + 1);
+		if (BULK[reader.op] === BYTES) {
+			writer.op(OP["i64.const"]).out.s64(BYTES_SHIFT);
+			writer.op(OP["i64.shr_u"]);
+		}
+		writer.op(OP["i64.sub"]).op(OP["local.set"]).out.u32(local);
+		this.#place = IN_LOCAL;
+	}
+
 	/** Pays the next segment, which begins here. */
 	#pay(position: number): void {
-		const { cost = 0 } = this.#body.segments[this.#segment++] ?? {};
+		const cost = this.#body.segments[2 * this.#segment++ + 1] ?? 0;
 		if (cost === 0) return;
 		const { writer } = this.#editor;
 		writer.insert(position);

@@ -1,8 +1,8 @@
 import { type CodeReader, countImports, type Module, OP } from "../../wasm/mod.ts";
 import type { Survey } from "../survey.ts";
 import { addressTaken } from "./call-graph.ts";
-import { CALL, FLOW } from "./control.ts";
-import { findSegments, type Segment } from "./segments.ts";
+import { BULK, CALL, FLOW } from "./control.ts";
+import { findSegments, type Segments } from "./segments.ts";
 
 /** What callers do for functions that only they can call. Bodies are counted from 0. */
 export interface FuelLedger {
@@ -10,6 +10,12 @@ export interface FuelLedger {
 	readonly prepaid: Uint32Array;
 	/** 1 for each body that does nothing with the fuel, and calls nothing that does: its callers keep what they have in the local. */
 	readonly pure: Uint8Array;
+}
+
+export interface Prepayment {
+	readonly ledger: FuelLedger;
+	/** The segments of a body, before what its callers have paid is taken off. */
+	readonly segmentsOf: (body: number) => Segments;
 }
 
 /** What is paid for a call in advance is bounded: it is lost at a trap, and doubles with each function that calls two others. */
@@ -32,7 +38,7 @@ export function findPrepaid(
 	reader: CodeReader,
 	entries: Uint8Array,
 	throws: boolean,
-): FuelLedger {
+): Prepayment {
 	const imported = countImports(module).func;
 	const bodies = module.functions.length;
 	const prepaid = new Uint32Array(bodies);
@@ -45,22 +51,31 @@ export function findPrepaid(
 	const calleesOf = (body: number): readonly number[] => [
 		...new Set(survey.calls.subarray(survey.callStarts[body], survey.callStarts[body + 1])),
 	];
-	const segmentsOf = (body: number): readonly Segment[] => {
+	/** Of bodies whose callees were all known when they were looked at: what they cost does not change. */
+	const known: Segments[] = [];
+	const segmentsOf = (body: number): Segments => {
+		const segments = known[body];
+		if (segments !== undefined) return segments;
 		reader.enter(body);
 		return findSegments(reader, throws, (callee) => prepaid[callee - imported] ?? 0);
 	};
 	const visit = (body: number, depth: number): void => {
 		state[body] = VISITING;
+		let isKnown = true;
 		for (const callee of calleesOf(body)) {
 			const next = callee - imported;
-			if (next >= 0 && next < bodies && state[next] === 0 && depth < MAX_DEPTH) visit(next, depth + 1);
+			if (next < 0 || next >= bodies) continue;
+			if (state[next] === 0 && depth < MAX_DEPTH) visit(next, depth + 1);
+			isKnown &&= state[next] === DONE || open.has(callee);
 		}
 		// What a callee costs that is visited now, or too deep, is not known yet: it can only become more
-		if (!open.has(imported + body)) prepaid[body] = Math.min(segmentsOf(body)[0]?.cost ?? 0, MAX_PREPAID);
+		const segments = segmentsOf(body);
+		if (isKnown) known[body] = segments;
+		if (!open.has(imported + body)) prepaid[body] = Math.min(segments[1] ?? 0, MAX_PREPAID);
 		state[body] = DONE;
 	};
 	for (let body = 0; body < bodies; body++) if (state[body] === 0) visit(body, 0);
-	if (throws) return { prepaid, pure };
+	if (throws) return { ledger: { prepaid, pure }, segmentsOf };
 
 	state.fill(0);
 	const isPure = (body: number, depth: number): boolean => {
@@ -70,22 +85,23 @@ export function findPrepaid(
 		const loops = survey.loopStarts[body + 1] !== survey.loopStarts[body];
 		const simple = entries[body] === 0 && !loops && !open.has(imported + body) && !hasOtherCalls(reader, body);
 		if (simple && calleesOf(body).every((callee) => isPure(callee - imported, depth + 1))) {
-			const [first, ...others] = segmentsOf(body);
-			if ((first?.cost ?? 0) === prepaid[body] && others.every(({ cost }) => cost === 0)) pure[body] = 1;
+			const [, first, ...others] = segmentsOf(body);
+			if ((first ?? 0) === prepaid[body] && others.every((cost, i) => i % 2 === 0 || cost === 0)) pure[body] = 1;
 		}
 		state[body] = DONE;
 		return pure[body] === 1;
 	};
 	for (let body = 0; body < bodies; body++) isPure(body, 0);
-	return { prepaid, pure };
+	return { ledger: { prepaid, pure }, segmentsOf };
 }
 
 const TAIL_CALLS: ReadonlySet<number> = new Set([OP.return_call, OP.return_call_indirect, OP.return_call_ref]);
 
-/** Calls through which nobody sees, or that end the function, where callers look for the fuel in the cell. */
+/** Calls through which nobody sees, or that end the function, where callers look for the fuel in the cell; and what is paid by its length. */
 function hasOtherCalls(reader: CodeReader, body: number): boolean {
 	reader.enter(body);
 	while (reader.next())
-		if ((FLOW[reader.op] === CALL && reader.op !== OP.call) || TAIL_CALLS.has(reader.op)) return true;
+		if ((FLOW[reader.op] === CALL && reader.op !== OP.call) || TAIL_CALLS.has(reader.op) || BULK[reader.op] !== 0)
+			return true;
 	return false;
 }

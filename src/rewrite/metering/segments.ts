@@ -45,8 +45,11 @@ type Prepaid = (callee: number) => number;
 
 const isDirectCall = (op: number): boolean => op === OP.call || op === OP.return_call;
 
+/** Segments as pairs of numbers: where each is paid, in `code.bytes`, and what it costs. */
+export type Segments = Uint32Array;
+
 /** Instructions that are paid for together, at a place that is passed exactly as often as each of them. */
-export interface Segment {
+interface Segment {
 	/** Where it is paid, in `code.bytes`. */
 	readonly position: number;
 	cost: number;
@@ -78,7 +81,7 @@ interface Frame {
  * trap ends it all. What both arms of an `if` cost at least is paid before it.
  * @param throws whether the module knows exceptions: then whatever may throw ends a segment, so that a handler finds paid what has run
  */
-export function findSegments(reader: CodeReader, throws: boolean, prepaid: Prepaid): readonly Segment[] {
+export function findSegments(reader: CodeReader, throws: boolean, prepaid: Prepaid): Segments {
 	return new SegmentFinder(reader, throws, prepaid).find();
 }
 
@@ -96,7 +99,7 @@ class SegmentFinder {
 		this.#prepaid = prepaid;
 	}
 
-	find(): readonly Segment[] {
+	find(): Segments {
 		const reader = this.#reader;
 		this.#current = this.#begin(reader.codeStart);
 		this.#push(BLOCK);
@@ -107,7 +110,9 @@ class SegmentFinder {
 			if (flow !== 0) this.#step(flow);
 			DEAD.cost = 0;
 		}
-		return this.#segments;
+		const pairs = new Uint32Array(2 * this.#segments.length);
+		this.#segments.forEach(({ position, cost }, i) => pairs.set([position, cost], 2 * i));
+		return pairs;
 	}
 
 	#begin(position: number): Segment {

@@ -26,8 +26,9 @@ export class Instructions {
 	highestFunction = -1;
 	/** How many blocks are open. */
 	depth = 0;
-	/** The first byte of the instruction. */
+	/** The first byte of the instruction, and the number behind it where that is a prefix. */
 	op = 0;
+	code = 0;
 	/** The labels of a branch, or of the clauses of a `try_table`. */
 	readonly labels: number[] = [];
 	/** Whether the immediate of a `local` instruction and what follows a branch is wanted; without, both are passed over. */
@@ -158,13 +159,13 @@ export class Instructions {
 				this.first = this.#function();
 				return FUNCTION_REFERENCE;
 			case 0xfb:
-				return this.#collected(cursor.number());
+				return this.#collected((this.code = cursor.number()));
 			case 0xfc:
-				return this.#bulk(cursor.number());
+				return this.#bulk((this.code = cursor.number()));
 			case 0xfd:
-				return this.#vector(cursor.number());
+				return this.#vector((this.code = cursor.number()));
 			case 0xfe:
-				return this.#atomic(cursor.number());
+				return this.#atomic((this.code = cursor.number()));
 			default:
 				throw unknown(op);
 		}

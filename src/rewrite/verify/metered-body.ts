@@ -44,6 +44,14 @@ export class Pieces {
 		return [0x20, ...unsigned(local)];
 	}
 
+	set(local: number): readonly number[] {
+		return [0x21, ...unsigned(local)];
+	}
+
+	tee(local: number): readonly number[] {
+		return [0x22, ...unsigned(local)];
+	}
+
 	/** Writes to the cell what lies on the stack. */
 	get store(): readonly number[] {
 		return [0x37, 0x43, ...this.#memory, 16];

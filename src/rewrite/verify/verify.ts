@@ -1,7 +1,8 @@
 import { compareCode } from "./code.ts";
 import { refuse, sameBytes, sameContent } from "./cursor.ts";
 import { readNumber, readTable, readTypeGroup } from "./items.ts";
-import { compareMeteredCode, type Ledger } from "./metered-code.ts";
+import { compareMeteredCode } from "./metered-code.ts";
+import type { Ledger } from "./metered-comparison.ts";
 import { addedItems, compareOthers } from "./sections.ts";
 import {
 	CODE,
