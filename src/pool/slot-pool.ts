@@ -1,5 +1,5 @@
 import { type CoreDelta, countChanges, type PageMapper } from "../engine/mod.ts";
-import { type Instance, type InstanceImage, type InstanceState, type LinkedCode } from "../link/mod.ts";
+import type { Instance, InstanceImage, InstanceState, LinkedCode } from "../link/mod.ts";
 
 /** Whom a slot served last. */
 export interface SlotOwner {
