@@ -1,20 +1,25 @@
 import type { FunctionType } from "../component/mod.ts";
 import { generateLower } from "./generate/mod.ts";
+import type { Turn } from "./interpret-lift.ts";
 import { InterpretedLower, type Lower } from "./interpret-lower.ts";
 import { lazily } from "./lazily.ts";
 import { LiftedFunction } from "./lifted.ts";
 import { signatureOf } from "./signature.ts";
 import type { CanonicalOptions, ComponentFunction, ComponentInstance, CoreFunction } from "./store.ts";
 
-/** `canon lift`: the component function that calls `core`; `nested` in its place when another guest calls. */
+/**
+ * `canon lift`: the component function that calls `core`; `nested` in its place when another guest calls.
+ * @param turn held while a host's call lasts, up to where the guest waits
+ */
 export function canonLift(
 	type: FunctionType,
 	core: CoreFunction,
 	options: CanonicalOptions,
 	instance: ComponentInstance,
 	nested: CoreFunction = core,
+	turn: Turn | null = null,
 ): ComponentFunction {
-	return new LiftedFunction({ type, core, nested, options, instance });
+	return new LiftedFunction({ type, core, nested, options, instance }, turn);
 }
 
 /** `canon lower`: the core function that calls `callee`. It returns a promise when the callee does. */

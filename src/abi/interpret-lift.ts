@@ -20,6 +20,12 @@ import {
 import { storeValue } from "./store-value.ts";
 import { trap } from "./traps.ts";
 
+/** The thread, which the guest is to hold while it is called more than once. False from `hold` where it does already. */
+export interface Turn {
+	hold(): boolean;
+	release(): void;
+}
+
 /** What `canon lift` is given. */
 export interface Lift {
 	readonly type: FunctionType;

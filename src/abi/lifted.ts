@@ -1,6 +1,6 @@
 import type { FunctionType } from "../component/mod.ts";
 import { generateLift, generateNestedLift } from "./generate/mod.ts";
-import { InterpretedLift, type Lift } from "./interpret-lift.ts";
+import { InterpretedLift, type Lift, type Turn } from "./interpret-lift.ts";
 import { signatureOf } from "./signature.ts";
 import type { ComponentFunction, ComponentInstance } from "./store.ts";
 
@@ -10,10 +10,13 @@ type Entered = readonly ComponentInstance[] | null;
 export class LiftedFunction implements ComponentFunction {
 	readonly type: FunctionType;
 	readonly instance: ComponentInstance;
+	/** `null` where one call of the guest is all there is to do. */
+	readonly #turn: Turn | null;
 	#call: (args: readonly unknown[]) => unknown;
 	#callFrom: (entered: Entered, args: readonly unknown[]) => unknown;
 
-	constructor(lift: Lift) {
+	constructor(lift: Lift, turn: Turn | null) {
+		this.#turn = lift.options.realloc === null && lift.options.postReturn === null ? null : turn;
 		this.type = lift.type;
 		this.instance = lift.instance;
 		// Refuses what cannot be lifted now, not in a call.
@@ -31,7 +34,13 @@ export class LiftedFunction implements ComponentFunction {
 	}
 
 	call(args: readonly unknown[]): unknown {
-		return this.#call(args);
+		const turn = this.#turn;
+		if (turn === null || !turn.hold()) return this.#call(args);
+		try {
+			return this.#call(args);
+		} finally {
+			turn.release();
+		}
 	}
 
 	/** A call by another guest, which enters `entered`. Its values are carried: see `Context.carried`. */

@@ -10,15 +10,19 @@ export type SourceEncoding = "utf8" | "utf16" | "latin1" | "tagged";
 
 /** A string on its way between two guests: how the source held it decides how the target's realloc is called. */
 export class CarriedString {
-	readonly text: string;
+	readonly #text: string;
 	readonly encoding: SourceEncoding;
 	/** Code units at the source: bytes in UTF-8 and Latin-1. */
 	readonly units: number;
 
 	constructor(text: string, encoding: SourceEncoding, units: number) {
-		this.text = text;
+		this.#text = text;
 		this.encoding = encoding;
 		this.units = units;
+	}
+
+	get text(): string {
+		return this.#text;
 	}
 }
 

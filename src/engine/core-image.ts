@@ -3,7 +3,7 @@ import type { CoreMemories } from "./owned.ts";
 import { changedPages, NO_DELTA, type PageDelta } from "./page-delta.ts";
 import type { PageMapper } from "./pages.ts";
 import type { SlotMemory } from "./slot-memory.ts";
-import { takeTableImage } from "./table-image.ts";
+import { holdsObject, takeTableImage } from "./table-image.ts";
 import type { WasmGlobal, WasmInstance, WasmMemory, WasmTable } from "./v8.ts";
 
 /** The names under which a core module exports the state that a reset puts back. Nothing else of it can change. */
@@ -11,6 +11,8 @@ export interface CoreState {
 	readonly memories: readonly string[];
 	readonly globals: readonly string[];
 	readonly tables: readonly string[];
+	/** A global that is not 0 once code has changed one of the tables; without it they are looked at with each reset. */
+	readonly tablesChanged?: string;
 }
 
 /** What a core instance holds now: what `CoreState` names, in the same order. */
@@ -85,8 +87,7 @@ export function takeCoreImage(
 	const { memories: bytes, globals: values } = readCoreState(instance, state, memories);
 	if (hasNaN(values)) return HOLDS_NAN;
 	for (const name of state.tables) {
-		const table = takeTableImage(instance.exports[name] as WasmTable);
-		if (typeof table === "string") return table;
+		if (holdsObject(instance.exports[name] as WasmTable)) return "a table holds an object";
 	}
 	const images = bytes.map((view) => createMemoryImage(view.slice(), mapper, copyLimit));
 	const own: CoreDelta = { memories: images.map(() => NO_DELTA), globals: values };
@@ -106,14 +107,27 @@ export function takeCoreImage(
 			const attached = images.map((image, i) => image.attach(found[i] as SlotMemory));
 			const globals = state.globals.map((name) => other.exports[name] as WasmGlobal);
 			// The functions in them are this instance's own.
-			const tables = state.tables.map((name) => takeTableImage(other.exports[name] as WasmTable));
-			return new Attached(attached, globals, own, () =>
-				tables.every((table) => typeof table === "object" && table.restore()),
-			);
+			return new Attached(attached, globals, own, attachTables(other, state, otherMemories));
 		},
 		[Symbol.dispose]() {
 			for (const memory of images) memory[Symbol.dispose]();
 		},
+	};
+}
+
+/** What puts the tables back into the state that they are in now; `false` when that cannot be done. */
+function attachTables(instance: WasmInstance, state: CoreState, memories: CoreMemories): () => boolean {
+	const tables = state.tables.map((name) => instance.exports[name] as WasmTable);
+	const elements = tables.reduce((sum, { length }) => sum + Number(length), 0);
+	const images = memories.keepElements(elements) ? tables.map(takeTableImage) : undefined;
+	const restore = (): boolean => images?.every((table) => table.restore()) ?? false;
+	if (state.tablesChanged === undefined) return restore;
+	const changed = instance.exports[state.tablesChanged] as WasmGlobal;
+	changed.value = 0;
+	return () => {
+		if (changed.value === 0) return true;
+		changed.value = 0;
+		return restore();
 	};
 }
 

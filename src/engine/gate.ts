@@ -301,8 +301,22 @@ export class Gate implements Accounted {
 		const direct = this.#direct(fn, type);
 		if (!blocking) return direct;
 		return type !== undefined && canAnnounce(type)
-			? this.#announced(fn, type, direct)
+			? this.#announced((done) => announce(fn, type, done), direct)
 			: this.#promising(fn as (...args: CoreValue[]) => CoreValue | undefined, direct);
+	}
+
+	/**
+	 * The host begins a call that calls into the guest more than once: from now to `release` the guest holds the thread, so that nothing
+	 * has to be told in between. False where a guest holds it already, and no `release` is to follow.
+	 */
+	hold(): boolean {
+		if (this.#schedule.current !== undefined) return false;
+		this.#schedule.enter(this.#account, false);
+		return true;
+	}
+
+	release(): void {
+		this.#schedule.leave(undefined, false);
 	}
 
 	#direct(fn: CoreFunction, type: CoreFunctionType | undefined): CoreFunction {
@@ -340,22 +354,30 @@ export class Gate implements Accounted {
 		};
 	}
 
-	/** Returns what the guest does when it does so without a wait. */
-	#announced(fn: CoreFunction, type: CoreFunctionType, direct: CoreFunction): CoreFunction {
+	/**
+	 * On a stack of its own; returns what the guest does when it does so without a wait.
+	 * @param create makes the function that is called, which tells `done` of its result
+	 * @param direct serves where nothing can wait
+	 */
+	#announced(
+		create: (done: (result?: CoreValue) => void) => WasmExtern,
+		direct?: CoreFunction,
+	): (...args: unknown[]) => CoreValue | undefined | Promise<CoreValue | undefined> {
 		let done = false;
 		let returned: CoreValue | undefined;
 		const tell = (result?: CoreValue): void => {
 			done = true;
 			returned = result;
 		};
-		let promising: ((...args: CoreValue[]) => Promise<CoreValue | undefined>) | undefined;
+		let promising: ((...args: unknown[]) => Promise<CoreValue | undefined>) | undefined;
 		const schedule = this.#schedule;
+		const account = this.#account;
 		return (...args) => {
-			if (this.#starting) return direct(...args);
-			promising ??= webAssembly().promising(announce(fn, type, tell));
+			if (this.#starting && direct !== undefined) return direct(...(args as CoreValue[]));
+			promising ??= webAssembly().promising(create(tell) as (...args: unknown[]) => CoreValue | undefined);
 			this.#stacks++;
 			const { current, suspendable } = schedule;
-			schedule.enter(this.#account, true);
+			schedule.enter(account, true);
 			done = false;
 			// It returns when the guest waits for the first time, or has ended.
 			const result = promising(...args);
@@ -402,47 +424,14 @@ export class Gate implements Accounted {
 	}
 
 	/**
-	 * A guest's function on stacks of its own, as tasks call it: the result is a promise only where the guest did not end at once.
-	 * @param create makes the function that is called, which tells `done` of its result
+	 * A function that calls guests, on stacks of its own, as threads begin in it: the result is a promise only where the guest did not
+	 * end at once.
+	 * @param create makes the function, which tells `done` of its result
 	 */
 	wrapEntry(
-		create: (done: (value?: CoreValue) => void) => WasmExtern,
-		direct?: WasmExtern,
+		create: (done: (result?: CoreValue) => void) => WasmExtern,
 	): (...args: unknown[]) => CoreValue | undefined | Promise<CoreValue | undefined> {
-		const running = {};
-		let result: unknown = running;
-		const entry = create((value) => (result = value)) as CoreFunction;
-		const promising = webAssembly().promising(entry as (...args: CoreValue[]) => CoreValue | undefined);
-		const starting = direct === undefined ? undefined : this.wrapExport(direct, false);
-		const schedule = this.#schedule;
-		const account = this.#account;
-		const settle = (): void => {
-			this.#stacks--;
-			schedule.finish(account);
-		};
-		return (...args) => {
-			if (this.#starting && starting !== undefined) return starting(...(args as CoreValue[]));
-			this.#stacks++;
-			const { current, suspendable } = schedule;
-			schedule.enter(account, true);
-			result = running;
-			const promise = promising(...(args as CoreValue[]));
-			schedule.leave(current, suspendable);
-			if (result !== running) {
-				settle();
-				return result as CoreValue | undefined;
-			}
-			return promise.then(
-				(value) => {
-					settle();
-					return value;
-				},
-				(error: unknown) => {
-					settle();
-					throw this.reason(error);
-				},
-			);
-		};
+		return this.#announced(create);
 	}
 
 	/**

@@ -7,7 +7,7 @@ import { webAssembly, type WasmModule, type WasmTable } from "./v8.ts";
 export interface HostFunctions {
 	/** `memory.grow` of the memory of this index by so many pages: the old size, or -1. */
 	grow(memory: number, delta: bigint): bigint;
-	/** Whether the table of this index may grow by so many elements: 1 or 0. */
+	/** Whether the table of this index may grow by so many elements: 1 or 0. Of an index's complement: that it could not, though it might. */
 	growTable(table: number, delta: bigint): number;
 }
 

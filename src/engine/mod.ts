@@ -14,7 +14,7 @@ export {
 } from "./core-image.ts";
 export { interruptFlag } from "./flag.ts";
 export type { ModuleOrigin } from "./frames.ts";
-export { createEntry, createThreadEntry } from "./entry.ts";
+export { createThreadEntry, isThreadStart } from "./thread-entry.ts";
 export { Gate, type GateUsage } from "./gate.ts";
 export { createLinuxPageMapper } from "./linux-pages.ts";
 export type { Growth } from "./holdings.ts";

@@ -17,6 +17,12 @@ import {
 	type WasmTable,
 } from "./v8.ts";
 
+/**
+ * Elements of the tables of a sandbox that are put back: JavaScript reads them one by one, some 0.1 µs each, while everybody waits. Where
+ * there are more, a new sandbox is the cheaper one.
+ */
+const MOST_ELEMENTS = 32_768;
+
 /** What the engine has to give to an instance of a rewritten module. */
 export interface OwnedParts extends Pick<RewrittenModule, "imports" | "exports"> {
 	readonly initial: StartState;
@@ -39,6 +45,7 @@ export class CoreMemories {
 	readonly holdings: Holdings;
 	readonly #options: CoreMemoriesOptions;
 	readonly #memories = new Map<WasmMemory, SlotMemory>();
+	#keptElements = 0;
 
 	constructor(options: CoreMemoriesOptions = {}) {
 		this.#options = options;
@@ -50,6 +57,13 @@ export class CoreMemories {
 		let largest = 0;
 		for (const { byteLength } of this.#memories.values()) largest = Math.max(largest, byteLength);
 		return largest;
+	}
+
+	/** Whether so many elements of tables more may be remembered, to be put back. */
+	keepElements(amount: number): boolean {
+		if (this.#keptElements + amount > MOST_ELEMENTS) return false;
+		this.#keptElements += amount;
+		return true;
 	}
 
 	/** What is known of a memory of V8's. */
@@ -95,7 +109,7 @@ export class CoreMemories {
 		if (exports.host !== undefined) {
 			fillHostTable(instance.exports[exports.host] as WasmTable, {
 				grow: (index, delta) => this.#grow(memory(index), delta),
-				growTable: (_, delta) => (this.holdings.grow("tables", Number(BigInt.asUintN(64, delta))) ? 1 : 0),
+				growTable: (index, delta) => this.#growTable(index, Number(BigInt.asUintN(64, delta))),
 			});
 		}
 		if (this.#options.imaged === true) return;
@@ -113,6 +127,13 @@ export class CoreMemories {
 		if (memory.grow(delta)) return BigInt(old);
 		this.holdings.giveBack("memory", amount);
 		return -1n;
+	}
+
+	/** A negative index: what was granted before, V8 does not have. */
+	#growTable(index: number, delta: number): number {
+		if (index >= 0) return this.holdings.grow("tables", delta) ? 1 : 0;
+		this.holdings.giveBack("tables", delta);
+		return 0;
 	}
 
 	/** The memories of an instance by their index: all of them are imported. */

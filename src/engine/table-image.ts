@@ -6,21 +6,33 @@ export interface TableImage {
 	restore(): boolean;
 }
 
-/** @returns why there can be no image, as text */
-export function takeTableImage(table: WasmTable): TableImage | string {
+export function takeTableImage(table: WasmTable): TableImage {
 	const { length } = table;
-	const index = (i: number): number | bigint => (typeof length === "bigint" ? BigInt(i) : i);
-	const values = Array.from({ length: Number(length) }, (_, i) => table.get(index(i)));
-	// It may be a structure of the guest's, with a state of its own.
-	if (values.some((value) => typeof value === "object" && value !== null)) return "a table holds an object";
+	const values = [...elementsOf(table)];
+	const index = indexOf(table);
 	return {
 		restore() {
 			if (table.length !== length) return false;
-			for (const [i, value] of values.entries()) {
-				const at = index(i);
-				if (table.get(at) !== value) table.set(at, value);
+			for (let i = 0; i < values.length; i++) {
+				if (table.get(index(i)) !== values[i]) table.set(index(i), values[i]);
 			}
 			return true;
 		},
 	};
+}
+
+/** Whether an element is an object: it may be a structure of the guest's, with a state of its own. */
+export function holdsObject(table: WasmTable): boolean {
+	for (const value of elementsOf(table)) if (typeof value === "object" && value !== null) return true;
+	return false;
+}
+
+function* elementsOf(table: WasmTable): Generator {
+	const index = indexOf(table);
+	for (let i = 0; i < table.length; i++) yield table.get(index(i));
+}
+
+/** Indices are of the type that the table's length has. */
+function indexOf({ length }: WasmTable): (i: number) => number | bigint {
+	return typeof length === "bigint" ? BigInt : (i) => i;
 }

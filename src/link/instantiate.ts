@@ -571,7 +571,8 @@ export class Instance {
 			const type = flattenFunctionType(plan.type, "lift");
 			const core = this.#gate.wrapExport(this.#resolve(plan.core), this.#blocking, type);
 			const nested = this.#wrap(plan.core, plan.instance, type);
-			lifted = canonLift(plan.type, core, this.#options(plan.options), this.#component(plan.instance), nested);
+			const instance = this.#component(plan.instance);
+			lifted = canonLift(plan.type, core, this.#options(plan.options), instance, nested, this.#gate);
 			this.#lifted[ref.index] = lifted;
 		}
 		return lifted;

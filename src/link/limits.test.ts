@@ -100,6 +100,22 @@ suite("limits of what a sandbox holds", () => {
 		assert.equal(await call(instance, "table", 1), -1);
 	});
 
+	test("table.grow: what the maximum of the table refuses is not held", async () => {
+		const bytes = await parse(`(component
+			(core module $m (table $t 1 100 funcref) (table $u 1 funcref)
+				(func (export "bounded") (param i32) (result i32) (table.grow $t (ref.null func) (local.get 0)))
+				(func (export "free") (param i32) (result i32) (table.grow $u (ref.null func) (local.get 0))))
+			(core instance $i (instantiate $m))
+			${["bounded", "free"].map((name) => `(func (export "${name}") (param "n" u32) (result s32) (canon lift (core func $i "${name}")))`).join("\n")})`);
+		const linked = await linkComponent(loadComponent(new Uint8Array(bytes)), { interfaces: [] }, cache);
+		const instance = instantiate(linked, undefined, { tables: 502 }, "shop");
+		assert.equal(await call(instance, "bounded", 400), -1);
+		assert.equal(await call(instance, "bounded", 99), 1);
+		assert.equal(await call(instance, "free", 402), -1);
+		assert.equal(await call(instance, "free", 401), 1);
+		assert.equal(await call(instance, "free", 1), -1);
+	});
+
 	test("the embedder is asked before anything grows within the limits, and can refuse", async () => {
 		const asked: Growth[] = [];
 		const onGrow = (growth: Growth): boolean => {

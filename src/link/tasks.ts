@@ -34,7 +34,7 @@ import {
 	type TaskOptions,
 } from "../abi/mod.ts";
 import type { CoreFunctionType, FunctionType, ValueType } from "../component/mod.ts";
-import { createEntry, createThreadEntry, type Gate, type WasmExtern, type WasmTable } from "../engine/mod.ts";
+import { createThreadEntry, type Gate, isThreadStart, type WasmExtern, type WasmTable } from "../engine/mod.ts";
 import { Trap } from "../fault/mod.ts";
 import type { Builtin } from "./plan.ts";
 
@@ -67,7 +67,7 @@ export class Tasks {
 	}
 
 	#entry(exported: WasmExtern, type: CoreFunctionType): CoreFunction {
-		return this.#gate.wrapEntry((done) => createEntry(exported, type, done), exported);
+		return this.#gate.wrapExport(exported, true, type);
 	}
 
 	lift(
@@ -200,20 +200,16 @@ export class Tasks {
 		return make() as CoreFunction;
 	}
 
-	#thread: ReturnType<typeof createThreadEntry> | undefined;
 	#threadEntry: ((...args: unknown[]) => CoreValue | undefined | Promise<CoreValue | undefined>) | undefined;
 
 	/** The function in a table that a thread begins in. */
 	#threadStart(table: WasmExtern, index: number): (argument: number) => void | Promise<void> {
 		const { length } = table as WasmTable;
 		const found = index < length ? (table as WasmTable).get(index) : null;
-		const run = (this.#threadEntry ??= this.#gate.wrapEntry((done) => {
-			this.#thread = createThreadEntry(done);
-			return this.#thread.run;
-		}));
-		if (this.#thread?.is(found) !== true) {
+		if (!isThreadStart(found)) {
 			throw new Trap(index < length ? "indirect call type mismatch" : "undefined element");
 		}
+		const run = (this.#threadEntry ??= this.#gate.wrapEntry(createThreadEntry));
 		return (argument) => run(found, argument) as void | Promise<void>;
 	}
 }

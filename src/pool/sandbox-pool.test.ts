@@ -365,3 +365,58 @@ suite("SandboxPool", () => {
 		},
 	);
 });
+
+suite("PooledSandbox.start", () => {
+	test("returns at once where the guest does not wait; a trap rejects", async () => {
+		const pool = await counter();
+		const sandbox = await pool.acquire();
+		assert.equal(sandbox.start(["next"], []), 102);
+		assert.equal(sandbox.start(["ask"], []), 1106);
+		assert.throws(
+			() => sandbox.start(["nothing"], []),
+			(error) => error instanceof SkerryError && error.code === "link/no-export",
+		);
+		await assert.rejects(sandbox.start(["trap"], []) as Promise<unknown>, /unreachable/);
+		assert.throws(() => sandbox.start(["next"], []), /cannot enter component instance/, "a trap ends the sandbox");
+		sandbox.end(OVER);
+		pool.close(OVER);
+	});
+
+	test("gives a promise where the guest waits, also of what ends it meanwhile", async () => {
+		const answers: ((value: number) => void)[] = [];
+		const pool = await counter({}, async () => await new Promise<number>((resolve) => answers.push(resolve)));
+		const [answered, ended] = [await pool.acquire(), await pool.acquire()];
+		const [first, second] = [answered.start(["ask"], []), ended.start(["ask"], [])];
+		assert.ok(first instanceof Promise && second instanceof Promise);
+		answers[0]!(5);
+		assert.equal(await first, 109);
+		ended.end(OVER);
+		await assert.rejects(second, OVER);
+		answered.end(OVER);
+		assert.deepEqual(pool.usage(), NOTHING);
+		assert.equal(
+			await (async () => {
+				const next = await pool.acquire();
+				const result = next.start(["next"], []);
+				next.end(OVER);
+				return result;
+			})(),
+			102,
+		);
+		pool.close(OVER);
+	});
+
+	test("a sandbox that ends while its guest is on the stack: its caller gets the reason", async () => {
+		let sandbox: PooledSandbox | undefined;
+		const pool = await counter({}, () => {
+			sandbox?.end(OVER);
+			return 1000;
+		});
+		sandbox = await pool.acquire();
+		const serving = sandbox;
+		await assert.rejects(async () => await serving.start(["ask"], []), OVER);
+		assert.deepEqual(pool.usage(), NOTHING);
+		assert.equal(await once(pool, "next"), 102);
+		pool.close(OVER);
+	});
+});

@@ -311,7 +311,7 @@ export class PooledSandbox {
 		return result;
 	}
 
-	/** As `call`, but returns or throws at once when the guest did so without a wait. */
+	/** As `call`, but returns at once when the guest did so without a wait. A trap is a rejection all the same: only V8 sees it. */
 	start(path: readonly string[], args: readonly unknown[]): unknown {
 		const fn = this.#instance?.function(path);
 		if (fn === undefined)

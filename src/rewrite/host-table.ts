@@ -10,7 +10,8 @@ export const HOST_FUNCTIONS: readonly HostFunctionName[] = ["poll", "pause", "gr
  * - `poll: () → i32`: metering found the flag raised or the slice used up. 0: go on; 1: trap; 2: call `pause`, then go on or trap.
  * - `pause: () → i32`: gives the thread to others, where the guest's stack can be suspended. 0: go on; 1: trap.
  * - `grow: (memory: i32, delta: i64) → i64`: `memory.grow` of the guest's memory of that index, in pages: the old size, or -1.
- * - `growTable: (table: i32, delta: i64) → i32`: whether the guest's table of that index may grow by so many elements: 1 or 0.
+ * - `growTable: (table: i32, delta: i64) → i32`: whether the guest's table of that index may grow by so many elements: 1 or 0. Of the
+ *   complement of an index: that it could not grow, though it might.
  */
 export type HostFunctionName = "poll" | "pause" | "grow" | "growTable";
 

@@ -9,6 +9,8 @@ export interface ModuleState {
 	readonly globals: readonly string[];
 	/** Tables that the module's code changes, defined by it or imported: functions, or references of the host's. */
 	readonly tables: readonly string[];
+	/** A mutable global (`i32`) that code sets to 1 before it changes one of the tables. Where there are tables, there is this. */
+	readonly tablesChanged?: string;
 }
 
 /** What a rewritten module imports besides what the guest asked for. Functions are not among it. */

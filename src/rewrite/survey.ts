@@ -22,7 +22,7 @@ export interface Survey {
 	readonly changedTables: ReadonlySet<number>;
 	/** Whether code puts functions into tables that were not there at the start. */
 	readonly changesTables: boolean;
-	/** 1 for each body in which `lift` may have something to do: sizes of memories, bulk operations, atomics, growth, segments. */
+	/** 1 for each body in which `lift` may have something to do: sizes of memories, changes of tables, bulk operations, atomics, growth, segments, arrays. */
 	readonly siteBodies: Uint8Array;
 	/** Whether a memory or a table is grown. */
 	readonly grows: boolean;
@@ -67,6 +67,8 @@ const TYPE = 22;
 const TWO_TYPES = 23;
 /** Types may hide in the immediates. */
 const HEAP = 24;
+/** A type, and an array as long as one likes. */
+const ARRAY_NEW = 25;
 
 const KIND_OF: Readonly<Partial<Record<OpName, number>>> = {
 	loop: LOOP,
@@ -94,6 +96,8 @@ const KIND_OF: Readonly<Partial<Record<OpName, number>>> = {
 	"array.new_elem": ELEM_USE,
 	"array.init_elem": ELEM_USE,
 	"array.copy": TWO_TYPES,
+	"array.new": ARRAY_NEW,
+	"array.new_default": ARRAY_NEW,
 };
 
 /** The first operator of the atomics. */
@@ -245,6 +249,10 @@ class Surveyor {
 			case TYPE:
 				check.index("type", first);
 				break;
+			case ARRAY_NEW:
+				check.index("type", first);
+				this.#siteBodies[body] = 1;
+				break;
 			case TWO_TYPES:
 				check.index("type", first);
 				check.index("type", second);
@@ -257,20 +265,18 @@ class Surveyor {
 				break;
 			case TABLE_COPY:
 				check.index("table", second);
-				this.#changeTable(first);
+				this.#changeTable(first, body);
 				break;
 			case TABLE_INIT:
 				check.index("elem", first);
-				this.#changeTable(second);
-				this.#siteBodies[body] = 1;
+				this.#changeTable(second, body);
 				break;
 			case TABLE_CHANGE:
-				this.#changeTable(first);
+				this.#changeTable(first, body);
 				break;
 			case TABLE_GROW:
-				this.#changeTable(first);
+				this.#changeTable(first, body);
 				this.#grows = true;
-				this.#siteBodies[body] = 1;
 				break;
 			default:
 				this.#visitSegment(kind, body);
@@ -295,8 +301,9 @@ class Surveyor {
 		}
 	}
 
-	#changeTable(table: number): void {
+	#changeTable(table: number, body: number): void {
 		this.#check.index("table", table);
+		this.#siteBodies[body] = 1;
 		this.#changedTables.add(table);
 	}
 

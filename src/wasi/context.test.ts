@@ -57,3 +57,23 @@ test("says once per thing what was denied", () => {
 	]);
 	createWasiContext().denied("a", "nobody listens");
 });
+
+test("a stream that is made on demand is made once, when it is asked for, and is closed", () => {
+	const made: Record<"stdout" | "stderr", CollectingSink[]> = { stdout: [], stderr: [] };
+	const make = (name: keyof typeof made) => (): CollectingSink => {
+		const sink = new CollectingSink();
+		made[name].push(sink);
+		return sink;
+	};
+	const context = createWasiContext({ stdout: make("stdout"), stderr: make("stderr") });
+	assert.deepEqual(made, { stdout: [], stderr: [] });
+	const { stdout } = context;
+	assert.equal(context.stdout, stdout);
+	assert.deepEqual([made.stdout, made.stderr], [[stdout], []]);
+	context.end();
+	assert.deepEqual(
+		[made.stdout.map(({ closed }) => closed), made.stderr],
+		[[true], []],
+		"what nobody asked for is not made to be closed",
+	);
+});

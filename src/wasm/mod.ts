@@ -13,6 +13,7 @@ export { CodeWriter } from "./code-writer.ts";
 export { decodeModule, encodeModule } from "./codec.ts";
 export type { ConstExpr } from "./const-expr.ts";
 export type { BlockType, CatchClause, ImmediateValue, MemArg } from "./immediates.ts";
+export { encodeHeapType } from "./encode-types.ts";
 export type { Instruction } from "./instruction.ts";
 export {
 	decodeModuleInterface,
@@ -47,6 +48,7 @@ export {
 	decodeRecType,
 	type ExternTypeSyntax,
 	type GlobalTypeSyntax,
+	type HeapTypeSyntax,
 	type LimitsSyntax,
 	type MemoryTypeSyntax,
 	type RecTypeSyntax,

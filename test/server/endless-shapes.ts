@@ -26,9 +26,20 @@ const FIELDS: Readonly<Record<string, string>> = {
 		(loop $l (memory.fill (i32.const 0) (i32.const 1) (i32.const 1048576)) (br $l)))`,
 	"copies of memory in a loop": `(memory 256) (func (export "f")
 		(loop $l (memory.copy (i32.const 1) (i32.const 0) (i32.const 16777215)) (br $l)))`,
-	"bulk operations on a table": `(table $t 1000 funcref) (elem declare func $e) (func $e) (func (export "f")
-		(loop $l (table.fill $t (i32.const 0) (ref.func $e) (i32.const 1000))
-			(table.copy $t $t (i32.const 1) (i32.const 0) (i32.const 999)) (br $l)))`,
+	"fills of a table": `(table $t 990000 funcref) (elem declare func $e) (func $e) (func (export "f")
+		(loop $l (table.fill $t (i32.const 0) (ref.func $e) (i32.const 990000)) (br $l)))`,
+	"copies of a table in a loop": `(table $t 990000 funcref) (elem declare func $e) (func $e) (func (export "f")
+		(table.fill $t (i32.const 0) (ref.func $e) (i32.const 500000))
+		(loop $l (table.copy $t $t (i32.const 1) (i32.const 0) (i32.const 989999)) (br $l)))`,
+	"copies between two tables": `(table $t 490000 funcref) (table $u 490000 funcref) (elem declare func $e) (func $e) (func (export "f")
+		(loop $l (table.fill $t (i32.const 0) (ref.func $e) (i32.const 490000))
+			(table.copy $u $t (i32.const 0) (i32.const 0) (i32.const 490000))
+			(table.fill $t (i32.const 0) (ref.null func) (i32.const 490000))
+			(table.copy $u $t (i32.const 0) (i32.const 0) (i32.const 490000)) (br $l)))`,
+	"elements of a large segment": `(table $t 20000 funcref) (func $e) (elem $s func ${"$e ".repeat(20_000)}) (func (export "f")
+		(loop $l (table.init $t $s (i32.const 0) (i32.const 0) (i32.const 20000)) (br $l)))`,
+	"growth of a table by all that it may": `(table $t 1 funcref) (elem declare func $e) (func $e) (func (export "f")
+		(drop (table.grow $t (ref.func $e) (i32.const 990000))) (loop $l (br $l)))`,
 	"growth of memory and table": `(memory 1) (table $t 1 funcref) (func (export "f")
 		(loop $l (drop (memory.grow (i32.const 1))) (drop (table.grow $t (ref.null func) (i32.const 1000))) (br $l)))`,
 	"a loop in hot code": `(func $step (param i32) (result i32) (local i32)

@@ -40,9 +40,11 @@ const CANARY = 0xee;
 const UNTOUCHED = new Uint8Array(LARGEST + PAGE).fill(CANARY);
 
 /** A memory that grows: into a new buffer, or within one of which it has only a part. */
-class Memory implements LinearMemory {
+export class Memory implements LinearMemory {
 	buffer: ArrayBuffer;
 	readonly byteLength?: number;
+	/** Where the next allocation is. */
+	next: number = PAGE / 2;
 	readonly #inPlace: boolean;
 
 	constructor(dice: Dice) {
@@ -88,18 +90,20 @@ export class World {
 	readonly store: Store = new Store("context");
 	readonly instance: ComponentInstance = new ComponentInstance(this.store, null);
 	readonly other: ComponentInstance = new ComponentInstance(this.store, null);
+	/** Of `instance`, and of `other`. */
 	readonly memory: Memory;
+	readonly otherMemory: Memory;
 	/** Each call of realloc, and what core code and the host were given. */
 	readonly log: unknown[] = [];
 	readonly #dice: Dice;
 	/** Whether realloc tells the truth. */
 	readonly honest: boolean;
-	#next = PAGE / 2;
 
 	constructor(seed: number, honest: boolean) {
 		this.#dice = new Dice(seed);
 		this.honest = honest;
 		this.memory = new Memory(this.#dice);
+		this.otherMemory = new Memory(this.#dice);
 		const [hosts, own, foreign] = RESOURCES;
 		const destructor = null;
 		this.store.resources.set(hosts!, { instance: null, destructor });
@@ -110,16 +114,16 @@ export class World {
 		}
 	}
 
-	options(encoding: CanonicalOptions["encoding"], postReturn: boolean): CanonicalOptions {
+	options(encoding: CanonicalOptions["encoding"], postReturn: boolean, memory: Memory = this.memory): CanonicalOptions {
 		return {
 			encoding,
-			memory: this.memory,
-			realloc: (...call) => this.#realloc(...call),
+			memory,
+			realloc: (...call) => this.#realloc(memory, ...call),
 			postReturn: postReturn ? (...flat: CoreValue[]) => void this.log.push(["post-return", flat]) : null,
 		};
 	}
 
-	#realloc(old: number, oldSize: number, alignment: number, size: number): number {
+	#realloc(memory: Memory, old: number, oldSize: number, alignment: number, size: number): number {
 		this.log.push([old, oldSize, alignment, size, this.instance.mayLeave, this.other.mayLeave]);
 		if (!this.honest && this.#dice.once(6)) {
 			switch (this.#dice.roll(6)) {
@@ -128,22 +132,22 @@ export class World {
 				case 1:
 					return -1;
 				case 2:
-					return this.memory.size - this.#dice.roll(24);
+					return memory.size - this.#dice.roll(24);
 				case 3:
-					return this.#next | 1;
+					return memory.next | 1;
 				case 4:
-					return this.memory.size;
+					return memory.size;
 				default:
 					return 0;
 			}
 		}
 		if (old !== 0 && size <= oldSize && this.#dice.once(2)) return old;
-		const pointer = Math.ceil(this.#next / alignment) * alignment;
+		const pointer = Math.ceil(memory.next / alignment) * alignment;
 		const end = pointer + size;
 		if (end > LARGEST) return pointer;
-		if (end > this.memory.size) this.memory.grow(end + this.#dice.roll(2) * PAGE);
-		this.#next = end;
-		if (old !== 0) this.memory.contents().copyWithin(pointer, old, old + Math.min(oldSize, size));
+		if (end > memory.size) memory.grow(end + this.#dice.roll(2) * PAGE);
+		memory.next = end;
+		if (old !== 0) memory.contents().copyWithin(pointer, old, old + Math.min(oldSize, size));
 		return pointer | 0;
 	}
 
@@ -160,7 +164,7 @@ export class World {
 			entered: [this.instance.entered, this.other.entered],
 			mayLeave: ended || [this.instance.mayLeave, this.other.mayLeave],
 			poison: this.store.poison?.message,
-			overrun: this.memory.overrun,
+			overrun: this.memory.overrun || this.otherMemory.overrun,
 		};
 	}
 }

@@ -14,7 +14,7 @@ import { lowerFlat } from "../lower-flat.ts";
 import { type Signature, signatureOf } from "../signature.ts";
 import type { CanonicalOptions, CoreFunction, CoreValue } from "../store.ts";
 import { storeValue } from "../store-value.ts";
-import { Dice, randomFlat, randomValue, RESOURCES, World } from "./differential.fixture.ts";
+import { Dice, type Memory, randomFlat, randomValue, RESOURCES, World } from "./differential.fixture.ts";
 import { generateLift, generateLower, generateNestedLift } from "./mod.ts";
 
 /** Cases of each kind; several share a type. */
@@ -117,7 +117,11 @@ function outcomeOf(world: World, run: () => unknown): Outcome {
 
 function assertEqual(oracle: World, fast: World, expected: Outcome, got: Outcome): void {
 	assert.deepEqual(got, expected);
-	const memories = [oracle, fast].map((world) => world.memory.contents());
+	for (const which of ["memory", "otherMemory"] as const) assertEqualMemories(oracle, fast, expected, which);
+}
+
+function assertEqualMemories(oracle: World, fast: World, expected: Outcome, which: "memory" | "otherMemory"): void {
+	const memories = [oracle, fast].map((world) => world[which].contents());
 	if (Buffer.compare(memories[0]!, memories[1]!) === 0) return;
 	const different = memories[0]!.findIndex((byte, i) => byte !== memories[1]![i]);
 	assert.fail(`the memories differ at ${different}: ${inspect([expected, oracle.log], { depth: 5 })}`);
@@ -130,11 +134,12 @@ function place(
 	encoding: Encoding,
 	type: ValueType,
 	slots: readonly FlatType[] | null,
+	memory: Memory = world.memory,
 ): CoreValue[] {
 	if (dice.once(6)) return (slots ?? (["i32"] as const)).map((slot) => randomFlat(dice, slot));
 	// What puts it there is honest: the lies come after.
 	const scribe = new World(dice.roll(2 ** 31), true);
-	const cx = new Context({ ...scribe.options(encoding, false), memory: world.memory }, scribe.instance, true);
+	const cx = new Context({ ...scribe.options(encoding, false), memory }, scribe.instance, true);
 	let next = 64;
 	cx.realloc = (_old, _oldSize, alignment, size) => {
 		const pointer = Math.ceil(next / alignment) * alignment;
@@ -168,12 +173,18 @@ function place(
 }
 
 /** A core function that notes what it was given, and returns what is in its memory. */
-function core(world: World, seed: number, signature: Signature, encoding: Encoding): CoreFunction {
+function core(
+	world: World,
+	seed: number,
+	signature: Signature,
+	encoding: Encoding,
+	memory: Memory = world.memory,
+): CoreFunction {
 	return (...flat) => {
 		world.log.push(["core", flat]);
 		const { result, resultSlots, resultSpilled } = signature;
 		if (result === null) return undefined;
-		const placed = place(new Dice(seed), world, encoding, result, resultSpilled ? null : resultSlots);
+		const placed = place(new Dice(seed), world, encoding, result, resultSpilled ? null : resultSlots, memory);
 		return placed[0];
 	};
 }
@@ -276,8 +287,8 @@ check("a guest calls a guest", (type, encoding, other, seed) => {
 		const { params, paramSlots, paramsSpilled, resultSpilled } = signature;
 		const flat = place(values, world, encoding, params, paramsSpilled ? null : paramSlots);
 		if (resultSpilled) flat.push(values.once(5) ? randomFlat(values, "i32") : 2048);
-		const run = core(world, seed + 1, signature, other);
-		const target = { ...world.options(other, values.once(2)) };
+		const run = core(world, seed + 1, signature, other, world.otherMemory);
+		const target = world.options(other, values.once(2), world.otherMemory);
 		const lift: Lift = { type, core: run, nested: run, options: target, instance: world.other };
 		const slow = new InterpretedLift(lift);
 		const nested = oracle

@@ -71,7 +71,8 @@ function writeCheck(out: Emitter, { result }: Signature): string {
 
 function writeArguments(out: Emitter, signature: Signature, carried: boolean): { text: string; args: string[] } {
 	const { params, paramSlots, paramsSpilled } = signature;
-	const emitter = new LiftEmitter(out, carried);
+	// Another guest is given them before this one goes on.
+	const emitter = new LiftEmitter(out, carried, carried);
 	let from: FlatPlace | MemoryPlace = new FlatPlace(out, "flat", paramSlots);
 	if (paramsSpilled) {
 		const { size, alignment } = layoutOf(params);

@@ -10,7 +10,7 @@ import type { ComponentFunction, ComponentInstance, CoreFunction } from "../stor
 import { compile, useKey } from "./compile.ts";
 import { writeLift } from "./lift-function.ts";
 import { type Callee, writeLower } from "./lower-function.ts";
-import { loadStringOf, storeStringOf } from "./text.ts";
+import { loadStringOf, passStringOf, storeStringOf } from "./text.ts";
 
 /** A call of a lifted function by the host; arguments that do not have their types are left to `interpret`. */
 export function generateLift(
@@ -48,6 +48,7 @@ export function generateLower(lower: Lower, interpret: () => InterpretedLower, k
 	const fn = callee instanceof HostComponentFunction ? callee.fn : null;
 	const names = {
 		...bindings(lower, guest !== null),
+		loadString: guest === null ? loadStringOf(options.encoding, false) : passStringOf(options.encoding),
 		fn,
 		callee: guest ?? callee,
 		entered: guest?.entered ?? null,

@@ -7,7 +7,7 @@ import type { Context } from "../context.ts";
 import { MAX_BYTE_LENGTH } from "../context.ts";
 import type { GuestMemory } from "../memory.ts";
 import type { CanonicalOptions } from "../store.ts";
-import { loadString, UTF16_TAG } from "../string-load.ts";
+import { CarriedString, loadString, UTF16_TAG } from "../string-load.ts";
 import { storeString } from "../string-store.ts";
 
 export type LoadString = (cx: Context, pointer: number, length: number) => unknown;
@@ -41,6 +41,13 @@ const METHODS = ["utf8Slice", "latin1Slice", "ucs2Slice", "latin1Write", "ucs2Wr
 const native = buffer !== undefined && METHODS.every((name) => typeof buffer.prototype[name] === "function");
 const text = (native ? buffer.prototype : {}) as NativeText;
 
+/** Node's, which tells what is UTF-8 without decoding it. */
+const isUtf8: ((bytes: Uint8Array) => boolean) | undefined = native
+	? (
+			globalThis as { process?: { getBuiltinModule?(name: string): { isUtf8?(bytes: Uint8Array): boolean } } }
+		).process?.getBuiltinModule?.("node:buffer").isUtf8
+	: undefined;
+
 const LOAD: Readonly<Record<CanonicalOptions["encoding"], LoadString>> = {
 	utf8: loadUtf8,
 	utf16: loadUtf16,
@@ -58,8 +65,48 @@ export function loadStringOf(encoding: CanonicalOptions["encoding"], carried: bo
 	return carried || !native ? loadString : LOAD[encoding];
 }
 
+/** For arguments of another guest, who is given them before this one goes on. */
+export function passStringOf(encoding: CanonicalOptions["encoding"]): LoadString {
+	return encoding === "utf8" && isUtf8 !== undefined ? passUtf8 : loadString;
+}
+
 export function storeStringOf(encoding: CanonicalOptions["encoding"], carried: boolean): StoreString {
+	if (carried && encoding === "utf8") return storePassed;
 	return carried || !native ? storeAny : STORE[encoding];
+}
+
+/** A string that is still in the memory of a guest, which does not run until it has been passed on. */
+class PassedString extends CarriedString {
+	readonly bytes: Uint8Array;
+
+	constructor(bytes: Uint8Array) {
+		super("", "utf8", bytes.length);
+		this.bytes = bytes;
+	}
+
+	override get text(): string {
+		return text.utf8Slice.call(this.bytes, 0, this.units);
+	}
+}
+
+function passUtf8(cx: Context, pointer: number, length: number): unknown {
+	const { bytes, buffer } = cx.memory;
+	const end = pointer + length;
+	if (end > bytes.length || length > MAX_BYTE_LENGTH || !(buffer instanceof ArrayBuffer)) {
+		return loadString(cx, pointer, length);
+	}
+	const passed = new Uint8Array(buffer, pointer, length);
+	return isUtf8!(passed) ? new PassedString(passed) : loadString(cx, pointer, length);
+}
+
+/** `store_string_copy` of what is still in the other guest's memory. */
+function storePassed(cx: Context, value: unknown): number {
+	if (!(value instanceof PassedString)) return storeAny(cx, value as string);
+	const { bytes, units } = value;
+	const pointer = cx.realloc(0, 0, 1, units);
+	cx.memory.bytes.set(bytes, pointer);
+	cx.stored = units;
+	return pointer;
 }
 
 function storeAny(cx: Context, value: string): number {

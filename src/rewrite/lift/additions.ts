@@ -36,6 +36,8 @@ export class Additions {
 	readonly pages: MemoryPages[] = [];
 	/** Names of the globals that say which segments were dropped. */
 	readonly dropped: string[] = [];
+	/** The name of the global that says whether code has changed a table. */
+	tablesChanged: string | undefined;
 	/** The table of the host's functions, where something grows. */
 	readonly host: HostTable | undefined;
 	readonly #firstFunction: number;
@@ -103,6 +105,11 @@ export class Additions {
 	/** The global that is 1 once a segment was dropped. */
 	droppedOf(kind: "data" | "elem", segment: number): number {
 		return this.#global(`dropped:${kind}:${segment}`, "i32", (name) => this.dropped.push(name));
+	}
+
+	/** The global that code sets to 1 before it changes a table. */
+	changedTables(): number {
+		return this.#global("tables", "i32", (name) => (this.tablesChanged = name));
 	}
 
 	/**

@@ -1,5 +1,5 @@
 import { Writer } from "../../bytes/mod.ts";
-import { encodeOperator, OP, type OpName, operatorOf } from "../../wasm/mod.ts";
+import { encodeHeapType, encodeOperator, type HeapTypeSyntax, OP, type OpName, operatorOf } from "../../wasm/mod.ts";
 
 /** The type of an address of a memory or of an index of a table. */
 export type Address = "i32" | "i64";
@@ -35,6 +35,12 @@ export class Assembler {
 		return this;
 	}
 
+	/** The heap type of a `ref.null`. */
+	heap(type: HeapTypeSyntax): this {
+		encodeHeapType(this.out, type);
+		return this;
+	}
+
 	/** `if`, `block` or `loop` without parameters and results. */
 	begin(name: "if" | "loop"): this {
 		this.op(name).out.u8(0x40);
@@ -60,7 +66,7 @@ export class Assembler {
 }
 
 /** The instruction of this name for a type of address: `add` is `i32.add` or `i64.add`. */
-export function of(type: Address, name: "add" | "sub" | "gt_u"): OpName {
+export function of(type: Address, name: "add" | "sub" | "gt_u" | "eq"): OpName {
 	return `${type}.${name}`;
 }
 

@@ -1,7 +1,7 @@
-import { HOST_FUNCTIONS, type HostFunctionName } from "../host-table.ts";
 import { OP, operatorOf } from "../../wasm/mod.ts";
 import type { Additions } from "./additions.ts";
 import { type Address, accessSize, Assembler, of } from "./assembler.ts";
+import { begin, callHost, eachChunk, step } from "./pieces.ts";
 
 /**
  * Bodies of the functions that stand in for instructions which V8 would check against the size of its memory, not against that of the
@@ -13,14 +13,6 @@ const CHUNK = 256 * 1024;
 
 /** A start beyond every segment. Its bits are added, so that V8 takes the same of its ways, and names the same trap, as with the guest's. */
 const BEYOND = 0x3fff_ffff;
-
-const NO_LOCALS = 0;
-
-function begin(): Assembler {
-	const at = new Assembler();
-	at.out.u8(NO_LOCALS);
-	return at;
-}
 
 /** Leaves the size of a memory in bytes, as `i64`. */
 function size(at: Assembler, added: Additions, memory: number): Assembler {
@@ -54,29 +46,16 @@ function trapIf(at: Assembler, added: Additions, memory: number): void {
 		.end();
 }
 
-/** `local = local ± CHUNK` */
-function step(at: Assembler, local: number, type: Address, by: "add" | "sub"): void {
-	at.op("local.get", local).const(type, CHUNK).op(of(type, by)).op("local.set", local);
-}
-
-/** Runs `piece` while more than a chunk is left. */
-function eachChunk(at: Assembler, length: number, type: Address, piece: () => void): void {
-	const more = (): Assembler => at.op("local.get", length).const(type, CHUNK).op(of(type, "gt_u"));
-	more().begin("if").begin("loop");
-	piece();
-	more().op("br_if", 0).end().end();
-}
-
 /** `(d, value, n)` */
 export function fillBody(added: Additions, memory: number): Uint8Array {
 	const type = added.memoryAddress(memory);
 	const at = begin();
 	outside(at, added, memory, 0, 2, type);
 	trapIf(at, added, memory);
-	eachChunk(at, 2, type, () => {
+	eachChunk(at, 2, type, CHUNK, () => {
 		at.op("local.get", 0).op("local.get", 1).const(type, CHUNK).op("memory.fill", memory);
-		step(at, 0, type, "add");
-		step(at, 2, type, "sub");
+		step(at, 0, type, "add", CHUNK);
+		step(at, 2, type, "sub", CHUNK);
 	});
 	at.op("local.get", 0).op("local.get", 1).op("local.get", 2).op("memory.fill", memory);
 	return at.end().out.finish();
@@ -93,15 +72,15 @@ export function copyBody(added: Additions, to: number, from: number): Uint8Array
 	at.op("i32.or");
 	trapIf(at, added, to);
 	at.wide(0, target).wide(1, source).op("i64.le_u").begin("if");
-	eachChunk(at, 2, type, () => {
+	eachChunk(at, 2, type, CHUNK, () => {
 		at.op("local.get", 0).op("local.get", 1).const(type, CHUNK).op("memory.copy", to, from);
-		step(at, 0, target, "add");
-		step(at, 1, source, "add");
-		step(at, 2, type, "sub");
+		step(at, 0, target, "add", CHUNK);
+		step(at, 1, source, "add", CHUNK);
+		step(at, 2, type, "sub", CHUNK);
 	});
 	at.op("else");
-	eachChunk(at, 2, type, () => {
-		step(at, 2, type, "sub");
+	eachChunk(at, 2, type, CHUNK, () => {
+		step(at, 2, type, "sub", CHUNK);
 		at.op("local.get", 0).narrowed(2, type, target).op(of(target, "add"));
 		at.op("local.get", 1).narrowed(2, type, source).op(of(source, "add"));
 		at.const(type, CHUNK).op("memory.copy", to, from);
@@ -131,11 +110,11 @@ export function initBody(
 	else at.const("i64", 0).const("i64", length).op("global.get", dropped).op("select");
 	at.op("i64.gt_u").op("i32.or");
 	trapIf(at, added, memory);
-	eachChunk(at, 2, "i32", () => {
+	eachChunk(at, 2, "i32", CHUNK, () => {
 		at.op("local.get", 0).op("local.get", 1).const("i32", CHUNK).op("memory.init", segment, memory);
-		step(at, 0, type, "add");
-		step(at, 1, "i32", "add");
-		step(at, 2, "i32", "sub");
+		step(at, 0, type, "add", CHUNK);
+		step(at, 1, "i32", "add", CHUNK);
+		step(at, 2, "i32", "sub", CHUNK);
 	});
 	at.op("local.get", 0).op("local.get", 1).op("local.get", 2).op("memory.init", segment, memory);
 	return at.end().out.finish();
@@ -161,23 +140,6 @@ export function growBody(added: Additions, memory: number): Uint8Array {
 	callHost(at, added, "grow");
 	if (type === "i32") at.op("i32.wrap_i64");
 	return at.end().out.finish();
-}
-
-/** `(value, delta) → size` */
-export function tableGrowBody(added: Additions, table: number): Uint8Array {
-	const type = added.tableAddress(table);
-	const at = begin().const("i32", table).wide(1, type);
-	callHost(at, added, "growTable");
-	at.op("if").out.u8(type === "i32" ? 0x7f : 0x7e);
-	at.op("local.get", 0).op("local.get", 1).op("table.grow", table);
-	at.op("else").const(type, -1).end();
-	return at.end().out.finish();
-}
-
-function callHost(at: Assembler, added: Additions, name: HostFunctionName): void {
-	const { host } = added;
-	if (host === undefined) throw new Error("no table of the host's functions");
-	at.const("i32", HOST_FUNCTIONS.indexOf(name)).op("call_indirect", host.types[name], host.table);
 }
 
 /** The operands of an atomic operation behind the address, and then its static offset: as the guest gives them to the function. */

@@ -186,6 +186,20 @@ const CASES: readonly (readonly [name: string, fields: string, calls: readonly C
 		]),
 	],
 	[
+		"arrays that are not too long, and such as V8 has none of",
+		`(type $b (array (mut i8))) (type $w (sub (array (mut v128))))
+			(func (export "bytes") (param i32 i32) (result i32) (array.get_u $b (array.new $b (local.get 1) (local.get 0)) (i32.const 2)))
+			(func (export "wide") (param i32) (result i32) (array.len (array.new_default $w (local.get 0))))`,
+		[
+			["bytes", 3, 7],
+			["bytes", 2, 7],
+			["bytes", -1, 7],
+			["wide", 0],
+			["wide", 1 << 20],
+			["wide", 1 << 30],
+		],
+	],
+	[
 		"a start function after data and globals are in place",
 		`(memory (export "m") 1) (global $g (export "g") (mut i32) (i32.const 41)) (data (i32.const 4) "\\07")
 			(func $s (i32.store8 (i32.const 0) (i32.add (global.get $g) (i32.load8_u (i32.const 4))))) (start $s)
@@ -258,6 +272,23 @@ suite("liftModule", () => {
 			assert.equal(Buffer.compare(memory, expected), 0, `${from} to ${to}`);
 		}
 	});
+
+	for (const [storage, longest] of [
+		["i8", 1 << 26],
+		["i16", 1 << 25],
+		["f32", 1 << 24],
+		["i64", 1 << 23],
+		["externref", 1 << 23],
+		["v128", 1 << 22],
+	] as const) {
+		test(`an array of ${storage} has ${longest} elements at most`, async () => {
+			const bytes = await parse(`(module (type $t (array (mut ${storage})))
+				(func (export "f") (param i32) (result i32) (array.len (array.new_default $t (local.get 0)))))`);
+			const { exports } = await revive(rewriteModule(bytes, 0, OFF));
+			assert.equal(exports["f"](longest), longest);
+			assert.throws(() => exports["f"](longest + 1), /requested new array is too large/);
+		});
+	}
 
 	test("a growth that the host refuses is one that fails", async () => {
 		const bytes = await parse(`(module (table 1 funcref) (memory 1)

@@ -9,21 +9,15 @@ import {
 	type Module,
 	OP,
 	operatorOf,
+	type SubTypeSyntax,
 	type ValueTypeSyntax,
 } from "../../wasm/mod.ts";
 import type { Survey } from "../survey.ts";
 import type { Additions } from "./additions.ts";
 import { type Address, accessSize, Assembler } from "./assembler.ts";
-import {
-	atomicBody,
-	atomicTypes,
-	copyBody,
-	fillBody,
-	growBody,
-	initBody,
-	segmentBody,
-	tableGrowBody,
-} from "./bodies.ts";
+import { lengthBody, longestArray } from "./array-bodies.ts";
+import { atomicBody, atomicTypes, copyBody, fillBody, growBody, initBody, segmentBody } from "./bodies.ts";
+import { TABLE_CHUNK, tableCopyBody, tableFillBody, tableGrowBody, tableInitBody } from "./table-bodies.ts";
 
 const {
 	"memory.size": MEMORY_SIZE,
@@ -33,8 +27,13 @@ const {
 	"memory.init": MEMORY_INIT,
 	"data.drop": DATA_DROP,
 	"elem.drop": ELEM_DROP,
+	"table.set": TABLE_SET,
 	"table.init": TABLE_INIT,
 	"table.grow": TABLE_GROW,
+	"table.fill": TABLE_FILL,
+	"table.copy": TABLE_COPY,
+	"array.new": ARRAY_NEW,
+	"array.new_default": ARRAY_NEW_DEFAULT,
 	"array.new_data": ARRAY_NEW_DATA,
 	"array.init_data": ARRAY_INIT_DATA,
 	"array.new_elem": ARRAY_NEW_ELEM,
@@ -119,6 +118,7 @@ class Sites {
 	readonly #added: Additions;
 	/** Of most sites there are many alike. */
 	readonly #known = new Map<string, Uint8Array>();
+	#types: readonly SubTypeSyntax[] | undefined;
 
 	constructor(module: Module, survey: Survey, added: Additions) {
 		this.#module = module;
@@ -132,7 +132,7 @@ class Sites {
 		if (op >= FIRST_ATOMIC && op !== FENCE) {
 			return this.#added.isManaged(first) ? this.#atomic(reader) : undefined;
 		}
-		if (op !== MEMORY_SIZE && op !== MEMORY_GROW && op < OP["struct.new"]) return undefined;
+		if (op !== MEMORY_SIZE && op !== MEMORY_GROW && op !== TABLE_SET && op < OP["struct.new"]) return undefined;
 		const key = `${op} ${first} ${second}`;
 		const known = this.#known.get(key);
 		if (known !== undefined) return known;
@@ -174,8 +174,14 @@ class Sites {
 				return this.#isPassiveData(first) ? this.#drop("data", first) : undefined;
 			case ELEM_DROP:
 				return this.#isPassiveElement(first) ? this.#drop("elem", first) : undefined;
+			case TABLE_SET:
+				return this.#touch().op("table.set", first);
 			case TABLE_INIT:
-				return droppedElements.has(first) ? this.#use("elem", first, op, first, second) : undefined;
+				return this.#tableInit(first, second);
+			case ARRAY_NEW:
+				return this.#arrayNew(first).op("array.new", first);
+			case ARRAY_NEW_DEFAULT:
+				return this.#arrayNew(first).op("array.new_default", first);
 			case ARRAY_NEW_ELEM:
 			case ARRAY_INIT_ELEM:
 				return droppedElements.has(second) ? this.#use("elem", second, op, first, second) : undefined;
@@ -185,7 +191,18 @@ class Sites {
 			case TABLE_GROW: {
 				const type = added.tableAddress(first);
 				const params = [added.tableElement(first), number(type)];
-				return this.#call(op, first, 0, params, numbers(type), () => tableGrowBody(added, first));
+				return this.#call(op, first, 0, params, numbers(type), () => tableGrowBody(added, first), this.#touch());
+			}
+			case TABLE_FILL: {
+				const type = number(added.tableAddress(first));
+				const params = [type, added.tableElement(first), type];
+				return this.#call(op, first, 0, params, [], () => tableFillBody(added, first), this.#touch());
+			}
+			case TABLE_COPY: {
+				const target = added.tableAddress(first);
+				const source = added.tableAddress(second);
+				const params = numbers(target, source, target === "i64" ? source : "i32");
+				return this.#call(op, first, second, params, [], () => tableCopyBody(added, first, second), this.#touch());
 			}
 			default:
 				return undefined;
@@ -199,10 +216,40 @@ class Sites {
 		params: readonly ValueTypeSyntax[],
 		results: readonly ValueTypeSyntax[],
 		write: () => Uint8Array,
+		at: Assembler = new Assembler(),
 	): Assembler {
 		const name = operatorOf(op)?.name ?? "";
 		const index = this.#added.function(`${op} ${first} ${second}`, name, params, results, write);
-		return new Assembler().op("call", index);
+		return at.op("call", index);
+	}
+
+	/** What comes before all that changes a table: a reset looks at tables only where there was some of it. */
+	#touch(): Assembler {
+		return new Assembler().const("i32", 1).op("global.set", this.#added.changedTables());
+	}
+
+	/** The length of a new array lies on the stack, whatever else there is. */
+	#arrayNew(type: number): Assembler {
+		this.#types ??= this.#module.types.flat();
+		const composite = this.#types[type]?.composite;
+		const storage = composite?.kind === "array" ? composite.element.storage : undefined;
+		const length = longestArray(storage?.kind === "number" ? storage.name : "reference");
+		const name = `array.new ${length}`;
+		const bound = this.#added.function(name, "array.new", numbers("i32"), numbers("i32"), () => lengthBody(length));
+		return new Assembler().op("call", bound);
+	}
+
+	#tableInit(segment: number, table: number): Assembler {
+		const added = this.#added;
+		const at = this.#touch();
+		const { mode, items } = this.#module.elements[segment] ?? {};
+		const isPassive = mode?.kind === "passive";
+		if (isPassive && this.#survey.droppedElements.has(segment)) this.#gate(at, "elem", segment);
+		const length = items?.kind === "functions" ? items.indices.length : (items?.expressions.length ?? 0);
+		// A small one is a piece itself: more cannot be taken out of it
+		if (!isPassive || length <= TABLE_CHUNK) return at.op("table.init", segment, table);
+		const params = numbers(added.tableAddress(table), "i32", "i32");
+		return this.#call(TABLE_INIT, segment, table, params, [], () => tableInitBody(added, segment, table, length), at);
 	}
 
 	#memoryInit(segment: number, memory: number): Assembler | undefined {
@@ -236,13 +283,16 @@ class Sites {
 	#use(kind: "data" | "elem", segment: number, op: number, first: number, second: number): Assembler | undefined {
 		const isPassive = kind === "data" ? this.#isPassiveData(segment) : this.#isPassiveElement(segment);
 		if (!isPassive) return undefined;
+		const name = operatorOf(op)?.name;
+		return name === undefined ? undefined : this.#gate(new Assembler(), kind, segment).op(name, first, second);
+	}
+
+	#gate(at: Assembler, kind: "data" | "elem", segment: number): Assembler {
 		const added = this.#added;
 		const gate = added.function(`${kind} ${segment}`, "segment", numbers("i32", "i32"), numbers("i32", "i32"), () =>
 			segmentBody(added.droppedOf(kind, segment)),
 		);
-		const at = new Assembler().op("call", gate);
-		const name = operatorOf(op)?.name;
-		return name === undefined ? undefined : at.op(name, first, second);
+		return at.op("call", gate);
 	}
 
 	#atomic(reader: CodeReader): Uint8Array {

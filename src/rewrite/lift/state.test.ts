@@ -100,7 +100,12 @@ suite("findState", () => {
 			]) {
 				const bytes = await parse(`(module ${first} (elem $e func) (func ${code}))`);
 				const { state } = rewriteModule(bytes, 0, AS_IT_IS);
-				assert.deepEqual(state, { memories: [], globals: [], tables: ["skerry:table:1"] });
+				assert.deepEqual(state, {
+					memories: [],
+					globals: [],
+					tables: ["skerry:table:1"],
+					tablesChanged: "skerry:tables",
+				});
 			}
 		});
 	}

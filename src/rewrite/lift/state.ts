@@ -25,6 +25,7 @@ export function findState(module: Module, survey: Survey, added: Additions): Mod
 		}),
 		globals: [...globals, ...added.dropped],
 		tables: [...survey.changedTables].map((index) => added.export(`table:${index}`, "table", index)),
+		...(added.tablesChanged === undefined ? {} : { tablesChanged: added.tablesChanged }),
 	};
 }
 

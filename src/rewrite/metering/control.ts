@@ -114,12 +114,13 @@ const UNMOVED: ReadonlySet<number> = new Set([OP.br_on_cast, OP.br_on_cast_fail]
  */
 export function findLoops(reader: CodeReader, params: readonly number[], loops: number[]): void {
 	loops.length = 0;
-	/** For each open block the loop that it is, or -1. */
+	/** For each open block the innermost loop that it is or stands in, or -1. */
 	const open: number[] = [-1];
 	const seen: number[] = [];
+	const nearest = (): number => open.at(-1) ?? -1;
 	const mark = (bits: number): void => {
-		const nearest = open.findLast((loop) => loop >= 0);
-		if (nearest !== undefined) seen[nearest] = (seen[nearest] ?? 0) | bits;
+		const loop = nearest();
+		if (loop >= 0) seen[loop] = (seen[loop] ?? 0) | bits;
 	};
 	while (reader.next()) {
 		const flow = FLOW[reader.op];
@@ -135,11 +136,11 @@ export function findLoops(reader: CodeReader, params: readonly number[], loops: 
 				break;
 			case TRY:
 				mark(UNFIT);
-				open.push(-1);
+				open.push(nearest());
 				break;
 			case BLOCK:
 			case IF:
-				open.push(-1);
+				open.push(nearest());
 				break;
 			case CALL:
 				mark(SEEN_CALL);

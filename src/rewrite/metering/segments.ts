@@ -59,8 +59,11 @@ interface Frame {
 	readonly flow: number;
 	/** The segment in which it begins. */
 	readonly before: Segment;
-	/** Whether something in it may go on elsewhere than behind it. */
-	escapes: boolean;
+	/**
+	 * The outermost of the blocks that something in it may leave, by its number from the outside; what is further in is left as well.
+	 * Blocks within pass theirs on when they end, so that a branch costs the same however deep it stands.
+	 */
+	left: number;
 	/** Whether a branch leads behind it. */
 	reached: boolean;
 	/** The first segments of the arms of an `if`. */
@@ -122,7 +125,7 @@ class SegmentFinder {
 		const before = this.#current;
 		const starts = flow === IF || flow === LOOP;
 		const taken = starts ? this.#split(before !== DEAD) : undefined;
-		this.#frames.push({ flow, before, escapes: false, reached: false, taken, otherwise: undefined });
+		this.#frames.push({ flow, before, left: Infinity, reached: false, taken, otherwise: undefined });
 	}
 
 	#step(flow: number): void {
@@ -130,10 +133,10 @@ class SegmentFinder {
 		switch (flow) {
 			case TRY:
 				// A handler is entered with nothing paid in advance, so nothing is where it goes on
-				this.#escapeAll();
+				this.#leaveAll();
 				if (alive) for (const label of labelsOf(this.#reader)) this.#branch(label);
 				this.#push(flow);
-				this.#escape(this.#frames.at(-1));
+				this.#leave(0);
 				break;
 			case BLOCK:
 			case IF:
@@ -147,7 +150,7 @@ class SegmentFinder {
 				frame.reached ||= alive;
 				const segment = this.#split(frame.before !== DEAD);
 				if (flow === ELSE) frame.otherwise = segment;
-				else frame.escapes = true;
+				else this.#leave(0);
 				break;
 			}
 			case END:
@@ -166,7 +169,7 @@ class SegmentFinder {
 				break;
 			case RETURN:
 			case THROW:
-				if (alive) this.#escapeAll();
+				if (alive) this.#leaveAll();
 				this.#current = DEAD;
 				break;
 			case UNREACHABLE:
@@ -174,7 +177,7 @@ class SegmentFinder {
 				break;
 			case CALL:
 				if (!this.#throws || !alive) break;
-				this.#escapeAll();
+				this.#leaveAll();
 				this.#split(true);
 		}
 	}
@@ -184,23 +187,27 @@ class SegmentFinder {
 	}
 
 	#branch(depth: number): void {
-		for (let i = 0; i < depth; i++) this.#escape(this.#frames.at(-1 - i));
+		if (depth > 0) this.#leave(depth - 1);
 		const target = this.#frames.at(-1 - depth);
 		if (target !== undefined && target.flow !== LOOP) target.reached = true;
 	}
 
-	#escape(frame: Frame | undefined): void {
-		if (frame !== undefined) frame.escapes = true;
+	/** The innermost block is left, and those around it up to this depth. */
+	#leave(depth: number): void {
+		const frame = this.#frames.at(-1);
+		if (frame !== undefined) frame.left = Math.min(frame.left, Math.max(0, this.#frames.length - 1 - depth));
 	}
 
-	#escapeAll(): void {
-		for (const frame of this.#frames) frame.escapes = true;
+	#leaveAll(): void {
+		this.#leave(this.#frames.length - 1);
 	}
 
 	#end(alive: boolean): void {
 		const frame = this.#frames.pop();
 		if (frame === undefined || this.#frames.length === 0) return;
-		const { before, taken, otherwise } = frame;
+		const { before, taken, otherwise, left } = frame;
+		const around = this.#frames.at(-1);
+		if (around !== undefined) around.left = Math.min(around.left, left);
 		if (taken !== undefined && otherwise !== undefined && before !== DEAD) {
 			const common = Math.min(taken.cost, otherwise.cost);
 			before.cost += common;
@@ -209,7 +216,7 @@ class SegmentFinder {
 		}
 		const skipped = frame.flow === IF && otherwise === undefined && before !== DEAD;
 		const reached = alive || frame.reached || skipped;
-		if (reached && !frame.escapes) this.#current = before;
+		if (reached && left > this.#frames.length) this.#current = before;
 		else this.#split(reached);
 	}
 }

@@ -43,12 +43,14 @@ export function insertTraps(
 			if (added.length > 0) hints.set(firstFunction + body, added);
 			continue;
 		}
-		const moved = kept.map(({ offset, likely }) => {
-			// Each check that lies before it, counted by where that came to lie
-			let at = offset;
-			for (const site of added) if (site.offset - check.branch <= at) at += bytes.length;
-			return { offset: at, likely };
-		});
+		let before = 0;
+		const moved = [...kept]
+			.sort((a, b) => a.offset - b.offset)
+			.map(({ offset, likely }) => {
+				// Each check that lies before it, counted by where that came to lie
+				while ((added[before]?.offset ?? Infinity) - check.branch <= offset + before * bytes.length) before++;
+				return { offset: offset + before * bytes.length, likely };
+			});
 		hints.set(
 			firstFunction + body,
 			[...moved, ...added].sort((a, b) => a.offset - b.offset),

@@ -37,7 +37,7 @@ export function findTurns(reader: CodeReader, body: number, loops: number): Uint
 
 interface Frame {
 	readonly flow: number;
-	/** Its number, of a loop; else -1. */
+	/** The innermost loop that it is or stands in, by its number; -1 for none. */
 	readonly loop: number;
 	/** Whether a check was passed where it begins; `undefined`: it is never reached. */
 	readonly start: boolean | undefined;
@@ -77,7 +77,7 @@ function walk(reader: CodeReader, without: Uint8Array): "settled" | "changed" | 
 				return "unfit";
 			case LOOP: {
 				const loop = around.length;
-				around.push(frames.findLast((frame) => frame.loop >= 0)?.loop ?? -1);
+				around.push(frames.at(-1)?.loop ?? -1);
 				if (passed === undefined) keep(loop);
 				else passed = without[loop] !== 1;
 				push(flow, loop);
@@ -85,7 +85,7 @@ function walk(reader: CodeReader, without: Uint8Array): "settled" | "changed" | 
 			}
 			case BLOCK:
 			case IF:
-				push(flow, -1);
+				push(flow, frames.at(-1)?.loop ?? -1);
 				break;
 			case ELSE: {
 				const frame = frames.at(-1);

@@ -1,6 +1,9 @@
 import { type Cursor, refuse } from "./cursor.ts";
 import { END, Instructions } from "./instructions.ts";
 
+const NULLABLE = 0x63;
+const NOT_NULLABLE = 0x64;
+
 /** Items as text that is the same for the same item, however it is encoded: only to be compared. */
 
 export function readNumber(cursor: Cursor): string {
@@ -13,8 +16,12 @@ function bytesOf(cursor: Cursor, skip: () => void): string {
 	return [...cursor.bytes.subarray(at, cursor.at)].join(" ");
 }
 
-function readType(cursor: Cursor): string {
-	return bytesOf(cursor, () => cursor.skipType());
+/** A value type or a packed one: a nullable reference to an abstract type has two forms. */
+export function readType(cursor: Cursor): string {
+	const first = cursor.byte();
+	if (first !== NULLABLE && first !== NOT_NULLABLE) return `${first}`;
+	const heap = cursor.signed();
+	return first === NULLABLE && heap < 0 ? `${heap + 0x80}` : `${first} ${heap}`;
 }
 
 function readList(cursor: Cursor, read: (cursor: Cursor) => string): string {

@@ -1,54 +1,28 @@
+import {
+	ADD,
+	advance,
+	as64,
+	type Bytes,
+	callHost,
+	END,
+	EXTEND,
+	get,
+	IF,
+	number,
+	OR,
+	reduce,
+	repeat,
+	signed,
+	type Surroundings,
+	unsigned,
+	WRAP,
+} from "./lift-pieces.ts";
+
 /**
  * What the functions that `lift` adds must be, byte for byte, written out once more: nothing here is shared with what writes them.
  */
 
-/** What of the module the bodies depend on. */
-export interface Surroundings {
-	/** Whether a memory or table has 64-bit addresses. */
-	readonly wideMemory: (memory: number) => boolean;
-	readonly wideTable: (table: number) => boolean;
-	/** The global with a memory's size; `undefined` for a shared one. */
-	readonly pages: (memory: number) => number | undefined;
-	readonly hostTable: number;
-	/** The type index of each of the host's functions, by place. */
-	readonly hostType: (place: number) => number;
-}
-
-type Bytes = readonly number[];
-
 const CHUNK = 0x4_0000;
-
-export function unsigned(value: number): number[] {
-	const bytes: number[] = [];
-	for (let rest = BigInt(value); ; rest >>= 7n) {
-		if (rest < 0x80n) return [...bytes, Number(rest)];
-		bytes.push(Number(rest & 0x7fn) | 0x80);
-	}
-}
-
-export function signed(value: number | bigint): number[] {
-	const bytes: number[] = [];
-	for (let rest = BigInt(value); ; rest >>= 7n) {
-		const low = Number(rest & 0x7fn);
-		if (rest >= -0x40n && rest < 0x40n) return [...bytes, low];
-		bytes.push(low | 0x80);
-	}
-}
-
-const number = (wide: boolean, value: number): Bytes => [wide ? 0x42 : 0x41, ...signed(value)];
-const get = (local: number): Bytes => [0x20, local];
-const set = (local: number): Bytes => [0x21, local];
-const ADD = (wide: boolean): number => (wide ? 0x7c : 0x6a);
-const SUBTRACT = (wide: boolean): number => (wide ? 0x7d : 0x6b);
-const GREATER = (wide: boolean): number => (wide ? 0x56 : 0x4b);
-const OR = 0x72;
-const EXTEND = 0xad;
-const WRAP = 0xa7;
-const END = 0x0b;
-const IF = [0x04, 0x40] as const;
-const LOOP = [0x03, 0x40] as const;
-
-const as64 = (local: number, wide: boolean): Bytes => (wide ? get(local) : [...get(local), EXTEND]);
 
 function sizeOf(at: Surroundings, memory: number): Bytes {
 	const pages = at.pages(memory);
@@ -75,42 +49,22 @@ function trapIf(at: Surroundings, memory: number): Bytes {
 	return [...IF, ...number(wide, -1), 0x2d, ...access(memory, 0, wide ? 0 : 0xffff_ffff), 0x00, END];
 }
 
-const isMore = (length: number, wide: boolean): Bytes => [...get(length), ...number(wide, CHUNK), GREATER(wide)];
-
-const repeat = (length: number, wide: boolean, piece: Bytes): Bytes => [
-	...isMore(length, wide),
-	...IF,
-	...LOOP,
-	...piece,
-	...isMore(length, wide),
-	0x0d,
-	0,
-	END,
-	END,
-];
-
-const advance = (local: number, wide: boolean): Bytes => [
-	...get(local),
-	...number(wide, CHUNK),
-	ADD(wide),
-	...set(local),
-];
-const reduce = (local: number, wide: boolean): Bytes => [
-	...get(local),
-	...number(wide, CHUNK),
-	SUBTRACT(wide),
-	...set(local),
-];
-
 export function fillBody(at: Surroundings, memory: number): Bytes {
 	const wide = at.wideMemory(memory);
 	const fill = [0xfc, 11, ...unsigned(memory)];
-	const piece = [...get(0), ...get(1), ...number(wide, CHUNK), ...fill, ...advance(0, wide), ...reduce(2, wide)];
+	const piece = [
+		...get(0),
+		...get(1),
+		...number(wide, CHUNK),
+		...fill,
+		...advance(0, wide, CHUNK),
+		...reduce(2, wide, CHUNK),
+	];
 	return [
 		0,
 		...outside(at, memory, 0, 2, wide),
 		...trapIf(at, memory),
-		...repeat(2, wide, piece),
+		...repeat(2, wide, CHUNK, piece),
 		...get(0),
 		...get(1),
 		...get(2),
@@ -129,13 +83,13 @@ export function copyBody(at: Surroundings, to: number, from: number): Bytes {
 		...get(1),
 		...number(wide, CHUNK),
 		...copy,
-		...advance(0, wideTo),
-		...advance(1, wideFrom),
-		...reduce(2, wide),
+		...advance(0, wideTo, CHUNK),
+		...advance(1, wideFrom, CHUNK),
+		...reduce(2, wide, CHUNK),
 	];
 	const last = (target: boolean): Bytes => (target ? as64(2, wide) : wide ? [...get(2), WRAP] : get(2));
 	const backwards = [
-		...reduce(2, wide),
+		...reduce(2, wide, CHUNK),
 		...get(0),
 		...last(wideTo),
 		ADD(wideTo),
@@ -155,9 +109,9 @@ export function copyBody(at: Surroundings, to: number, from: number): Bytes {
 		...as64(1, wideFrom),
 		0x58,
 		...IF,
-		...repeat(2, wide, forwards),
+		...repeat(2, wide, CHUNK, forwards),
 		0x05,
-		...repeat(2, wide, backwards),
+		...repeat(2, wide, CHUNK, backwards),
 		END,
 		...get(0),
 		...get(1),
@@ -182,9 +136,9 @@ export function initBody(
 		...get(1),
 		...number(false, CHUNK),
 		...init,
-		...advance(0, wide),
-		...advance(1, false),
-		...reduce(2, false),
+		...advance(0, wide, CHUNK),
+		...advance(1, false, CHUNK),
+		...reduce(2, false, CHUNK),
 	];
 	return [
 		0,
@@ -198,7 +152,7 @@ export function initBody(
 		0x56,
 		OR,
 		...trapIf(at, memory),
-		...repeat(2, false, piece),
+		...repeat(2, false, CHUNK, piece),
 		...get(0),
 		...get(1),
 		...get(2),
@@ -212,24 +166,9 @@ export function segmentBody(dropped: number): Bytes {
 	return [0, ...get(0), 0x41, ...signed(0x3fff_ffff), OR, ...get(0), ...some, 0x1b, ...get(1), END];
 }
 
-const callHost = (at: Surroundings, place: number): Bytes => [
-	0x41,
-	place,
-	0x11,
-	...unsigned(at.hostType(place)),
-	...unsigned(at.hostTable),
-];
-
 export function growBody(at: Surroundings, memory: number): Bytes {
 	const wide = at.wideMemory(memory);
 	return [0, 0x41, ...signed(memory), ...as64(0, wide), ...callHost(at, 2), ...(wide ? [] : [WRAP]), END];
-}
-
-export function tableGrowBody(at: Surroundings, table: number): Bytes {
-	const wide = at.wideTable(table);
-	const grow = [...get(0), ...get(1), 0xfc, 15, ...unsigned(table)];
-	const asked = [0, 0x41, ...signed(table), ...as64(1, wide), ...callHost(at, 3)];
-	return [...asked, 0x04, wide ? 0x7e : 0x7f, ...grow, 0x05, ...number(wide, -1), END, END];
 }
 
 /** log2 of the bytes that an atomic operation accesses. */

@@ -1,6 +1,9 @@
-import { type Cursor, refuse, sameBytes } from "./cursor.ts";
+import { Cursor, refuse, sameBytes } from "./cursor.ts";
 import { CALL, CALL_INDIRECT, FUNCTION_REFERENCE, Instructions } from "./instructions.ts";
+import { lengthBody, longestArray } from "./lift-arrays.ts";
 import * as bodies from "./lift-bodies.ts";
+import * as tables from "./lift-tables.ts";
+import { signed, type Surroundings, unsigned } from "./lift-pieces.ts";
 import type { LiftOutline } from "./lift-outline.ts";
 
 /** A function that was added, by what it stands for: the key is the instruction's bytes. */
@@ -19,9 +22,11 @@ export interface CodeFindings {
 	readonly namesData: boolean;
 	/** Globals that say which segments were dropped. */
 	readonly droppedGlobals: ReadonlySet<number>;
+	/** The global that is set before a table is changed; `undefined` where none is. */
+	readonly tablesGlobal: number | undefined;
 }
 
-export interface CodeContext extends bodies.Surroundings {
+export interface CodeContext extends Surroundings {
 	/** Of the original. */
 	readonly from: LiftOutline;
 	/** Of the lifted module. */
@@ -34,6 +39,9 @@ type Site = ((to: Cursor, start: number, end: number) => void) | undefined;
 /** `memory.size`, `memory.grow`. */
 const SIZE = 0x3f;
 const GROW = 0x40;
+
+/** Of a function that stands before what takes something out of a segment. */
+const GATE_TYPE = [0x60, 2, 0x7f, 0x7f, 2, 0x7f, 0x7f];
 
 /** Walks the guest's code beside the lifted: equal but for the instructions that are the engine's, in whose place stands just what has to. */
 export function compareLiftedCode(original: Cursor, lifted: Cursor, context: CodeContext): CodeFindings {
@@ -56,9 +64,11 @@ class LiftWalk {
 	readonly #sized = new Set<number>();
 	/** By `data 3` or `elem 3`: the global that says that the segment was dropped. */
 	readonly #dropped = new Map<string, number>();
+	readonly #droppedGlobals = new Set<number>();
 	/** Segments that are used in a way that takes no notice of their being dropped, and those that are used through a function which does. */
 	readonly #plain = new Set<string>();
 	readonly #gated = new Set<string>();
+	#tablesGlobal: number | undefined;
 	#namesData = false;
 	#highestMemory = -1;
 
@@ -128,21 +138,24 @@ class LiftWalk {
 		}
 		if (op === 0x25 || op === 0x26) {
 			const table = cursor.number();
-			this.#table(table);
-			if (op === 0x26) this.#changedTables.add(table);
-			return undefined;
+			if (op === 0x25) {
+				this.#table(table);
+				return undefined;
+			}
+			return this.#changes(table, (to) => this.#bytes(to, [0x26, ...unsigned(table)]));
 		}
 		if (op === SIZE || op === GROW) {
 			const memory = cursor.number();
 			if (from.isShared(memory)) return undefined;
 			this.#sized.add(memory);
-			if (op === SIZE) return (to) => this.#bytes(to, [0x23, ...bodies.unsigned(this.#context.pages(memory) ?? 0)]);
+			if (op === SIZE) return (to) => this.#bytes(to, [0x23, ...unsigned(this.#context.pages(memory) ?? 0)]);
 			const type = this.#address(memory);
 			return (to) => this.#call(to, `grow ${memory}`, [type], [type], () => bodies.growBody(this.#context, memory));
 		}
 		const code = cursor.number();
-		if (op === 0xfc) return this.#bulk(code, cursor);
+		if (op === 0xfc) return this.#bulk(code, cursor, start);
 		if (op === 0xfe && code !== 3) return this.#atomic(code, cursor);
+		if (op === 0xfb && (code === 0x06 || code === 0x07)) return this.#arrayNew(cursor.number(), cursor.bytes);
 		if (op === 0xfb && (code === 0x09 || code === 0x0a || code === 0x12 || code === 0x13)) {
 			cursor.skipNumber();
 			const data = code === 0x09 || code === 0x12;
@@ -152,7 +165,7 @@ class LiftWalk {
 		return undefined;
 	}
 
-	#bulk(code: number, cursor: Cursor): Site {
+	#bulk(code: number, cursor: Cursor, start: number): Site {
 		const context = this.#context;
 		const { from } = context;
 		if (code < 0x08) return undefined;
@@ -190,33 +203,84 @@ class LiftWalk {
 			}
 			case 0x0c: {
 				const table = cursor.number();
-				this.#table(table);
-				this.#changedTables.add(table);
-				return this.#use("elem", first, cursor.bytes);
+				const length = from.passiveElements[first] ?? 0;
+				const init = [...cursor.bytes.subarray(start, cursor.at)];
+				const params = [...this.#tableAddress(table), 0x7f, 0x7f];
+				const body = (): readonly number[] => tables.tableInitBody(context, first, table, length);
+				const isLong = length > tables.TABLE_CHUNK;
+				return this.#changes(table, (to) => {
+					this.#gate(to, "elem", first);
+					if (isLong) this.#call(to, `table.init ${first} ${table}`, params, [], body);
+					else this.#bytes(to, init);
+				});
 			}
 			case 0x0d:
 				return this.#drop("elem", first);
-			case 0x0e:
-				this.#table(first);
-				this.#table(cursor.number());
-				this.#changedTables.add(first);
-				return undefined;
+			case 0x0e: {
+				const second = cursor.number();
+				this.#table(second);
+				const types = [...this.#tableAddress(first), ...this.#tableAddress(second)];
+				const params = [...types, types.includes(0x7f) ? 0x7f : 0x7e];
+				const body = (): readonly number[] => tables.tableCopyBody(context, first, second);
+				return this.#changes(first, (to) => this.#call(to, `table.copy ${first} ${second}`, params, [], body));
+			}
 			case 0x0f: {
-				this.#table(first);
-				this.#changedTables.add(first);
-				const table = from.tables[first];
-				if (table === undefined) return undefined;
-				const type = table.wide ? 0x7e : 0x7f;
-				const { bytes, at, end } = table.element;
-				const params = [...bytes.subarray(at, end), type];
-				const body = (): readonly number[] => bodies.tableGrowBody(context, first);
-				return (to) => this.#call(to, `table.grow ${first}`, params, [type], body, 2);
+				const type = this.#tableAddress(first);
+				const element = this.#elementType(first);
+				const body = (): readonly number[] => tables.tableGrowBody(context, first, element);
+				return this.#changes(first, (to) =>
+					this.#call(to, `table.grow ${first}`, [...element, ...type], type, body, 2),
+				);
+			}
+			case 0x11: {
+				const type = this.#tableAddress(first);
+				const params = [...type, ...this.#elementType(first), ...type];
+				const body = (): readonly number[] => tables.tableFillBody(context, first);
+				return this.#changes(first, (to) => this.#call(to, `table.fill ${first}`, params, [], body, 3));
 			}
 			default:
+				// table.size, and what is no bulk operation
 				this.#table(first);
-				if (code === 0x11) this.#changedTables.add(first);
 				return undefined;
 		}
+	}
+
+	#arrayNew(type: number, bytes: Uint8Array): Site {
+		const item = this.#context.from.types[type];
+		if (item === undefined) throw refuse(`code names type ${type}, which the guest does not have`);
+		const longest = longestArray(item);
+		return (to, start, end) => {
+			this.#call(to, `array.new ${longest}`, [0x7f], [0x7f], () => lengthBody(longest));
+			this.#bytes(to, [...bytes.subarray(start, end)]);
+		};
+	}
+
+	/** What stands for an instruction that changes a table, behind the note that says so. */
+	#changes(table: number, rest: (to: Cursor) => void): Site {
+		this.#table(table);
+		this.#changedTables.add(table);
+		return (to) => {
+			this.#bytes(to, [0x41, 1, 0x24]);
+			const global = to.number();
+			this.#tablesGlobal ??= global;
+			if (this.#tablesGlobal !== global) throw refuse("changes of tables are noted in two places");
+			rest(to);
+		};
+	}
+
+	#tableAddress(table: number): readonly number[] {
+		return [this.#context.wideTable(table) ? 0x7e : 0x7f];
+	}
+
+	#elementType(table: number): readonly number[] {
+		this.#table(table);
+		const { bytes, at, end } = (this.#context.from.tables[table] as { readonly element: Cursor }).element;
+		const type = new Cursor(bytes, at, end);
+		const first = type.byte();
+		if (first !== 0x63 && first !== 0x64) return [first];
+		// In its shortest form, as it stands in what is added
+		const heap = type.signed();
+		return first === 0x63 && heap < 0 ? signed(heap) : [first, ...signed(heap)];
 	}
 
 	#atomic(code: number, cursor: Cursor): Site {
@@ -233,9 +297,7 @@ class LiftWalk {
 		cursor.skipNumber();
 		const offset = exactNumber(cursor.bytes, at, cursor.at);
 		if (!wide && offset > 0xffff_ffffn) throw refuse("an offset that is too large");
-		const pushed = wide
-			? [0x42, ...bodies.signed(BigInt.asIntN(64, offset))]
-			: [0x41, ...bodies.signed(BigInt.asIntN(32, offset))];
+		const pushed = wide ? [0x42, ...signed(BigInt.asIntN(64, offset))] : [0x41, ...signed(BigInt.asIntN(32, offset))];
 		return (to) => {
 			this.#bytes(to, pushed);
 			this.#call(to, `atomic ${code} ${memory}`, [type, ...operands, type], results, () =>
@@ -253,30 +315,47 @@ class LiftWalk {
 			const key = `${kind} ${segment}`;
 			const known = this.#dropped.get(key);
 			if (known !== undefined && known !== global) throw refuse("a segment is dropped in two places");
-			if (known === undefined && [...this.#dropped.values()].includes(global))
+			if (known === undefined && this.#droppedGlobals.has(global))
 				throw refuse("two segments are dropped in one place");
+			this.#droppedGlobals.add(global);
 			this.#dropped.set(key, global);
 		};
 	}
 
 	/** An instruction that takes elements or bytes out of a segment: behind a call where that can be dropped. */
 	#use(kind: "data" | "elem", segment: number, bytes: Uint8Array): Site {
-		const key = `${kind} ${segment}`;
 		if (!this.#isPassive(kind, segment)) return undefined;
 		return (to, start, end) => {
-			if (to.bytes[to.at] === 0x10) {
-				this.#gated.add(key);
-				this.#call(to, `segment ${key}`, [0x7f, 0x7f], [0x7f, 0x7f], () =>
-					bodies.segmentBody(this.#dropped.get(key) ?? -1),
-				);
-			} else this.#plain.add(key);
+			this.#gate(to, kind, segment);
 			this.#bytes(to, [...bytes.subarray(start, end)]);
 		};
 	}
 
+	/** The call before an instruction that takes something out of a segment, where there is one. */
+	#gate(to: Cursor, kind: "data" | "elem", segment: number): void {
+		const key = `${kind} ${segment}`;
+		if (!this.#isPassive(kind, segment)) return;
+		if (!this.#callsGate(to)) {
+			this.#plain.add(key);
+			return;
+		}
+		this.#gated.add(key);
+		this.#call(to, `segment ${key}`, [0x7f, 0x7f], [0x7f, 0x7f], () =>
+			bodies.segmentBody(this.#dropped.get(key) ?? -1),
+		);
+	}
+
+	/** Whether a call of a function of a gate's type comes next; what it is else is looked into at the end. */
+	#callsGate({ bytes, at, end }: Cursor): boolean {
+		if (bytes[at] !== 0x10) return false;
+		const { types, functions } = this.#context.to;
+		const type = types[functions[new Cursor(bytes, at + 1, end).number()] ?? -1];
+		return type !== undefined && isBytes(type, GATE_TYPE);
+	}
+
 	#isPassive(kind: "data" | "elem", segment: number): boolean {
 		const { from } = this.#context;
-		if (kind === "elem") return from.passiveElements[segment] === true;
+		if (kind === "elem") return from.passiveElements[segment] !== undefined;
 		const item = from.data[segment];
 		return item !== undefined && item.memory === undefined;
 	}
@@ -338,7 +417,8 @@ class LiftWalk {
 			changedTables: this.#changedTables,
 			sized: this.#sized,
 			namesData: this.#namesData,
-			droppedGlobals: new Set(this.#dropped.values()),
+			droppedGlobals: this.#droppedGlobals,
+			tablesGlobal: this.#tablesGlobal,
 		};
 	}
 }

@@ -49,8 +49,8 @@ export class LiftOutline {
 	readonly importedMemories: number;
 	readonly importedGlobals: number;
 	readonly globals: readonly GlobalItem[];
-	/** Of each element segment, whether it is passive. */
-	readonly passiveElements: readonly boolean[];
+	/** Of each element segment how many elements it has; `undefined` where it is not passive. */
+	readonly passiveElements: readonly (number | undefined)[];
 	/** The highest table that an element segment goes to; -1 for none. */
 	readonly highestElementTable: number;
 	readonly data: readonly DataItem[];
@@ -80,9 +80,9 @@ export class LiftOutline {
 		this.globals = readVector(sectionOf(sections, GLOBAL), readGlobal);
 		let highest = -1;
 		this.passiveElements = readVector(sectionOf(sections, ELEMENT), (cursor) => {
-			const { passive, table } = readElement(cursor);
+			const { passive, table, length } = readElement(cursor);
 			highest = Math.max(highest, table);
-			return passive;
+			return passive ? length : undefined;
 		});
 		this.highestElementTable = highest;
 		this.data = readVector(sectionOf(sections, DATA), readData);
@@ -175,7 +175,13 @@ function readGlobal(cursor: Cursor): GlobalItem {
 	return { type, code, mutable, init: slice(cursor, () => skipExpression(cursor)) };
 }
 
-function readElement(cursor: Cursor): { readonly passive: boolean; readonly table: number } {
+interface ElementItem {
+	readonly passive: boolean;
+	readonly table: number;
+	readonly length: number;
+}
+
+function readElement(cursor: Cursor): ElementItem {
 	const flags = cursor.number();
 	const active = (flags & 1) === 0;
 	let table = -1;
@@ -184,14 +190,15 @@ function readElement(cursor: Cursor): { readonly passive: boolean; readonly tabl
 		skipExpression(cursor);
 	}
 	const typed = (flags & 3) !== 0;
-	if ((flags & 4) === 0) {
-		if (typed) cursor.byte();
-		for (let n = cursor.number(); n > 0; n--) cursor.skipNumber();
-	} else {
-		if (typed) cursor.skipType();
-		for (let n = cursor.number(); n > 0; n--) skipExpression(cursor);
+	const expressions = (flags & 4) !== 0;
+	if (typed && expressions) cursor.skipType();
+	else if (typed) cursor.byte();
+	const length = cursor.number();
+	for (let n = length; n > 0; n--) {
+		if (expressions) skipExpression(cursor);
+		else cursor.skipNumber();
 	}
-	return { passive: (flags & 3) === 1, table };
+	return { passive: (flags & 3) === 1, table, length };
 }
 
 function readData(cursor: Cursor): DataItem {

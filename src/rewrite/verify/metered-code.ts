@@ -40,7 +40,6 @@ export interface Ledger {
  */
 export function compareMeteredCode(original: Cursor, rewritten: Cursor, outline: Outline, engine: Engine): void {
 	const memories = outline.count(KIND_MEMORY) + outline.memories.length;
-	const imported = outline.count(KIND_FUNCTION);
 	const pieces = new Pieces(memories, outline.functions.length, engine.fuel);
 	const module: Surroundings = {
 		pieces,
@@ -50,7 +49,7 @@ export function compareMeteredCode(original: Cursor, rewritten: Cursor, outline:
 		fuel: engine.fuel,
 		throws: outline.hasTags,
 		paidAheadOverCall: undefined,
-		imported,
+		imported: outline.count(KIND_FUNCTION),
 		ledger: engine.ledger ?? { prepaid: new Uint32Array(), pure: new Uint8Array() },
 		keptOverCall: undefined,
 	};
@@ -59,7 +58,7 @@ export function compareMeteredCode(original: Cursor, rewritten: Cursor, outline:
 	for (let i = 0; i < bodies; i++) {
 		const from = original.take(original.number());
 		const to = rewritten.take(rewritten.number());
-		new BodyComparison(from, to, imported + i, module).run();
+		new BodyComparison(from, to, module.imported + i, module).run();
 	}
 	compareSlowPath(rewritten.take(rewritten.number()), pieces, engine);
 	const { paidAheadOverCall, keptOverCall } = module;
@@ -152,6 +151,8 @@ interface Frame {
 	end: State | undefined;
 	hasElse: boolean;
 	readonly isOutlined: boolean;
+	/** How many outlined loops it is or stands in. */
+	readonly outlined: number;
 	/** A loop of which each turn has to pass the check of another. */
 	readonly isUnchecked: boolean;
 }
@@ -368,7 +369,8 @@ class BodyComparison {
 	}
 
 	#push(op: number, isOutlined: boolean, isUnchecked = false): void {
-		this.#frames.push({ op, start: this.#state, end: undefined, hasElse: false, isOutlined, isUnchecked });
+		const outlined = this.#outlined + (isOutlined ? 1 : 0);
+		this.#frames.push({ op, start: this.#state, end: undefined, hasElse: false, isOutlined, outlined, isUnchecked });
 	}
 
 	#loop(start: number): void {
@@ -482,8 +484,7 @@ class BodyComparison {
 		const isBranch = op === BR || op === BR + 1 || op === BR_TABLE || op === 0xd5 || op === 0xd6;
 		if (!isBranch) {
 			const unmoved = op === TRY || op === TRY_TABLE || op === DELEGATE || op === RETHROW || op === CASTS;
-			if (unmoved && this.#frames.some(({ isOutlined }) => isOutlined))
-				throw this.#refuse("has labels in an outlined loop that are not moved");
+			if (unmoved && this.#outlined > 0) throw this.#refuse("has labels in an outlined loop that are not moved");
 			return;
 		}
 		const shift = labels.map((label) => this.#shift(label));
@@ -501,9 +502,11 @@ class BodyComparison {
 	}
 
 	#shift(label: number): number {
-		let shift = 0;
-		for (let i = 0; i < label; i++) if (this.#frames.at(-1 - i)?.isOutlined === true) shift += 3;
-		return shift;
+		return 3 * (this.#outlined - (this.#frames.at(-1 - label)?.outlined ?? 0));
+	}
+
+	get #outlined(): number {
+		return this.#frames.at(-1)?.outlined ?? 0;
 	}
 
 	#control(op: number): void {
@@ -587,11 +590,9 @@ class BodyComparison {
 	}
 
 	#endOutlined(): void {
-		const beside = this.#beside;
-		const { pieces } = this.#module;
-		beside.equalUpTo(this.#from.at);
-		const slow = [0x0c, 2, 0x0b, ...pieces.ask(this.#local), 0x0c, 0, 0x0b, 0x00, 0x0b];
-		beside.expect(slow, "the slow path of a loop");
+		this.#beside.equalUpTo(this.#from.at);
+		const slow = [0x0c, 2, 0x0b, ...this.#module.pieces.ask(this.#local), 0x0c, 0, 0x0b, 0x00, 0x0b];
+		this.#beside.expect(slow, "the slow path of a loop");
 	}
 }
 

@@ -128,6 +128,9 @@ export class Outline {
 	/** The start function; -1 for none. */
 	readonly start: number;
 	readonly #keys: readonly string[] | undefined;
+	/** Tables that are imported or exported. */
+	readonly #sharedTables: ReadonlySet<number>;
+	readonly #hasReferences: boolean;
 
 	constructor(sections: readonly SectionRange[]) {
 		this.imports = readVector(sectionOf(sections, IMPORT), readImport);
@@ -139,6 +142,9 @@ export class Outline {
 		this.tables = this.count(KIND_TABLE) + sectionOf(sections, TABLE).number();
 		this.hasTags = this.count(KIND_TAG) + sectionOf(sections, TAG).number() > 0;
 		this.#keys = readTypes(sectionOf(sections, TYPE));
+		const exported = this.exports.flatMap(({ kind, index }) => (kind === KIND_TABLE ? [index] : []));
+		this.#sharedTables = new Set([...Array(this.count(KIND_TABLE)).keys(), ...exported]);
+		this.#hasReferences = this.imports.some(({ isReference }) => isReference);
 		this.#findTaken(sections);
 		this.#checkData(sectionOf(sections, DATA));
 		this.start = sections.some(({ id }) => id === START) ? sectionOf(sections, START).number() : -1;
@@ -165,9 +171,7 @@ export class Outline {
 
 	/** Whether a table may hold functions of others. Tables that code changes are not asked for. */
 	isOpen(table: number): boolean {
-		if (table < this.count(KIND_TABLE)) return true;
-		if (this.exports.some(({ kind, index }) => kind === KIND_TABLE && index === table)) return true;
-		return this.imports.some(({ isReference }) => isReference);
+		return this.#hasReferences || this.#sharedTables.has(table);
 	}
 
 	#findTaken(sections: readonly SectionRange[]): void {

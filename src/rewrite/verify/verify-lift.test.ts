@@ -22,6 +22,19 @@ const PROGRAM = `(module $program
 		(drop (table.grow $t (ref.null func) (local.get 0)))
 		(drop (i32.atomic.rmw.add $wide offset=4 (i64.const 0) (local.get 0)))))`;
 
+/** All that changes tables; a segment that is more than a piece, and one that is dropped besides. */
+const TABLES = `(module
+	(table $t 2 4 funcref) (table $w i64 2 4 (ref null func)) (table $x 3 externref) (func $run)
+	(elem $long func ${"$run ".repeat(300)}) (elem $gone func ${"$run ".repeat(257)}) (elem $short func ${"$run ".repeat(256)})
+	(func (param i32 i64 externref)
+		(table.set $t (local.get 0) (ref.func $run)) (table.set $x (local.get 0) (local.get 2))
+		(table.fill $x (local.get 0) (local.get 2) (local.get 0)) (table.fill $w (local.get 1) (ref.null func) (local.get 1))
+		(table.copy $t $t (local.get 0) (local.get 0) (local.get 0)) (table.copy $w $w (local.get 1) (local.get 1) (local.get 1))
+		(table.copy $t $w (local.get 0) (local.get 1) (local.get 0)) (table.copy $w $t (local.get 1) (local.get 0) (local.get 0))
+		(table.init $t $long (local.get 0) (local.get 0) (local.get 0)) (table.init $w $gone (local.get 1) (local.get 0) (local.get 0))
+		(table.init $t $short (local.get 0) (local.get 0) (local.get 0)) (elem.drop $gone)
+		(drop (table.grow $x (local.get 2) (local.get 0))) (drop (table.grow $w (ref.null func) (local.get 1)))))`;
+
 interface Lifted {
 	readonly original: Uint8Array;
 	readonly bytes: Uint8Array;
@@ -134,8 +147,8 @@ const EDITS: readonly (readonly [what: string, edit: (module: Module) => Partial
 		(module) => ({ functions: module.functions.slice(0, -1), code: codeOf(bodiesOf(module).slice(0, -1)) }),
 	],
 	["has an added function of another type", ({ functions }) => ({ functions: [...functions.slice(0, -1), 0] })],
-	["writes to a size", (module) => patch(module, [0x23, 6], [0x24, 6])],
-	["asks for the size of V8's memory", (module) => patch(module, [0x23, 7], [0x3f, 1])],
+	["writes to a size", (module) => patch(module, [0x23, 3], [0x24, 3])],
+	["asks for the size of V8's memory", (module) => patch(module, [0x23, 3], [0x3f, 1])],
 	["lets a chunk be larger", (module) => patch(module, [0x41, 0x80, 0x80, 0x10], [0x41, 0x80, 0x80, 0x11])],
 	[
 		"goes on where it is to trap",
@@ -145,6 +158,34 @@ const EDITS: readonly (readonly [what: string, edit: (module: Module) => Partial
 	["asks another function of the host's", (module) => patch(module, [0x41, 0x02, 0x11], [0x41, 0x03, 0x11])],
 	["grows a table unasked", (module) => patch(module, [0x41, 0x03, 0x11], [0x41, 0x02, 0x11])],
 	["does not remember what was dropped", (module) => patch(module, [0x41, 0x01, 0x24], [0x41, 0x00, 0x24])],
+];
+
+/** The same of what stands for the changes of tables: broken pieces above all. */
+const TABLE_EDITS: readonly (readonly [what: string, from: readonly number[], to: readonly number[]])[] = [
+	["does not say that it sets an element", [0x41, 1, 0x24, 0, 0x26], [0x41, 0, 0x24, 0, 0x26]],
+	["says it of another table's element", [0x26, 2], [0x26, 0]],
+	["does not say that it fills", [0x41, 1, 0x24, 0, 0x10], [0x41, 0, 0x24, 0, 0x10]],
+	["fills in larger pieces than it counts", [0x41, 0x80, 2, 0xfc, 17, 2], [0x41, 0x80, 4, 0xfc, 17, 2]],
+	["fills in smaller pieces", [0x41, 0x80, 2, 0xfc, 17, 2], [0x41, 0x80, 1, 0xfc, 17, 2]],
+	["fills another table", [0xfc, 17, 2], [0xfc, 17, 0]],
+	["goes back where it is to go on", [0x41, 0x80, 2, 0x6a, 0x21, 0], [0x41, 0x80, 2, 0x6b, 0x21, 0]],
+	["counts up where it is to count down", [0x41, 0x80, 2, 0x6b, 0x21, 2], [0x41, 0x80, 2, 0x6a, 0x21, 2]],
+	["begins what is out of bounds", [0x45, 0x04, 0x40], [0x1a, 0x04, 0x40]],
+	["compares with the size of another table", [0xfc, 16, 2], [0xfc, 16, 0]],
+	["goes on at the end of the table only", [0x56, 0x45, 0x04, 0x40], [0x58, 0x45, 0x04, 0x40]],
+	["copies from the wrong end", [0x58, 0x04, 0x40], [0x56, 0x04, 0x40]],
+	["copies out of another table", [0xfc, 14, 0, 1], [0xfc, 14, 0, 0]],
+	["ends a piece too early", [0x41, 0x80, 2, 0x4b, 0x0d, 0], [0x41, 0x80, 4, 0x4b, 0x0d, 0]],
+	["takes a segment to be longer", [0x42, 0xac, 2, 0x56], [0x42, 0xad, 2, 0x56]],
+	["takes out of another segment", [0xfc, 12, 0, 0], [0xfc, 12, 2, 0]],
+	["takes all of a long segment at once", [0xfc, 12, 2, 0], [0xfc, 12, 0, 0]],
+	["grows unasked", [0x45, 0x04, 0x40, 0x41, 0x7f, 0x0f], [0x1a, 0x41, 0, 0x04, 0x40, 0x41, 0x7f, 0x0f]],
+	["grows another table", [0xfc, 15, 2], [0xfc, 15, 0]],
+	["gives nothing back", [0x41, 0x7d, 0x20, 1], [0x41, 2, 0x20, 1]],
+	["gives back another's", [0x41, 0x7d, 0x20, 1], [0x41, 0x7e, 0x20, 1]],
+	["does not fill what it grew by", [0x20, 0, 0xd1, 0x45], [0x20, 0, 0xd1]],
+	["fills from the wrong place", [0x22, 2, 0x22, 3], [0x22, 2, 0x20, 3]],
+	["leaves the place where it filled", [0x0b, 0x20, 2, 0x0b], [0x0b, 0x20, 3, 0x0b]],
 ];
 
 /** Claims by which the engine would do something else than the original. */
@@ -217,27 +258,49 @@ suite("verifyLift", () => {
 		assert.equal(module.functions.length - decodeModule(original).functions.length, 7, "functions that were added");
 	});
 
-	test("refuses every change of a byte but in the names of what is added", async () => {
-		const { original, bytes, claims } = await lift();
-		const names = decodeModule(bytes).customs.find(({ name }) => name === "name")!.bytes;
-		const first = Buffer.from(bytes.buffer, names.byteOffset, names.length).indexOf("skerry.");
-		const accepted: number[] = [];
-		for (let at = 0; at < bytes.length; at++) {
-			const changed = bytes.slice();
-			changed[at] = (changed[at] ?? 0) ^ 0x01;
-			try {
-				verifyLift(original, changed, claims);
-				accepted.push(at);
-			} catch (error) {
-				assert.equal((error as { code?: string }).code, "engine/verification", `byte ${at}: ${String(error)}`);
+	for (const [what, text] of Object.entries({ "all that is lifted": PROGRAM, "changes of tables": TABLES }))
+		test(`refuses every change of a byte but in the names of what is added: ${what}`, async () => {
+			const { original, bytes, claims } = await lift(text);
+			const names = decodeModule(bytes).customs.find(({ name }) => name === "name")!.bytes;
+			const first = Buffer.from(bytes.buffer, names.byteOffset, names.length).indexOf("skerry.");
+			const accepted: number[] = [];
+			for (let at = 0; at < bytes.length; at++) {
+				const changed = bytes.slice();
+				changed[at] = (changed[at] ?? 0) ^ 0x01;
+				try {
+					verifyLift(original, changed, claims);
+					accepted.push(at);
+				} catch (error) {
+					assert.equal((error as { code?: string }).code, "engine/verification", `byte ${at}: ${String(error)}`);
+				}
 			}
-		}
-		const from = names.byteOffset + first - bytes.byteOffset - 2;
-		assert.deepEqual(
-			accepted.filter((at) => at < from || at >= names.byteOffset - bytes.byteOffset + names.length),
-			[],
-		);
-		assert.ok(accepted.length > 0);
+			const from = names.byteOffset + first - bytes.byteOffset - 2;
+			assert.deepEqual(
+				accepted.filter((at) => at < from || at >= names.byteOffset - bytes.byteOffset + names.length),
+				[],
+			);
+			assert.ok(accepted.length > 0);
+		});
+
+	test("accepts types that are not in their shortest form", () => {
+		const section = (id: number, ...content: readonly number[]): number[] => [id, content.length, ...content];
+		const preamble = [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
+		const fill = [0x41, 0, 0xd0, 0x70, 0x41, 2, 0xfc, 17, 0];
+		const grow = [0xd0, 0x70, 0x41, 1, 0xfc, 15, 0, 0x1a];
+		const array = [0x41, 3, 0xfb, 7, 1, 0x1a];
+		const code = [...fill, ...grow, ...array];
+		const original = Uint8Array.from([
+			...preamble,
+			// (sub final (func)), and an array of (ref null extern) as a group of one
+			...section(1, 2, 0x4f, 0, 0x60, 0, 0, 0x4e, 1, 0x5e, 0x63, 0x6f, 1),
+			...section(3, 1, 0),
+			...section(4, 1, 0x63, 0x70, 0, 2),
+			...section(6, 1, 0x63, 0x6f, 1, 0xd0, 0x6f, 0x0b),
+			...section(10, 1, code.length + 2, 0, ...code, 0x0b),
+		]);
+		const { bytes } = rewriteModule(original, 0, { metering: "off", verify: true });
+		assert.ok((globalThis as any).WebAssembly.validate(bytes));
+		assert.ok(bytes.length > original.length + 100);
 	});
 
 	for (const [what, edit] of EDITS) {
@@ -247,6 +310,42 @@ suite("verifyLift", () => {
 			const changed = encodeModule({ ...module, ...edit(module) });
 			assert.notDeepEqual(changed, bytes);
 			assert.throws(() => verifyLift(original, changed, claims), refused);
+		});
+	}
+
+	for (const [what, from, to] of TABLE_EDITS) {
+		test(`refuses a module with tables that ${what}`, async () => {
+			const { original, bytes, claims } = await lift(TABLES);
+			const module = decodeModule(bytes);
+			const changed = encodeModule({ ...module, ...patch(module, from, to) });
+			assert.throws(() => verifyLift(original, changed, claims), refused);
+		});
+	}
+
+	for (const [what, from, to] of [
+		["unbounded", [0x10, 1, 0xfb, 6, 0], [0x01, 0x01, 0xfb, 6, 0]],
+		["bounded as those of another type", [0x10, 1, 0xfb, 6, 0], [0x10, 2, 0xfb, 6, 0]],
+		["longer than they may be", [0x41, 0x80, 0x80, 0x80, 0x20], [0x41, 0x80, 0x80, 0x80, 0x30]],
+		["of a length that is always right", [0x4d, 0x1b], [0x4f, 0x1b]],
+	] as const) {
+		test(`refuses a module whose arrays are ${what}`, async () => {
+			const { original, bytes, claims } = await lift(`(module (type $b (array i8)) (type $s (sub (array (mut i16))))
+				(func (param i32) (drop (array.new $b (i32.const 1) (local.get 0))) (drop (array.new_default $s (local.get 0)))))`);
+			verifyLift(original, bytes, claims);
+			const module = decodeModule(bytes);
+			const changed = encodeModule({ ...module, ...patch(module, from, to) });
+			assert.throws(() => verifyLift(original, changed, claims), refused);
+		});
+	}
+
+	for (const claim of [undefined, "skerry:dropped:elem:1", "skerry:none"]) {
+		test(`refuses the claim that changes of tables are noted in ${claim}`, async () => {
+			const { original, bytes, claims } = await lift(TABLES);
+			assert.ok(typeof claims.state === "object");
+			const { tablesChanged: _, ...state } = claims.state;
+			verifyLift(original, bytes, { ...claims, state: { ...state, tablesChanged: "skerry:tables" } });
+			const other = claim === undefined ? state : { ...state, tablesChanged: claim };
+			assert.throws(() => verifyLift(original, bytes, { ...claims, state: other }), refused);
 		});
 	}
 
@@ -296,6 +395,10 @@ suite("verifyLift", () => {
 			"(drop (memory.grow (i32.const 0)))",
 			"(drop (i32.atomic.load (i32.const 0)))",
 			"(drop (table.grow 0 (ref.null func) (i32.const 0)))",
+			"(table.set 0 (i32.const 0) (ref.null func))",
+			"(table.fill 0 (i32.const 0) (ref.null func) (i32.const 0))",
+			"(table.copy 0 0 (i32.const 0) (i32.const 0) (i32.const 0))",
+			"(table.init 0 $e (i32.const 0) (i32.const 0) (i32.const 0))",
 			"(elem.drop $e)",
 			"(table.init 0 $e (i32.const 0) (i32.const 0) (i32.const 0)) (elem.drop $e)",
 		]) {

@@ -1,5 +1,6 @@
 import type { RewrittenModule } from "../rewritten.ts";
-import { type Cursor, refuse, sameBytes, sameContent } from "./cursor.ts";
+import { Cursor, refuse, sameBytes, sameContent } from "./cursor.ts";
+import { readTable, readType, readTypeGroup } from "./items.ts";
 import { type CodeFindings, compareLiftedCode } from "./lift-code.ts";
 import { LiftOutline } from "./lift-outline.ts";
 import { valueOf } from "./lift-values.ts";
@@ -36,7 +37,7 @@ const V128 = 0x7b;
 const BY_ITEM = new Set([TYPE, IMPORT, FUNCTION, TABLE, MEMORY, GLOBAL, EXPORT, START, CODE, DATA, DATA_COUNT]);
 
 /** A table of four functions, as large as it may become. */
-const HOST_TABLE = [0x70, 1, 4, 4];
+const HOST_TABLE = "112 1 4 4";
 /** The types of the host's functions. */
 const HOST_TYPES = [
 	[0x60, 0, 1, I32],
@@ -134,25 +135,22 @@ class LiftProof {
 
 	#readPages(): Map<number, number> {
 		const pages = new Map<number, number>();
+		const places = new Set<number>();
 		for (const { memory, name } of this.#claims.exports.pages) {
 			const index = this.#claimed(name, "global");
 			const own = index - this.#to.importedGlobals;
 			const wanted = this.from.wideMemory(memory) ? I64 : I32;
 			if (own < this.from.globals.length || this.#to.globals[own]?.code !== wanted)
 				throw refuse(`${name} is no place for the size of memory ${memory}`);
-			if (pages.has(memory) || [...pages.values()].includes(index)) throw refuse(`${name} is there twice`);
+			if (pages.has(memory) || places.has(index)) throw refuse(`${name} is there twice`);
 			pages.set(memory, index);
+			places.add(index);
 		}
 		return pages;
 	}
 
 	#compareTypes(): void {
-		const [from, to] = this.#content(TYPE);
-		from.number();
-		to.number();
-		const size = from.end - from.at;
-		if (to.at + size > to.end || !sameBytes(from.bytes, from.at, from.end, to.bytes, to.at))
-			throw refuse("its types do not begin as they did");
+		addedItems(TYPE, this.#fromSections, this.#toSections, readTypeGroup);
 		if (this.#claims.exports.host === undefined) return;
 		HOST_TYPES.forEach((bytes, i) => {
 			if (!holds(this.#to.types[this.from.types.length + i], bytes))
@@ -189,9 +187,8 @@ class LiftProof {
 	#compareTables(): void {
 		const { host } = this.#claims.exports;
 		const { from } = this;
-		const added = addedItems(TABLE, this.#fromSections, this.#toSections, (cursor) => {
-			for (const byte of HOST_TABLE) if (cursor.byte() !== byte) throw refuse("its last table is not the host's");
-		});
+		const added = addedItems(TABLE, this.#fromSections, this.#toSections, readTable);
+		if (added.some((table) => table !== HOST_TABLE)) throw refuse("its last table is not the host's");
 		if (added.length !== (host === undefined ? 0 : 1)) throw refuse("it has more tables than the original");
 		if (host !== undefined && this.#claimed(host, "table") !== from.tables.length)
 			throw refuse("the host's table is not the last");
@@ -212,7 +209,7 @@ class LiftProof {
 			const index = from.importedGlobals + i;
 			const claimed = values.get(index);
 			values.delete(index);
-			if (after === undefined || !sameContent(before.type, after.type)) throw refuse(`global ${index} is another`);
+			if (after === undefined || typeText(before) !== typeText(after)) throw refuse(`global ${index} is another`);
 			if (claimed === undefined && sameContent(before.init, after.init)) return;
 			const value = valueOf(before.init, from);
 			const lifted = value?.code === I32 ? Number(value.value) : value?.value;
@@ -265,17 +262,19 @@ class LiftProof {
 	/** Segments are where they were, or in the image. */
 	#compareData({ namesData }: CodeFindings): void {
 		const { from } = this;
-		const kept = [...this.#to.data];
-		const images = [...this.#claims.initial.data];
+		const kept = this.#to.data;
+		const images = this.#claims.initial.data;
+		let nextKept = 0;
+		let nextImage = 0;
 		const inImage = new Set<number>();
 		for (const segment of from.data) {
 			const { memory, content } = segment;
 			if (memory !== undefined && memory >= from.memories.length)
 				throw refuse(`a data segment for memory ${memory}, which the guest does not have`);
-			const [next] = kept;
+			const next = kept[nextKept];
 			if (next !== undefined && sameContent(segment.raw, next.raw)) {
 				if (memory !== undefined && inImage.has(memory)) throw refuse("a data segment would be written too early");
-				kept.shift();
+				nextKept++;
 				continue;
 			}
 			if (memory === undefined || memory < from.importedMemories || from.isShared(memory))
@@ -283,12 +282,12 @@ class LiftProof {
 			inImage.add(memory);
 			if (namesData) {
 				if (next === undefined || !holds(next.raw, [1, 0])) throw refuse("a data segment got lost");
-				kept.shift();
+				nextKept++;
 			}
 			if (content.at === content.end) continue;
-			this.#compareImage(segment, images.shift());
+			this.#compareImage(segment, images[nextImage++]);
 		}
-		if (kept.length > 0 || images.length > 0) throw refuse("it has data that the original has not");
+		if (nextKept < kept.length || nextImage < images.length) throw refuse("it has data that the original has not");
 		const count = namesData ? from.dataCount : undefined;
 		if (this.#to.dataCount !== count) throw refuse("it counts its data in another way");
 	}
@@ -312,12 +311,13 @@ class LiftProof {
 		if (!isRight) throw refuse("a data segment got lost");
 	}
 
-	/** Added globals are sizes, or say what was dropped; and the latter are state. */
-	#compareFound({ droppedGlobals, changedTables }: CodeFindings): void {
+	/** Added globals are sizes, say what was dropped, which is state, or that tables have changed. */
+	#compareFound({ droppedGlobals, changedTables, tablesGlobal }: CodeFindings): void {
 		const { from } = this;
 		const first = from.importedGlobals + from.globals.length;
-		const places = new Set([...this.#pages.values(), ...droppedGlobals]);
-		const count = this.#pages.size + droppedGlobals.size;
+		const notes = tablesGlobal === undefined ? [] : [tablesGlobal];
+		const places = new Set([...this.#pages.values(), ...droppedGlobals, ...notes]);
+		const count = this.#pages.size + droppedGlobals.size + notes.length;
 		if (places.size !== count || count !== this.#to.globals.length - from.globals.length)
 			throw refuse("an added global is for nothing, or for two things");
 		for (const index of places) if (index < first) throw refuse("a global of the guest's is taken for the engine's");
@@ -325,6 +325,8 @@ class LiftProof {
 		if (typeof state === "string") return;
 		const globals = new Set(state.globals.map((name) => this.#claimed(name, "global")));
 		const tables = new Set(state.tables.map((name) => this.#claimed(name, "table")));
+		const note = state.tablesChanged === undefined ? undefined : this.#claimed(state.tablesChanged, "global");
+		if (note !== tablesGlobal) throw refuse("it does not say where changes of tables are noted");
 		const memories = new Set(state.memories.map((name) => this.#claimed(name, "memory")));
 		const wanted = from.globals.flatMap(({ mutable }, i) => (mutable ? [from.importedGlobals + i] : []));
 		const own = from.memories.slice(from.importedMemories).map((_, i) => from.importedMemories + i);
@@ -345,6 +347,11 @@ class LiftProof {
 			if (!isOwn && !isAdded) throw refuse(`it exports ${name}, which is no state`);
 		}
 	}
+}
+
+/** The type of a global as text: only to be compared. */
+function typeText({ type: { bytes, at, end }, mutable }: LiftOutline["globals"][number]): string {
+	return `${readType(new Cursor(bytes, at, end))} ${mutable}`;
 }
 
 function holds(cursor: Cursor | undefined, expected: readonly number[]): boolean {
