@@ -28,6 +28,9 @@ export const PROT_NONE = 0;
 export const PROT_READ_WRITE = 3;
 export const MAP_PRIVATE_FIXED: number = 0x02 | 0x10;
 export const MADV_DONTNEED = 4;
+export const MADV_HUGEPAGE = 14;
+/** Linux 6.1 */
+export const MADV_COLLAPSE = 25;
 
 const SIGNATURES: Readonly<Record<keyof LibC, { arguments: string[]; return: string }>> = {
 	memfd_create: { arguments: ["pointer", "u32"], return: "i32" },

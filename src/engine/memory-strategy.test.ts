@@ -179,6 +179,40 @@ for (const strategy of STRATEGIES) {
 			restore(near);
 		});
 
+		test("exactly, whatever is written often, seldom, or not any more, in whichever order contents take turns", () => {
+			const pages = 16;
+			const large = pattern(pages * WASM_PAGE);
+			using image = createMemoryImage(large, strategy.mapper);
+			const memory = createMemory(pages, strategy.mapper);
+			const attached = image.attach(memory);
+			let seed = 1;
+			const below = (bound: number): number => {
+				seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0;
+				return (seed >>> 8) % bound;
+			};
+			const contents = [0, 3, 90, 200].map((changed, i) => {
+				const content = large.slice();
+				for (let k = 0; k < changed; k++) content[below(content.length)] = i;
+				return { content, delta: image.compare(content) };
+			});
+			let hot: readonly number[] = [];
+			let from = contents[0] as (typeof contents)[number];
+			for (let i = 0; i < 12 * REVIEW_INTERVAL; i++) {
+				// Some time with one app, then apps in turns, and other pages that are written
+				if (i % 80 === 0) hot = Array.from({ length: below(40) }, () => below(256));
+				const next = i % 160 < 80 && below(12) > 0 ? from : (contents[below(contents.length)] as typeof from);
+				if (below(6) === 0) attached.change(from.delta, next.delta);
+				else {
+					for (const page of hot) if (below(4) > 0) memory.bytes[page * 4096 + below(4096)] = below(256);
+					if (below(9) === 0) memory.bytes[below(large.length)] = 77;
+					if (below(150) === 0) memory.bytes.fill(1);
+					assert.ok((attached.restore(next.delta) ?? -1) >= 0);
+				}
+				assert.equal(Buffer.compare(memory.bytes, next.content), 0, `after ${i}`);
+				from = next;
+			}
+		});
+
 		test("more separate pages than one scan reports, at both ends and across each batch", () => {
 			const large = pattern(160 * WASM_PAGE);
 			using image = createMemoryImage(large, strategy.mapper);

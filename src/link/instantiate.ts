@@ -22,7 +22,6 @@ import {
 	type CoreSnapshot,
 	type CoreState,
 	CoreMemories,
-	countChanges,
 	Gate,
 	type GateUsage,
 	type Growth,
@@ -154,14 +153,6 @@ export interface InstanceImage {
 
 /** A state of an instance beside an image of its code: by core instance. */
 export type InstanceState = readonly CoreDelta[];
-
-/** Pages in which two states beside one image differ; it is not counted beyond the limit. */
-export function countStateChanges(a: InstanceState, b: InstanceState, limit: number): number {
-	let count = 0;
-	for (let i = 0; i < a.length && count < limit; i++)
-		count += countChanges(a[i] as CoreDelta, b[i] as CoreDelta, limit - count);
-	return count;
-}
 
 /** Whom an instance serves: what differs between apps with the same code. */
 export interface Tenant extends Pick<SlotOptions, "onGrow"> {

@@ -8,7 +8,6 @@ export type { HostFunction, HostInterface, HostResource } from "./host.ts";
 export type { HostImports } from "./imports.ts";
 export {
 	type CoreExport,
-	countStateChanges,
 	forgetInitial,
 	Instance,
 	type InstanceExport,

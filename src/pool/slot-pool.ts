@@ -1,11 +1,5 @@
-import type { PageMapper } from "../engine/mod.ts";
-import {
-	countStateChanges,
-	type Instance,
-	type InstanceImage,
-	type InstanceState,
-	type LinkedCode,
-} from "../link/mod.ts";
+import { type CoreDelta, countChanges, type PageMapper } from "../engine/mod.ts";
+import type { Instance, InstanceImage, InstanceState, LinkedCode } from "../link/mod.ts";
 
 /** Whom a slot served last. */
 export interface SlotOwner {
@@ -82,7 +76,7 @@ export class SlotPool {
 		let near = KIN_PAGES + 1;
 		let found: Kin | undefined;
 		for (const kin of this.#kins) {
-			const count = countStateChanges(kin.state, state, near);
+			const count = countChangedPages(kin.state, state, near);
 			if (count < near) [near, found] = [count, kin];
 		}
 		if (found === undefined) this.#kins.add((found = { state, apps: 0 }));
@@ -162,4 +156,12 @@ export class SharedSlots {
 		if (pool === undefined || pool.closed) this.#pools.set(code, (pool = new SlotPool(mapper)));
 		return pool;
 	}
+}
+
+/** It is not counted beyond the limit. */
+function countChangedPages(a: InstanceState, b: InstanceState, limit: number): number {
+	let count = 0;
+	for (let i = 0; i < a.length && count < limit; i++)
+		count += countChanges(a[i] as CoreDelta, b[i] as CoreDelta, limit - count);
+	return count;
 }
