@@ -5,17 +5,19 @@ import { isNumeric } from "../numeric-list.ts";
 import type { HeldEnd, Pledges } from "../store-part.ts";
 import type { Store } from "../store.ts";
 import type { EndKind } from "./copy-end.ts";
-import { HostEnd, pledgesOf } from "./host-end.ts";
+import { endOf, pledgesOf } from "./host-end.ts";
 import { COPY, type Copier, type ReadableBuffer, type Shared, SharedFuture, SharedStream } from "./shared-stream.ts";
 
 type EndType = ValueType & { readonly kind: EndKind };
 
 /**
- * What a host gives for a stream: a `HostStream`, a `ReadableStream`, or any (async) iterable. Of numbers each step may be a typed
- * array or an array; otherwise, and for single numbers, one element. For a future: a `HostFuture`, a promise, or the value itself.
+ * What a host gives for a stream: a `HostStream`, a `ReadableStream`, an array or typed array of all elements, or any (async) iterable. Of
+ * numbers each step may be a typed array or an array; otherwise, and for single numbers, one element. For a future: a `HostFuture`, a
+ * promise, or the value itself.
  */
 export function fromHost(store: Store, type: EndType, value: unknown): Shared {
-	if (value instanceof HostEnd) return value.take(type.kind);
+	const end = endOf(value);
+	if (end?.isOf(store) === true) return end.take(type.kind);
 	if (type.kind === "future") {
 		const shared = new SharedFuture(type.element);
 		new HostWriter(store, type.element, shared).give(value);
@@ -33,6 +35,8 @@ class HostWriter implements HeldEnd {
 	readonly #element: ValueType | null;
 	readonly #shared: Shared;
 	readonly #release: () => void;
+	/** What it reads are all elements, in one array. */
+	#whole = false;
 	/** Where there is more to come: tells the source that nobody wants it. */
 	#close: () => void = () => {};
 
@@ -67,11 +71,27 @@ class HostWriter implements HeldEnd {
 		const iterable = source as Partial<AsyncIterable<unknown> & Iterable<unknown>>;
 		const iterator = iterable[Symbol.asyncIterator]?.();
 		if (iterator !== undefined) return this.#pumpAsync(iterator);
-		const elements = iterable[Symbol.iterator]?.();
+		this.#whole = this.#isWhole(source);
+		const elements = this.#whole ? [source].values() : iterable[Symbol.iterator]?.();
 		if (elements === undefined) throw new SkerryError("call/bad-value", "a stream is given as an (async) iterable");
 		this.#close = () => void elements.return?.();
-		const step = (): void => this.#take(elements.next(), step);
+		const step = (): void => {
+			let next: IteratorResult<unknown>;
+			try {
+				next = elements.next();
+			} catch (error) {
+				return this.#fail(error);
+			}
+			this.#take(next, step);
+		};
 		this.#pledges.enqueue(step);
+	}
+
+	/** An array of elements, not of chunks. */
+	#isWhole(source: unknown): boolean {
+		const numbers = this.#element !== null && isNumeric(this.#element);
+		if (!Array.isArray(source)) return numbers && ArrayBuffer.isView(source);
+		return !numbers || source.every((item) => typeof item !== "object");
 	}
 
 	#pumpAsync(iterator: AsyncIterator<unknown>): void {
@@ -80,7 +100,11 @@ class HostWriter implements HeldEnd {
 			iterator.return?.().catch(() => {});
 		};
 		const step = (): void => {
-			this.#pledges.pledge(iterator.next(), (next) => this.#take(next, step));
+			this.#pledges.pledge(
+				iterator.next(),
+				(next) => this.#take(next, step),
+				(error) => this.#fail(error),
+			);
 		};
 		step();
 	}
@@ -97,6 +121,14 @@ class HostWriter implements HeldEnd {
 		});
 	}
 
+	/** Streams know no errors: for the guest it ends here, and whoever gave it is told. Where nobody would be, the sandbox ends. */
+	#fail(error: unknown): void {
+		const { report } = this.#store;
+		if (report === null) throw error;
+		report(error);
+		this.#end();
+	}
+
 	#end(): void {
 		this.#shared.drop();
 		this.#release();
@@ -106,7 +138,7 @@ class HostWriter implements HeldEnd {
 		const element = this.#element;
 		const numbers = element !== null && isNumeric(element);
 		if (numbers && (Array.isArray(value) || ArrayBuffer.isView(value))) return value as ArrayLike<unknown>;
-		return [value];
+		return this.#whole ? (value as readonly unknown[]) : [value];
 	}
 
 	#check(values: ArrayLike<unknown>): void {
