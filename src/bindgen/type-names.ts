@@ -68,6 +68,34 @@ const ARRAYS: Readonly<Record<string, string>> = {
 	f64: "Float64Array",
 };
 
+/** What streams and futures are, by who makes them: the host is given objects of Skerry's, and gives what it has. */
+export type Ends = "of guest" | "of host";
+
+/** Whether values of the type look different by who makes them. */
+export function holdsEnd(type: ValueType): boolean {
+	const within = (inner: ValueType | null): boolean => inner !== null && holdsEnd(inner);
+	switch (type.kind) {
+		case "stream":
+		case "future":
+			return true;
+		case "list":
+		case "option":
+			return holdsEnd(type.element);
+		case "map":
+			return holdsEnd(type.value);
+		case "tuple":
+			return type.elements.some(holdsEnd);
+		case "record":
+			return type.fields.some((field) => holdsEnd(field.type));
+		case "result":
+			return within(type.ok) || within(type.err);
+		case "variant":
+			return type.cases.some((item) => within(item.type));
+		default:
+			return false;
+	}
+}
+
 /** A type where it is used: its name, or what it is made of. */
 export function printType(type: ValueType, names: TypeNames): string {
 	return names.nameOf(type) ?? printStructure(type, names);

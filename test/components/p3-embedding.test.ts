@@ -116,8 +116,8 @@ suite("p3/general through Engine", { skip: absent }, () => {
 	test("async-synchronous-transmit: streams and futures pass in both directions", async () => {
 		const component = await engine.load(fileOf("general/async-synchronous-transmit"));
 		const { start } = component.exports["local:local/synchronous-transmit"];
-		const given = new Blob([bytes]).stream();
-		const found = await start(given, bytes, Promise.resolve(10), 10);
+		// The guest checks that the writer goes with its last byte, which an array does.
+		const found = await start(bytes, bytes, Promise.resolve(10), 10);
 		const [stream, expected, future, value] = found as [Bytes, Uint8Array, GuestFuture<number>, number];
 		assert.deepEqual(await stream.readLast(expected.length), expected);
 		assert.equal(await future.read(), value);

@@ -120,10 +120,12 @@ export abstract class HostEnd {
 	cancel(): void {
 		const shared = this.#shared;
 		if (shared === null) return;
-		this.settle();
+		this.#shared = null;
 		pledgesOf(this.#store).enqueue(() => {
 			if (this.#copier !== null) shared.cancel(this.#copier);
 			shared.drop();
+			// Only now: the guest is still to hear of it.
+			this.settle();
 		});
 	}
 

@@ -1,7 +1,7 @@
 import type { ValueType } from "../../component/mod.ts";
 import { SkerryError } from "../../fault/mod.ts";
 import { checkValue } from "../check.ts";
-import { isNumeric } from "../numeric-list.ts";
+import { isNumeric, isNumericArray, toNumbers } from "../numeric-list.ts";
 import type { HeldEnd, Pledges } from "../store-part.ts";
 import type { Store } from "../store.ts";
 import type { EndKind } from "./copy-end.ts";
@@ -61,9 +61,7 @@ class HostWriter implements HeldEnd {
 
 	give(value: unknown): void {
 		this.#pledges.pledge(Promise.resolve(value), (settled) => {
-			const values = [settled];
-			this.#check(values);
-			this.#write(values, 0, () => this.#release());
+			this.#write(this.#checked([settled]), 0, () => this.#release());
 		});
 	}
 
@@ -90,7 +88,7 @@ class HostWriter implements HeldEnd {
 	/** An array of elements, not of chunks. */
 	#isWhole(source: unknown): boolean {
 		const numbers = this.#element !== null && isNumeric(this.#element);
-		if (!Array.isArray(source)) return numbers && ArrayBuffer.isView(source);
+		if (!Array.isArray(source)) return numbers && isTypedArray(source);
 		return !numbers || source.every((item) => typeof item !== "object");
 	}
 
@@ -112,8 +110,7 @@ class HostWriter implements HeldEnd {
 	/** Writes what came, then asks for more. */
 	#take(next: IteratorResult<unknown>, step: () => void): void {
 		if (next.done === true) return this.#end();
-		const values = this.#chunk(next.value);
-		this.#check(values);
+		const values = this.#checked(this.#chunk(next.value));
 		this.#write(values, 0, (open) => {
 			if (open) return step();
 			this.#release();
@@ -137,14 +134,17 @@ class HostWriter implements HeldEnd {
 	#chunk(value: unknown): ArrayLike<unknown> {
 		const element = this.#element;
 		const numbers = element !== null && isNumeric(element);
-		if (numbers && (Array.isArray(value) || ArrayBuffer.isView(value))) return value as ArrayLike<unknown>;
+		if (numbers && (Array.isArray(value) || isTypedArray(value))) return value as ArrayLike<unknown>;
 		return this.#whole ? (value as readonly unknown[]) : [value];
 	}
 
-	#check(values: ArrayLike<unknown>): void {
+	/** Numbers as the typed array that they have everywhere, anything else as it is. */
+	#checked(values: ArrayLike<unknown>): ArrayLike<unknown> {
 		const element = this.#element;
-		if (element === null || (ArrayBuffer.isView(values) && isNumeric(element))) return;
+		const numbers = element !== null && isNumeric(element) ? element.kind : null;
+		if (element === null || (numbers !== null && isNumericArray(numbers, values))) return values;
 		for (let i = 0; i < values.length; i++) checkValue(this.#store, element, values[i], `element ${i}`);
+		return numbers === null ? values : toNumbers(numbers, values as readonly unknown[]);
 	}
 
 	/** Offers what is left from `from` on; `then` is told whether the other side is still there. */
@@ -182,4 +182,8 @@ class HostWriter implements HeldEnd {
 function slice(values: ArrayLike<unknown>, start: number, end: number): ArrayLike<unknown> {
 	if (ArrayBuffer.isView(values)) return (values as Uint8Array).subarray(start, end);
 	return Array.prototype.slice.call(values, start, end);
+}
+
+function isTypedArray(value: unknown): boolean {
+	return ArrayBuffer.isView(value) && !(value instanceof DataView);
 }
