@@ -1,4 +1,5 @@
 export {
+	type CallOptions,
 	Component,
 	ComponentError,
 	type Composition,

@@ -248,6 +248,29 @@ suite("asynchronous components", () => {
 		assert.equal(sandbox.handles, 0);
 	});
 
+	test("a signal ends a call, and what it gave", async () => {
+		const { component } = await start();
+		const reason = new Error("nobody waits any more");
+		const isReason = (error: unknown): boolean => error === reason;
+		const waiting = new AbortController();
+		const call = component.call(["never"], [], { signal: waiting.signal });
+		await sleep(2);
+		waiting.abort(reason);
+		await assert.rejects(call, isReason);
+
+		const reading = new AbortController();
+		const stream = (await component.call(["source"], [], { signal: reading.signal })) as ReadableStream;
+		const reader = stream.getReader();
+		await reader.read();
+		reading.abort(reason);
+		await assert.rejects(reader.read(), isReason);
+
+		await assert.rejects(component.call(["never"], [], { signal: AbortSignal.abort(reason) }), isReason);
+		const signal = new AbortController();
+		assert.equal(await component.call(["count"], [[1, 2]], { signal: signal.signal }), 3);
+		signal.abort(reason);
+	});
+
 	for (const [name, run] of [
 		["a call that waits for the host for ever", ({ exports }: Component) => exports.never()],
 		[

@@ -75,6 +75,11 @@ export interface LoadOptions<I extends object = Imports> extends GuestOptions {
 	readonly dedicated?: boolean;
 }
 
+export interface CallOptions {
+	/** Ends the call, and its sandbox with the streams and futures that it gave, for the signal's reason. */
+	readonly signal?: AbortSignal;
+}
+
 export interface InstantiateOptions {
 	readonly wasi?: Grants;
 	/** In place of those that the component was loaded with. */
@@ -280,19 +285,25 @@ export class Component<E extends object = Exports> {
 	 * sandbox ends with the call; where components are asynchronous, once the guest's tasks have ended, and the streams and futures between
 	 * it and the host, too.
 	 */
-	async call(path: readonly string[], args: readonly unknown[]): Promise<unknown> {
+	async call(path: readonly string[], args: readonly unknown[], { signal }: CallOptions = {}): Promise<unknown> {
 		const type = typeOf(this.#plan.exports, path);
 		const sandbox = await this.#pool.acquire();
+		const abort = (): void => sandbox.end(signal?.reason);
+		const end = (): void => {
+			signal?.removeEventListener("abort", abort);
+			sandbox.end(CALL_OVER);
+		};
+		signal?.addEventListener("abort", abort);
 		sandbox.report = this.#onStreamError;
 		let settled: Promise<void> | undefined;
 		try {
 			return await callExport(type, path.join("#"), args, async (values) => {
+				signal?.throwIfAborted();
 				const result = await sandbox.call(path, values);
 				if (this.#plan.async) settled = sandbox.settled;
 				return result;
 			});
 		} finally {
-			const end = (): void => sandbox.end(CALL_OVER);
 			if (settled === undefined) end();
 			else void settled.then(end);
 		}

@@ -4,6 +4,7 @@ export type { Features, GuestMemory } from "../link/mod.ts";
 export type { Composition, CompositionEdge, CompositionExport } from "./compose.ts";
 export type { Guest } from "./core-imports.ts";
 export {
+	type CallOptions,
 	Component,
 	Engine,
 	type EngineOptions,
