@@ -108,7 +108,7 @@ function find(store: Store, type: ValueType, value: any): Mismatch | null {
 			return isResource(store, type.resource, value, type.kind === "own") ? null : wrong(type, value);
 		case "stream":
 		case "future":
-			return isHostEnd(type.kind, value) ? null : wrong(type, value);
+			return isHostEnd(store, type.kind, value) ? null : wrong(type, value);
 		default:
 			return wrong(type, value);
 	}

@@ -1,11 +1,11 @@
 /** The canonical ABI: values between component functions and core code, handles, and the state of component instances. */
 export { canonCancelCopy, canonCopy, canonDropEnd, canonNew } from "./async/copy-builtins.ts";
-export { type Chunk, HostFuture, HostStream } from "./async/host-end.ts";
+export { type Chunk, HOST_END, HostFuture, HostStream } from "./async/host-end.ts";
 export type { CancellablePromise } from "./async/host-callee.ts";
 export type { AsyncInstance } from "./async/instance.ts";
 export { AsyncLiftedFunction } from "./async/lift.ts";
 export { AsyncLoweredFunction } from "./async/lower.ts";
-export { Scheduler } from "./async/scheduler.ts";
+export { Scheduler, type Watch } from "./async/scheduler.ts";
 export {
 	canonBackpressure,
 	canonContextGet,

@@ -65,6 +65,8 @@ export class Store {
 	pledges: Pledges | null = null;
 	/** Ends of guests' streams and futures in the host's hands. */
 	readonly held: Set<HeldEnd> = new Set();
+	/** Told of what a stream of the host's fails with, which ends for the guest then. `null`: it ends the sandbox. */
+	report: ((error: unknown) => void) | null = null;
 	readonly #instances: ComponentInstance[] = [];
 	#disposed = false;
 	#epoch: object = {};
@@ -88,6 +90,7 @@ export class Store {
 		this.#disposed = false;
 		this.#epoch = {};
 		this.poison = undefined;
+		this.report = null;
 		this.context = context;
 		for (const instance of this.#instances) {
 			instance.mayLeave = true;

@@ -11,10 +11,95 @@ export function propertyName(name: string): string {
 	return /^[A-Za-z_$][\w$]*$/.test(name) ? name : JSON.stringify(name);
 }
 
+/**
+ * What streams and futures are, by who makes them: the host is given objects of Skerry's, and gives what it has. A guest in JavaScript has
+ * plain ones.
+ */
+export type Ends = "of guest" | "of host" | "plain";
+
+/** The declarations that the types of a host's streams and futures use. */
+export const END_TYPES: readonly string[] = [
+	"/** What the host gives for a stream: a failure ends it for the guest. */",
+	"type StreamSource<T> = ReadableStream<T> | AsyncIterable<T> | Iterable<T>;",
+	"",
+	"/** A guest's stream. `readLast` takes what one write has, and no more: the guest is told of both at once. */",
+	"interface GuestStream<T, C = T[]> extends ReadableStream<T> {",
+	"\treadLast(most: number): Promise<C | undefined>;",
+	"}",
+	"",
+	"/** A guest's future: not a promise, as that would be awaited wherever it is returned. */",
+	"interface GuestFuture<T> extends Disposable {",
+	"\tread(): Promise<T>;",
+	"\tcancel(): void;",
+	"}",
+	"",
+];
+
+/** Whether values of the type look different by who makes them. */
+function holdsEnd(type: ValueType): boolean {
+	const within = (inner: ValueType | null): boolean => inner !== null && holdsEnd(inner);
+	switch (type.kind) {
+		case "stream":
+		case "future":
+			return true;
+		case "list":
+		case "option":
+			return holdsEnd(type.element);
+		case "map":
+			return holdsEnd(type.value);
+		case "tuple":
+			return type.elements.some(holdsEnd);
+		case "record":
+			return type.fields.some((field) => holdsEnd(field.type));
+		case "result":
+			return within(type.ok) || within(type.err);
+		case "variant":
+			return type.cases.some((item) => within(item.type));
+		default:
+			return false;
+	}
+}
+
 /** Where the types that have names are declared: `AcmeShopOrders.Status`. */
 export class TypeNames {
-	readonly #names = new Map<object, string>();
-	readonly #taken = new Set<string>();
+	readonly ends: Ends;
+	readonly #names: Map<object, string>;
+	readonly #taken: Set<string>;
+	/** Whether a stream or future was printed of which `END_TYPES` speak. */
+	readonly #used: { ends: boolean };
+
+	constructor(ends: Ends, of?: TypeNames) {
+		this.ends = ends;
+		this.#names = of === undefined ? new Map() : of.#names;
+		this.#taken = of === undefined ? new Set() : of.#taken;
+		this.#used = of === undefined ? { ends: false } : of.#used;
+	}
+
+	get usesEnds(): boolean {
+		return this.#used.ends;
+	}
+
+	printStream(element: ValueType | null): string {
+		const { ends } = this;
+		const one = element === null ? "undefined" : printType(element, this);
+		const array = element === null ? undefined : ARRAYS[element.kind];
+		if (ends === "plain") return `ReadableStream<${element?.kind === "u8" ? "Uint8Array" : one}>`;
+		this.#used.ends = true;
+		if (ends === "of host")
+			return `StreamSource<${array === undefined ? one : `${array} | readonly ${one}[] | ${one}`}>`;
+		return element?.kind === "u8"
+			? "GuestStream<Uint8Array, Uint8Array>"
+			: `GuestStream<${array === undefined ? one : `${one}, ${array}`}>`;
+	}
+
+	printFuture(element: ValueType | null): string {
+		const value = element === null ? "void" : printType(element, this);
+		if (this.ends === "plain") return `Promise<${value}>`;
+		this.#used.ends = true;
+		return this.ends === "of guest"
+			? `GuestFuture<${value}>`
+			: `GuestFuture<${value}> | PromiseLike<${value}> | ${value}`;
+	}
 
 	/** A name that no other declaration of the file has. */
 	claim(wanted: string): string {
@@ -33,6 +118,8 @@ export class TypeNames {
 	}
 
 	nameOf(type: ValueType | ResourceType): string | undefined {
+		// Types that have names say what the host is given: what it gives is written out.
+		if (this.ends === "of host" && "kind" in type && holdsEnd(type)) return undefined;
 		return this.#names.get(type);
 	}
 }
@@ -119,9 +206,9 @@ export function printStructure(
 		case "borrow":
 			return names.nameOf(type.resource) ?? "unknown";
 		case "stream":
-			return `ReadableStream<${type.element === null ? "undefined" : type.element.kind === "u8" ? "Uint8Array" : print(type.element)}>`;
+			return names.printStream(type.element);
 		case "future":
-			return `Promise<${type.element === null ? "void" : print(type.element)}>`;
+			return names.printFuture(type.element);
 		default:
 			return PRIMITIVES[type.kind] ?? "unknown";
 	}

@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+	existsSync,
+	globSync,
+	mkdirSync,
+	mkdtempSync,
+	readFileSync,
+	rmSync,
+	symlinkSync,
+	writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, suite, test } from "node:test";
@@ -134,6 +143,51 @@ export const less: Shop = { orders: { Basket, place: () => order, letter: () => 
 export { value, late };
 `;
 
+const PIPES = `package acme:pipes@1.0.0;
+interface flow {
+  record part { body: stream<u8>, size: future<u32> }
+  tee: async func(all: stream<u8>) -> tuple<stream<u8>, stream<string>>;
+  turn: async func(p: part) -> part;
+  sum: async func(n: stream<f64>) -> result<f64, string>;
+}
+world pipes {
+  import source: async func(name: string) -> stream<string>;
+  import sink: async func(s: stream<u8>, f: future<string>);
+  export flow;
+}`;
+
+const STREAMS = `import type { GuestFuture, GuestStream } from "skerry";
+import type { Pipes, AcmePipesFlow } from "./pipes.d.ts";
+declare function load<W extends { imports: object; exports: object }>(imports: W["imports"]): W["exports"];
+const sink = async (s: ReadableStream<Uint8Array>, f: { read(): Promise<string> }): Promise<void> => {
+	for await (const chunk of s) chunk.subarray(1);
+	await f.read();
+};
+const exports = load<Pipes>({ source: () => ["a"], sink });
+load<Pipes>({ source: async function () { return (async function* () { yield "a"; })(); }, sink });
+load<Pipes>({ source: () => [1], sink }); // wrong
+load<Pipes>({ source: () => ["a"], sink: async (s: ReadableStream<string>) => {} }); // wrong
+load<Pipes>({ source: () => ["a"], sink: async (s: ReadableStream<Uint8Array>, f: Promise<string>) => {} }); // wrong
+const { tee, turn, sum } = exports["acme:pipes/flow"];
+const [bytes, texts] = await tee(new Blob(["x"]).stream());
+const chunk: Uint8Array | undefined = await bytes.readLast(5);
+const own: GuestStream<Uint8Array, Uint8Array> = bytes;
+for await (const text of texts) text.toUpperCase();
+for await (const text of texts) text.subarray(1); // wrong
+await tee(bytes);
+await tee(texts); // wrong
+await tee(5); // wrong
+const part: AcmePipesFlow.Part = await turn({ body: [new Uint8Array(3)], size: Promise.resolve(3) });
+await turn({ body: part.body, size: part.size });
+await turn({ body: part.body, size: "3" }); // wrong
+const size: number = await part.size; // wrong
+const read: number = await part.size.read();
+const future: GuestFuture<number> = part.size;
+const total: number = await sum([1, 2]);
+await sum(["1"]); // wrong
+export { chunk, own, size, read, future, total };
+`;
+
 /** The lines that are said to be wrong. */
 function wrongLines(name: string, text: string): string[] {
 	return text.split("\n").flatMap((line, i) => (line.endsWith("// wrong") ? [`${name}:${i + 1}`] : []));
@@ -161,6 +215,19 @@ suite("the types of a world", () => {
 			assert.deepEqual([...found].sort(), wrongLines("use.ts", code).sort());
 		});
 	}
+
+	test("say what streams and futures are for a host, which are the objects of the run time", async () => {
+		const at = path.join(folder, "pipes");
+		mkdirSync(path.join(at, "node_modules"), { recursive: true });
+		symlinkSync(root, path.join(at, "node_modules/skerry"));
+		const world = await readWorld({ main: { files: [{ path: "pipes.wit", text: PIPES }] }, deps: [] });
+		writeFileSync(path.join(at, "pipes.d.ts"), printTypeScript(world, "host"));
+		writeFileSync(path.join(at, "use.ts"), STREAMS);
+		// Skerry's own sources, which it reads for the types of the run time, have another configuration.
+		const own = (await check(at)).filter((line) => /^(use|pipes\.d)\.ts/.test(line));
+		const found = new Set(own.map((line) => line.replace(/ .*$/, "")));
+		assert.deepEqual([...found].sort(), wrongLines("use.ts", STREAMS).sort());
+	});
 
 	test("carry the comments of the WIT", () => {
 		for (const text of ["What a shop can do.", "A store of keys.", "Makes one.", "Adds an item.", "Not paid."]) {

@@ -1,5 +1,5 @@
 import { type ExternType, type FunctionType, toCamelCase, type ValueType } from "../component/mod.ts";
-import { printStructure, printType, propertyName, toTypeName, TypeNames } from "./type-names.ts";
+import { END_TYPES, type Ends, printStructure, printType, propertyName, toTypeName, TypeNames } from "./type-names.ts";
 import type { World } from "./wit-source.ts";
 
 /** For whom the types are: who loads the component, or who writes it in JavaScript. */
@@ -21,7 +21,9 @@ export function printTypeScript(world: World, side: Side): string {
 class Printer {
 	readonly #world: World;
 	readonly #side: Side;
-	readonly #names = new TypeNames();
+	readonly #names: TypeNames;
+	/** Where a host gives values. */
+	readonly #given: TypeNames;
 	/** What stands beside the world: its own types, and its interfaces. */
 	readonly #spaces: (readonly string[])[] = [];
 	/** What a guest imports. */
@@ -31,6 +33,10 @@ class Printer {
 	constructor(world: World, side: Side) {
 		this.#world = world;
 		this.#side = side;
+		const [taken, given]: readonly Ends[] = side === "host" ? ["of guest", "of host"] : ["plain", "plain"];
+		this.#names = new TypeNames(taken as Ends);
+		this.#given = new TypeNames(given as Ends, this.#names);
+		for (const name of ["StreamSource", "GuestStream", "GuestFuture"]) this.#names.claim(name);
 	}
 
 	print(): string {
@@ -60,9 +66,10 @@ class Printer {
 					`export type ${name} = ${titles[1]};`,
 				];
 		const brand = this.#branded ? ["declare const brand: unique symbol;", ""] : [];
+		const ends = this.#names.usesEnds ? END_TYPES : [];
 		const spaces = this.#spaces.flatMap((lines) => ["", ...lines]);
 		const title = "// Made by `skerry bindgen`; change the WIT instead.";
-		if (host) return toText([title, "", ...brand, ...head, ...spaces]);
+		if (host) return toText([title, "", ...brand, ...ends, ...head, ...spaces]);
 		// Modules can be declared only in a file that is none itself
 		const own = braced(`declare module ${JSON.stringify(this.#world.place)}`, [...head, ...spaces]);
 		return toText([title, "", ...own, ...this.#modules.flatMap((lines) => ["", ...lines])]);
@@ -169,7 +176,7 @@ class Printer {
 				);
 			else {
 				constructed = true;
-				const params = this.#params(type.type);
+				const params = this.#params(type.type, role);
 				if (role === "called by guest") statics.push(...doc, `constructor${params};`);
 				else statics.push(...doc, `new ${params}: ${role === "called by host" ? `Promise<${local}>` : local};`);
 			}
@@ -208,26 +215,29 @@ class Printer {
 		return lines;
 	}
 
-	#params({ params }: FunctionType, skip = 0): string {
-		const names = params.slice(skip).map(({ name, type }) => `${parameterName(name)}: ${printType(type, this.#names)}`);
-		return `(${names.join(", ")})`;
+	#params({ params }: FunctionType, role: Role, skip = 0): string {
+		const names = role === "called by host" ? this.#given : this.#names;
+		const printed = params.slice(skip).map(({ name, type }) => `${parameterName(name)}: ${printType(type, names)}`);
+		return `(${printed.join(", ")})`;
 	}
 
 	#signature(type: FunctionType, role: Role, skip = 0): string {
-		const value = this.#resultType(type.result);
+		const value = this.#resultType(type.result, role);
 		const result = {
 			"given by host": `${value} | Promise<${value}>`,
 			"given by guest": `${value} | Promise<${value}>`,
 			"called by host": `Promise<${value}>`,
 			"called by guest": type.async ? `Promise<${value}>` : value,
 		}[role];
-		return `${this.#params(type, skip)}: ${result}`;
+		return `${this.#params(type, role, skip)}: ${result}`;
 	}
 
 	/** A `result` is a value, or an error that is thrown. */
-	#resultType(result: ValueType | null): string {
+	#resultType(result: ValueType | null, role: Role): string {
 		const value = result?.kind === "result" ? result.ok : result;
-		return value === null || value === undefined ? "void" : printType(value, this.#names);
+		return value === null || value === undefined
+			? "void"
+			: printType(value, role === "given by host" ? this.#given : this.#names);
 	}
 
 	#functionDoc(place: string, { result }: FunctionType): readonly string[] {
@@ -250,7 +260,7 @@ function propertyKey(base: string): string {
 
 /** What the declarations themselves use of TypeScript's: no type of an interface may hide it. */
 const GLOBALS: readonly string[] = (
-	"Array Interface Promise Map Record ReadableStream Disposable AsyncDisposable Symbol " +
+	"Array Interface Promise PromiseLike AsyncIterable Iterable StreamSource GuestStream GuestFuture Map Record ReadableStream Disposable AsyncDisposable Symbol " +
 	"Int8Array Uint8Array Int16Array Uint16Array Int32Array Uint32Array BigInt64Array BigUint64Array Float32Array Float64Array"
 ).split(" ");
 

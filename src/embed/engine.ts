@@ -4,6 +4,7 @@ import { type CompileCache, type PageMapper, webAssembly } from "../engine/mod.t
 import { inFile, type Limits, type MeteringMode, SkerryError, withDefaultLimits } from "../fault/mod.ts";
 import {
 	composeComponents,
+	type Features,
 	type GuestMemory,
 	type HostImports,
 	type Instance,
@@ -32,6 +33,18 @@ interface GuestOptions {
 	readonly limits?: Limits;
 	/** How guests are stopped that hold the thread. */
 	readonly metering?: MeteringMode;
+	/** What the specification still gates; each is off by default, and a component that needs one is refused by its name. */
+	readonly features?: Features;
+	/**
+	 * Lets guests cancel a read or write synchronously while the end of the stream or future is in a waitable set. The specification traps
+	 * there, and so does the default; guests built before that became final (wit-bindgen of 2025) rely on it.
+	 */
+	readonly lenientCancel?: boolean;
+	/**
+	 * Told when a stream that was given to a guest fails: for the guest it ends there, as streams of components know no errors. By default
+	 * a warning of the process.
+	 */
+	readonly onStreamError?: (error: unknown) => void;
 }
 
 /** What `skerry bindgen` writes of a component: `engine.load<Shop>(source, { imports })`. */
@@ -60,6 +73,11 @@ export interface LoadOptions<I extends object = Imports> extends GuestOptions {
 	 * JavaScript engine, say) share theirs: one that was put back into the state of one component is put into that of another.
 	 */
 	readonly dedicated?: boolean;
+}
+
+export interface CallOptions {
+	/** Ends the call, and its sandbox with the streams and futures that it gave, for the signal's reason. */
+	readonly signal?: AbortSignal;
 }
 
 export interface InstantiateOptions {
@@ -142,7 +160,12 @@ export class Engine {
 	}
 
 	#linkOptions(options: GuestOptions): LinkOptions {
-		return { metering: options.metering ?? this.#options.metering };
+		const { metering, features, lenientCancel } = this.#options;
+		return {
+			metering: options.metering ?? metering,
+			features: { ...features, ...options.features },
+			lenientCancel: options.lenientCancel ?? lenientCancel,
+		};
 	}
 
 	#create<E extends object>(loaded: Loaded, options: Omit<LoadOptions, "imports">): Component<E> {
@@ -153,7 +176,9 @@ export class Engine {
 		const { app, dedicated = false, warm = WARM } = options;
 		// Where every call gets a new instance, nothing is put back.
 		const mapper = warm === 0 ? undefined : findPageMapper(this.#options.onWarning);
-		return new Component({ ...loaded, limits, grants, warm, app, mapper, slots: dedicated ? undefined : this.#slots });
+		const onStreamError = options.onStreamError ?? this.#options.onStreamError ?? warnOfStream;
+		const slots = dedicated ? undefined : this.#slots;
+		return new Component({ ...loaded, limits, grants, warm, app, mapper, slots, onStreamError });
 	}
 
 	async #link(bytes: Uint8Array, given: Imports, options: LinkOptions): Promise<Loaded> {
@@ -186,6 +211,12 @@ interface ComponentInit extends Loaded {
 	readonly mapper: PageMapper | undefined;
 	readonly slots: SharedSlots | undefined;
 	readonly app: string | undefined;
+	readonly onStreamError: (error: unknown) => void;
+}
+
+function warnOfStream(error: unknown): void {
+	const why = error instanceof Error ? error.message : String(error);
+	process.emitWarning(`a stream that was given to a guest failed, and ended for it: ${why}`, "SkerryWarning");
 }
 
 function strayError(kind: Loaded["kind"], stray: readonly string[]): SkerryError {
@@ -217,9 +248,11 @@ export class Component<E extends object = Exports> {
 	readonly #grants: GrantsAndLimit;
 	readonly #limits: Limits;
 	readonly #pool: SandboxPool;
+	readonly #onStreamError: (error: unknown) => void;
 
 	/** Made by `Engine.load`. */
-	constructor({ linked, kind, imports, grants, limits, warm, mapper, slots, app }: ComponentInit) {
+	constructor({ linked, kind, imports, grants, limits, warm, mapper, slots, app, onStreamError }: ComponentInit) {
+		this.#onStreamError = onStreamError;
 		this.kind = kind;
 		this.imports = imports;
 		this.#plan = linked.plan;
@@ -247,14 +280,32 @@ export class Component<E extends object = Exports> {
 		return found?.kind === "core" ? found.type : undefined;
 	}
 
-	/** Calls an export in a fresh sandbox, by its names in the binary: `["wasi:cli/run@0.2.3", "run"]`; of a core module `["_start"]`. */
-	async call(path: readonly string[], args: readonly unknown[]): Promise<unknown> {
+	/**
+	 * Calls an export in a fresh sandbox, by its names in the binary: `["wasi:cli/run@0.2.3", "run"]`; of a core module `["_start"]`. The
+	 * sandbox ends with the call; where components are asynchronous, once the guest's tasks have ended, and the streams and futures between
+	 * it and the host, too.
+	 */
+	async call(path: readonly string[], args: readonly unknown[], { signal }: CallOptions = {}): Promise<unknown> {
 		const type = typeOf(this.#plan.exports, path);
 		const sandbox = await this.#pool.acquire();
-		try {
-			return await callExport(type, path.join("#"), args, (values) => sandbox.call(path, values));
-		} finally {
+		const abort = (): void => sandbox.end(signal?.reason);
+		const end = (): void => {
+			signal?.removeEventListener("abort", abort);
 			sandbox.end(CALL_OVER);
+		};
+		signal?.addEventListener("abort", abort);
+		sandbox.report = this.#onStreamError;
+		let settled: Promise<void> | undefined;
+		try {
+			return await callExport(type, path.join("#"), args, async (values) => {
+				signal?.throwIfAborted();
+				const result = await sandbox.call(path, values);
+				if (this.#plan.async) settled = sandbox.settled;
+				return result;
+			});
+		} finally {
+			if (settled === undefined) end();
+			else void settled.then(end);
 		}
 	}
 
@@ -262,7 +313,11 @@ export class Component<E extends object = Exports> {
 	instantiate(options: InstantiateOptions = {}): Sandbox<E> {
 		const context = createWasiContext(toWasiOptions({ ...this.#grants, ...options.wasi }, SHARED_CLIENT));
 		const limits = { ...this.#limits, ...options.limits };
-		return new Sandbox(this.#plan, context, () => this.#pool.instantiate(context, limits));
+		return new Sandbox(this.#plan, context, () => {
+			const instance = this.#pool.instantiate(context, limits);
+			instance.store.report = this.#onStreamError;
+			return instance;
+		});
 	}
 }
 
@@ -302,7 +357,7 @@ export class Sandbox<E extends object = Exports> implements Disposable {
 		if (this.#dropping !== undefined) await this.#dropping;
 		const call = (values: readonly unknown[]): unknown =>
 			this.#limited(() => this.#instance.function(path)?.call(values));
-		return await callExport(type, name, args, call, this.#classes);
+		return await callExport(type, name, args, call, this.#classes.wardrobe);
 	}
 
 	/** The limits of a call count from its start; calls that are under way at the same time have them together. */
@@ -312,6 +367,8 @@ export class Sandbox<E extends object = Exports> implements Disposable {
 			return await call();
 		} finally {
 			this.#calls--;
+			// Tasks go on after they have returned.
+			if (this.#plan.async) void this.#instance.settled;
 		}
 	}
 

@@ -1,8 +1,10 @@
 import { type CoreFunctionType, type FunctionType, toCamelCase } from "../component/mod.ts";
 import { SkerryError } from "../fault/mod.ts";
 import type { PlanExport } from "../link/mod.ts";
+import { dress, type Wardrobe } from "./dress.ts";
 import { ComponentError } from "./imports.ts";
 import type { Caller, ResourceClasses } from "./resources.ts";
+import { PLAIN } from "./streams.ts";
 
 /** An exported function. A WIT `result` comes back as its `ok` value, or is thrown as a `ComponentError`. */
 export type ExportedFunction = (...args: any[]) => Promise<any>;
@@ -62,7 +64,7 @@ export async function callExport(
 	name: string,
 	args: readonly unknown[],
 	call: (args: readonly unknown[]) => unknown,
-	classes?: ResourceClasses,
+	wardrobe: Wardrobe = PLAIN,
 ): Promise<unknown> {
 	const { params } = type;
 	if (args.length !== params.length) {
@@ -70,10 +72,10 @@ export async function callExport(
 		throw new SkerryError("call/bad-value", `Cannot call ${name}: ${counts}`);
 	}
 	if ("results" in type) checkNumbers(type, name, args);
-	const value = await call(args);
-	if ("results" in type) return value;
-	classes?.dress(type.result, value);
-	if (type.result?.kind !== "result") return value;
+	const given = await call(args);
+	if ("results" in type || type.result === null) return given;
+	const value: unknown = dress(type.result, given, wardrobe);
+	if (type.result.kind !== "result") return value;
 	const { tag, val } = value as { tag: "ok" | "err"; val?: unknown };
 	if (tag === "err") throw new ComponentError(val);
 	return val;

@@ -2,7 +2,9 @@ import { GuestResource } from "../abi/mod.ts";
 import { type ExternType, type FunctionType, type InstanceType, isCompatible, toCamelCase } from "../component/mod.ts";
 import { nearest } from "../fault/mod.ts";
 import type { HostFunction, HostImports, HostInterface, HostResource } from "../link/mod.ts";
+import { dress, needsDress } from "./dress.ts";
 import { parseMember, toPascalCase } from "./names.ts";
+import { PLAIN } from "./streams.ts";
 
 /**
  * What an embedder gives to a component or core module: per import name an object with functions and classes; what the world imports directly,
@@ -12,7 +14,9 @@ import { parseMember, toPascalCase } from "./names.ts";
  * - a function whose WIT result is `result<T, E>` returns the `T`, or throws a `ComponentError` with the `E`
  * - a resource is a class: its constructor, methods and static methods are the resource's; `[Symbol.dispose]` is called when the
  *   guest drops its last handle
- * - a promise makes the guest wait
+ * - a promise makes the guest wait; of an async function it is cancelled when the guest no longer wants it, where it has a method `cancel`
+ * - a stream comes as a `ReadableStream`; one is given as a `ReadableStream`, an (async) iterable, or an array of all elements
+ * - a future comes as a `GuestFuture`; one is given as a promise, or the value
  *
  * To a core module: per module of its imports an object with functions, named as in the binary. They take and give numbers (i64 as
  * bigint); `this` is the `Guest` that calls, with its memory.
@@ -120,10 +124,14 @@ function memberFunction(member: string, given: ImportedInterface): ImportedFunct
 
 /** A function in JavaScript's manner (values or exceptions) as the linker takes it (explicit results). */
 function toHostFunction(type: FunctionType, fn: ImportedFunction): HostFunction<unknown> {
-	if (type.result?.kind !== "result") return (_, ...args) => fn(...args);
+	const { params } = type;
+	const call = params.some((param) => needsDress(param.type))
+		? (args: readonly unknown[]) => fn(...params.map((param, i) => dress(param.type, args[i], PLAIN)))
+		: (args: readonly unknown[]) => fn(...args);
+	if (type.result?.kind !== "result") return (_, ...args) => call(args);
 	return (_, ...args) => {
 		try {
-			const value = fn(...args);
+			const value = call(args);
 			if (value instanceof Promise) return value.then(ok, err);
 			return ok(value);
 		} catch (error) {

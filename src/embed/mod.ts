@@ -1,9 +1,10 @@
 /** The embedding API: load a component or core module, call it, each call in a sandbox of its own. */
 export type { GuestResource } from "../abi/mod.ts";
-export type { GuestMemory } from "../link/mod.ts";
+export type { Features, GuestMemory } from "../link/mod.ts";
 export type { Composition, CompositionEdge, CompositionExport } from "./compose.ts";
 export type { Guest } from "./core-imports.ts";
 export {
+	type CallOptions,
 	Component,
 	Engine,
 	type EngineOptions,
@@ -21,4 +22,5 @@ export {
 	type ImportedInterface,
 	type Imports,
 } from "./imports.ts";
+export type { GuestFuture, GuestStream } from "./streams.ts";
 export type { Grants, GrantedPath } from "./grants.ts";

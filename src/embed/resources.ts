@@ -1,8 +1,10 @@
 import { GuestResource } from "../abi/mod.ts";
-import type { ResourceType, ValueType } from "../component/mod.ts";
+import type { ResourceType } from "../component/mod.ts";
 import { SkerryError } from "../fault/mod.ts";
 import type { PlanExport } from "../link/mod.ts";
+import type { Wardrobe } from "./dress.ts";
 import { parseMember, toPascalCase } from "./names.ts";
+import { createWardrobe } from "./streams.ts";
 
 /** How a call finds its function: in the sandbox at hand, or in a new one. */
 export type Caller = (path: readonly string[], args: readonly unknown[]) => Promise<unknown>;
@@ -15,6 +17,8 @@ export class ResourceClasses {
 	readonly #prototypes = new Map<ResourceType, object>();
 	readonly #caller: Caller;
 	readonly #drop: Dropper;
+	/** What parts of the values become that calls return. */
+	readonly wardrobe: Wardrobe = createWardrobe((value, resource) => this.#dress(value, resource));
 
 	constructor(caller: Caller, drop: Dropper) {
 		this.#caller = caller;
@@ -82,47 +86,11 @@ export class ResourceClasses {
 		return prototype;
 	}
 
-	/** Gives the resources in what a call returned their classes. */
-	dress(type: ValueType | null, value: unknown): unknown {
-		if (this.#prototypes.size > 0 && type !== null && mentionsOwn(type)) this.#dress(type, value);
+	/** Gives a resource that a guest has given its class. */
+	#dress(value: unknown, type: ResourceType): unknown {
+		const prototype = this.#prototypes.get(type);
+		if (prototype !== undefined && value instanceof GuestResource) Object.setPrototypeOf(value, prototype);
 		return value;
-	}
-
-	#dress(type: ValueType, value: any): void {
-		switch (type.kind) {
-			case "own": {
-				const prototype = this.#prototypes.get(type.resource);
-				if (prototype !== undefined && value instanceof GuestResource) Object.setPrototypeOf(value, prototype);
-				break;
-			}
-			case "record":
-				for (const field of type.fields) this.#dress(field.type, value[field.key]);
-				break;
-			case "tuple":
-				for (const [i, element] of type.elements.entries()) this.#dress(element, value[i]);
-				break;
-			case "list":
-				if (mentionsOwn(type.element)) for (const item of value) this.#dress(type.element, item);
-				break;
-			case "map":
-				for (const item of value.values()) this.#dress(type.value, item);
-				break;
-			case "option":
-				if (value === undefined) break;
-				this.#dress(type.element, type.element.kind === "option" ? value.val : value);
-				break;
-			case "result": {
-				const payload = value.tag === "ok" ? type.ok : type.err;
-				if (payload !== null) this.#dress(payload, value.val);
-				break;
-			}
-			case "variant": {
-				const payload = type.cases.find(({ name }) => name === value.tag)?.type ?? null;
-				if (payload !== null) this.#dress(payload, value.val);
-				break;
-			}
-			default:
-		}
 	}
 }
 
@@ -133,36 +101,4 @@ function checkAlive(self: unknown, member: string): void {
 	if (!self.spent) return;
 	const name = self.type.name || "resource";
 	throw new SkerryError("call/bad-value", `Cannot call ${member}: the ${name} was dropped or given away`);
-}
-
-const owning = new WeakMap<ValueType, boolean>();
-
-/** Whether values of the type can hold resources that the one who gets them owns. */
-function mentionsOwn(type: ValueType): boolean {
-	let known = owning.get(type);
-	if (known === undefined) owning.set(type, (known = findOwn(type)));
-	return known;
-}
-
-function findOwn(type: ValueType): boolean {
-	const within = (inner: ValueType | null): boolean => inner !== null && mentionsOwn(inner);
-	switch (type.kind) {
-		case "own":
-			return true;
-		case "record":
-			return type.fields.some((field) => mentionsOwn(field.type));
-		case "tuple":
-			return type.elements.some(mentionsOwn);
-		case "list":
-		case "option":
-			return mentionsOwn(type.element);
-		case "map":
-			return mentionsOwn(type.value);
-		case "result":
-			return within(type.ok) || within(type.err);
-		case "variant":
-			return type.cases.some((item) => within(item.type));
-		default:
-			return false;
-	}
 }

@@ -291,6 +291,21 @@ export class Gate implements Accounted {
 	}
 
 	/**
+	 * For a sandbox that can wait without a stack: between `wait` and `leave` its wall limit is looked at, and `end` is told what its guests
+	 * are ended with.
+	 */
+	watch(end: (reason: unknown) => void): { wait(): void; leave(): void } {
+		const waiter: Waiter = { settle: () => end(this.#fault) };
+		return {
+			wait: () => {
+				this.#waiters.add(waiter);
+				this.#schedule.wait(this.#account);
+			},
+			leave: () => void this.#leave(waiter),
+		};
+	}
+
+	/**
 	 * Wraps a guest's export for its callers. With `blocking`, the call can wait in host functions and returns a promise then, unless a
 	 * start function makes it: there nothing can wait. What ends the call is thrown as a `Trap`, or as what `fail` was given.
 	 * @param type when it is left out, a `blocking` call returns a promise always

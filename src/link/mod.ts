@@ -6,6 +6,7 @@ export type { ComponentGraph, GraphEdge, GraphExport } from "./graph.ts";
 export { GuestMemory, OutOfBounds } from "./guest-memory.ts";
 export type { HostFunction, HostInterface, HostResource } from "./host.ts";
 export type { HostImports } from "./imports.ts";
+export type { Features } from "./inline.ts";
 export {
 	type CoreExport,
 	forgetInitial,

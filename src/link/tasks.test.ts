@@ -114,10 +114,12 @@ test("a stream of the host passes through a guest; its source is closed when the
 	assert.ok(stream instanceof HostStream);
 	assert.deepEqual(await stream.read(2), Uint8Array.of(1, 2));
 	assert.deepEqual(await stream.read(), Uint8Array.of(3));
-	instance.dispose(new SkerryError("guest/killed", "for the test"));
+	const reason = new SkerryError("guest/killed", "for the test");
+	instance.dispose(reason);
 	await turn();
 	assert.equal(closed, 1);
-	assert.equal(await stream.read(), undefined);
+	// It has not come to its end: whoever reads on is told why there is no more.
+	await assert.rejects(stream.read(), (error) => error === reason);
 });
 
 test("what is no stream is refused before the guest runs", async () => {

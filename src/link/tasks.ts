@@ -57,7 +57,7 @@ export class Tasks {
 
 	constructor(gate: Gate, store: Store, lenientCancel: boolean) {
 		this.#gate = gate;
-		this.#scheduler = new Scheduler(store);
+		this.#scheduler = new Scheduler(store, (end) => gate.watch(end));
 		this.#lenientCancel = lenientCancel;
 	}
 

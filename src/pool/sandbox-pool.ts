@@ -298,6 +298,16 @@ export class PooledSandbox {
 		return this.#instance?.usage ?? NOTHING_USED;
 	}
 
+	/** Told of what streams of the host's fail with; without one such a stream ends the sandbox. */
+	set report(report: (error: unknown) => void) {
+		if (this.#instance !== undefined) this.#instance.store.report = report;
+	}
+
+	/** Settles once its tasks have ended, or wait for ever. */
+	get settled(): Promise<void> {
+		return this.#instance?.settled ?? Promise.resolve();
+	}
+
 	/** What its core instances hold now; nothing once it has ended. */
 	snapshot(): CoreSnapshot[] {
 		return this.#instance?.snapshot() ?? [];

@@ -60,6 +60,21 @@ const COMPONENTS: Readonly<Record<string, string>> = {
 		(core instance $i (instantiate $m (with "" (instance (export "f" (func $f))))))
 		(func (export "try-it") (param "x" u32) (result (result u32 (error u32)))
 			(canon lift (core func $i "f") (memory $memory))))`,
+	"pipe.wasm": `(component
+		(type $bytes (stream u8)) (type $later (future u32))
+		(core func $return-pipe (canon task.return (result $bytes)))
+		(core func $return-later (canon task.return (result $later)))
+		(core module $m
+			(import "" "pipe" (func $pipe (param i32))) (import "" "later" (func $later (param i32)))
+			(func (export "pipe") (param i32) (result i32) (call $pipe (local.get 0)) (i32.const 0))
+			(func (export "later") (param i32) (result i32) (call $later (local.get 0)) (i32.const 0))
+			(func (export "on") (param i32 i32 i32) (result i32) (unreachable)))
+		(core instance $i (instantiate $m (with "" (instance
+			(export "pipe" (func $return-pipe)) (export "later" (func $return-later))))))
+		(func (export "pipe") async (param "s" $bytes) (result $bytes)
+			(canon lift (core func $i "pipe") async (callback (core func $i "on"))))
+		(func (export "later") async (param "f" $later) (result $later)
+			(canon lift (core func $i "later") async (callback (core func $i "on")))))`,
 	"counters.wasm": `(component
 		(core module $m (memory 1) (global $last (mut i32) (i32.const 0))
 			(func (export "make") (param i32) (result i32)

@@ -17,6 +17,9 @@ type EndType = ValueType & { readonly kind: EndKind };
 /** Elements as a host gets them: a typed array for numbers, otherwise an array. */
 export type Chunk = ArrayLike<unknown>;
 
+/** What is made of an end for the host's own code says here which end it is: given to a guest, that end is given. */
+export const HOST_END: unique symbol = Symbol("the end behind it");
+
 /** How many elements a host that does not say is given at most. */
 const CHUNK = 64 * 1024;
 
@@ -27,6 +30,10 @@ export abstract class HostEnd {
 	#shared: Shared | null;
 	protected reading = false;
 	#copier: Copier | null = null;
+	/** Why it ended, where that was with its sandbox. */
+	#ended: { readonly reason: unknown } | null = null;
+	/** Told when it ends with its sandbox. */
+	onEnd: (reason: unknown) => void = () => {};
 
 	constructor(store: Store, shared: Shared) {
 		this.#store = store;
@@ -34,6 +41,11 @@ export abstract class HostEnd {
 		this.#shared = shared;
 		this.#release = pledgesOf(store).hold();
 		store.held.add(this);
+	}
+
+	/** Whether it can be given to a guest of the store, or read. */
+	isOf(store: Store): boolean {
+		return this.#store === store && this.#epoch === store.epoch && this.#shared !== null && !this.reading;
 	}
 
 	/** Takes the shared part out: it is given back to a guest, or dropped. */
@@ -55,13 +67,19 @@ export abstract class HostEnd {
 		this.#store.held.delete(this);
 	}
 
-	/** The sandbox ends. */
-	abstract end(reason: unknown): void;
+	/** The sandbox ends: whoever waits for more, or asks for it later, gets the reason. */
+	end(reason: unknown): void {
+		this.#ended = { reason };
+		this.settle();
+		this.failed(reason);
+		this.onEnd(reason);
+	}
 
 	/** @param last whether the end is dropped with the copy, so that the guest is told of both at once */
 	protected copy(count: number, last = false): Promise<{ readonly values: Chunk; readonly result: CopyResult }> {
 		const shared = this.#shared;
 		const store = this.#store;
+		if (this.#ended !== null) return Promise.reject(this.#ended.reason);
 		if (shared === null || store.disposed || store.epoch !== this.#epoch) {
 			return Promise.resolve({ values: [], result: COPY.dropped });
 		}
@@ -102,10 +120,12 @@ export abstract class HostEnd {
 	cancel(): void {
 		const shared = this.#shared;
 		if (shared === null) return;
-		this.settle();
+		this.#shared = null;
 		pledgesOf(this.#store).enqueue(() => {
 			if (this.#copier !== null) shared.cancel(this.#copier);
 			shared.drop();
+			// Only now: the guest is still to hear of it.
+			this.settle();
 		});
 	}
 
@@ -131,11 +151,6 @@ export class HostStream extends HostEnd implements AsyncIterable<Chunk> {
 		return values.length > 0 ? values : undefined;
 	}
 
-	end(reason: unknown): void {
-		this.failed(reason);
-		this.settle();
-	}
-
 	async *[Symbol.asyncIterator](): AsyncGenerator<Chunk, void, undefined> {
 		try {
 			for (let chunk = await this.read(); chunk !== undefined; chunk = await this.read()) yield chunk;
@@ -158,11 +173,6 @@ export class HostFuture extends HostEnd {
 		});
 		return this.#value;
 	}
-
-	end(reason: unknown): void {
-		this.failed(reason);
-		this.settle();
-	}
 }
 
 export function pledgesOf(store: Store): Pledges {
@@ -174,9 +184,21 @@ export function toHost(store: Store, type: EndType, shared: Shared): HostStream 
 	return type.kind === "stream" ? new HostStream(store, shared) : new HostFuture(store, shared);
 }
 
+/** The end itself, where the value stands for one. */
+export function endOf(value: unknown): HostEnd | undefined {
+	if (value instanceof HostEnd) return value;
+	if (typeof value !== "object" || value === null || !(HOST_END in value)) return undefined;
+	return value[HOST_END] as HostEnd;
+}
+
 /** Whether `fromHost` can make something of the value. */
-export function isHostEnd(kind: EndKind, value: unknown): boolean {
-	if (kind === "future") return value instanceof HostEnd ? value instanceof HostFuture : true;
-	if (value instanceof HostEnd) return value instanceof HostStream;
+export function isHostEnd(store: Store, kind: EndKind, value: unknown): boolean {
+	const end = endOf(value);
+	const free = end?.isOf(store);
+	if (kind === "future") return end === undefined || (free === true && end instanceof HostFuture);
+	if (value instanceof ReadableStream && value.locked) return false;
+	// One that was partly read has elements of its own.
+	if (end !== undefined && free === true) return end instanceof HostStream;
+	if (end !== undefined && !(value instanceof ReadableStream)) return false;
 	return typeof value === "object" && value !== null && (Symbol.asyncIterator in value || Symbol.iterator in value);
 }

@@ -1,21 +1,23 @@
 import type { ValueType } from "../../component/mod.ts";
 import { SkerryError } from "../../fault/mod.ts";
 import { checkValue } from "../check.ts";
-import { isNumeric } from "../numeric-list.ts";
+import { isNumeric, isNumericArray, toNumbers } from "../numeric-list.ts";
 import type { HeldEnd, Pledges } from "../store-part.ts";
 import type { Store } from "../store.ts";
 import type { EndKind } from "./copy-end.ts";
-import { HostEnd, pledgesOf } from "./host-end.ts";
+import { endOf, pledgesOf } from "./host-end.ts";
 import { COPY, type Copier, type ReadableBuffer, type Shared, SharedFuture, SharedStream } from "./shared-stream.ts";
 
 type EndType = ValueType & { readonly kind: EndKind };
 
 /**
- * What a host gives for a stream: a `HostStream`, a `ReadableStream`, or any (async) iterable. Of numbers each step may be a typed
- * array or an array; otherwise, and for single numbers, one element. For a future: a `HostFuture`, a promise, or the value itself.
+ * What a host gives for a stream: a `HostStream`, a `ReadableStream`, an array or typed array of all elements, or any (async) iterable. Of
+ * numbers each step may be a typed array or an array; otherwise, and for single numbers, one element. For a future: a `HostFuture`, a
+ * promise, or the value itself.
  */
 export function fromHost(store: Store, type: EndType, value: unknown): Shared {
-	if (value instanceof HostEnd) return value.take(type.kind);
+	const end = endOf(value);
+	if (end?.isOf(store) === true) return end.take(type.kind);
 	if (type.kind === "future") {
 		const shared = new SharedFuture(type.element);
 		new HostWriter(store, type.element, shared).give(value);
@@ -33,6 +35,8 @@ class HostWriter implements HeldEnd {
 	readonly #element: ValueType | null;
 	readonly #shared: Shared;
 	readonly #release: () => void;
+	/** What it reads are all elements, in one array. */
+	#whole = false;
 	/** Where there is more to come: tells the source that nobody wants it. */
 	#close: () => void = () => {};
 
@@ -57,9 +61,7 @@ class HostWriter implements HeldEnd {
 
 	give(value: unknown): void {
 		this.#pledges.pledge(Promise.resolve(value), (settled) => {
-			const values = [settled];
-			this.#check(values);
-			this.#write(values, 0, () => this.#release());
+			this.#write(this.#checked([settled]), 0, () => this.#release());
 		});
 	}
 
@@ -67,11 +69,27 @@ class HostWriter implements HeldEnd {
 		const iterable = source as Partial<AsyncIterable<unknown> & Iterable<unknown>>;
 		const iterator = iterable[Symbol.asyncIterator]?.();
 		if (iterator !== undefined) return this.#pumpAsync(iterator);
-		const elements = iterable[Symbol.iterator]?.();
+		this.#whole = this.#isWhole(source);
+		const elements = this.#whole ? [source].values() : iterable[Symbol.iterator]?.();
 		if (elements === undefined) throw new SkerryError("call/bad-value", "a stream is given as an (async) iterable");
 		this.#close = () => void elements.return?.();
-		const step = (): void => this.#take(elements.next(), step);
+		const step = (): void => {
+			let next: IteratorResult<unknown>;
+			try {
+				next = elements.next();
+			} catch (error) {
+				return this.#fail(error);
+			}
+			this.#take(next, step);
+		};
 		this.#pledges.enqueue(step);
+	}
+
+	/** An array of elements, not of chunks. */
+	#isWhole(source: unknown): boolean {
+		const numbers = this.#element !== null && isNumeric(this.#element);
+		if (!Array.isArray(source)) return numbers && isTypedArray(source);
+		return !numbers || source.every((item) => typeof item !== "object");
 	}
 
 	#pumpAsync(iterator: AsyncIterator<unknown>): void {
@@ -80,7 +98,11 @@ class HostWriter implements HeldEnd {
 			iterator.return?.().catch(() => {});
 		};
 		const step = (): void => {
-			this.#pledges.pledge(iterator.next(), (next) => this.#take(next, step));
+			this.#pledges.pledge(
+				iterator.next(),
+				(next) => this.#take(next, step),
+				(error) => this.#fail(error),
+			);
 		};
 		step();
 	}
@@ -88,13 +110,20 @@ class HostWriter implements HeldEnd {
 	/** Writes what came, then asks for more. */
 	#take(next: IteratorResult<unknown>, step: () => void): void {
 		if (next.done === true) return this.#end();
-		const values = this.#chunk(next.value);
-		this.#check(values);
+		const values = this.#checked(this.#chunk(next.value));
 		this.#write(values, 0, (open) => {
 			if (open) return step();
 			this.#release();
 			this.#close();
 		});
+	}
+
+	/** Streams know no errors: for the guest it ends here, and whoever gave it is told. Where nobody would be, the sandbox ends. */
+	#fail(error: unknown): void {
+		const { report } = this.#store;
+		if (report === null) throw error;
+		report(error);
+		this.#end();
 	}
 
 	#end(): void {
@@ -105,14 +134,17 @@ class HostWriter implements HeldEnd {
 	#chunk(value: unknown): ArrayLike<unknown> {
 		const element = this.#element;
 		const numbers = element !== null && isNumeric(element);
-		if (numbers && (Array.isArray(value) || ArrayBuffer.isView(value))) return value as ArrayLike<unknown>;
-		return [value];
+		if (numbers && (Array.isArray(value) || isTypedArray(value))) return value as ArrayLike<unknown>;
+		return this.#whole ? (value as readonly unknown[]) : [value];
 	}
 
-	#check(values: ArrayLike<unknown>): void {
+	/** Numbers as the typed array that they have everywhere, anything else as it is. */
+	#checked(values: ArrayLike<unknown>): ArrayLike<unknown> {
 		const element = this.#element;
-		if (element === null || (ArrayBuffer.isView(values) && isNumeric(element))) return;
+		const numbers = element !== null && isNumeric(element) ? element.kind : null;
+		if (element === null || (numbers !== null && isNumericArray(numbers, values))) return values;
 		for (let i = 0; i < values.length; i++) checkValue(this.#store, element, values[i], `element ${i}`);
+		return numbers === null ? values : toNumbers(numbers, values as readonly unknown[]);
 	}
 
 	/** Offers what is left from `from` on; `then` is told whether the other side is still there. */
@@ -150,4 +182,8 @@ class HostWriter implements HeldEnd {
 function slice(values: ArrayLike<unknown>, start: number, end: number): ArrayLike<unknown> {
 	if (ArrayBuffer.isView(values)) return (values as Uint8Array).subarray(start, end);
 	return Array.prototype.slice.call(values, start, end);
+}
+
+function isTypedArray(value: unknown): boolean {
+	return ArrayBuffer.isView(value) && !(value instanceof DataView);
 }

@@ -11,6 +11,14 @@ interface Call {
 	reject(error: unknown): void;
 }
 
+/** Whoever looks at the limits of a sandbox while no guest of it is on any stack. */
+export interface Watch {
+	/** It waits for the host, or for a turn. */
+	wait(): void;
+	/** It has come to an end by itself. */
+	leave(): void;
+}
+
 /** So many threads run in one turn of the event loop: then the host gets to do something for them, or to end them. */
 const TURN = 64;
 
@@ -42,9 +50,12 @@ export class Scheduler implements Pledges, StorePart, Turns {
 	/** What the host can still do by itself: promises it has not settled, ends of streams that it holds. */
 	#pledges = 0;
 	#quiet: (() => void)[] = [];
+	readonly #watch: Watch | null;
 
-	constructor(store: Store) {
+	/** @param watch called with what ends the sandbox's calls */
+	constructor(store: Store, watch: ((end: (reason: unknown) => void) => Watch) | null = null) {
 		this.store = store;
+		this.#watch = watch?.((reason) => this.#fail(store.fail(reason))) ?? null;
 		store.parts.push(this);
 		store.pledges = this;
 	}
@@ -192,7 +203,7 @@ export class Scheduler implements Pledges, StorePart, Turns {
 				if (stopped === null) {
 					if (this.#pledges > 0 || this.#calls.size === 0) break;
 					// The host may be about to make the call that the others wait for.
-					await nextTurn();
+					await this.#nextTurn();
 					if (this.#idle()) break;
 					continue;
 				}
@@ -200,7 +211,7 @@ export class Scheduler implements Pledges, StorePart, Turns {
 				this.#tell();
 				if (turns === TURN) {
 					turns = 0;
-					await nextTurn();
+					await this.#nextTurn();
 				}
 			}
 		} catch (error) {
@@ -209,9 +220,15 @@ export class Scheduler implements Pledges, StorePart, Turns {
 		}
 		if (this.store.epoch !== epoch) return;
 		this.#pumping = false;
-		if (this.#pledges > 0) return;
+		if (this.#pledges > 0) return this.#watch?.wait();
+		this.#watch?.leave();
 		if (this.#calls.size > 0) this.#fail(this.store.fail(new Trap(DEADLOCK)));
 		for (const resolve of this.#quiet.splice(0)) resolve();
+	}
+
+	#nextTurn(): Promise<void> {
+		this.#watch?.wait();
+		return nextTurn();
 	}
 
 	#idle(): boolean {
@@ -249,6 +266,7 @@ export class Scheduler implements Pledges, StorePart, Turns {
 	}
 
 	#clear(): void {
+		this.#watch?.leave();
 		this.current = null;
 		this.waiting = [];
 		this.#work = [];
