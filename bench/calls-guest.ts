@@ -75,7 +75,7 @@ export const EXPORTS_WAT: string = `(component ${CORE}
 		${FUNCTIONS.map(([name]) => `(with "f-${name}" (func $${name}))`).join("\n")}))
 	(export "${INTERFACE}" (instance $all)))`;
 
-/** A guest that calls its host so many times; what it passes is in its memory. */
+/** A guest that calls its host, or another guest, so many times; what it passes is in its memory. */
 export const IMPORTS_WAT: string = `(component
 	(import "host-add" (func $add (param "a" u32) (param "b" u32) (result u32)))
 	(import "host-append" (func $append (param "name" string) (param "value" (list u8)) (result (result (error u32)))))
@@ -83,6 +83,31 @@ export const IMPORTS_WAT: string = `(component
 	(core instance $mem (instantiate $memory))
 	(core func $add' (canon lower (func $add)))
 	(core func $append' (canon lower (func $append) (memory (core memory $mem "memory"))))
+	(component $callee
+		(core module $m
+			(memory (export "memory") 1)
+			(func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024))
+			(func (export "take") (param i32 i32) (result i32) (local.get 1)))
+		(core instance $i (instantiate $m))
+		(func (export "take") (param "text" string) (result u32)
+			(canon lift (core func $i "take") (memory (core memory $i "memory")) (realloc (core func $i "realloc")))))
+	(instance $callee (instantiate $callee))
+	(component $caller
+		(import "take" (func $take (param "text" string) (result u32)))
+		(core module $memory (memory (export "memory") 1))
+		(core instance $mem (instantiate $memory))
+		(core func $take' (canon lower (func $take) (memory (core memory $mem "memory"))))
+		(core module $m
+			(import "callee" "take" (func $take (param i32 i32) (result i32)))
+			(func (export "passes") (param $n i32) (result i32) (local $sum i32)
+				(loop $again
+					(local.set $sum (i32.add (local.get $sum) (call $take (i32.const 4096) (i32.const 1024))))
+					(br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+				(local.get $sum)))
+		(core instance $i (instantiate $m (with "callee" (instance (export "take" (func $take'))))))
+		(func (export "passes") (param "n" u32) (result u32) (canon lift (core func $i "passes"))))
+	(instance $caller (instantiate $caller (with "take" (func $callee "take"))))
+	(export "passes" (func $caller "passes"))
 	(core module $m
 		(import "host" "add" (func $add (param i32 i32) (result i32)))
 		(import "host" "append" (func $append (param i32 i32 i32 i32 i32)))
