@@ -59,7 +59,7 @@ const OPERATORS = Math.max(...Object.values(OP)) + 1;
 /** Operators whose last operand says how much there is to do, by what of it costs one: bytes of a memory, elements of others. */
 export const BULK: Uint8Array = new Uint8Array(OPERATORS);
 export const BYTES = 1;
-export const ELEMENTS = 2;
+const ELEMENTS = 2;
 for (const [name, op] of Object.entries(OP)) {
 	if (/^memory\.(fill|copy|init)$/.test(name)) BULK[op] = BYTES;
 	else if (/^(table|array)\.(fill|copy|init|init_data|init_elem|new|new_default|new_data|new_elem)$/.test(name))
