@@ -44,9 +44,7 @@ const text = (native ? buffer.prototype : {}) as NativeText;
 /** Node's, which tells what is UTF-8 without decoding it. */
 const isUtf8: ((bytes: Uint8Array) => boolean) | undefined = native
 	? (
-			globalThis as {
-				process?: { getBuiltinModule?(name: string): { isUtf8?(this: void, bytes: Uint8Array): boolean } };
-			}
+			globalThis as { process?: { getBuiltinModule?(name: string): { isUtf8?: (bytes: Uint8Array) => boolean } } }
 		).process?.getBuiltinModule?.("node:buffer").isUtf8
 	: undefined;
 
