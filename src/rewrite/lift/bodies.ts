@@ -1,7 +1,7 @@
 import { OP, operatorOf } from "../../wasm/mod.ts";
 import type { Additions } from "./additions.ts";
-import { type Address, accessSize, Assembler, of } from "./assembler.ts";
-import { begin, callHost, eachChunk, step } from "./pieces.ts";
+import { type Address, accessSize, Assembler } from "./assembler.ts";
+import { begin, callHost, copyInPieces, eachChunk, outsideOf, step } from "./pieces.ts";
 
 /**
  * Bodies of the functions that stand in for instructions which V8 would check against the size of its memory, not against that of the
@@ -24,17 +24,7 @@ function size(at: Assembler, added: Additions, memory: number): Assembler {
 
 /** Leaves whether a range lies outside of a memory: `local` from, `length` bytes. */
 function outside(at: Assembler, added: Additions, memory: number, local: number, length: number, type: Address): void {
-	const address = added.memoryAddress(memory);
-	if (address === "i32") {
-		at.wide(local, address).wide(length, type).op("i64.add");
-		size(at, added, memory).op("i64.gt_u");
-		return;
-	}
-	// The sum could overflow
-	at.wide(length, type);
-	size(at, added, memory).op("i64.gt_u");
-	at.op("local.get", local);
-	size(at, added, memory).wide(length, type).op("i64.sub").op("i64.gt_u").op("i32.or");
+	outsideOf(at, added.memoryAddress(memory), () => size(at, added, memory), local, length, type);
 }
 
 /** Traps if what lies on the stack is not 0: by an access that is out of bounds in every memory, so that V8 says so in its own words. */
@@ -71,21 +61,7 @@ export function copyBody(added: Additions, to: number, from: number): Uint8Array
 	outside(at, added, from, 1, 2, type);
 	at.op("i32.or");
 	trapIf(at, added, to);
-	at.wide(0, target).wide(1, source).op("i64.le_u").begin("if");
-	eachChunk(at, 2, type, CHUNK, () => {
-		at.op("local.get", 0).op("local.get", 1).const(type, CHUNK).op("memory.copy", to, from);
-		step(at, 0, target, "add", CHUNK);
-		step(at, 1, source, "add", CHUNK);
-		step(at, 2, type, "sub", CHUNK);
-	});
-	at.op("else");
-	eachChunk(at, 2, type, CHUNK, () => {
-		step(at, 2, type, "sub", CHUNK);
-		at.op("local.get", 0).narrowed(2, type, target).op(of(target, "add"));
-		at.op("local.get", 1).narrowed(2, type, source).op(of(source, "add"));
-		at.const(type, CHUNK).op("memory.copy", to, from);
-	});
-	at.end();
+	copyInPieces(at, [target, source, type], CHUNK, () => at.op("memory.copy", to, from));
 	at.op("local.get", 0).op("local.get", 1).op("local.get", 2).op("memory.copy", to, from);
 	return at.end().out.finish();
 }

@@ -29,3 +29,50 @@ export function callHost(at: Assembler, added: Additions, name: HostFunctionName
 	if (host === undefined) throw new Error("no table of the host's functions");
 	at.const("i32", HOST_FUNCTIONS.indexOf(name)).op("call_indirect", host.types[name], host.table);
 }
+
+/** Leaves whether `length` from `local` on lie outside of what is as long as `size` leaves, in `i64`. */
+export function outsideOf(
+	at: Assembler,
+	address: Address,
+	size: () => Assembler,
+	local: number,
+	length: number,
+	type: Address,
+): void {
+	if (address === "i32") {
+		at.wide(local, address).wide(length, type).op("i64.add");
+		size().op("i64.gt_u");
+		return;
+	}
+	// The sum could overflow
+	at.wide(length, type);
+	size().op("i64.gt_u");
+	at.op("local.get", local);
+	size().wide(length, type).op("i64.sub").op("i64.gt_u").op("i32.or");
+}
+
+/** A copy of locals `(d, s, n)` in pieces. From the end where the target lies behind the source, which it may overlap. */
+export function copyInPieces(
+	at: Assembler,
+	[target, source, type]: readonly [Address, Address, Address],
+	chunk: number,
+	copy: () => void,
+): void {
+	at.wide(0, target).wide(1, source).op("i64.le_u").begin("if");
+	eachChunk(at, 2, type, chunk, () => {
+		at.op("local.get", 0).op("local.get", 1).const(type, chunk);
+		copy();
+		step(at, 0, target, "add", chunk);
+		step(at, 1, source, "add", chunk);
+		step(at, 2, type, "sub", chunk);
+	});
+	at.op("else");
+	eachChunk(at, 2, type, chunk, () => {
+		step(at, 2, type, "sub", chunk);
+		at.op("local.get", 0).narrowed(2, type, target).op(of(target, "add"));
+		at.op("local.get", 1).narrowed(2, type, source).op(of(source, "add"));
+		at.const(type, chunk);
+		copy();
+	});
+	at.end();
+}

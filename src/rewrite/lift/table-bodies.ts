@@ -1,6 +1,6 @@
 import type { Additions } from "./additions.ts";
 import { type Address, type Assembler, of } from "./assembler.ts";
-import { begin, callHost, eachChunk, step } from "./pieces.ts";
+import { begin, callHost, copyInPieces, eachChunk, outsideOf, step } from "./pieces.ts";
 
 /**
  * Bodies of the functions that stand in for bulk instructions on tables: they go in pieces, so that metering finds a loop to stop them in.
@@ -13,16 +13,11 @@ export const TABLE_CHUNK = 256;
 /** Leaves whether a range lies outside of a table: `local` from, `length` elements. */
 function outside(at: Assembler, added: Additions, table: number, local: number, length: number, type: Address): void {
 	const address = added.tableAddress(table);
-	const size = (): Assembler => at.op("table.size", table);
-	if (address === "i32") {
-		at.wide(local, address).wide(length, type).op("i64.add");
-		size().op("i64.extend_i32_u").op("i64.gt_u");
-		return;
-	}
-	// The sum could overflow
-	at.wide(length, type);
-	size().op("i64.gt_u").op("local.get", local);
-	size().wide(length, type).op("i64.sub").op("i64.gt_u").op("i32.or");
+	const size = (): Assembler => {
+		at.op("table.size", table);
+		return address === "i32" ? at.op("i64.extend_i32_u") : at;
+	};
+	outsideOf(at, address, size, local, length, type);
 }
 
 /** `(d, value, n)` */
@@ -54,21 +49,8 @@ export function tableCopyBody(added: Additions, to: number, from: number): Uint8
 	outside(at, added, to, 0, 2, type);
 	outside(at, added, from, 1, 2, type);
 	at.op("i32.or").op("i32.eqz").begin("if");
-	at.wide(0, target).wide(1, source).op("i64.le_u").begin("if");
-	eachChunk(at, 2, type, TABLE_CHUNK, () => {
-		at.op("local.get", 0).op("local.get", 1).const(type, TABLE_CHUNK).op("table.copy", to, from);
-		step(at, 0, target, "add", TABLE_CHUNK);
-		step(at, 1, source, "add", TABLE_CHUNK);
-		step(at, 2, type, "sub", TABLE_CHUNK);
-	});
-	at.op("else");
-	eachChunk(at, 2, type, TABLE_CHUNK, () => {
-		step(at, 2, type, "sub", TABLE_CHUNK);
-		at.op("local.get", 0).narrowed(2, type, target).op(of(target, "add"));
-		at.op("local.get", 1).narrowed(2, type, source).op(of(source, "add"));
-		at.const(type, TABLE_CHUNK).op("table.copy", to, from);
-	});
-	at.end().end();
+	copyInPieces(at, [target, source, type], TABLE_CHUNK, () => at.op("table.copy", to, from));
+	at.end();
 	at.op("local.get", 0).op("local.get", 1).op("local.get", 2).op("table.copy", to, from);
 	return at.end().out.finish();
 }
