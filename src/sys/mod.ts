@@ -29,7 +29,7 @@ export { CollectingSink, createBytesSource, createNullSink } from "./memory-stre
 export { createPipe, type Pipe } from "./pipe.ts";
 export { createSecureRandom, createSeededRandom, type RandomSource } from "./random.ts";
 export { createReadableSource } from "./readable-source.ts";
-export { announcesTrailers, type ResponseHead, ResponseSink } from "./response-sink.ts";
+export { announcesTrailers, type ResponseHead, type ResponseOutlet, ResponseSink } from "./response-sink.ts";
 export { Signal } from "./signal.ts";
 export { type ByteSink, type ByteSource, StreamFailure, type Waitable } from "./stream.ts";
 export { atTurnEnd, type TurnEnding } from "./turn-end.ts";
