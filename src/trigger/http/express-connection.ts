@@ -37,7 +37,7 @@ export class ExpressLane {
 		this.#take = take;
 		const [toNode] = server.listeners("connection");
 		if (toNode === undefined) throw new Error("the server has no listener for connections");
-		this.#toNode = toNode as ConnectionListener;
+		this.#toNode = toNode;
 		server.removeListener("connection", this.#toNode);
 		server.on("connection", (socket: Socket) => {
 			this.#connections.add(new ExpressConnection(this, socket));
