@@ -118,7 +118,22 @@ suite("parseExpressHead", () => {
 	test("what it takes, Node takes for the same request, whole, on a connection that goes on", async () => {
 		const plain = fc.constantFrom("GET / HTTP/1.1\r\n", "Host: h\r\n", "a:1\r\n", "Connection: keep-alive\r\n", "\r\n");
 		const odd = fc.constantFrom(
-			"GET ", "DELETE /", "OPTIONS /", " HTTP/1.1", "\r\n", "\r", "\n", ":", " ", "\t", "#", "/", "\xff", "\0", "\x7f", ",
+			"GET ",
+			"DELETE /",
+			"OPTIONS /",
+			" HTTP/1.1",
+			"\r\n",
+			"\r",
+			"\n",
+			":",
+			" ",
+			"\t",
+			"#",
+			"/",
+			"\xff",
+			"\0",
+			"\x7f",
+			",",
 			"Content-Length: 0\r\n",
 			"Transfer-Encoding: chunked\r\n",
 			"Upgrade: x\r\n",
