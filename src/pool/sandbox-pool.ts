@@ -71,7 +71,9 @@ export class SandboxPool {
 	readonly #bounds: { readonly warm: number; readonly cold: number };
 	readonly #limits: Limits;
 	#slots: SlotPool;
-	readonly #live = new Set<PooledSandbox>();
+	/** The sandboxes that are in use, linked with each other: a set would be made anew every few calls. */
+	#first: PooledSandbox | undefined;
+	#inUse = 0;
 	/** What a slot needs to serve this app; `undefined` before the first instance; a text says why there is none. */
 	#tenant: Tenant | string | undefined;
 	#kin: Kin | undefined;
@@ -110,8 +112,12 @@ export class SandboxPool {
 		if (this.#closed !== undefined) return rejected(this.#closed.reason);
 		this.#counts.acquired++;
 		const context = createWasiContext(this.#options.wasi());
-		const sandbox = new PooledSandbox(context, (slot, quiet) => this.#release(sandbox, slot, quiet));
-		this.#live.add(sandbox);
+		const sandbox = new PooledSandbox(context, this);
+		const first = this.#first;
+		sandbox.after = first;
+		if (first !== undefined) first.before = sandbox;
+		this.#first = sandbox;
+		this.#inUse++;
 		try {
 			const slot = this.#take() ?? this.#create(context);
 			slot.instance.store.context = context;
@@ -200,8 +206,15 @@ export class SandboxPool {
 		this.#linked = forgetInitial(this.#linked, image);
 	}
 
-	#release(sandbox: PooledSandbox, slot: Slot | undefined, quiet: boolean): void {
-		this.#live.delete(sandbox);
+	/** For the sandboxes: one has ended, once. */
+	released(sandbox: PooledSandbox, slot: Slot | undefined, quiet: boolean): void {
+		const { before, after } = sandbox;
+		if (before === undefined) this.#first = after;
+		else before.after = after;
+		if (after !== undefined) after.before = before;
+		sandbox.before = undefined;
+		sandbox.after = undefined;
+		this.#inUse--;
 		if (slot === undefined) return;
 		if (quiet) this.#recycle(slot);
 		// A guest that was ended in a call is still unwinding; what waits for it in microtasks comes first.
@@ -248,15 +261,15 @@ export class SandboxPool {
 
 	usage(): PoolUsage {
 		let handles = 0;
-		for (const sandbox of this.#live) handles += sandbox.handles;
-		return { sandboxes: this.#live.size, handles };
+		for (let sandbox = this.#first; sandbox !== undefined; sandbox = sandbox.after) handles += sandbox.handles;
+		return { sandboxes: this.#inUse, handles };
 	}
 
 	/** Ends every sandbox: their callers get `reason`. */
 	close(reason: unknown): void {
 		if (this.#closed === undefined) this.#slots.leave(this.#kin);
 		this.#closed = { reason };
-		for (const sandbox of this.#live) sandbox.end(reason);
+		for (let sandbox = this.#first; sandbox !== undefined; sandbox = this.#first) sandbox.end(reason);
 		this.#tenant = "the pool is closed";
 	}
 }
@@ -270,14 +283,17 @@ async function rejected(reason: unknown): Promise<never> {
 /** One call's sandbox: an instance of the component and its WASI context. */
 export class PooledSandbox {
 	readonly context: WasiContext;
+	/** For the pool: its neighbours among those that are in use. */
+	before: PooledSandbox | undefined;
+	after: PooledSandbox | undefined;
 	#slot: Slot | undefined;
-	readonly #release: (slot: Slot | undefined, quiet: boolean) => void;
+	readonly #pool: Pick<SandboxPool, "released">;
 	/** Set by `end`. */
 	#ended: { readonly reason: unknown } | undefined;
 
-	constructor(context: WasiContext, release: (slot: Slot | undefined, quiet: boolean) => void) {
+	constructor(context: WasiContext, pool: Pick<SandboxPool, "released">) {
 		this.context = context;
-		this.#release = release;
+		this.#pool = pool;
 	}
 
 	/** What serves it. */
@@ -369,7 +385,7 @@ export class PooledSandbox {
 			try {
 				instance?.dispose(reason);
 			} finally {
-				this.#release(slot, quiet);
+				this.#pool.released(this, slot, quiet);
 			}
 		}
 	}

@@ -25,6 +25,7 @@ export { HttpFailure, type HttpFailureKind } from "./http-failure.ts";
 export { type BodySink, DiscardingSink } from "./http-sink.ts";
 export { type BodySource, EMPTY_BODY, IncomingMessageSource } from "./http-source.ts";
 export { createMonotonicClock, createWallClock, type MonotonicClock, type WallClock, type WallTime } from "./clocks.ts";
+export { toLatin1 } from "./latin1.ts";
 export { CollectingSink, createBytesSource, createNullSink } from "./memory-stream.ts";
 export { createPipe, type Pipe } from "./pipe.ts";
 export { createSecureRandom, createSeededRandom, type RandomSource } from "./random.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createServer, type ServerResponse } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import { suite, test } from "node:test";
-import { BufferMeter, type ResponseHead, type ResponseOutlet, ResponseSink } from "./mod.ts";
+import { BufferMeter, type ResponseHead, type ResponseOutlet, ResponseSink, toLatin1 } from "./mod.ts";
 
 const BOUND = 1024;
 
@@ -60,7 +60,7 @@ function toOutlet(response: ServerResponse): ResponseOutlet {
 			return response.destroyed;
 		},
 		send(status, headers, body) {
-			response.writeHead(status, headers).end(body.toString("latin1"), "latin1");
+			response.writeHead(status, headers).end(toLatin1(body), "latin1");
 			return response.writableLength === 0;
 		},
 		onSent: (callback) => response.once("close", callback),

@@ -19,7 +19,7 @@ export interface ResponseOutlet {
 	 * Sends a response that is whole: its fields, names and values in turn, say how long the body is.
 	 * @returns false while some of it waits for the kernel
 	 */
-	send(status: number, headers: string[], body: Buffer): boolean;
+	send(status: number, headers: string[], body: Uint8Array): boolean;
 	/** Calls back once nothing of what was sent waits any longer. */
 	onSent(callback: () => void): void;
 	/** Node's response, for one that is sent in pieces. The same each time. */
@@ -151,10 +151,9 @@ export class ResponseSink implements BodySink, TurnEnding {
 		else this.#outlet.onSent(() => this.#options.meter?.add(-bytes));
 	}
 
-	#takeHeld(): Buffer {
+	#takeHeld(): Uint8Array {
 		const [first] = this.#held;
-		const only = this.#held.length === 1 && first !== undefined;
-		const body = only ? Buffer.from(first.buffer, first.byteOffset, first.length) : Buffer.concat(this.#held);
+		const body = this.#held.length === 1 && first !== undefined ? first : Buffer.concat(this.#held);
 		this.#held = [];
 		this.#heldBytes = 0;
 		return body;

@@ -85,6 +85,24 @@ export function parseExpressHead(text: string, socket: Socket): RequestHead | un
 	return { method, url, rawHeaders, socket };
 }
 
+/** Whether a text can be a field's name. */
+export function isToken(text: string): boolean {
+	return text.length > 0 && consistsOf(text, TOKEN);
+}
+
+/** Whether a text can be a field's value: nothing in it ends the field, or the head. */
+export function isFieldValue(text: string): boolean {
+	return consistsOf(text, VALUE);
+}
+
+function consistsOf(text: string, kind: number): boolean {
+	for (let i = 0; i < text.length; i++) {
+		const code = text.charCodeAt(i);
+		if (code > 0xff || ((KINDS[code] as number) & kind) === 0) return false;
+	}
+	return true;
+}
+
 function is(text: string, at: number, kind: number): boolean {
 	return at < text.length && ((KINDS[text.charCodeAt(at)] as number) & kind) !== 0;
 }

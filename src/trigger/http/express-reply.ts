@@ -1,5 +1,7 @@
 import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
+import { toLatin1 } from "../../sys/mod.ts";
+import { isFieldValue, isToken } from "./express-head.ts";
 import { SERVER_LIMITS } from "./limits.ts";
 import { type Reply, type ResponseWatcher, TEXT_BYTES, type WatchedResponse } from "./watched-response.ts";
 
@@ -9,9 +11,6 @@ export interface ReplayableConnection {
 	/** Makes the connection Node's, and gives Node's response to the request. Once. */
 	replay(): WatchedResponse;
 }
-
-/** What must not be in a name or a value: it could end a field, or the head. */
-const FORBIDDEN_CHARACTER = /[^\t\x20-\x7e\x80-\xff]/;
 
 /** How the head of a response ends whose connection is kept, as Node writes it. */
 const KEPT = `Connection: keep-alive\r\nKeep-Alive: timeout=${Math.floor(SERVER_LIMITS.keepAliveTimeout / 1000)}\r\n\r\n`;
@@ -45,7 +44,7 @@ export class ExpressReply implements Reply {
 		return this.#response === undefined ? this.#status : this.#response.sentStatus;
 	}
 
-	send(status: number, headers: string[], body: Buffer): boolean {
+	send(status: number, headers: string[], body: Uint8Array): boolean {
 		if (this.#response !== undefined) return this.#response.send(status, headers, body);
 		const { socket } = this.#connection;
 		const head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? "unknown"}\r\n${renderFields(headers)}`;
@@ -53,7 +52,7 @@ export class ExpressReply implements Reply {
 		const onWritten = (error?: Error | null): void => {
 			if (!this.#sent) this.#end(error);
 		};
-		if (body.length <= TEXT_BYTES) socket.write(head + body.toString("latin1"), "latin1", onWritten);
+		if (body.length <= TEXT_BYTES) socket.write(head + toLatin1(body), "latin1", onWritten);
 		else {
 			socket.cork();
 			socket.write(head, "latin1");
@@ -95,7 +94,7 @@ function renderFields(headers: readonly string[]): string {
 		const name = headers[i] as string;
 		const value = headers[i + 1] as string;
 		// What guests make is checked when they make it. What they pass on from elsewhere is not.
-		if (FORBIDDEN_CHARACTER.test(value) || FORBIDDEN_CHARACTER.test(name)) {
+		if (!isToken(name) || !isFieldValue(value)) {
 			throw new TypeError(`invalid character in the field ${JSON.stringify(name)}`);
 		}
 		if (name.length === 4 && name.toLowerCase() === "date") dated = true;

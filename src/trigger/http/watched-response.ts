@@ -1,5 +1,5 @@
 import { ServerResponse } from "node:http";
-import type { ResponseOutlet } from "../../sys/mod.ts";
+import { type ResponseOutlet, toLatin1 } from "../../sys/mod.ts";
 
 /** Bodies of up to so many bytes go out as one text with their head: Node sends that by one system call, without a vector. */
 export const TEXT_BYTES: number = 8 * 1024;
@@ -36,10 +36,10 @@ export class WatchedResponse extends ServerResponse implements Reply {
 		return this.headersSent ? this.statusCode : undefined;
 	}
 
-	send(status: number, headers: string[], body: Buffer): boolean {
+	send(status: number, headers: string[], body: Uint8Array): boolean {
 		this.writeHead(status, headers);
 		if (body.length === 0) this.end();
-		else if (body.length <= TEXT_BYTES) this.end(body.toString("latin1"), "latin1");
+		else if (body.length <= TEXT_BYTES) this.end(toLatin1(body), "latin1");
 		else this.end(body);
 		return this.writableLength === 0;
 	}

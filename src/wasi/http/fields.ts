@@ -1,3 +1,4 @@
+import { toLatin1 } from "../../sys/mod.ts";
 import { err, ok, type Result } from "../result.ts";
 import { DEFAULT_HTTP_LIMITS, exceedHttpLimit } from "./limits.ts";
 
@@ -38,9 +39,6 @@ const FORBIDDEN: ReadonlySet<string> = new Set([
 /** RFC 9113, 6.5.2: what an entry costs beyond its name and value. */
 const ENTRY_OVERHEAD = 32;
 
-/** Values of up to so many bytes are decoded one by one. */
-const SHORT = 24;
-
 /** For each character code below 256: 1 in a token, 2 in a value. A regular expression takes longer than the few characters of a field. */
 const CHARACTERS: Uint8Array = Uint8Array.from({ length: 256 }, (_, code) => {
 	const character = String.fromCharCode(code);
@@ -57,16 +55,6 @@ function consistsOf(text: string, kind: 1 | 2): boolean {
 
 export function isToken(text: string): boolean {
 	return text.length > 0 && consistsOf(text, 1);
-}
-
-function toLatin1(bytes: Uint8Array): string {
-	if (bytes.length <= SHORT) {
-		// A Buffer costs more than so few characters.
-		let text = "";
-		for (let i = 0; i < bytes.length; i++) text += String.fromCharCode(bytes[i] as number);
-		return text;
-	}
-	return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
 }
 
 function fromLatin1(text: string): Uint8Array {
