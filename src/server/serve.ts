@@ -41,6 +41,8 @@ export interface ServeOptions extends ArtefactOptions {
 	/** How guests are stopped that hold the thread. */
 	readonly metering?: MeteringMode;
 	readonly onRequest?: (record: RequestRecord) => void;
+	/** `onRequest` is not told of requests that were answered as they should be. */
+	readonly troubleOnly?: boolean;
 	/** Something that the guest wanted and was not granted, and what grants it. */
 	readonly onDenied?: (what: string, hint: string) => void;
 	/** A line that a guest wrote. */
@@ -113,6 +115,7 @@ export async function serve(options: ServeOptions): Promise<Server> {
 		client,
 		meter,
 		...(options.onRequest === undefined ? {} : { onRequest: options.onRequest }),
+		troubleOnly: options.troubleOnly === true,
 	});
 	const listener = await listen({ ...options.listen, handler });
 	void admission.prepare(REQUEST_OVER);

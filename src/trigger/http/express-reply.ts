@@ -103,15 +103,16 @@ function renderFields(headers: readonly string[]): string {
 	return `${text}${dated ? "" : dateField()}${KEPT}`;
 }
 
-let dateOf = Number.NaN;
-let date = "";
+/** Of this second. */
+let date: string | undefined;
 
-/** RFC 9110, 6.6.1: of the current second. */
+/** RFC 9110, 6.6.1. */
 function dateField(): string {
-	const second = Math.floor(Date.now() / 1000);
-	if (second !== dateOf) {
-		dateOf = second;
-		date = `Date: ${new Date(second * 1000).toUTCString()}\r\n`;
+	if (date === undefined) {
+		const now = Date.now();
+		date = `Date: ${new Date(now).toUTCString()}\r\n`;
+		// A look at the clock for each response takes longer than this for all of a second.
+		setTimeout(() => (date = undefined), 1000 - (now % 1000)).unref();
 	}
 	return date;
 }

@@ -374,8 +374,9 @@ export class RequestExchange implements ResponseReceiver, ResponseWatcher, Expir
 		this.#site.deadlines.delete(this);
 		const { response } = this.#reply;
 		if (response !== undefined) discardRest(response.req, this.#site.limits);
-		const { onRequest } = this.#site.options;
+		const { onRequest, troubleOnly } = this.#site.options;
 		if (onRequest === undefined) return;
+		if (troubleOnly === true && this.#outcome === "answered" && this.#reason === undefined) return;
 		const path = this.#request.url ?? "";
 		const query = path.indexOf("?");
 		onRequest({
