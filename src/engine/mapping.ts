@@ -13,6 +13,7 @@ import {
 export class Mapping implements MappedPages {
 	readonly #memory: Uint8Array;
 	readonly #image: Uint8Array;
+	readonly #parts: Parts;
 	readonly #scan: PageScan;
 	readonly #pageSize: number;
 	readonly #drop: () => boolean;
@@ -29,6 +30,7 @@ export class Mapping implements MappedPages {
 	constructor(memory: Uint8Array, image: Uint8Array, scan: PageScan, pageSize: number, drop: () => boolean) {
 		this.#memory = memory;
 		this.#image = image;
+		this.#parts = new Parts(image);
 		this.#scan = scan;
 		this.#pageSize = pageSize;
 		this.#drop = drop;
@@ -41,7 +43,7 @@ export class Mapping implements MappedPages {
 		if (idle === undefined || !this.#findWritten()) return undefined;
 		let plan = this.#plan;
 		if (plan?.due !== due || plan.held !== this.#held || plan.written !== this.#written)
-			this.#plan = plan = createPlan(this.#written, this.#held, due, this.#image);
+			this.#plan = plan = createPlan(this.#written, this.#held, due, this.#parts);
 		const { offsets, contents } = plan;
 		for (let i = 0; i < offsets.length; i++) this.#memory.set(contents[i] as Uint8Array, offsets[i]);
 		this.#held = due;
@@ -127,11 +129,33 @@ interface Plan {
 	readonly bytes: number;
 }
 
+/** More than a slot has in use, unless a call wrote everywhere. */
+const MAX_PARTS = 512;
+
+/** Parts of an image, made once: a plan for another app has nearly the same. */
+class Parts {
+	readonly #image: Uint8Array;
+	readonly #known = new Map<number, Uint8Array>();
+
+	constructor(image: Uint8Array) {
+		this.#image = image;
+	}
+
+	get(from: number, to: number): Uint8Array {
+		const known = this.#known.get(from);
+		if (known?.length === to - from) return known;
+		const part = this.#image.subarray(from, to);
+		if (this.#known.size === MAX_PARTS) this.#known.clear();
+		this.#known.set(from, part);
+		return part;
+	}
+}
+
 /**
  * Pages that were written, and those in which what is due differs from what is held.
  * @param written starts and ends of runs, ascending
  */
-function createPlan(written: readonly number[], held: PageDelta, due: PageDelta, image: Uint8Array): Plan {
+function createPlan(written: readonly number[], held: PageDelta, due: PageDelta, image: Parts): Plan {
 	const offsets: number[] = [];
 	const contents: Uint8Array[] = [];
 	let bytes = 0;
@@ -148,11 +172,11 @@ function createPlan(written: readonly number[], held: PageDelta, due: PageDelta,
 			const at = due.offsets[nextDue] as number;
 			if (at >= to) break;
 			if (at < from) continue;
-			if (at > right) add(right, image.subarray(right, at));
+			if (at > right) add(right, image.get(right, at));
 			add(at, due.pages[nextDue] as Uint8Array);
 			right = at + DELTA_PAGE;
 		}
-		if (right < to) add(right, image.subarray(right, to));
+		if (right < to) add(right, image.get(right, to));
 	};
 	const changed = changedPages(held, due);
 	let nextChanged = 0;
