@@ -126,7 +126,11 @@ export class AsyncLiftedFunction implements ComponentFunction, Callee {
 		return after(this.#scheduler.resume(thread), () => after(this.#untilResolved(task), leave));
 	}
 
-	/** A call that finds the instance taken by a thread which can go on lets it, and may have its turn right after. */
+	/**
+	 * A call that finds the instance taken by a thread which can go on lets it, and may have its turn right after. When a thread that is ready
+	 * runs is for the host to say: the reference picks one at random, Wasmtime lets all that was ready before a call go first, and
+	 * `async/sync-streams.wast` of the suite has the callee STARTED here, not STARTING.
+	 */
 	#letIn(task: Task, thread: Thread): void | Promise<void> {
 		const { exclusive } = this.#lift.instance;
 		if (!task.isFirstToEnter || exclusive?.waiting !== true || exclusive.ready?.() !== true) return undefined;
