@@ -35,7 +35,8 @@ export interface CanonicalOptions {
  */
 export interface ComponentFunction {
 	readonly type: FunctionType;
-	call(args: readonly unknown[]): unknown;
+	/** @param signal asks the call to end early, where the function is one that can be asked: then it is rejected with the signal's reason */
+	call(args: readonly unknown[], signal?: AbortSignal): unknown;
 }
 
 /** What stands behind a resource type in one store. Two types with the same implementation are the same resource. */

@@ -101,7 +101,7 @@ export function forgetInitial(linked: Linked, { isWhole }: InstanceImage): Linke
 /** An exported function of a core module, called with numbers. More than one result is an array. */
 export interface CoreExport {
 	readonly core: CoreFunctionType;
-	call(args: readonly unknown[]): unknown;
+	call(args: readonly unknown[], signal?: AbortSignal): unknown;
 }
 
 export type InstanceExport =

@@ -30,6 +30,7 @@ export function fromHost(store: Store, type: EndType, value: unknown): Shared {
 
 /** The writable end in the host's hands: what the host gave is read as fast as the guest takes it. */
 class HostWriter implements HeldEnd {
+	readonly reads = false;
 	readonly #store: Store;
 	readonly #pledges: Pledges;
 	readonly #element: ValueType | null;

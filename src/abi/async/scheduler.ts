@@ -1,4 +1,4 @@
-import { Trap } from "../../fault/mod.ts";
+import { LimitExceeded, Trap } from "../../fault/mod.ts";
 import type { Pledges, StorePart } from "../store-part.ts";
 import { type ComponentInstance, enterInstances, leaveInstances, type Store } from "../store.ts";
 import { after } from "./after.ts";
@@ -55,9 +55,22 @@ export class Scheduler implements Pledges, StorePart, Turns {
 	/** @param watch called with what ends the sandbox's calls */
 	constructor(store: Store, watch: ((end: (reason: unknown) => void) => Watch) | null = null) {
 		this.store = store;
-		this.#watch = watch?.((reason) => this.#fail(store.fail(reason))) ?? null;
+		this.#watch = watch?.((reason) => this.#fail(store.fail(this.#explain(reason)))) ?? null;
 		store.parts.push(this);
 		store.pledges = this;
+	}
+
+	/** Where no call is under way, it is what the host has in its hands that kept the sandbox: it is told so. */
+	#explain(reason: unknown): unknown {
+		if (!(reason instanceof LimitExceeded) || reason.limit !== "wall" || this.#calls.size > 0) return reason;
+		const ends = [...this.store.held];
+		const unread = ends.filter(({ reads }) => reads).length;
+		if (ends.length === 0) return reason;
+		const state =
+			unread > 0
+				? `streams or futures that the host has neither read to the end nor cancelled: ${unread}`
+				: `streams or futures that the host gives and that have not ended: ${ends.length}`;
+		return new LimitExceeded("wall", reason.allowed, reason.app, state);
 	}
 
 	instance(of: ComponentInstance): AsyncInstance {
