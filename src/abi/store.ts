@@ -87,7 +87,8 @@ export class Store {
 	 * has not settled, a `GuestResource` that somebody kept) cannot reach into this one.
 	 */
 	reset(context: unknown): void {
-		if (!this.#disposed) this.dispose();
+		// What was unwinding when it was disposed may have left something.
+		if (!this.#disposed || this.handles > 0 || this.held.size > 0) this.dispose();
 		this.#disposed = false;
 		this.#epoch = {};
 		this.poison = undefined;

@@ -346,9 +346,9 @@ export class Instance {
 		}
 	}
 
-	/** No guest is on any stack: `reset` may be called. */
+	/** No guest is on any stack, and nothing is to come of one that was: `reset` may be called. */
 	get quiet(): boolean {
-		return this.#gate.quiet;
+		return this.#gate.quiet && (this.#tasks === null || this.#tasks.idle);
 	}
 
 	/** Settles once its tasks have ended, or wait for ever: calls of async functions may have returned before. */

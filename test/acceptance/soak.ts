@@ -16,6 +16,9 @@ if (name === "stop" && numbers.length <= 1) {
 } else if (name === "reset" && numbers.length <= 2 && words.length === 0) {
 	const { soakReset } = await import("./reset.ts");
 	process.exitCode = (await soakReset(numbers[0] ?? 100_000, numbers[1] ?? 1)) ? 0 : 1;
+} else if (name === "tasks" && numbers.length <= 2 && words.length === 0) {
+	const { soakTasks } = await import("./tasks.ts");
+	process.exitCode = (await soakTasks(numbers[0] ?? 20_000, numbers[1] ?? 1)) ? 0 : 1;
 } else explain();
 
 function explain(): void {

@@ -41,6 +41,8 @@ export class Scheduler implements Pledges, StorePart, Turns {
 	waiting: Thread[] = [];
 	readonly #instances = new Map<ComponentInstance, AsyncInstance>();
 	#pumping = false;
+	/** A thread runs, or what comes after it in JavaScript is still to come. */
+	#ticking = false;
 	#inHost = false;
 	/** What the host brought: results of its functions, calls. Done between threads. */
 	#work: (() => void | Promise<void>)[] = [];
@@ -198,6 +200,11 @@ export class Scheduler implements Pledges, StorePart, Turns {
 		if (!this.#pumping) void this.#pump();
 	}
 
+	/** Nothing of a thread goes on: after `end` the store may be reset. */
+	get idle(): boolean {
+		return !this.#ticking;
+	}
+
 	/** Settles once no thread can run and the host owes nothing: the sandbox has come to its end, or waits for ever. */
 	get quiet(): Promise<void> {
 		return new Promise((resolve) => {
@@ -220,7 +227,11 @@ export class Scheduler implements Pledges, StorePart, Turns {
 					if (this.#idle()) break;
 					continue;
 				}
-				if (stopped !== undefined) await stopped;
+				if (stopped !== undefined) {
+					this.#ticking = true;
+					await stopped;
+					this.#ticking = false;
+				}
 				this.#tell();
 				if (turns === TURN) {
 					turns = 0;
@@ -228,6 +239,7 @@ export class Scheduler implements Pledges, StorePart, Turns {
 				}
 			}
 		} catch (error) {
+			this.#ticking = false;
 			if (this.store.epoch === epoch) this.#fail(this.store.fail(error));
 			return;
 		}
