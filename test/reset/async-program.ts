@@ -11,12 +11,21 @@ import type { Dice } from "./dice.ts";
 export interface AsyncProgram {
 	/** Calls at the same time; each is of one of the two instances. */
 	readonly calls: readonly { readonly name: "run" | "second"; readonly program: Uint8Array }[];
-	/** After this many turns of the event loop it is ended, whatever runs and waits; `undefined`: once all calls have settled. */
-	readonly killedAfter: number | undefined;
-	/** And then after so many turns of the microtask queue. */
-	readonly cut: number;
-	/** After this many turns the signals of the calls are aborted, where they have one. */
+	/** How it is ended before its time; `undefined`: once nothing goes on any more. */
+	readonly cut?: Cut;
+}
+
+/** Where it stands then differs from run to run, by the time that V8 takes. */
+interface Cut {
+	/** After this many turns of the event loop, and then of the microtask queue. */
+	readonly turns: number;
+	readonly hops: number;
+	/** After this many turns the signals of its calls are aborted. */
 	readonly cancelledAfter: number | undefined;
+}
+
+export function createCut(dice: Dice): Cut {
+	return { turns: dice.below(6), hops: dice.below(24), cancelledAfter: dice.oneIn(2) ? dice.below(4) : undefined };
 }
 
 export function createAsyncProgram(dice: Dice): AsyncProgram {
@@ -24,12 +33,7 @@ export function createAsyncProgram(dice: Dice): AsyncProgram {
 		name: dice.oneIn(4) ? ("second" as const) : ("run" as const),
 		program: Uint8Array.from(createOperations(dice, 3 + dice.below(20), 2)),
 	}));
-	return {
-		calls,
-		killedAfter: dice.oneIn(2) ? dice.below(6) : undefined,
-		cut: dice.below(24),
-		cancelledAfter: dice.oneIn(3) ? dice.below(4) : undefined,
-	};
+	return { calls };
 }
 
 /** Whether the host's async functions return at once. */
@@ -174,23 +178,28 @@ export class AsyncHost {
 		}
 	}
 
-	async *#source(n: number): AsyncGenerator<Uint8Array> {
+	/** Ends after some chunks, or hangs. */
+	#source(n: number): AsyncIterable<Uint8Array> {
 		this.open++;
-		try {
-			for (let i = 0; i < n % 6; i++) {
-				if (n % 2 === 0) await turn();
-				yield new Uint8Array(1 + (n % 40)).fill(i);
-			}
-			if (n % 7 === 0) await new Promise(() => {});
-		} finally {
-			this.open--;
-		}
+		let open = true;
+		const end = (): IteratorResult<Uint8Array> => {
+			if (open) this.open--;
+			open = false;
+			return { done: true, value: undefined };
+		};
+		let i = 0;
+		const next = async (): Promise<IteratorResult<Uint8Array>> => {
+			if (n % 2 === 0) await turn();
+			if (i++ < n % 6) return { done: false, value: new Uint8Array(1 + (n % 40)).fill(i) };
+			return n % 7 === 0 ? await new Promise(() => {}) : end();
+		};
+		return { [Symbol.asyncIterator]: () => ({ next, return: async () => end() }) };
 	}
 }
 
 const OVER = new Error("the program is over");
-/** After so many turns whatever waits waits for what does not come. */
-const TURNS = 12;
+/** Where nothing has happened for so many turns, whatever waits waits for what does not come. */
+const STILL = 6;
 
 export async function runAsyncProgram(
 	pool: SandboxPool,
@@ -199,24 +208,32 @@ export async function runAsyncProgram(
 ): Promise<AsyncOutcome> {
 	const log: string[] = (host.log = []);
 	const sandbox = await pool.acquire();
+	const { cut } = program;
 	const controller = new AbortController();
-	const signals = program.cancelledAfter === undefined ? undefined : controller.signal;
+	const signal = cut?.cancelledAfter === undefined ? undefined : controller.signal;
 	let open = program.calls.length;
 	const results = program.calls.map(async ({ name, program: bytes }) => {
 		try {
-			return `value ${String(await sandbox.call([name], [bytes], signals))}`;
+			return `value ${String(await sandbox.call([name], [bytes], signal))}`;
 		} catch (error) {
 			return `error ${(error as Error).message}`;
 		} finally {
 			open--;
 		}
 	});
-	for (let i = 0; i < (program.killedAfter ?? TURNS); i++) {
-		if (i === program.cancelledAfter) controller.abort(new Error("not wanted any more"));
-		if (open === 0 && i > 3) break;
-		await turn();
+	if (cut === undefined) {
+		const progress = (): number => sandbox.usage.hostCalls + log.length - open;
+		for (let still = 0, last = progress(); still < STILL; still = progress() === last ? still + 1 : 0) {
+			last = progress();
+			await turn();
+		}
+	} else {
+		for (let i = 0; i < cut.turns; i++) {
+			if (i === cut.cancelledAfter) controller.abort(new Error("not wanted any more"));
+			await turn();
+		}
+		for (let i = 0; i < cut.hops; i++) await undefined;
 	}
-	if (program.killedAfter !== undefined) for (let i = 0; i < program.cut; i++) await undefined;
 	const { fuel, hostCalls } = sandbox.usage;
 	const state = sandbox.snapshot().map(({ memories, globals }) => ({
 		memories: memories.map((bytes) => createHash("sha1").update(bytes).digest("hex")),
