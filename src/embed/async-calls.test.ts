@@ -198,6 +198,32 @@ suite("calls into a kept sandbox", () => {
 		assert.deepEqual(await words.readLast(2), Float64Array.of(1.5, 2.5));
 	});
 
+	const failure = new Error("the host is out of order");
+	for (const [what, imports, run, expected] of [
+		[
+			"an async function that gives a value of another type",
+			{ later: async () => "two" },
+			({ askLater }) => askLater(),
+			{ code: "call/bad-value", message: 'later → result: expected u32, got "two"' },
+		],
+		["an async function that throws", { later: () => Promise.reject(failure) }, ({ askLater }) => askLater(), failure],
+		["a function that throws at once", { sync: () => assert.fail(failure) }, ({ ask }) => ask(), failure],
+		[
+			"a stream with an element of another type",
+			{},
+			async ({ numbers }) => await Array.fromAsync(await numbers([[1, 2], ["three"]])),
+			{ code: "call/bad-value", message: 'stream<u32>[2]: expected u32, got "three"' },
+		],
+	] as readonly (readonly [string, Imports, (exports: Component["exports"]) => Promise<unknown>, object])[]) {
+		test(`${what} ends the sandbox, and says where it was`, async () => {
+			const component = await start(imports);
+			using sandbox = component.instantiate();
+			await assert.rejects(run(sandbox.exports), expected);
+			await assert.rejects(sandbox.exports.ask(), /cannot enter component instance/);
+			assert.equal(sandbox.handles, 0);
+		});
+	}
+
 	test("the limit wall names the streams that the host has left unread", async () => {
 		const component = await start({}, { limits: { wall: 40 } });
 		using sandbox = component.instantiate();
