@@ -191,7 +191,7 @@ suite("calls into a kept sandbox", () => {
 		const chunks = await Array.fromAsync<Uint32Array>(await component.exports.numbers(big));
 		assert.ok(chunks.length < 10, `${chunks.length} chunks`);
 		assert.deepEqual(
-			chunks.flatMap((chunk) => [...chunk]),
+			chunks.flatMap((chunk) => Array.from(chunk)),
 			[...big],
 		);
 		const words = (await component.exports.words([[1.5, 2.5], 3])) as GuestStream<Float64Array, Float64Array>;

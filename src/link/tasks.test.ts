@@ -148,7 +148,7 @@ test("a sandbox that ends while a task is being resumed is not reset before that
 		);
 		await turn();
 		answers.shift()?.(7);
-		for (let i = 0; i < hops; i++) await undefined;
+		for (let i = 0; i < hops; i++) await Promise.resolve();
 		instance.dispose(reason);
 		const before = calls;
 		if (!instance.quiet) {

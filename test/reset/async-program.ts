@@ -41,11 +41,11 @@ function isImmediate(n: number): boolean {
 	return n % 5 === 0;
 }
 
-const WEIGHTED = OPERATIONS.flatMap((operation, code) => new Array<number>(operation.weight).fill(code));
+const WEIGHTED = OPERATIONS.flatMap((operation, code) => Array.from({ length: operation.weight }, () => code));
 
 /** Most operations find in their slots what they need; some do not, and trap. */
 function createOperations(dice: Dice, count: number, depth: number): number[] {
-	const slots = new Array<Slot>(16).fill("none");
+	const slots = Array.from({ length: 16 }, () => "none");
 	const bytes: number[] = [];
 	let pressure = 0;
 	const find = (wanted: Slot): number | undefined => {
@@ -232,7 +232,7 @@ export async function runAsyncProgram(
 			if (i === cut.cancelledAfter) controller.abort(new Error("not wanted any more"));
 			await turn();
 		}
-		for (let i = 0; i < cut.hops; i++) await undefined;
+		for (let i = 0; i < cut.hops; i++) await Promise.resolve();
 	}
 	const { fuel, hostCalls } = sandbox.usage;
 	const state = sandbox.snapshot().map(({ memories, globals }) => ({

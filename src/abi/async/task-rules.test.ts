@@ -55,7 +55,10 @@ for (const [params, result, ways] of [
 	test(`rule 1: an async lower of ${what} has ${ways.length} core parameters`, async () => {
 		const guest = new World().guest();
 		const seen: unknown[] = [];
-		const type = asyncFunc(new Array<ValueType>(params).fill(U32), result);
+		const type = asyncFunc(
+			Array.from({ length: params }, () => U32),
+			result,
+		);
 		const callee = hostFunction(type, (...args) => {
 			seen.push(...args);
 			return result === null ? undefined : 77;
@@ -83,10 +86,10 @@ test("rule 1: an async lower that has not returned gives its state and the subta
 		const set = newSet();
 		const packed = Number(await guest.lower(callee, true)(512));
 		assert.deepEqual([packed & 0xf, packed >>> 4], [1, set + 1]);
-		join(packed >>> 4, set);
+		void join(packed >>> 4, set);
 		assert.deepEqual(await wait(set), [1, packed >>> 4, 2]);
 		assert.equal(guest.words[128], 5);
-		drop(packed >>> 4);
+		void drop(packed >>> 4);
 	});
 });
 
@@ -100,8 +103,8 @@ test("rule 2: callback codes: 0 ends, 1 yields, 2 waits for the set above, the o
 		called.length = 0;
 		const callback: CoreFunction = (...event) => {
 			called.push(event);
-			give(called.length);
-			return rest.shift() as number;
+			void give(called.length);
+			return rest.shift();
 		};
 		return guest.lift(asyncFunc([], U32), () => first, { callback }).call([]);
 	};
@@ -133,8 +136,8 @@ test("rule 4: resources, sets, streams and subtasks share one table, freed last-
 		const ends = canonNew(instance, stream(U8))();
 		const subtask = Number(await guest.lower(pending, true)()) >>> 4;
 		assert.deepEqual([set, resource, Number(ends & 0xffff_ffffn), Number(ends >> 32n), subtask], [1, 2, 3, 4, 5]);
-		canonSetDrop(instance)(set);
-		canonResourceDrop(component, thing)(resource);
+		void canonSetDrop(instance)(set);
+		void canonResourceDrop(component, thing)(resource);
 		assert.deepEqual([canonSetNew(instance)(), canonSetNew(instance)(), canonSetNew(instance)()], [2, 1, 6]);
 	});
 });
@@ -144,7 +147,7 @@ test("rule 6: where an instance may not leave, context and backpressure are allo
 	const { instance, component, options } = guest;
 	const allowed: CoreFunction[] = [
 		canonContextSet(instance, 0),
-		canonContextGet(instance, 0) as CoreFunction,
+		canonContextGet(instance, 0),
 		canonBackpressure(instance, true),
 		canonBackpressure(instance, false),
 	];
@@ -163,7 +166,7 @@ test("rule 6: where an instance may not leave, context and backpressure are allo
 	];
 	await guest.run(() => {
 		component.mayLeave = false;
-		for (const builtin of allowed) builtin(1, 1);
+		for (const builtin of allowed) void builtin(1, 1);
 		for (const builtin of refused) {
 			assert.throws(() => (builtin as CoreFunction)(1, 1), isTrap("cannot leave component instance"));
 		}
@@ -178,7 +181,7 @@ test("rule 7: backpressure holds back async functions only; who waited first com
 	const enter = (name: string): Promise<unknown> => {
 		const core = (): undefined => {
 			log.push(name);
-			give();
+			void give();
 		};
 		return guest.lift(asyncFunc(), core).call([]);
 	};
@@ -190,7 +193,7 @@ test("rule 7: backpressure holds back async functions only; who waited first com
 		syncFunc(),
 		() => {
 			log.push("sync");
-			canonBackpressure(guest.instance, false)();
+			void canonBackpressure(guest.instance, false)();
 			return undefined;
 		},
 		{ async: false },
@@ -220,18 +223,18 @@ for (const [how, code, holds] of [
 			async () => {
 				log.push("first");
 				const set = newSet();
-				if (code === 2) join(Number(await guest.lower(hang, true)()) >>> 4, set);
+				if (code === 2) void join(Number(await guest.lower(hang, true)()) >>> 4, set);
 				else if (code === undefined) await guest.lower(hang, false)();
 				if (code === undefined) {
 					log.push("first goes on");
-					give();
+					void give();
 				}
 				return code === undefined ? 0 : code | (set << 4);
 			},
 			{
 				callback: () => {
 					log.push("first goes on");
-					give();
+					void give();
 					return 0;
 				},
 			},
@@ -240,7 +243,7 @@ for (const [how, code, holds] of [
 			asyncFunc(),
 			() => {
 				log.push("second");
-				give();
+				void give();
 				return 0;
 			},
 			{ callback: () => 0 },
@@ -263,7 +266,7 @@ test("rule 9: a synchronous call that waits runs what is ready in its instance; 
 	// It stays ready, and ends once the synchronous call is waiting.
 	const other = guest.run(async () => {
 		set = newSet();
-		join(Number(await guest.lower(host, true)()) >>> 4, set);
+		void join(Number(await guest.lower(host, true)()) >>> 4, set);
 		for (let i = 0; !log.includes("waits") && i < 100; i++) await canonYield(guest.instance, false)();
 		log.push("other");
 	});
@@ -319,7 +322,7 @@ test("rule 10: a task returns once, and before its last thread ends; a synchrono
 		[
 			asyncFunc(),
 			(guest) => () => {
-				guest.returns(null)();
+				void guest.returns(null)();
 				return guest.returns(null)();
 			},
 			/^invalid `task.return` or `task.cancel` called for current task$/,
@@ -361,29 +364,29 @@ test("rule 11: a lender is released when the subtask's end is told, and the subt
 	const { newSet, join, wait, drop: dropSubtask } = waiter(lender);
 	const { promise, resolve } = Promise.withResolvers<void>();
 	const hang = hostFunction(asyncFunc(), () => promise);
-	let returned = false;
+	const borrowing = { returned: false };
 	const callee = borrower.lift(type, async (handle) => {
 		await borrower.lower(hang, false)();
-		giveBack(Number(handle));
-		borrower.returns(null)();
-		returned = true;
+		void giveBack(Number(handle));
+		void borrower.returns(null)();
+		borrowing.returned = true;
 		return undefined;
 	});
 	await lender.run(async () => {
 		const thing = make();
 		const subtask = Number(await lender.lower(callee, true)(thing)) >>> 4;
 		const set = newSet();
-		join(subtask, set);
+		void join(subtask, set);
 		const lent = isTrap("cannot remove owned resource while borrowed");
 		assert.throws(() => drop(thing), lent);
 		resolve();
-		for (let i = 0; !returned && i < 100; i++) await canonYield(lender.instance, false)();
+		for (let i = 0; !borrowing.returned && i < 100; i++) await canonYield(lender.instance, false)();
 		// The caller has not been told yet.
 		assert.throws(() => drop(thing), lent);
 		assert.throws(() => dropSubtask(subtask), isTrap("cannot drop a subtask which has not yet resolved"));
 		assert.deepEqual(await wait(set), [1, subtask, 2]);
-		drop(thing);
-		dropSubtask(subtask);
+		void drop(thing);
+		void dropSubtask(subtask);
 	});
 });
 
@@ -394,11 +397,11 @@ test("rule 14: an event tells what is true when it is delivered, and takes the p
 	const give = callee.returns(null);
 	const { promise, resolve } = Promise.withResolvers<void>();
 	const host = hostFunction(asyncFunc(), () => promise);
-	let done = false;
+	const state = { done: false };
 	const target = callee.lift(asyncFunc(), async () => {
 		await callee.lower(host, false)();
-		give();
-		done = true;
+		void give();
+		state.done = true;
 		return undefined;
 	});
 	await callee.run(() => canonBackpressure(callee.instance, true)());
@@ -408,14 +411,14 @@ test("rule 14: an event tells what is true when it is delivered, and takes the p
 		const packed = Number(await caller.lower(target, true)());
 		assert.equal(packed & 0xf, 0, "STARTING");
 		const subtask = packed >>> 4;
-		join(subtask, set);
+		void join(subtask, set);
 		await caller.lower(clear, false)();
 		// It starts, which is an event, and returns, which is another.
 		resolve();
-		for (let i = 0; !done && i < 100; i++) await canonYield(caller.instance, false)();
+		for (let i = 0; !state.done && i < 100; i++) await canonYield(caller.instance, false)();
 		assert.deepEqual(await wait(set), [1, subtask, 2]);
 		assert.equal(poll(set)[0], 0, "there is no other event");
-		drop(subtask);
+		void drop(subtask);
 	});
 });
 
@@ -430,7 +433,7 @@ test("rule 20: cancelling a task that has not started ends it at once", async ()
 		assert.equal(await canonSubtaskCancel(caller.instance, false)(subtask), 3, "CANCELLED_BEFORE_STARTED");
 		const again = () => canonSubtaskCancel(caller.instance, false)(subtask);
 		assert.throws(again, isTrap("`subtask.cancel` called after terminal status delivered"));
-		canonSubtaskDrop(caller.instance)(subtask);
+		void canonSubtaskDrop(caller.instance)(subtask);
 	});
 	assert.equal(ran, false);
 	assert.equal(callee.instance.waitingToEnter, 0);
@@ -451,7 +454,7 @@ test("rule 20: a started task is told, and may end by task.cancel then; not befo
 		{
 			callback: (...event) => {
 				events.push(event);
-				cancel();
+				void cancel();
 				return 0;
 			},
 		},
