@@ -35,7 +35,8 @@ export interface CanonicalOptions {
  */
 export interface ComponentFunction {
 	readonly type: FunctionType;
-	call(args: readonly unknown[]): unknown;
+	/** @param signal asks the call to end early, where the function is one that can be asked: then it is rejected with the signal's reason */
+	call(args: readonly unknown[], signal?: AbortSignal): unknown;
 }
 
 /** What stands behind a resource type in one store. Two types with the same implementation are the same resource. */
@@ -86,7 +87,8 @@ export class Store {
 	 * has not settled, a `GuestResource` that somebody kept) cannot reach into this one.
 	 */
 	reset(context: unknown): void {
-		if (!this.#disposed) this.dispose();
+		// What was unwinding when it was disposed may have left something.
+		if (!this.#disposed || this.handles > 0 || this.held.size > 0) this.dispose();
 		this.#disposed = false;
 		this.#epoch = {};
 		this.poison = undefined;

@@ -117,11 +117,17 @@ export class LimitExceeded extends SkerryError {
 	readonly limit: LimitName;
 	/** What was allowed, in the limit's unit. */
 	readonly allowed: number;
+	readonly app: string | undefined;
 
-	/** @param app whose limit it is; left out where there is but one guest */
-	constructor(limit: LimitName, allowed: number, app?: string) {
+	/**
+	 * @param app whose limit it is; left out where there is but one guest
+	 * @param state what it was that took so long, where that is known
+	 */
+	constructor(limit: LimitName, allowed: number, app?: string, state?: string) {
 		const of = app === undefined ? "" : ` of app ${app}`;
-		super("guest/killed", `killed: ${limit} ${formatLimit(limit, allowed)} (limit "${limit}"${of})`);
+		const why = state === undefined ? "" : `: ${state}`;
+		super("guest/killed", `killed: ${limit} ${formatLimit(limit, allowed)} (limit "${limit}"${of})${why}`);
+		this.app = app;
 		this.limit = limit;
 		this.allowed = allowed;
 	}

@@ -101,7 +101,7 @@ export function forgetInitial(linked: Linked, { isWhole }: InstanceImage): Linke
 /** An exported function of a core module, called with numbers. More than one result is an array. */
 export interface CoreExport {
 	readonly core: CoreFunctionType;
-	call(args: readonly unknown[]): unknown;
+	call(args: readonly unknown[], signal?: AbortSignal): unknown;
 }
 
 export type InstanceExport =
@@ -346,9 +346,9 @@ export class Instance {
 		}
 	}
 
-	/** No guest is on any stack: `reset` may be called. */
+	/** No guest is on any stack, and nothing is to come of one that was: `reset` may be called. */
 	get quiet(): boolean {
-		return this.#gate.quiet;
+		return this.#gate.quiet && (this.#tasks === null || this.#tasks.idle);
 	}
 
 	/** Settles once its tasks have ended, or wait for ever: calls of async functions may have returned before. */

@@ -329,22 +329,25 @@ export class PooledSandbox {
 		return this.#instance?.snapshot() ?? [];
 	}
 
-	/** Calls an export by its names in the binary. Rejects with what ended the call, or with the reason that `end` was given. */
-	async call(path: readonly string[], args: readonly unknown[]): Promise<unknown> {
-		const result = await this.start(path, args);
+	/**
+	 * Calls an export by its names in the binary. Rejects with what ended the call, or with the reason that `end` was given.
+	 * @param signal cancels the guest's task
+	 */
+	async call(path: readonly string[], args: readonly unknown[], signal?: AbortSignal): Promise<unknown> {
+		const result = await this.start(path, args, signal);
 		// Whoever ended it in the same turn came first.
 		if (this.#ended !== undefined) throw this.#ended.reason;
 		return result;
 	}
 
 	/** As `call`, but returns at once when the guest did so without a wait. A trap is a rejection all the same: only V8 sees it. */
-	start(path: readonly string[], args: readonly unknown[]): unknown {
+	start(path: readonly string[], args: readonly unknown[], signal?: AbortSignal): unknown {
 		const fn = this.#instance?.function(path);
 		if (fn === undefined)
 			throw new SkerryError("link/no-export", `Cannot call ${path.join("#")}: the component does not export it`);
 		let result: unknown;
 		try {
-			result = fn.call(args);
+			result = fn.call(args, signal);
 		} catch (error) {
 			throw this.#reason(error);
 		}
