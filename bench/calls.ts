@@ -139,7 +139,7 @@ async function ours(component: Uint8Array): Promise<Calls> {
 	const path = all === undefined ? [] : [INTERFACE];
 	for (const name of (all !== undefined && "exports" in all ? all.exports : instance.exports).keys()) {
 		const fn = instance.function([...path, name]);
-		if (fn !== undefined) calls[camel(name)] = (...args) => fn.call(args);
+		if (fn !== undefined) calls[camel(name)] = "invoke" in fn ? fn.invoke! : (...args) => fn.call(args);
 	}
 	return calls;
 }

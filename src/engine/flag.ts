@@ -9,10 +9,20 @@ import { watchThread } from "./watchdog.ts";
  *   word, so that the watchdog raises the flag for the stretch it looked at or not at all.
  * - until: when that stretch is to be interrupted, in tenths of a millisecond of the thread's clock, modulo 2^32; 0: no guest holds it.
  * - planned: when the watchdog will look next, likewise; 0: it sleeps until it is woken.
+ * - call: a call that nobody clocks has the thread, by its number; negative: it had it. Such calls take no other word but `entry` and
+ *   `budget`, in tenths of a millisecond (0: without end), which counts from when the watchdog first sees the call.
+ * - seen, seenAt: which of them the watchdog has seen at its last look, and when it first did, as `until`.
+ * - attentive: 1 while it looks every millisecond, which is what such calls need; wanted: 1 to ask it to.
  */
 export const ENTRY_WORD = 0;
 export const UNTIL_WORD = 1;
 export const PLANNED_WORD = 2;
+export const CALL_WORD = 6;
+const BUDGET_WORD = 7;
+const SEEN_WORD = 8;
+const SEEN_AT_WORD = 9;
+export const ATTENTIVE_WORD = 10;
+const WANTED_WORD = 11;
 /** What is left of a guest's fuel until it asks again, a signed integer of 64 bits: at byte 16, see `FUEL_CELL` of the rewriter. */
 const FUEL_WORD = 4;
 
@@ -23,8 +33,10 @@ const FUEL_WORD = 4;
  */
 export const FUEL_TAKEN: number = 2 ** 50;
 
+/** Of `entry`: its upper half has the last 16 bits of the number. */
 const NUMBER_SHIFT = 16;
-const NUMBER_MASK = 0xffff;
+/** The number of a call is not 0. */
+const NUMBER_MASK = 0x3fff_ffff;
 const TWO_32 = 0x1_0000_0000;
 
 /** Tenths of a millisecond modulo 2^32, as the words hold them: the one that is not before `time`; 0 for Infinity alone. */
@@ -70,7 +82,7 @@ export class InterruptFlag {
 
 	/** A guest gets the thread, until then: whoever held it before, the flag is not raised for him any more. A day off at most, or Infinity. */
 	enter(until: number): void {
-		this.#number = (this.#number + 1) & NUMBER_MASK;
+		this.#number = (this.#number % NUMBER_MASK) + 1;
 		const at = toTenths(until);
 		const planned = this.#enter(at, this.#number << NUMBER_SHIFT);
 		if (at !== 0 && (planned === 0 || ((at - planned) | 0) < 0)) this.#wake?.();
@@ -79,6 +91,43 @@ export class InterruptFlag {
 	/** No guest holds the thread. */
 	leave(): void {
 		this.#words[UNTIL_WORD] = 0;
+	}
+
+	/**
+	 * A guest gets the thread, and nobody looks at a clock. Plain stores are enough: the watchdog comes by in a millisecond.
+	 * @param budget in tenths of a millisecond; 0: without end
+	 * @returns false where the watchdog does not look that often: use `enter`
+	 */
+	enterBriefly(budget: number): boolean {
+		const words = this.#words;
+		if (words[ATTENTIVE_WORD] === 0) return false;
+		const number = (this.#number = (this.#number % NUMBER_MASK) + 1);
+		words[BUDGET_WORD] = budget;
+		words[ENTRY_WORD] = number << NUMBER_SHIFT;
+		words[CALL_WORD] = number;
+		return true;
+	}
+
+	/** That guest has returned, or is clocked from now on. False where the watchdog has seen it. */
+	leaveBriefly(): boolean {
+		const words = this.#words;
+		const number = this.#number;
+		words[CALL_WORD] = -number;
+		return words[SEEN_WORD] !== number;
+	}
+
+	/** When the watchdog first saw it, on the thread's clock. */
+	seenAt(now: number): number {
+		const ago = (Math.floor(now * 10) - (this.#words[SEEN_AT_WORD] as number)) | 0;
+		return Math.min(now - ago / 10, now);
+	}
+
+	/** From now on, or soon, `enterBriefly` is to work. */
+	attend(): void {
+		if (this.#words[WANTED_WORD] !== 0) return;
+		this.watch();
+		this.#words[WANTED_WORD] = 1;
+		this.#wake?.();
 	}
 
 	get raised(): boolean {

@@ -1,12 +1,13 @@
 import { Writer } from "../bytes/mod.ts";
-import type { Account } from "./account.ts";
+import { type Account, LONGEST } from "./account.ts";
 import { type InterruptFlag, interruptFlag } from "./flag.ts";
 import { webAssembly, type WasmExtern } from "./v8.ts";
 
 /** Milliseconds that a guest may hold the thread at a stretch when it can give it to others: some of these make a delay that one notices. */
 const SLICE = 4;
-/** A day, in milliseconds: what is set for later is not set at all, as the flag counts no further. */
-const LONGEST = 86_400_000;
+
+/** So many calls could have done without a clock before the watchdog is asked to look more often. */
+const REQUESTS = 16;
 
 /** What `poll` answers, and `pause` but for the last. */
 const GO_ON = 0;
@@ -38,6 +39,12 @@ export class Schedule {
 	#current: Account | undefined;
 	/** Whether the stack of the guest that runs can be suspended: the host called it as `promising`, and nothing of the host is above that. */
 	#suspendable = false;
+	/** The host called the guest that runs, and looks at no clock unless it is asked to. */
+	#brief = false;
+	/** When the call by the host that is clocked began. */
+	#heldSince = 0;
+	/** Calls of trusted guests that were clocked because the watchdog does not look often enough. */
+	#unattended = 0;
 	/** When the guest that runs has had its slice. */
 	#sliceEnd = 0;
 	/** Guests that have had theirs, the one that waits longest first. They say whether they are still there to run. */
@@ -75,6 +82,54 @@ export class Schedule {
 		if (this.#current !== outer) this.#switch(outer);
 	}
 
+	/**
+	 * The host calls a guest, which holds the thread until `release` whatever else is called in between. False where a guest holds it
+	 * already, and no `release` is to follow. Guests whose calls are shorter than it takes to read a clock are not clocked.
+	 */
+	hold(account: Account): boolean {
+		if (this.#current !== undefined) return false;
+		if (account.trusted > 0 && account.fresh && this.#flag.enterBriefly(account.budget)) {
+			this.#current = account;
+			this.#brief = true;
+			account.enterBriefly();
+		} else this.#holdClocked(account);
+		return true;
+	}
+
+	#holdClocked(account: Account): void {
+		if (account.trusted > 0 && account.fresh && ++this.#unattended === REQUESTS) {
+			this.#unattended = 0;
+			this.#flag.attend();
+		}
+		this.#suspendable = false;
+		this.#switch(account);
+		this.#heldSince = account.since;
+	}
+
+	release(): void {
+		const account = this.#current;
+		if (this.#brief && this.#flag.leaveBriefly()) {
+			this.#brief = false;
+			this.#current = undefined;
+		} else if (account !== undefined) this.#releaseClocked(account);
+	}
+
+	#releaseClocked(account: Account): void {
+		if (this.#brief) this.#clock(account, clock());
+		this.#suspendable = false;
+		this.#switch(undefined);
+		account.measured(account.since - this.#heldSince);
+	}
+
+	/** The call that nobody clocked is clocked from now on. */
+	#clock(account: Account, now: number): void {
+		this.#brief = false;
+		const unseen = this.#flag.leaveBriefly();
+		account.enter(account.begunBriefly(now, unseen ? undefined : this.#flag.seenAt(now)));
+		this.#heldSince = account.since;
+		this.#grant(account, now);
+	}
+
 	/** A guest that was resumed has come to its end. Others may have run since. */
 	finish(account: Account): void {
 		if (this.#current === account) this.leave(undefined, false);
@@ -84,8 +139,8 @@ export class Schedule {
 		const now = clock();
 		const from = this.#current;
 		if (from !== undefined) {
-			from.settle(now);
 			if (this.#flag.takeHit()) from.hit = true;
+			this.#settle(from, now);
 			if (from.metering === "fuel") from.fuelLeft = this.#flag.fuel;
 		}
 		this.#current = to;
@@ -110,7 +165,7 @@ export class Schedule {
 	overdue(account: Account): unknown {
 		if (!this.#flag.raised) return undefined;
 		const now = clock();
-		if (this.#current === account) account.settle(now);
+		if (this.#current === account) this.#settle(account, now);
 		return account.overdue(now);
 	}
 
@@ -118,8 +173,9 @@ export class Schedule {
 	takeHit(account: Account): unknown {
 		const now = clock();
 		if (this.#current === account) {
-			account.settle(now);
+			// What is clocked from now on has its own cells.
 			if (this.#flag.takeHit()) account.hit = true;
+			this.#settle(account, now);
 		}
 		if (!account.hit) return undefined;
 		account.hit = false;
@@ -134,8 +190,14 @@ export class Schedule {
 
 	/** Milliseconds that the account's guest has held the thread. */
 	cpuUsed(account: Account): number {
-		if (this.#current === account) account.settle(clock());
+		if (this.#current === account) this.#settle(account, clock());
+		else account.charge();
 		return account.cpu;
+	}
+
+	#settle(account: Account, now: number): void {
+		if (this.#brief) this.#clock(account, now);
+		account.settle(now);
 	}
 
 	/** A guest found the flag raised, or its fuel used up. */
@@ -145,7 +207,7 @@ export class Schedule {
 		if (account === undefined) return TRAP;
 		const now = clock();
 		const { guest, metering } = account;
-		account.settle(now);
+		this.#settle(account, now);
 		const overdue = account.overdue(now);
 		if (overdue !== undefined) guest.fail(overdue);
 		else if (metering === "fuel") {

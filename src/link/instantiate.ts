@@ -569,10 +569,17 @@ export class Instance {
 				return lifted;
 			}
 			const type = flattenFunctionType(plan.type, "lift");
-			const core = this.#gate.wrapExport(this.#resolve(plan.core), this.#blocking, type);
+			const found = this.#resolve(plan.core) as CoreFunction;
+			const core = this.#gate.wrapExport(found, this.#blocking, type);
 			const nested = this.#wrap(plan.core, plan.instance, type);
 			const instance = this.#component(plan.instance);
-			lifted = canonLift(plan.type, core, this.#options(plan.options), instance, nested, this.#gate);
+			const { realloc } = plan.options;
+			const bare = {
+				turn: this.#gate,
+				core: this.#blocking ? core : found,
+				realloc: realloc === null ? null : (this.#resolve(realloc) as CanonicalOptions["realloc"]),
+			};
+			lifted = canonLift(plan.type, core, this.#options(plan.options), instance, nested, bare);
 			this.#lifted[ref.index] = lifted;
 		}
 		return lifted;

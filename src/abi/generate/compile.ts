@@ -17,6 +17,8 @@ const BOUND = [
 	"storeString",
 	"entered",
 	"core",
+	"turn",
+	"guarded",
 	"postReturn",
 	"fn",
 	"callee",
