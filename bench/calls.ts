@@ -17,6 +17,8 @@ import { median } from "./statistics.ts";
 
 export interface CallsOptions {
 	readonly rounds: number;
+	/** Cases with one of these in their names only. */
+	readonly only?: string | undefined;
 	/** What was typed, for the report. */
 	readonly command: string;
 	readonly onProgress: (line: string) => void;
@@ -91,12 +93,12 @@ export async function benchCalls(options: CallsOptions): Promise<CallsReport> {
 	try {
 		const results = [
 			...measureAll(
-				CASES,
+				chosen(CASES, options),
 				{ skerry: await ours(exports), hand: handWritten(core), jco: await jco(exports, folder, "exports") },
 				options,
 			),
 			...(await measureWaiting(
-				HOST_CASES,
+				chosen(HOST_CASES, options),
 				{ skerry: await ours(imports), jco: await jco(imports, folder, "imports") },
 				options,
 			)),
@@ -114,6 +116,11 @@ export async function benchCalls(options: CallsOptions): Promise<CallsReport> {
 	} finally {
 		rmSync(folder, { recursive: true, force: true });
 	}
+}
+
+function chosen(cases: readonly Case[], { only }: CallsOptions): readonly Case[] {
+	const names = only?.split(",");
+	return names === undefined ? cases : cases.filter(({ name }) => names.some((part) => name.includes(part)));
 }
 
 async function compileCore(bytes: Uint8Array): Promise<unknown> {

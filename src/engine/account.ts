@@ -41,7 +41,7 @@ const BRIEF = 0.005;
 /** So many clocked calls in a row have to be that short. */
 const PROOFS = 16;
 /** Calls that go by unclocked between two that are measured. */
-const TRUSTED = 63;
+const TRUSTED = 255;
 /** Milliseconds before its limit from which on they are clocked all the same. */
 const NEAR = 2;
 /** Budgets are counted in tenths of a millisecond, as in the cells of the flag. */
@@ -65,14 +65,16 @@ export class Account {
 	fuelGiven = 0;
 	/** What is left of them while the guest does not hold the thread. */
 	fuelLeft = 0;
-	/** Unclocked calls that it may still make. */
+	/** Unclocked calls that it may still make, which count downwards; with a wall limit not more than one from each `begin` on. */
 	trusted = 0;
-	/** Whether the wall limit does not ask for a clock: there is none, or the next call is the first that it counts from. */
-	fresh = false;
+	/** What the word `attentive` of the flag was when it got to be trusted. */
+	attended = 0;
 	/** What an unclocked call may take, in tenths of a millisecond; 0: without end. */
 	budget = 0;
 	/** What `trusted` was when the unclocked calls before were charged. */
 	#charged = 0;
+	/** Unclocked calls that are handed out one by one. */
+	#reserve = 0;
 	/** Milliseconds that each of them took, by the last call that was measured. */
 	#typical = 0;
 	/** Clocked calls in a row that were short. */
@@ -107,29 +109,26 @@ export class Account {
 		this.fuelGiven = 0;
 		this.fuelLeft = 0;
 		this.#refueled = Number.NaN;
+		if (this.#reserve > 0) {
+			this.#reserve--;
+			this.trusted = 1;
+		}
 		this.#charged = this.trusted;
 		this.#setBudget();
-		this.fresh = true;
 	}
 
 	/** The guest gets the thread. */
 	enter(now: number): void {
 		this.since = now;
 		if (Number.isNaN(this.wallEnd)) this.wallEnd = now + this.#wallLimit;
-		this.fresh = this.#wallLimit === Infinity;
 		if (this.#charged !== this.trusted) this.charge();
-	}
-
-	/** A call begins that nobody clocks. */
-	enterBriefly(): void {
-		this.trusted--;
-		this.fresh = this.#wallLimit === Infinity;
 	}
 
 	/** The unclocked calls since the last time count. */
 	charge(): void {
-		this.cpu += (this.#charged - this.trusted) * this.#typical;
-		this.#charged = this.trusted;
+		const left = Math.max(this.trusted, 0);
+		this.cpu += (this.#charged - left) * this.#typical;
+		this.trusted = this.#charged = left;
 	}
 
 	/**
@@ -139,20 +138,32 @@ export class Account {
 	begunBriefly(now: number, seen: number | undefined): number {
 		this.charge();
 		if (seen === undefined) return now - this.#typical;
-		this.trusted = this.#charged = 0;
+		this.#trust(0);
 		this.#proofs = 0;
 		return seen;
 	}
 
-	/** A call of the guest by the host took so long. */
-	measured(duration: number): void {
+	/**
+	 * A call of the guest by the host took so long.
+	 * @param attentive whether the watchdog looks often enough for calls that are not clocked: the word's value
+	 * @returns true where that is what it takes
+	 */
+	measured(duration: number, attentive: number): boolean {
 		this.charge();
 		this.#typical = duration;
 		if (duration > BRIEF || this.metering === "fuel") this.#proofs = 0;
 		else if (this.#proofs < PROOFS) this.#proofs++;
 		// Near its limit each of its calls is clocked.
 		const trusts = this.#proofs === PROOFS && Math.min(this.#cpuLimit - this.cpu, this.#wallLimit) > NEAR;
-		this.trusted = this.#charged = trusts ? TRUSTED : 0;
+		this.#trust(trusts && attentive > 0 ? TRUSTED : 0);
+		this.attended = attentive;
+		return trusts && attentive === 0;
+	}
+
+	#trust(calls: number): void {
+		const atOnce = this.#wallLimit === Infinity;
+		this.trusted = this.#charged = atOnce ? calls : 0;
+		this.#reserve = atOnce ? 0 : calls;
 		this.#setBudget();
 	}
 

@@ -1,13 +1,35 @@
 import { Writer } from "../bytes/mod.ts";
 import { type Account, LONGEST } from "./account.ts";
-import { type InterruptFlag, interruptFlag } from "./flag.ts";
+import {
+	ATTENTIVE_WORD,
+	BUDGET_WORD,
+	CALL_WORD,
+	ENTRY_WORD,
+	type InterruptFlag,
+	interruptFlag,
+	NUMBER_MASK,
+	NUMBER_SHIFT,
+	SEEN_WORD,
+} from "./flag.ts";
 import { webAssembly, type WasmExtern } from "./v8.ts";
+
+// V8 takes a constant of the module itself for one, and looks one of another module up each time.
+const ENTRY = ENTRY_WORD;
+const CALL = CALL_WORD;
+const BUDGET = BUDGET_WORD;
+const SEEN = SEEN_WORD;
+const ATTENTIVE = ATTENTIVE_WORD;
+const MASK = NUMBER_MASK;
+const SHIFT = NUMBER_SHIFT;
 
 /** Milliseconds that a guest may hold the thread at a stretch when it can give it to others: some of these make a delay that one notices. */
 const SLICE = 4;
 
 /** So many calls could have done without a clock before the watchdog is asked to look more often. */
 const REQUESTS = 16;
+
+/** Milliseconds that the shortest call counts for: what it takes to call WebAssembly. */
+const LEAST = 0.00001;
 
 /** What `poll` answers, and `pause` but for the last. */
 const GO_ON = 0;
@@ -26,6 +48,12 @@ interface Timer {
 
 const clock: () => number = performance.now.bind(performance);
 
+function timeClock(): number {
+	let least = Infinity;
+	for (let i = 0; i < 100; i++) least = Math.min(least, -clock() + clock());
+	return Math.max(least, 0);
+}
+
 /** Of the event loop's next turn; where there is no `setImmediate`, some turn. */
 const later: (run: () => void) => void =
 	typeof setImmediate === "function" ? (run) => void setImmediate(run) : (run) => void setTimeout(run, 0);
@@ -35,14 +63,15 @@ const later: (run: () => void) => void =
  * asked by guests that found the flag raised or their fuel used up.
  */
 export class Schedule {
-	readonly #flag: InterruptFlag;
+	readonly #flag: InterruptFlag = interruptFlag();
+	readonly #words: Int32Array = interruptFlag().words;
 	#current: Account | undefined;
 	/** Whether the stack of the guest that runs can be suspended: the host called it as `promising`, and nothing of the host is above that. */
 	#suspendable = false;
-	/** The host called the guest that runs, and looks at no clock unless it is asked to. */
-	#brief = false;
 	/** When the call by the host that is clocked began. */
 	#heldSince = 0;
+	/** Milliseconds between two readings of the clock, one right after the other. */
+	readonly #clockTakes: number = timeClock();
 	/** Calls of trusted guests that were clocked because the watchdog does not look often enough. */
 	#unattended = 0;
 	/** When the guest that runs has had its slice. */
@@ -56,10 +85,6 @@ export class Schedule {
 	readonly #waiting = new Set<Account>();
 	#timer: Timer | undefined;
 	#timerEnd = Infinity;
-
-	constructor(flag: InterruptFlag) {
-		this.#flag = flag;
-	}
 
 	/** Whose guest holds the thread: to be handed to `leave` by who enters another. */
 	get current(): Account | undefined {
@@ -87,45 +112,58 @@ export class Schedule {
 	 * already, and no `release` is to follow. Guests whose calls are shorter than it takes to read a clock are not clocked.
 	 */
 	hold(account: Account): boolean {
+		// Small enough for V8 to put it into its callers, and all that such a call costs.
 		if (this.#current !== undefined) return false;
-		if (account.trusted > 0 && account.fresh && this.#flag.enterBriefly(account.budget)) {
+		const words = this.#words;
+		if (account.trusted > 0 && account.attended === words[ATTENTIVE]) {
+			account.trusted--;
 			this.#current = account;
-			this.#brief = true;
-			account.enterBriefly();
+			const flag = this.#flag;
+			const number = (flag.number & MASK) + 1;
+			flag.number = number;
+			words[BUDGET] = account.budget;
+			words[ENTRY] = number << SHIFT;
+			words[CALL] = number;
 		} else this.#holdClocked(account);
 		return true;
 	}
 
 	#holdClocked(account: Account): void {
-		if (account.trusted > 0 && account.fresh && ++this.#unattended === REQUESTS) {
-			this.#unattended = 0;
-			this.#flag.attend();
-		}
 		this.#suspendable = false;
 		this.#switch(account);
-		this.#heldSince = account.since;
+		// What comes before the guest is not what a call takes that is not clocked.
+		this.#heldSince = clock();
 	}
 
 	release(): void {
-		const account = this.#current;
-		if (this.#brief && this.#flag.leaveBriefly()) {
-			this.#brief = false;
+		const words = this.#words;
+		const { number } = this.#flag;
+		if (words[CALL] === number && words[SEEN] !== number) {
+			words[CALL] = -number;
 			this.#current = undefined;
-		} else if (account !== undefined) this.#releaseClocked(account);
+		} else this.#releaseClocked();
 	}
 
-	#releaseClocked(account: Account): void {
-		if (this.#brief) this.#clock(account, clock());
+	#releaseClocked(): void {
+		const account = this.#current;
+		if (account === undefined) return;
 		this.#suspendable = false;
 		this.#switch(undefined);
-		account.measured(account.since - this.#heldSince);
+		const took = Math.max(account.since - this.#heldSince - this.#clockTakes, LEAST);
+		const asks = account.measured(took, this.#words[ATTENTIVE] as number);
+		if (!asks || ++this.#unattended < REQUESTS) return;
+		this.#unattended = 0;
+		this.#flag.attend();
 	}
 
-	/** The call that nobody clocked is clocked from now on. */
+	/** If nobody clocks the call that has the thread, it is clocked from now on. */
 	#clock(account: Account, now: number): void {
-		this.#brief = false;
-		const unseen = this.#flag.leaveBriefly();
-		account.enter(account.begunBriefly(now, unseen ? undefined : this.#flag.seenAt(now)));
+		const words = this.#words;
+		const { number } = this.#flag;
+		if (words[CALL] !== number) return;
+		words[CALL] = -number;
+		const seen = words[SEEN] === number ? this.#flag.seenAt(now) : undefined;
+		account.enter(account.begunBriefly(now, seen));
 		this.#heldSince = account.since;
 		this.#grant(account, now);
 	}
@@ -196,7 +234,7 @@ export class Schedule {
 	}
 
 	#settle(account: Account, now: number): void {
-		if (this.#brief) this.#clock(account, now);
+		this.#clock(account, now);
 		account.settle(now);
 	}
 
@@ -303,7 +341,7 @@ let schedule: Schedule | undefined;
 
 /** The schedule of this thread. */
 export function threadSchedule(): Schedule {
-	return (schedule ??= new Schedule(interruptFlag()));
+	return (schedule ??= new Schedule());
 }
 
 let functions: Readonly<Record<"poll" | "pause", WasmExtern>> | undefined;

@@ -159,20 +159,19 @@ function watch(): void {
 	function lookAtCalls(thread: Seen, now: number): number {
 		const { words, quiet } = thread;
 		if (Atomics.exchange(words, WANTED, 0) === 1) {
-			Atomics.store(words, ATTENTIVE, 1);
+			if (Atomics.load(words, ATTENTIVE) === 0) Atomics.store(words, ATTENTIVE, ++times);
 			thread.quiet = 0;
 			return CALL_TICK;
 		}
 		if (quiet === Infinity) return Infinity;
 		const call = Atomics.load(words, CALL);
 		if (call === thread.call && call <= 0) {
-			// Whoever did not see that it is told off is seen at the next look.
+			// Who has not seen that yet is seen at the next look.
 			if (quiet === CALL_PATIENCE) Atomics.store(words, ATTENTIVE, 0);
 			thread.quiet = quiet > CALL_PATIENCE ? Infinity : quiet + 1;
 			return CALL_TICK;
 		}
-		if (quiet > CALL_PATIENCE) Atomics.store(words, ATTENTIVE, 1);
-		thread.quiet = 0;
+		if (quiet <= CALL_PATIENCE) thread.quiet = 0;
 		if (call > 0 && call !== thread.call) {
 			thread.callSeen = now;
 			Atomics.store(words, SEEN_AT, Math.floor((now - thread.origin) * 10) | 0);
@@ -213,6 +212,8 @@ function watch(): void {
 		}
 	}
 	let idle = 0;
+	/** How often a thread was attended to. */
+	let times = 0;
 	for (;;) {
 		const rung = Atomics.load(bell, 0);
 		for (let met = receiveMessageOnPort(port); met !== undefined; met = receiveMessageOnPort(port)) {

@@ -59,7 +59,7 @@ ${byHost ? hostFunction(args, call) : guestFunction(args, call)}`;
 }
 
 /** Where the instance has no parent, it is all there is to enter. */
-const ENTER = `if (only && !instance.entered && store.poison === undefined && !store.disposed) instance.entered = true;
+const ENTER = `if (only && instance.entered === false && store.poison === undefined && !store.disposed) instance.entered = true;
 	else enterInstances(entered);`;
 
 const STUCK = "if (turn !== null && turn.stuck) throw undefined;";
