@@ -28,6 +28,9 @@ const SLICE = 4;
 /** So many calls could have done without a clock before the watchdog is asked to look more often. */
 const REQUESTS = 16;
 
+/** Arguments for `Reflect.apply`, whose callee V8 does not put into the caller: what is seldom called would be in the way there. */
+const NOTHING: readonly never[] = [];
+
 /** Milliseconds that the shortest call counts for: what it takes to call WebAssembly. */
 const LEAST = 0.00001;
 
@@ -68,6 +71,8 @@ export class Schedule {
 	#current: Account | undefined;
 	/** Whether the stack of the guest that runs can be suspended: the host called it as `promising`, and nothing of the host is above that. */
 	#suspendable = false;
+	/** Who is to hold the thread, clocked: what `holdClocked` is told. */
+	#entering: Account | undefined;
 	/** When the call by the host that is clocked began. */
 	#heldSince = 0;
 	/** Milliseconds between two readings of the clock, one right after the other. */
@@ -124,13 +129,17 @@ export class Schedule {
 			words[BUDGET] = account.budget;
 			words[ENTRY] = number << SHIFT;
 			words[CALL] = number;
-		} else this.#holdClocked(account);
+		} else {
+			this.#entering = account;
+			Reflect.apply(this.#holdClocked, this, NOTHING);
+		}
 		return true;
 	}
 
-	#holdClocked(account: Account): void {
+	#holdClocked(): void {
 		this.#suspendable = false;
-		this.#switch(account);
+		this.#switch(this.#entering);
+		this.#entering = undefined;
 		// What comes before the guest is not what a call takes that is not clocked.
 		this.#heldSince = clock();
 	}
@@ -141,7 +150,7 @@ export class Schedule {
 		if (words[CALL] === number && words[SEEN] !== number) {
 			words[CALL] = -number;
 			this.#current = undefined;
-		} else this.#releaseClocked();
+		} else Reflect.apply(this.#releaseClocked, this, NOTHING);
 	}
 
 	#releaseClocked(): void {

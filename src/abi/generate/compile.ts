@@ -13,6 +13,7 @@ const BOUND = [
 	"store",
 	"cx",
 	"memory",
+	"realloc",
 	"loadString",
 	"storeString",
 	"entered",

@@ -80,7 +80,7 @@ function contextOf(
 	options: CanonicalOptions,
 	instance: ComponentInstance,
 	carried: boolean,
-): Readonly<Record<"cx" | "memory", unknown>> {
+): Readonly<Record<"cx" | "memory" | "realloc", unknown>> {
 	const cx = new Context(options, instance, carried);
-	return { cx, memory: cx.memory };
+	return { cx, memory: cx.memory, realloc: options.realloc };
 }
