@@ -131,18 +131,18 @@ export class Schedule {
 			words[CALL] = number;
 		} else {
 			this.#entering = account;
-			Reflect.apply(this.#holdClocked, this, NOTHING);
+			Reflect.apply(this.#holdClocked, undefined, NOTHING);
 		}
 		return true;
 	}
 
-	#holdClocked(): void {
+	readonly #holdClocked = (): void => {
 		this.#suspendable = false;
 		this.#switch(this.#entering);
 		this.#entering = undefined;
 		// What comes before the guest is not what a call takes that is not clocked.
 		this.#heldSince = clock();
-	}
+	};
 
 	release(): void {
 		const words = this.#words;
@@ -150,10 +150,10 @@ export class Schedule {
 		if (words[CALL] === number && words[SEEN] !== number) {
 			words[CALL] = -number;
 			this.#current = undefined;
-		} else Reflect.apply(this.#releaseClocked, this, NOTHING);
+		} else Reflect.apply(this.#releaseClocked, undefined, NOTHING);
 	}
 
-	#releaseClocked(): void {
+	readonly #releaseClocked = (): void => {
 		const account = this.#current;
 		if (account === undefined) return;
 		this.#suspendable = false;
@@ -163,7 +163,7 @@ export class Schedule {
 		if (!asks || ++this.#unattended < REQUESTS) return;
 		this.#unattended = 0;
 		this.#flag.attend();
-	}
+	};
 
 	/** If nobody clocks the call that has the thread, it is clocked from now on. */
 	#clock(account: Account, now: number): void {
