@@ -37,6 +37,8 @@ export interface ComponentFunction {
 	readonly type: FunctionType;
 	/** @param signal asks the call to end early, where the function is one that can be asked: then it is rejected with the signal's reason */
 	call(args: readonly unknown[], signal?: AbortSignal): unknown;
+	/** The same as a function of its own, for who calls often: it needs no array. */
+	readonly invoke?: (...args: unknown[]) => unknown;
 }
 
 /** What stands behind a resource type in one store. Two types with the same implementation are the same resource. */
@@ -235,15 +237,16 @@ function lineage(instance: ComponentInstance): ComponentInstance[] {
 /** Enters what `enteredFrom` returned, or traps. */
 export function enterInstances(instances: readonly ComponentInstance[] | null): void {
 	if (instances === null) trap("cannot enter component instance");
-	for (const { entered, store } of instances) {
+	for (let i = 0; i < instances.length; i++) {
+		const { entered, store } = instances[i]!;
 		if (store.poison !== undefined) throw new Trap("cannot enter component instance", { cause: store.poison });
 		if (entered || store.disposed) trap("cannot enter component instance");
 	}
-	for (const instance of instances) instance.entered = true;
+	for (let i = 0; i < instances.length; i++) instances[i]!.entered = true;
 }
 
 export function leaveInstances(instances: readonly ComponentInstance[] | null): undefined {
-	if (instances !== null) for (const instance of instances) instance.entered = false;
+	if (instances !== null) for (let i = 0; i < instances.length; i++) instances[i]!.entered = false;
 }
 
 /**
