@@ -5,6 +5,7 @@ import { Holdings, type HoldingsOptions } from "./holdings.ts";
 import { fillHostTable } from "./host-functions.ts";
 import type { StartState } from "./initial-state.ts";
 import type { PageMapper } from "./pages.ts";
+import { threadSchedule } from "./schedule.ts";
 import { adoptMemory, createSlotMemory, type SlotMemory, WASM_PAGE } from "./slot-memory.ts";
 import {
 	webAssembly,
@@ -82,6 +83,7 @@ export class CoreMemories {
 		const { imports: owned } = parts;
 		this.holdings.take("instances", 1);
 		this.holdings.take("tables", parts.exports.tableElements);
+		this.holdings.take("gcHeap", parts.exports.heapBytes ?? 0);
 		if (owned !== undefined) imports[owned.module] = this.#create(owned, parts.exports.writesData);
 		return (instance) => this.#complete(module, parts, imports, instance);
 	}
@@ -110,6 +112,7 @@ export class CoreMemories {
 			fillHostTable(instance.exports[exports.host] as WasmTable, {
 				grow: (index, delta) => this.#grow(memory(index), delta),
 				growTable: (index, delta) => this.#growTable(index, Number(BigInt.asUintN(64, delta))),
+				allocate: (bytes) => this.#allocate(Number(bytes)),
 			});
 		}
 		if (this.#options.imaged === true) return;
@@ -134,6 +137,13 @@ export class CoreMemories {
 		if (index >= 0) return this.holdings.grow("tables", delta) ? 1 : 0;
 		this.holdings.giveBack("tables", delta);
 		return 0;
+	}
+
+	#allocate(bytes: number): bigint {
+		const given = this.holdings.allocate(bytes);
+		if (typeof given === "number") return BigInt(given);
+		threadSchedule().current?.guest.fail(given);
+		return 0n;
 	}
 
 	/** The memories of an instance by their index: all of them are imported. */
