@@ -24,6 +24,10 @@ import {
  */
 const MOST_ELEMENTS = 32_768;
 
+/** For each so many bytes of an object V8 takes so many milliseconds, which nothing interrupts. */
+const LARGE_OBJECT = 1024 * 1024;
+const LARGE_OBJECT_TIME = 2;
+
 /** What the engine has to give to an instance of a rewritten module. */
 export interface OwnedParts extends Pick<RewrittenModule, "imports" | "exports"> {
 	readonly initial: StartState;
@@ -140,6 +144,7 @@ export class CoreMemories {
 	}
 
 	#allocate(bytes: number): bigint {
+		if (bytes > LARGE_OBJECT && !threadSchedule().affords((bytes / LARGE_OBJECT) * LARGE_OBJECT_TIME)) return 0n;
 		const given = this.holdings.allocate(bytes);
 		if (typeof given === "number") return BigInt(given);
 		threadSchedule().current?.guest.fail(given);

@@ -59,13 +59,13 @@ const ROWS: Readonly<Record<Exclude<LimitName, "stack" | "output">, Row>> = {
 		below: 0,
 	},
 	gcHeap: {
-		needs: 24 + 1000 + (16 + 8 + 16) + (1024 + 2 * 64),
+		needs: 24 + 1000 + (16 + 8 + 16) + (128 + 2 * 64),
 		wat: f(
 			`(drop (array.new_default $bytes (i32.const 1000))) (drop (struct.new_default $s))
 			(block $caught (try_table (catch_all $caught) (throw $e (i32.const 1) (i32.const 2)))) ${ONE}`,
 			"(type $bytes (array i8)) (type $s (struct (field i8) (field v128))) (tag $e (param i32 i32))",
 		),
-		below: /^killed: gcHeap 2215 bytes \(limit "gcHeap" of app x\)$/,
+		below: /^killed: gcHeap 1319 bytes \(limit "gcHeap" of app x\)$/,
 	},
 	instances: {
 		needs: 3,

@@ -11,17 +11,17 @@ import { begin, callHost } from "./pieces.ts";
 
 /**
  * Bytes that an array has at most. What makes, fills or copies one is a single instruction of V8's, which nothing interrupts: so much takes
- * it some 10 ms, and the 1 GiB that V8 would allow whole seconds.
+ * it some 20 ms, and the 1 GiB that V8 would allow whole seconds.
  */
 const MAX_BYTES = 16 * 1024 * 1024;
 
 /** Bytes of the arrays that the constants of a module make at most: they are made with each instance, and nothing interrupts that. */
 const MAX_CONSTANT_BYTES = 1024 * 1024;
 
-/** Bytes of V8's own that an object has at most; of an exception, those of its stack trace with them. */
+/** Bytes of V8's own that an object has at most. */
 const STRUCTURE_BYTES = 16;
 const ARRAY_BYTES = 24;
-const EXCEPTION_BYTES = 1024;
+const EXCEPTION_BYTES = 128;
 /** Bytes that a value takes in an exception at most: V8 keeps each 16 bits of a number by themselves. */
 const THROWN_BYTES = 64;
 

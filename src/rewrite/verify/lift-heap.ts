@@ -60,7 +60,7 @@ export function structureBytes(type: Cursor): number {
 }
 
 export function exceptionBytes(type: Cursor): number {
-	return 1024 + 64 * contentOf(type, FUNCTION).number();
+	return 128 + 64 * contentOf(type, FUNCTION).number();
 }
 
 /** Takes local 0 of what is left in the global, or asks for more. */
