@@ -36,7 +36,7 @@ const cache = new CompileCache();
 async function start(text: string, metering: Metering, cpu: number): Promise<SandboxPool> {
 	const host = { interfaces: [], functions: { act: () => {} } };
 	const linked = await linkComponent(loadComponent(await parse(text)), host, cache, { metering });
-	return new SandboxPool(linked, { wasi: () => ({}), limits: { cpu }, app: "soak" });
+	return new SandboxPool(linked, { wasi: () => ({}), limits: { cpu, tables: 1_000_000 }, app: "soak" });
 }
 
 const OVER = new Error("over");
