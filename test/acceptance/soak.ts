@@ -1,4 +1,4 @@
-/** `npm run soak -- stop [times] [trap|yield|fuel] [idle|load]`, `npm run soak -- reset [runs] [first seed]`: what has to hold many times in a row. */
+/** `npm run soak -- stop [times] [trap|yield|fuel] [idle|load] [part of a shape's name]`, `npm run soak -- reset [runs] [first seed]`: what has to hold many times in a row. */
 const [name, ...rest] = process.argv.slice(2);
 const numbers = rest.filter((text) => /^[1-9]\d{0,8}$/.test(text)).map(Number);
 const words = rest.slice(numbers.length);
@@ -6,11 +6,13 @@ if (name === "stop" && numbers.length <= 1) {
 	const { LOADS, METERINGS, soakStop } = await import("./stop.ts");
 	const meterings = METERINGS.filter((metering) => words.includes(metering));
 	const loads = LOADS.filter((load) => words.includes(load));
-	if (meterings.length + loads.length === words.length) {
+	const [shape = "", ...more] = words.filter((word) => ![...METERINGS, ...LOADS].includes(word as never));
+	if (more.length === 0) {
 		await soakStop(
 			numbers[0] ?? 1000,
 			meterings.length === 0 ? METERINGS : meterings,
 			loads.length === 0 ? LOADS : loads,
+			shape,
 		);
 	} else explain();
 } else if (name === "reset" && numbers.length <= 2 && words.length === 0) {
@@ -19,6 +21,8 @@ if (name === "stop" && numbers.length <= 1) {
 } else explain();
 
 function explain(): void {
-	console.error("usage: npm run soak -- stop [times] [trap|yield|fuel] [idle|load] | reset [runs] [first seed]");
+	console.error(
+		"usage: npm run soak -- stop [times] [trap|yield|fuel] [idle|load] [part of a shape's name] | reset [runs] [first seed]",
+	);
 	process.exitCode = 2;
 }

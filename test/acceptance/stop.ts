@@ -1,5 +1,5 @@
 /**
- * `npm run soak -- stop [times] [metering] [idle|load]`: every shape of endless guest stopped so many times in a row, on an idle
+ * `npm run soak -- stop [times] [metering] [idle|load] [part of a name]`: every shape of endless guest stopped so many times in a row, on an idle
  * machine and under full load, with the distribution of how late; and two endless guests that share a thread with a timer. Fails
  * where a bound is missed although the machine was there (see `StallWitness`) and the thread ran.
  */
@@ -144,12 +144,18 @@ class Lateness {
 	}
 }
 
-async function stopAll(metering: Metering, load: Load, times: number, witness?: StallWitness): Promise<void> {
+async function stopAll(
+	metering: Metering,
+	load: Load,
+	times: number,
+	shape: string,
+	witness?: StallWitness,
+): Promise<void> {
 	const all = new Lateness(witness, LATEST[load]);
 	const others = watchOthers();
 	const shapes = { ...ENDLESS, "calls of the host": ENDLESS_HOST_CALLS, "a start function": ENDLESS_START };
 	let guests = 0;
-	for (const [name, text] of Object.entries(shapes)) {
+	for (const [name, text] of Object.entries(shapes).filter(([name]) => name.includes(shape))) {
 		const pool = await start(text, metering, CPU);
 		const neighbour = await start(ENDLESS["a loop"] ?? "", metering, 5_000);
 		const own: Stretch[] = [];
@@ -216,6 +222,7 @@ export async function soakStop(
 	times: number,
 	meterings: readonly Metering[] = METERINGS,
 	loads: readonly Load[] = LOADS,
+	shape = "",
 ): Promise<void> {
 	const witness = await StallWitness.start();
 	console.log(
@@ -225,7 +232,7 @@ export async function soakStop(
 		if (load === "idle") await idleCost();
 		const burners = load === "load" ? await burn(availableParallelism()) : [];
 		try {
-			for (const metering of meterings) await stopAll(metering, load, times, witness);
+			for (const metering of meterings) await stopAll(metering, load, times, shape, witness);
 			for (const metering of meterings) await share(metering, witness);
 		} finally {
 			for (const burner of burners) burner.kill();

@@ -28,6 +28,12 @@ const FIELDS: Readonly<Record<string, string>> = {
 		(loop $again (block $caught (try_table (catch_all $caught) (throw $e))) (br $again)))`,
 	"bulk operations in a loop": `(memory 16) (func (export "f")
 		(loop $l (memory.fill (i32.const 0) (i32.const 1) (i32.const 1048576)) (br $l)))`,
+	"fills one behind the other": `(memory 16) (func (export "f") (loop $l
+		${"(memory.fill (i32.const 0) (i32.const 1) (i32.const 262144))".repeat(4000)} (br $l)))`,
+	"copies one behind the other": `(memory 16) (func (export "f") (loop $l
+		${"(memory.copy (i32.const 1) (i32.const 0) (i32.const 262144))".repeat(4000)} (br $l)))`,
+	"fills of a table one behind the other": `(table $t 256 funcref) (func (export "f") (loop $l
+		${"(table.fill $t (i32.const 0) (ref.null func) (i32.const 256))".repeat(4000)} (br $l)))`,
 	"copies of memory in a loop": `(memory 256) (func (export "f")
 		(loop $l (memory.copy (i32.const 1) (i32.const 0) (i32.const 16777215)) (br $l)))`,
 	"fills of a table": `(table $t 990000 funcref) (elem declare func $e) (func $e) (func (export "f")
