@@ -59,6 +59,10 @@ export class Store {
 	poison: Error | undefined;
 	/** How many handles each table may have. */
 	maxHandles: number;
+	/** How many streams and futures guests may have. */
+	maxStreams: number = Infinity;
+	/** Those of this use of the store. */
+	#streams = { count: 0 };
 	/** What ends and begins anew with the store. */
 	readonly parts: StorePart[] = [];
 	/** Where its components are asynchronous: the scheduler of their threads. */
@@ -92,6 +96,7 @@ export class Store {
 		this.poison = undefined;
 		this.report = null;
 		this.context = context;
+		this.#streams = { count: 0 };
 		for (const instance of this.#instances) {
 			instance.mayLeave = true;
 			instance.entered = false;
@@ -103,6 +108,14 @@ export class Store {
 	adopt(maxHandles: number = MAX_HANDLES): void {
 		this.maxHandles = maxHandles;
 		for (const { handles } of this.#instances) handles.maximum = maxHandles;
+	}
+
+	/** A guest makes a stream or a future. @returns to be called when it is none any more */
+	addStream(): () => void {
+		const streams = this.#streams;
+		if (streams.count >= this.maxStreams) trap(`too many streams and futures (limit "streams": ${this.maxStreams})`);
+		streams.count++;
+		return () => void streams.count--;
 	}
 
 	/** True once `dispose` was called: nothing of this store may run any more. */

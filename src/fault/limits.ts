@@ -1,7 +1,7 @@
 import { SkerryError } from "./error.ts";
 
 /** The unit in which a limit is counted. */
-type LimitUnit = "bytes" | "ms" | "elements" | "instances" | "instructions" | "handles" | "calls";
+type LimitUnit = "bytes" | "ms" | "elements" | "instances" | "instructions" | "handles" | "streams" | "calls";
 
 export type LimitName =
 	| "memory"
@@ -13,6 +13,8 @@ export type LimitName =
 	| "cpu"
 	| "fuel"
 	| "handles"
+	| "streams"
+	| "buffered"
 	| "output"
 	| "hostCalls";
 
@@ -87,6 +89,20 @@ export const LIMITS: Readonly<Record<LimitName, LimitRow>> = {
 		bounds: "handles that a component instance holds at a time",
 		origin:
 			"a guest should have a few dozen, but StarlingMonkey (componentize-js 0.23) leaks a pollable for every 8 KiB of a body that it reads; at some 100 bytes each, 100 MB of the host's",
+	},
+	streams: {
+		unit: "streams",
+		default: 10_000,
+		bounds:
+			"streams and futures of the component model that a sandbox has made and of which no end is dropped, at a time",
+		origin: "an end can be in the host's hands, where no limit of handles reaches; each costs the host some 1 KiB",
+	},
+	buffered: {
+		unit: "bytes",
+		default: 16 * 1024 * 1024,
+		bounds:
+			"HTTP fields that the host holds for a sandbox, and what the bodies of messages that were not sent may come to (64 KiB each)",
+		origin: "32 requests under way, each with as many fields as it may have, and as much again",
 	},
 	output: {
 		unit: "bytes",

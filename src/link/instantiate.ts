@@ -207,6 +207,7 @@ export class Instance {
 		});
 		this.#gate = new Gate({ limits, metering, ...(app === undefined ? {} : { app }) });
 		this.store = new Store(context, limits.handles);
+		this.store.maxStreams = limits.streams ?? Infinity;
 		const yields = metering === "yield" || metering === "fuel";
 		this.#blocking =
 			plan.host.length > 0 ||
@@ -341,6 +342,7 @@ export class Instance {
 		this.#memories.holdings.adopt({ limits, app, onGrow });
 		this.#gate.adopt({ limits, ...whose });
 		this.store.adopt(limits.handles);
+		this.store.maxStreams = limits.streams ?? Infinity;
 		for (const step of this.#linked.plan.steps) {
 			if (step.kind === "instantiate") Object.assign(this.#origins[step.slot] ?? {}, origins[step.module]);
 		}
