@@ -15,14 +15,17 @@ interface Vm {
 
 /** How much of the heap may be in use when a guest wants more of it. The rest is the host's, for what it does in the meantime. */
 const GUESTS_SHARE = 0.7;
+/** What V8 counts to its limit, though old objects do not get it: three times its space for new ones. */
+const YOUNG_BYTES = 96 * 1024 * 1024;
 /** Bytes that guests are granted between two looks. */
 const LOOK_AFTER = 1024 * 1024;
-/** Milliseconds between two collections that guests bring about: each stops the thread for some 10. */
+/** Milliseconds between two collections that guests bring about, or more: of all the time they take a tenth at most. */
 const COLLECT_AFTER = 250;
+const COLLECT_SHARE = 0.1;
 
 let v8: V8 | undefined;
 let unseen = 0;
-let collected = -Infinity;
+let nextCollection = -Infinity;
 let collect: (() => void) | undefined;
 
 function builtin(name: string): unknown {
@@ -42,16 +45,17 @@ export function heapHasRoom(bytes: number): boolean {
 	unseen = 0;
 	const seen = statistics();
 	if (seen === undefined) return true;
-	const most = seen.heap_size_limit * GUESTS_SHARE - bytes;
+	const most = Math.max(seen.heap_size_limit - YOUNG_BYTES, 0) * GUESTS_SHARE - bytes;
 	return seen.used_heap_size <= most || collectHeap() <= most;
 }
 
 /** Has garbage collected, unless that was done just now. The bytes in use then, of everyone's; Infinity where that is not known. */
 export function collectHeap(): number {
 	const now = performance.now();
-	if (now - collected >= COLLECT_AFTER) {
+	if (now >= nextCollection) {
 		collector()();
-		collected = performance.now();
+		const end = performance.now();
+		nextCollection = end + Math.max(COLLECT_AFTER, (end - now) / COLLECT_SHARE);
 	}
 	return statistics()?.used_heap_size ?? Infinity;
 }

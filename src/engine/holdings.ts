@@ -66,7 +66,8 @@ export class Holdings {
 		const to = from + amount;
 		if (to > (this.#limits[what] ?? Infinity)) return false;
 		if (amount > 0 && this.#onGrow?.({ what, from, to }) === false) return false;
-		if (what === "tables" && !heapHasRoom(amount * ELEMENT_BYTES)) return false;
+		// To have room for more, V8 makes a table anew, twice as large.
+		if (what === "tables" && amount > 0 && !heapHasRoom(2 * to * ELEMENT_BYTES)) return false;
 		this.#held[what] = to;
 		return true;
 	}

@@ -49,8 +49,7 @@ export const LIMITS: Readonly<Record<LimitName, LimitRow>> = {
 	gcHeap: {
 		unit: "bytes",
 		default: 256 * 1024 * 1024,
-		bounds:
-			"structures, arrays and exceptions that a sandbox makes in V8's heap; what is garbage counts until it is collected",
+		bounds: "structures, arrays and exceptions of a sandbox, garbage among them until it is collected",
 		origin: "as much as linear memory; the heap is everyone's, and of 2 to 4 GiB",
 	},
 	instances: {
@@ -93,15 +92,13 @@ export const LIMITS: Readonly<Record<LimitName, LimitRow>> = {
 	streams: {
 		unit: "streams",
 		default: 10_000,
-		bounds:
-			"streams and futures of the component model that a sandbox has made and of which no end is dropped, at a time",
-		origin: "an end can be in the host's hands, where no limit of handles reaches; each costs the host some 1 KiB",
+		bounds: "streams and futures of the component model that a sandbox has made, at a time",
+		origin: "an end in the host's hands counts as no handle; each costs the host some 1 KiB",
 	},
 	buffered: {
 		unit: "bytes",
 		default: 16 * 1024 * 1024,
-		bounds:
-			"HTTP fields that the host holds for a sandbox, and what the bodies of messages that were not sent may come to (64 KiB each)",
+		bounds: "HTTP fields held for a sandbox, and its unsent bodies (64 KiB each, whatever is in them)",
 		origin: "32 requests under way, each with as many fields as it may have, and as much again",
 	},
 	output: {
