@@ -60,7 +60,7 @@ export class Store {
 	/** How many handles each table may have. */
 	maxHandles: number;
 	/** How many streams and futures guests may have. */
-	maxStreams: number = Infinity;
+	#maxStreams: number;
 	/** Those of this use of the store. */
 	#streams = { count: 0 };
 	/** What ends and begins anew with the store. */
@@ -75,8 +75,9 @@ export class Store {
 	#disposed = false;
 	#epoch: object = {};
 
-	constructor(context: unknown, maxHandles: number = MAX_HANDLES) {
+	constructor(context: unknown, maxHandles: number = MAX_HANDLES, maxStreams: number = Infinity) {
 		this.context = context;
+		this.#maxStreams = maxStreams;
 		this.maxHandles = maxHandles;
 	}
 
@@ -104,16 +105,17 @@ export class Store {
 		for (const part of this.parts) part.reset();
 	}
 
-	/** The store is another app's: its tables, which are empty, may have so many handles each. */
-	adopt(maxHandles: number = MAX_HANDLES): void {
+	/** The store is another app's: its tables, which are empty, may have so many handles each, and it so many streams. */
+	adopt(maxHandles: number = MAX_HANDLES, maxStreams: number = Infinity): void {
 		this.maxHandles = maxHandles;
+		this.#maxStreams = maxStreams;
 		for (const { handles } of this.#instances) handles.maximum = maxHandles;
 	}
 
 	/** A guest makes a stream or a future. @returns to be called when it is none any more */
 	addStream(): () => void {
 		const streams = this.#streams;
-		if (streams.count >= this.maxStreams) trap(`too many streams and futures (limit "streams": ${this.maxStreams})`);
+		if (streams.count >= this.#maxStreams) trap(`too many streams and futures (limit "streams": ${this.#maxStreams})`);
 		streams.count++;
 		return () => void streams.count--;
 	}

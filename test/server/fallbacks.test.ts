@@ -5,10 +5,11 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
 const run = promisify(execFile);
-const FIXTURE = `${import.meta.dirname}/fallbacks.fixture.ts`;
+const FIXTURE = fileURLToPath(new URL("fallbacks.fixture.ts", import.meta.url));
 const RIGHT = ["1702", "1703", "1704"];
 
 interface Said {

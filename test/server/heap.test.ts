@@ -2,12 +2,13 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
 test("guests without a limit of what they make in V8's heap are ended before it is full", async () => {
 	const { stdout, stderr } = await promisify(execFile)(process.execPath, [
 		"--max-old-space-size=100",
-		`${import.meta.dirname}/heap.fixture.ts`,
+		fileURLToPath(new URL("heap.fixture.ts", import.meta.url)),
 	]);
 	const full = "killed: no more room for the objects of guests in V8's heap";
 	const said = ["off", "trap", "yield", "fuel"].map((metering) => ({

@@ -71,7 +71,7 @@ function takeArray(at: Assembler, width: number, allocate: number): Assembler {
 }
 
 /** Elements of the longest array. */
-export function longestArray(width: number): number {
+function longestArray(width: number): number {
 	return MAX_BYTES / width;
 }
 
