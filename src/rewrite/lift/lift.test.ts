@@ -320,7 +320,7 @@ suite("liftModule", () => {
 	for (const [what, field, bytes] of [
 		["an array", "(global (ref $a) (array.new $a (i32.const 1) (i32.const 524276)))", 1_048_576],
 		["a longer array", "(global (ref $a) (array.new $a (i32.const 1) (i32.const 524277)))", undefined],
-		["two arrays", `${"(global (ref $a) (array.new_default $a (i32.const 300000)))".repeat(2)}`, undefined],
+		["two arrays", "(global (ref $a) (array.new_default $a (i32.const 300000)))".repeat(2), undefined],
 		["an array for a table", "(table 1 (ref $a) (array.new_default $a (i32.const 600000)))", undefined],
 		["an array as long as another module says", "(global (ref $a) (array.new_default $a (global.get $n)))", undefined],
 		["few elements", "(global (ref $a) (array.new_fixed $a 2 (i32.const 1) (i32.const 2)))", 24 + 4],
