@@ -62,6 +62,10 @@ export class Store {
 	poison: Error | undefined;
 	/** How many handles each table may have. */
 	maxHandles: number;
+	/** How many streams and futures guests may have. */
+	#maxStreams: number;
+	/** Those of this use of the store. */
+	#streams = { count: 0 };
 	/** What ends and begins anew with the store. */
 	readonly parts: StorePart[] = [];
 	/** Where its components are asynchronous: the scheduler of their threads. */
@@ -74,8 +78,9 @@ export class Store {
 	#disposed = false;
 	#epoch: object = {};
 
-	constructor(context: unknown, maxHandles: number = MAX_HANDLES) {
+	constructor(context: unknown, maxHandles: number = MAX_HANDLES, maxStreams: number = Infinity) {
 		this.context = context;
+		this.#maxStreams = maxStreams;
 		this.maxHandles = maxHandles;
 	}
 
@@ -96,6 +101,7 @@ export class Store {
 		this.poison = undefined;
 		this.report = null;
 		this.context = context;
+		this.#streams = { count: 0 };
 		for (const instance of this.#instances) {
 			instance.mayLeave = true;
 			instance.entered = false;
@@ -103,10 +109,19 @@ export class Store {
 		for (const part of this.parts) part.reset();
 	}
 
-	/** The store is another app's: its tables, which are empty, may have so many handles each. */
-	adopt(maxHandles: number = MAX_HANDLES): void {
+	/** The store is another app's: its tables, which are empty, may have so many handles each, and it so many streams. */
+	adopt(maxHandles: number = MAX_HANDLES, maxStreams: number = Infinity): void {
 		this.maxHandles = maxHandles;
+		this.#maxStreams = maxStreams;
 		for (const { handles } of this.#instances) handles.maximum = maxHandles;
+	}
+
+	/** A guest makes a stream or a future. @returns to be called when it is none any more */
+	addStream(): () => void {
+		const streams = this.#streams;
+		if (streams.count >= this.#maxStreams) trap(`too many streams and futures (limit "streams": ${this.#maxStreams})`);
+		streams.count++;
+		return () => void streams.count--;
 	}
 
 	/** True once `dispose` was called: nothing of this store may run any more. */

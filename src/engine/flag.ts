@@ -60,7 +60,7 @@ export class InterruptFlag {
 	readonly #unsigned: Uint32Array;
 	readonly #enter: (until: number, entry: number) => number;
 	/** Wakes the watchdog; there is none until a guest is there that looks at the flag. */
-	#wake: (() => void) | undefined;
+	#watching: ReturnType<typeof watchThread> | undefined;
 
 	constructor() {
 		const { Memory, Module, Instance } = webAssembly();
@@ -75,13 +75,14 @@ export class InterruptFlag {
 
 	/** What guests import. From the first time on, a watchdog looks after the thread. */
 	get memory(): WasmMemory {
-		this.watch();
+		void this.watch();
 		return this.#memory;
 	}
 
-	/** Starts the watchdog, which takes some milliseconds: the sooner, the better. */
-	watch(): void {
-		this.#wake ??= watchThread(this.#memory.buffer as SharedArrayBuffer);
+	/** Starts the watchdog, which takes some milliseconds: the sooner, the better. Settles when it has begun. */
+	async watch(): Promise<void> {
+		this.#watching ??= watchThread(this.#memory.buffer as SharedArrayBuffer);
+		await this.#watching.begun;
 	}
 
 	/** A guest gets the thread, until then: whoever held it before, the flag is not raised for him any more. A day off at most, or Infinity. */
@@ -89,7 +90,7 @@ export class InterruptFlag {
 		this.number = (this.number & NUMBER_MASK) + 1;
 		const at = toTenths(until);
 		const planned = this.#enter(at, this.number << NUMBER_SHIFT);
-		if (at !== 0 && (planned === 0 || ((at - planned) | 0) < 0)) this.#wake?.();
+		if (at !== 0 && (planned === 0 || ((at - planned) | 0) < 0)) this.#watching?.wake();
 	}
 
 	/** No guest holds the thread. */
@@ -106,9 +107,9 @@ export class InterruptFlag {
 	/** From now on, or soon, `enterBriefly` is to work. */
 	attend(): void {
 		if (this.words[WANTED_WORD] !== 0) return;
-		this.watch();
+		void this.watch();
 		this.words[WANTED_WORD] = 1;
-		this.#wake?.();
+		this.#watching?.wake();
 	}
 
 	get raised(): boolean {
@@ -176,4 +177,9 @@ let flag: InterruptFlag | undefined;
 /** The flag of this thread. */
 export function interruptFlag(): InterruptFlag {
 	return (flag ??= new InterruptFlag());
+}
+
+/** Settles when guests on this thread can be interrupted in time; starts what does that. */
+export async function watchdogReady(): Promise<void> {
+	await interruptFlag().watch();
 }

@@ -229,6 +229,20 @@ export class Schedule {
 		return account.overdue(now) ?? account.nearest(now);
 	}
 
+	/**
+	 * Whether the guest that runs has so many milliseconds left. If not, it is to end now: it is about to do what cannot be interrupted, and
+	 * would only end later.
+	 */
+	affords(time: number): boolean {
+		const account = this.#current;
+		if (account === undefined) return true;
+		const now = clock();
+		account.settle(now);
+		if (account.deadline - now >= time) return true;
+		account.guest.fail(account.nearest(now));
+		return false;
+	}
+
 	/** Instructions that the account's guest has used. */
 	fuelUsed(account: Account): number {
 		const left = this.#current === account && account.metering === "fuel" ? this.#flag.fuel : account.fuelLeft;

@@ -13,7 +13,7 @@ interface Watched {
 
 /** How to reach the watchdog; threads that are started later find it in their environment. */
 interface Watchdog {
-	/** One word, changed to wake it. */
+	/** Two words: one that is changed to wake it, and one that is 1 once it has begun. */
 	readonly bell: SharedArrayBuffer;
 	/** Threads name themselves on this channel. */
 	readonly channel: string;
@@ -50,20 +50,24 @@ interface Ffi {
 
 const KEY = "skerry:watchdog";
 
-/**
- * Has a watchdog look after this thread.
- * @returns wakes it; to be called when the thread's `until` is earlier than `planned`
- */
-export function watchThread(buffer: SharedArrayBuffer): () => void {
+interface Watching {
+	/** Wakes it; to be called when the thread's `until` is earlier than `planned`. */
+	wake(): void;
+	/** Settles when it has begun, some 40 ms after its start: until then nobody is interrupted. */
+	readonly begun: Promise<unknown>;
+}
+
+/** Has a watchdog look after this thread. */
+export function watchThread(buffer: SharedArrayBuffer): Watching {
 	const { process } = globalThis as { process?: HostProcess };
 	const threads = process?.getBuiltinModule?.("node:worker_threads") as Threads | undefined;
-	if (process === undefined || threads === undefined) return () => {};
+	if (process === undefined || threads === undefined) return { wake() {}, begun: Promise.resolve() };
 	const [seconds, nanoseconds] = process.hrtime();
 	const watched: Watched = { buffer, origin: seconds * 1e3 + nanoseconds / 1e6 - performance.now() };
 	// Started by this thread, or by one that this one stems from, which therefore outlives it.
 	let watchdog = threads.getEnvironmentData(KEY) as Watchdog | undefined;
 	if (watchdog === undefined) {
-		const bell = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
+		const bell = new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT);
 		watchdog = { bell, channel: `${KEY}:${threads.threadId}:${watched.origin}` };
 		threads.setEnvironmentData(KEY, watchdog);
 		const workerData = { ...watchdog, first: watched };
@@ -79,7 +83,7 @@ export function watchThread(buffer: SharedArrayBuffer): () => void {
 		Atomics.notify(bell, 0);
 	};
 	wake();
-	return wake;
+	return { wake, begun: Promise.resolve(Atomics.waitAsync(bell, 1, 0).value) };
 }
 
 /**
@@ -134,6 +138,8 @@ function watch(): void {
 		});
 	};
 	add(first);
+	Atomics.store(bell, 1, 1);
+	Atomics.notify(bell, 1);
 	/** Milliseconds until the guest of a thread is to be interrupted, who is when that is over; Infinity where there is none. */
 	const look = (thread: Seen, now: number): number => {
 		const { words } = thread;

@@ -206,7 +206,7 @@ export class Instance {
 			capacity: image?.peak ?? 0,
 		});
 		this.#gate = new Gate({ limits, metering, ...(app === undefined ? {} : { app }) });
-		this.store = new Store(context, limits.handles);
+		this.store = new Store(context, limits.handles, limits.streams);
 		const yields = metering === "yield" || metering === "fuel";
 		this.#blocking =
 			plan.host.length > 0 ||
@@ -340,7 +340,7 @@ export class Instance {
 		const whose = app === undefined ? {} : { app };
 		this.#memories.holdings.adopt({ limits, app, onGrow });
 		this.#gate.adopt({ limits, ...whose });
-		this.store.adopt(limits.handles);
+		this.store.adopt(limits.handles, limits.streams);
 		for (const step of this.#linked.plan.steps) {
 			if (step.kind === "instantiate") Object.assign(this.#origins[step.slot] ?? {}, origins[step.module]);
 		}
