@@ -69,7 +69,10 @@ export class Account {
 	trusted = 0;
 	/** What the word `attentive` of the flag was when it got to be trusted. */
 	attended = 0;
-	/** What an unclocked call may take, in tenths of a millisecond; 0: without end. */
+	/**
+	 * What an unclocked call may take, in tenths of a millisecond; 0: without end. In the two lowest bits, how often that can be doubled
+	 * without going beyond the wall limit: so long it may last if the thread is kept from the processor.
+	 */
 	budget = 0;
 	/** What `trusted` was when the unclocked calls before were charged. */
 	#charged = 0;
@@ -168,13 +171,19 @@ export class Account {
 	}
 
 	#setBudget(): void {
-		const budget = Math.min(this.#cpuLimit - this.cpu, this.#wallLimit);
-		this.budget = budget > LONGEST ? 0 : Math.ceil(budget * TENTHS);
+		const [cpu, wall] = [this.#cpuLimit - this.cpu, this.#wallLimit];
+		const budget = Math.min(cpu, wall);
+		const doublings = wall < 2 * budget ? 0 : wall < 4 * budget ? 1 : wall < 8 * budget ? 2 : 3;
+		// All 32 bits are used
+		this.budget = budget > LONGEST ? 0 : (Math.ceil(budget * TENTHS) * 4 + doublings) | 0;
 	}
 
-	/** The guest has held the thread until now. */
-	settle(now: number): void {
-		this.cpu += now - this.since;
+	/**
+	 * The guest has held the thread until now.
+	 * @param stolen milliseconds of that in which the thread was kept from the processor
+	 */
+	settle(now: number, stolen: number): void {
+		this.cpu += now - this.since - stolen;
 		this.since = now;
 	}
 
