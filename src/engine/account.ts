@@ -49,6 +49,14 @@ const TENTHS = 10;
 /** A day, in milliseconds: the flag counts no further. */
 export const LONGEST = 86_400_000;
 
+/** As `Account.budget` has it, from milliseconds. */
+function encodeBudget(cpu: number, wall: number): number {
+	const budget = Math.min(cpu, wall);
+	const doublings = wall < 2 * budget ? 0 : wall < 4 * budget ? 1 : wall < 8 * budget ? 2 : 3;
+	// All 32 bits are used
+	return budget > LONGEST ? 0 : (Math.ceil(budget * TENTHS) * 4 + doublings) | 0;
+}
+
 /** What the call of one sandbox has used, and what it may. Times are in milliseconds of `performance.now()`. */
 export class Account {
 	readonly guest: Accounted;
@@ -89,6 +97,8 @@ export class Account {
 	#wallLimit = Infinity;
 	#fuelLimit = Infinity;
 	#app: string | undefined;
+	/** `budget` of a call that has used nothing. */
+	#wholeBudget = 0;
 
 	constructor(guest: Accounted, { metering = "trap", ...options }: AccountOptions) {
 		this.guest = guest;
@@ -101,6 +111,7 @@ export class Account {
 		this.#cpuLimit = limits.cpu ?? Infinity;
 		this.#wallLimit = limits.wall ?? Infinity;
 		this.#fuelLimit = limits.fuel ?? Infinity;
+		this.#wholeBudget = encodeBudget(this.#cpuLimit, this.#wallLimit);
 		this.#app = app;
 	}
 
@@ -117,7 +128,7 @@ export class Account {
 			this.trusted = 1;
 		}
 		this.#charged = this.trusted;
-		this.#setBudget();
+		this.budget = this.#wholeBudget;
 	}
 
 	/** The guest gets the thread. */
@@ -171,11 +182,7 @@ export class Account {
 	}
 
 	#setBudget(): void {
-		const [cpu, wall] = [this.#cpuLimit - this.cpu, this.#wallLimit];
-		const budget = Math.min(cpu, wall);
-		const doublings = wall < 2 * budget ? 0 : wall < 4 * budget ? 1 : wall < 8 * budget ? 2 : 3;
-		// All 32 bits are used
-		this.budget = budget > LONGEST ? 0 : (Math.ceil(budget * TENTHS) * 4 + doublings) | 0;
+		this.budget = encodeBudget(this.#cpuLimit - this.cpu, this.#wallLimit);
 	}
 
 	/**
