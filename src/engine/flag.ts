@@ -77,8 +77,8 @@ export class InterruptFlag {
 	readonly #enter: (until: number, entry: number) => number;
 	/** Whether there is a point from which on it is known what the thread was given, for who holds it now; and that point. */
 	#sampled = false;
-	#sampledAt = 0;
-	#sampledTime = 0;
+	#sampledAt: number = Number.NaN;
+	#sampledTime: number = Number.NaN;
 	/** Wakes the watchdog; there is none until a guest is there that looks at the flag. */
 	#watching: ReturnType<typeof watchThread> | undefined;
 
