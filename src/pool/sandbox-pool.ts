@@ -274,7 +274,7 @@ export class SandboxPool {
 	}
 }
 
-const NOTHING_USED: GateUsage = { cpu: 0, fuel: 0, hostCalls: 0 };
+const NOTHING_USED: GateUsage = { cpu: 0, fuel: 0, hostCalls: 0, pauses: 0 };
 
 async function rejected(reason: unknown): Promise<never> {
 	throw reason;

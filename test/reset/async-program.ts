@@ -205,7 +205,7 @@ export async function runAsyncProgram(
 	pool: SandboxPool,
 	host: AsyncHost,
 	program: AsyncProgram,
-): Promise<AsyncOutcome> {
+): Promise<AsyncOutcome & { readonly pauses: number }> {
 	const log: string[] = (host.log = []);
 	const sandbox = await pool.acquire();
 	const { cut } = program;
@@ -234,7 +234,7 @@ export async function runAsyncProgram(
 		}
 		for (let i = 0; i < cut.hops; i++) await Promise.resolve();
 	}
-	const { fuel, hostCalls } = sandbox.usage;
+	const { fuel, hostCalls, pauses } = sandbox.usage;
 	const state = sandbox.snapshot().map(({ memories, globals }) => ({
 		memories: memories.map((bytes) => createHash("sha1").update(bytes).digest("hex")),
 		globals,
@@ -245,5 +245,5 @@ export async function runAsyncProgram(
 	// What the end tells the host, and an instance that was on a stack is put back.
 	await turn();
 	await turn();
-	return { results: settled, log: [...log], state, handles, fuel, hostCalls };
+	return { results: settled, log: [...log], state, handles, fuel, hostCalls, pauses };
 }
