@@ -59,7 +59,7 @@ export class Gate implements Accounted {
 	/** A start function is on the stack, which V8 cannot suspend. */
 	#starting = false;
 	readonly #waiters = new Set<Waiter>();
-	/** Stacks of guests that have not been left. */
+	/** Stacks of their own that guests have not left. */
 	#stacks = 0;
 	#pauses = 0;
 	#calledWhileStarting = false;
@@ -117,7 +117,7 @@ export class Gate implements Accounted {
 
 	/** No guest is on any stack: what is left of it is its state. */
 	get quiet(): boolean {
-		return this.#stacks === 0;
+		return this.#stacks === 0 && this.#schedule.current !== this.#account;
 	}
 
 	/** A host function ran during instantiation: what it gave is in the guest's state. */

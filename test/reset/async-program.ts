@@ -109,6 +109,8 @@ export class AsyncHost {
 	log: string[] = [];
 	/** Things and streams of the host's that guests have. */
 	open = 0;
+	/** What `give` gives. */
+	source: (n: number) => unknown = (n) => this.#source(n);
 	readonly imports: HostImports;
 
 	constructor() {
@@ -141,7 +143,7 @@ export class AsyncHost {
 						},
 						give: (_: unknown, n: number) => {
 							this.log.push(`give ${n}`);
-							return this.#source(n);
+							return this.source(n);
 						},
 						make: (_: unknown, n: number) => {
 							this.open++;
