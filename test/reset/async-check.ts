@@ -9,7 +9,7 @@ import {
 	type AsyncOutcome,
 	type AsyncProgram,
 	createAsyncProgram,
-	createCut,
+	createAsyncCut,
 	runAsyncProgram,
 } from "./async-program.ts";
 import { Dice } from "./dice.ts";
@@ -69,7 +69,7 @@ export class AsyncResets {
 				const due = await run(fresh, program);
 				assert.deepEqual(await run(pool, program), due);
 				const { calls } = made[(i + 1) % made.length] as AsyncProgram;
-				held += (await runAsyncProgram(pool, host, { calls, cut: createCut(dice) })).handles;
+				held += (await runAsyncProgram(pool, host, { calls, cut: createAsyncCut(dice) })).handles;
 				assert.deepEqual(await run(pool, program), due);
 				assert.deepEqual(pool.usage(), { sandboxes: 0, handles: 0 });
 				values += due.results.filter((result) => result.startsWith("value")).length;

@@ -5,6 +5,7 @@ import type { HostStream } from "../../src/abi/mod.ts";
 import type { HostImports } from "../../src/link/mod.ts";
 import type { SandboxPool } from "../../src/pool/mod.ts";
 import { CONTROL, OPERATIONS, type Slot } from "./async-guest.ts";
+import { createCut, type Cut, reach } from "./cut.ts";
 import type { Dice } from "./dice.ts";
 
 /** What is done with one sandbox, from its start to its end. */
@@ -12,20 +13,16 @@ export interface AsyncProgram {
 	/** Calls at the same time; each is of one of the two instances. */
 	readonly calls: readonly { readonly name: "run" | "second"; readonly program: Uint8Array }[];
 	/** How it is ended before its time; `undefined`: once nothing goes on any more. */
-	readonly cut?: Cut;
+	readonly cut?: AsyncCut;
 }
 
-/** Where it stands then differs from run to run, by the time that V8 takes. */
-interface Cut {
-	/** After this many turns of the event loop, and then of the microtask queue. */
-	readonly turns: number;
-	readonly hops: number;
+interface AsyncCut extends Cut {
 	/** After this many turns the signals of its calls are aborted. */
 	readonly cancelledAfter: number | undefined;
 }
 
-export function createCut(dice: Dice): Cut {
-	return { turns: dice.below(6), hops: dice.below(24), cancelledAfter: dice.oneIn(2) ? dice.below(4) : undefined };
+export function createAsyncCut(dice: Dice): AsyncCut {
+	return { ...createCut(dice), cancelledAfter: dice.oneIn(2) ? dice.below(4) : undefined };
 }
 
 export function createAsyncProgram(dice: Dice): AsyncProgram {
@@ -230,11 +227,9 @@ export async function runAsyncProgram(
 			await turn();
 		}
 	} else {
-		for (let i = 0; i < cut.turns; i++) {
+		await reach(cut, (i) => {
 			if (i === cut.cancelledAfter) controller.abort(new Error("not wanted any more"));
-			await turn();
-		}
-		for (let i = 0; i < cut.hops; i++) await Promise.resolve();
+		});
 	}
 	const { fuel, hostCalls, pauses } = sandbox.usage;
 	const state = sandbox.snapshot().map(({ memories, globals }) => ({
