@@ -238,9 +238,12 @@ export async function runAsyncProgram(
 	}));
 	const { handles } = sandbox;
 	sandbox.end(OVER);
+	const seen = { log, state, handles, fuel, hostCalls, pauses };
+	// Half of the time the next one comes at once, not when all of this one has ended.
+	if (cut !== undefined && cut.hops % 2 === 1) return { results: [], ...seen };
 	const settled = await Promise.all(results);
 	// What the end tells the host, and an instance that was on a stack is put back.
 	await turn();
 	await turn();
-	return { results: settled, log: [...log], state, handles, fuel, hostCalls, pauses };
+	return { results: settled, ...seen, log: [...log] };
 }
