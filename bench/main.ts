@@ -1,6 +1,6 @@
 // `npm run bench -- http [--seconds N] [--rounds N] [--warmup N] [--only NAME,…] [--app NAME] [--json FILE]`
 // `npm run bench -- sandbox [--cycles N] [--json FILE]`
-// `npm run bench -- calls [--rounds N] [--json FILE]`
+// `npm run bench -- calls [--rounds N] [--only NAME,…] [--json FILE]`
 // `npm run bench -- load [--rounds N] [--only NAME,…] [--json FILE]`
 // `npm run bench -- tenants [--apps N] [--requests N] [--json FILE]`
 // `npm run bench -- metering [--milliseconds N] [--only NAME,…] [--json FILE]`
@@ -35,6 +35,7 @@ tenants: many JavaScript apps that share their code, requests at random; fails a
   --requests N    of each round (default 1000)
 calls: what a call between JavaScript and a component takes
   --rounds N      rounds, of which the medians are shown (default 5)
+  --only A,B      cases with one of these in their names only
 load: what it takes from the bytes of a component to what can be instantiated, each time in a new process
   --rounds N      rounds, of which the medians are shown (default 5)
   --only A,B      components with one of these in their names only
@@ -159,7 +160,7 @@ if (what === "http") {
 	const report = await benchLoading({ rounds, only: values.only?.split(","), ...common });
 	print(renderLoading(report), report);
 } else if (what === "calls") {
-	const report = await benchCalls({ rounds: toNumber("rounds", values.rounds), ...common });
+	const report = await benchCalls({ rounds: toNumber("rounds", values.rounds), only: values.only, ...common });
 	print(renderCalls(report), report);
 } else if (values.soak !== undefined) {
 	const results = await soakSandboxes(toNumber("soak", values.soak, 100 * MAX_CYCLES), common.onProgress);

@@ -336,8 +336,9 @@ export class Component<E extends object = Exports> {
 
 	/** A sandbox of its own, kept until it is disposed. */
 	instantiate(options: InstantiateOptions = {}): Sandbox<E> {
-		const context = createWasiContext(toWasiOptions({ ...this.#grants, ...options.wasi }, SHARED_CLIENT));
 		const limits = { ...this.#limits, ...options.limits };
+		const grants = toWasiOptions({ ...this.#grants, ...options.wasi }, SHARED_CLIENT);
+		const context = createWasiContext(grants, { buffered: withDefaultLimits(limits).buffered });
 		return new Sandbox(this.#plan, context, () => {
 			const instance = this.#pool.instantiate(context, limits);
 			instance.store.report = this.#onStreamError;

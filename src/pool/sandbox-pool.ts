@@ -9,7 +9,7 @@ import {
 	mayShare,
 	type Tenant,
 } from "../link/mod.ts";
-import { createWasiContext, type WasiContext, type WasiOptions } from "../wasi/mod.ts";
+import { type BufferedLimit, createWasiContext, type WasiContext, type WasiOptions } from "../wasi/mod.ts";
 import { type Kin, type SharedSlots, type Slot, SlotPool } from "./slot-pool.ts";
 
 /** What is in use now. All zero when no call is under way: anything else is a leak. */
@@ -70,6 +70,8 @@ export class SandboxPool {
 	readonly #options: PoolOptions;
 	readonly #bounds: { readonly warm: number; readonly cold: number };
 	readonly #limits: Limits;
+	/** Of what the host holds for each sandbox. */
+	readonly #buffered: BufferedLimit;
 	#slots: SlotPool;
 	/** The sandboxes that are in use, linked with each other: a set would be made anew every few calls. */
 	#first: PooledSandbox | undefined;
@@ -86,7 +88,9 @@ export class SandboxPool {
 		this.#options = options;
 		const { cold = DEFAULT_COLD, mapper, slots, warm = Math.min(DEFAULT_WARM, cold) } = options;
 		this.#bounds = { warm, cold: Math.max(warm, cold) };
-		this.#limits = withDefaultLimits(options.limits);
+		const limits = withDefaultLimits(options.limits);
+		this.#limits = limits;
+		this.#buffered = { buffered: limits.buffered, app: options.app };
 		this.#slots =
 			slots !== undefined && warm > 0 && mayShare(linked) ? slots.of(linked.code, mapper) : new SlotPool(mapper);
 		this.#slots.join(this.#bounds);
@@ -111,7 +115,7 @@ export class SandboxPool {
 	acquire(): PooledSandbox | Promise<PooledSandbox> {
 		if (this.#closed !== undefined) return rejected(this.#closed.reason);
 		this.#counts.acquired++;
-		const context = createWasiContext(this.#options.wasi());
+		const context = createWasiContext(this.#options.wasi(), this.#buffered);
 		const sandbox = new PooledSandbox(context, this);
 		const first = this.#first;
 		sandbox.after = first;

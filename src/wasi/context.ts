@@ -12,6 +12,7 @@ import {
 	type RandomSource,
 	type WallClock,
 } from "../sys/mod.ts";
+import { LimitExceeded, LIMITS } from "../fault/mod.ts";
 import { type HttpOptions, HttpState } from "./http/http-state.ts";
 import { DEFAULT_WASI_LIMITS, type WasiLimits } from "./limits.ts";
 
@@ -71,6 +72,15 @@ interface Ending {
 	after: Ending | undefined;
 }
 
+/** The limit `buffered` of a sandbox. */
+export interface BufferedLimit {
+	readonly buffered: number;
+	/** Whose it is, for errors. */
+	readonly app?: string | undefined;
+}
+
+const DEFAULT_BUFFERED: BufferedLimit = { buffered: LIMITS.buffered.default };
+
 /** The state of WASI in one sandbox: the first argument of every host function. */
 export class WasiContext {
 	readonly args: readonly string[];
@@ -95,8 +105,11 @@ export class WasiContext {
 	#firstEnding: Ending | undefined;
 	#lastEnding: Ending | undefined;
 	#ended = false;
+	readonly #bounds: BufferedLimit;
+	#held = 0;
 
-	constructor(options: WasiOptions) {
+	constructor(options: WasiOptions, bounds: BufferedLimit = DEFAULT_BUFFERED) {
+		this.#bounds = bounds;
 		this.args = options.args ?? NOTHING;
 		this.env = options.env ?? NO_NAMES;
 		this.initialCwd = options.initialCwd;
@@ -145,6 +158,20 @@ export class WasiContext {
 
 	get ended(): boolean {
 		return this.#ended;
+	}
+
+	/**
+	 * The host holds so many bytes for the guest, until `release`.
+	 * @throws LimitExceeded
+	 */
+	hold(bytes: number): void {
+		const { buffered, app } = this.#bounds;
+		if (this.#held + bytes > buffered) throw new LimitExceeded("buffered", buffered, app);
+		this.#held += bytes;
+	}
+
+	release(bytes: number): void {
+		this.#held -= bytes;
 	}
 
 	/** Says, once per `what`, that the guest wanted something that it was not granted, and what would grant it. */
@@ -220,6 +247,6 @@ function closeStream(
 	return failures;
 }
 
-export function createWasiContext(options: WasiOptions = {}): WasiContext {
-	return new WasiContext(options);
+export function createWasiContext(options: WasiOptions = {}, bounds?: BufferedLimit): WasiContext {
+	return new WasiContext(options, bounds);
 }

@@ -1,5 +1,5 @@
 /**
- * What has to hold many times in a row: `npm run soak -- stop [times] [trap|yield|fuel] [idle|load]`, `-- reset [runs] [first seed]`,
+ * What has to hold many times in a row: `npm run soak -- stop [times] [trap|yield|fuel] [idle|load] [part of a shape's name]`, `-- reset [runs] [first seed]`,
  * `-- tasks [runs] [first seed]`, `-- mutate [binaries] [first seed]`, `-- abi [cases]`.
  */
 const [name, ...rest] = process.argv.slice(2);
@@ -9,11 +9,13 @@ if (name === "stop" && numbers.length <= 1) {
 	const { LOADS, METERINGS, soakStop } = await import("./stop.ts");
 	const meterings = METERINGS.filter((metering) => words.includes(metering));
 	const loads = LOADS.filter((load) => words.includes(load));
-	if (meterings.length + loads.length === words.length) {
+	const [shape = "", ...more] = words.filter((word) => ![...METERINGS, ...LOADS].includes(word as never));
+	if (more.length === 0) {
 		await soakStop(
 			numbers[0] ?? 1000,
 			meterings.length === 0 ? METERINGS : meterings,
 			loads.length === 0 ? LOADS : loads,
+			shape,
 		);
 	} else explain();
 } else if (name === "reset" && numbers.length <= 2 && words.length === 0) {
@@ -32,7 +34,7 @@ if (name === "stop" && numbers.length <= 1) {
 
 function explain(): void {
 	console.error(
-		"usage: npm run soak -- stop [times] [trap|yield|fuel] [idle|load] | reset|tasks|mutate [runs] [first seed] | abi [cases]",
+		"usage: npm run soak -- stop [times] [trap|yield|fuel] [idle|load] [part of a shape's name] | reset|tasks|mutate [runs] [first seed] | abi [cases]",
 	);
 	process.exitCode = 2;
 }

@@ -63,24 +63,38 @@ function fromLatin1(text: string): Uint8Array {
 	return bytes;
 }
 
+/** What counts the bytes that are held for a guest. */
+interface Holder {
+	hold(bytes: number): void;
+	release(bytes: number): void;
+}
+
+/** Bytes of the host's for a `fields` without any. */
+const OVERHEAD = 128;
+
 /** `wasi:http/types.fields`: headers or trailers. Names keep the case in which they were given, and are compared without it. */
 export class Fields {
 	readonly mutable: boolean;
 	readonly #limit: number;
+	readonly #holder: Holder | undefined;
 	#entries: Entry[];
 	#size: number;
+	#dropped = false;
 
-	private constructor(entries: Entry[], mutable: boolean, limit: number) {
+	private constructor(entries: Entry[], mutable: boolean, limit: number, holder?: Holder) {
 		this.#entries = entries;
 		this.mutable = mutable;
 		this.#limit = limit;
 		let size = 0;
 		for (const entry of entries) size += sizeOf(entry);
 		this.#size = size;
+		this.#holder = holder;
+		holder?.hold(OVERHEAD + size);
 	}
 
-	static empty(limit: number = DEFAULT_HTTP_LIMITS.fieldBytes): Fields {
-		return new Fields([], true, limit);
+	/** @param holder told of the bytes, until `drop` */
+	static empty(limit: number = DEFAULT_HTTP_LIMITS.fieldBytes, holder?: Holder): Fields {
+		return new Fields([], true, limit, holder);
 	}
 
 	/**
@@ -107,8 +121,8 @@ export class Fields {
 	static fromList(
 		list: readonly (readonly [string, Uint8Array])[],
 		limit: number = DEFAULT_HTTP_LIMITS.fieldBytes,
+		holder?: Holder,
 	): Result<Fields, HeaderError> {
-		const fields = Fields.empty(limit);
 		const added: Entry[] = [];
 		let size = 0;
 		for (const [name, value] of list) {
@@ -118,9 +132,7 @@ export class Fields {
 			if (size > limit) throw exceedHttpLimit("fieldBytes", limit, size);
 			added.push(entry);
 		}
-		fields.#entries = added;
-		fields.#size = size;
-		return ok(fields);
+		return ok(new Fields(added, true, limit, holder));
 	}
 
 	get(name: string): Uint8Array[] {
@@ -178,8 +190,8 @@ export class Fields {
 		if ("tag" in entry) return err(entry);
 		const size = this.#size + sizeOf(entry);
 		if (size > this.#limit) throw exceedHttpLimit("fieldBytes", this.#limit, size);
+		this.#resize(size);
 		this.#entries.push(entry);
-		this.#size = size;
 		return ok();
 	}
 
@@ -189,7 +201,7 @@ export class Fields {
 
 	/** A mutable copy. */
 	clone(): Fields {
-		return new Fields([...this.#entries], true, this.#limit);
+		return new Fields([...this.#entries], true, this.#limit, this.#holder);
 	}
 
 	/** The same fields for a guest that may only read them; this object must not be changed any more. */
@@ -212,8 +224,21 @@ export class Fields {
 	#replace(entries: Entry[]): void {
 		const size = entries.reduce((size, entry) => size + sizeOf(entry), 0);
 		if (size > this.#limit) throw exceedHttpLimit("fieldBytes", this.#limit, size);
+		this.#resize(size);
 		this.#entries = entries;
+	}
+
+	#resize(size: number): void {
+		if (size > this.#size) this.#holder?.hold(size - this.#size);
+		else this.#holder?.release(this.#size - size);
 		this.#size = size;
+	}
+
+	/** They are no more the guest's. Idempotent. */
+	drop(): void {
+		if (this.#dropped) return;
+		this.#dropped = true;
+		this.#holder?.release(OVERHEAD + this.#size);
 	}
 }
 
