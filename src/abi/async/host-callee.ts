@@ -31,7 +31,7 @@ export class HostCallee implements Callee {
 					try {
 						resolve(then(value));
 					} catch (error) {
-						reject(error as Error);
+						reject(error);
 					}
 				},
 				(error: Error) => {
