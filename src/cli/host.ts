@@ -55,7 +55,7 @@ export async function serve(options: UpOptions, stop: AbortSignal): Promise<numb
 		say("Try:");
 		for (const line of service.try) say(`  ${line.replaceAll("{url}", server.url)}`);
 	}
-	const report = options.verbose ? reportUsage(server) : undefined;
+	const report = options.verbose ? reportUsage(server, service.name) : undefined;
 	await new Promise<void>((resolve) => {
 		if (stop.aborted) resolve();
 		else stop.addEventListener("abort", () => resolve(), { once: true });
@@ -154,15 +154,28 @@ function logRequest(record: RequestRecord, verbose: boolean): void {
 	if (failed && error instanceof SkerryError) say(renderError(error).replaceAll(/^/gm, "    "));
 }
 
-/** Says what is in use whenever that changes: back at zero when no request is under way, or something leaks. */
-function reportUsage(server: Server): Disposable {
+/** Such as `cow of 1088 KiB (2 pages written; cow 6.4 µs, copy 54.4 µs)`. */
+function describeMemory({ strategy, length, pages, times }: ReturnType<Server["memories"]>[number]): string {
+	const why = [
+		...(pages === undefined ? [] : [`${pages} pages written`]),
+		...(times === undefined ? [] : [`cow ${times.cow.toFixed(1)} µs, copy ${times.copy.toFixed(1)} µs`]),
+	];
+	return `${strategy} of ${length / 1024} KiB${why.length === 0 ? "" : ` (${why.join("; ")})`}`;
+}
+
+/** Says how memories are put back, and what is in use, whenever that changes: back at zero when no request is under way, or something leaks. */
+function reportUsage(server: Server, app: string): Disposable {
 	let last = "";
+	let lastMemories = "";
 	const timer = setInterval(() => {
 		const usage = Object.entries(server.usage())
 			.map(([name, count]) => `${name} ${count}`)
 			.join(", ");
 		if (usage !== last) say(paint("dim", `in use: ${usage}`, process.stderr));
 		last = usage;
+		const memories = server.memories().map(describeMemory).join(", ");
+		if (memories !== lastMemories) say(paint("dim", `${app}: reset by ${memories}`, process.stderr));
+		lastMemories = memories;
 	}, USAGE_INTERVAL).unref();
 	return { [Symbol.dispose]: () => clearInterval(timer) };
 }

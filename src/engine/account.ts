@@ -49,6 +49,14 @@ const TENTHS = 10;
 /** A day, in milliseconds: the flag counts no further. */
 export const LONGEST = 86_400_000;
 
+/** As `Account.budget` has it, from milliseconds. */
+function encodeBudget(cpu: number, wall: number): number {
+	const budget = Math.min(cpu, wall);
+	const doublings = wall < 2 * budget ? 0 : wall < 4 * budget ? 1 : wall < 8 * budget ? 2 : 3;
+	// All 32 bits are used
+	return budget > LONGEST ? 0 : (Math.ceil(budget * TENTHS) * 4 + doublings) | 0;
+}
+
 /** What the call of one sandbox has used, and what it may. Times are in milliseconds of `performance.now()`. */
 export class Account {
 	readonly guest: Accounted;
@@ -69,7 +77,10 @@ export class Account {
 	trusted = 0;
 	/** What the word `attentive` of the flag was when it got to be trusted. */
 	attended = 0;
-	/** What an unclocked call may take, in tenths of a millisecond; 0: without end. */
+	/**
+	 * What an unclocked call may take, in tenths of a millisecond; 0: without end. In the two lowest bits, how often that can be doubled
+	 * without going beyond the wall limit: so long it may last if the thread is kept from the processor.
+	 */
 	budget = 0;
 	/** What `trusted` was when the unclocked calls before were charged. */
 	#charged = 0;
@@ -86,6 +97,8 @@ export class Account {
 	#wallLimit = Infinity;
 	#fuelLimit = Infinity;
 	#app: string | undefined;
+	/** `budget` of a call that has used nothing. */
+	#wholeBudget = 0;
 
 	constructor(guest: Accounted, { metering = "trap", ...options }: AccountOptions) {
 		this.guest = guest;
@@ -98,6 +111,7 @@ export class Account {
 		this.#cpuLimit = limits.cpu ?? Infinity;
 		this.#wallLimit = limits.wall ?? Infinity;
 		this.#fuelLimit = limits.fuel ?? Infinity;
+		this.#wholeBudget = encodeBudget(this.#cpuLimit, this.#wallLimit);
 		this.#app = app;
 	}
 
@@ -114,7 +128,7 @@ export class Account {
 			this.trusted = 1;
 		}
 		this.#charged = this.trusted;
-		this.#setBudget();
+		this.budget = this.#wholeBudget;
 	}
 
 	/** The guest gets the thread. */
@@ -168,13 +182,15 @@ export class Account {
 	}
 
 	#setBudget(): void {
-		const budget = Math.min(this.#cpuLimit - this.cpu, this.#wallLimit);
-		this.budget = budget > LONGEST ? 0 : Math.ceil(budget * TENTHS);
+		this.budget = encodeBudget(this.#cpuLimit - this.cpu, this.#wallLimit);
 	}
 
-	/** The guest has held the thread until now. */
-	settle(now: number): void {
-		this.cpu += now - this.since;
+	/**
+	 * The guest has held the thread until now.
+	 * @param stolen milliseconds of that in which the thread was kept from the processor
+	 */
+	settle(now: number, stolen: number): void {
+		this.cpu += now - this.since - stolen;
 		this.since = now;
 	}
 

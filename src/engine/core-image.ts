@@ -89,7 +89,7 @@ export function takeCoreImage(
 	for (const name of state.tables) {
 		if (holdsObject(instance.exports[name] as WasmTable)) return "a table holds an object";
 	}
-	const images = bytes.map((view) => createMemoryImage(view.slice(), mapper, copyLimit));
+	const images = bytes.map((view) => createMemoryImage(view.slice(), mapper, { copyLimit }));
 	const own: CoreDelta = { memories: images.map(() => NO_DELTA), globals: values };
 	return {
 		memories: images,

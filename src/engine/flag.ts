@@ -10,9 +10,13 @@ import { watchThread } from "./watchdog.ts";
  * - until: when that stretch is to be interrupted, in tenths of a millisecond of the thread's clock, modulo 2^32; 0: no guest holds it.
  * - planned: when the watchdog will look next, likewise; 0: it sleeps until it is woken.
  * - call: a call that nobody clocks has the thread, by its number; negative: it had it. Such calls take no other word but `entry` and
- *   `budget`, in tenths of a millisecond (0: without end), which counts from when the watchdog first sees the call. Plain stores are
+ *   `budget`, as an account has it, which counts from when the watchdog first sees the call. Plain stores are
  *   enough: it comes by in a millisecond.
  * - seen, seenAt: which of them the watchdog has seen at its last look, and when it first did, as `until`.
+ * - latest: until when the watchdog may leave a stretch the thread for which `until` has come, as long as others were given the
+ *   processor in the meantime; as `until`, 0: without end.
+ * - sampled: the last 16 bits of the number of the stretch that the watchdog last found running, and `SAMPLED` set; then, as
+ *   64-bit floating point, when that was, on the thread's clock, and what the thread's processor time was then, in milliseconds.
  * - attentive: not 0 while it looks every millisecond, which is what such calls need, and another number each time that it begins to;
  *   wanted: 1 to ask it to.
  */
@@ -25,6 +29,12 @@ export const SEEN_WORD = 8;
 const SEEN_AT_WORD = 9;
 export const ATTENTIVE_WORD = 10;
 const WANTED_WORD = 11;
+const LATEST_WORD = 12;
+const SAMPLED_WORD = 13;
+const SAMPLED = 0x1_0000;
+/** In floating-point numbers, not words. */
+const SAMPLED_AT = 7;
+const SAMPLED_TIME = 8;
 /** What is left of a guest's fuel until it asks again, a signed integer of 64 bits: at byte 16, see `FUEL_CELL` of the rewriter. */
 const FUEL_WORD = 4;
 
@@ -40,6 +50,11 @@ export const NUMBER_SHIFT = 16;
 /** The number of a call is not 0. */
 export const NUMBER_MASK = 0x1fff_ffff;
 const TWO_32 = 0x1_0000_0000;
+
+/** Milliseconds after which it is worth a system call to ask how much of them the thread has run: who is kept from it is so for longer. */
+const WORTH_ASKING = 1;
+/** Milliseconds that the watchdog's view of a thread's clock may be off. */
+const OFF = 0.2;
 
 /** Tenths of a millisecond modulo 2^32, as the words hold them: the one that is not before `time`; 0 for Infinity alone. */
 function toTenths(time: number): number {
@@ -58,7 +73,12 @@ export class InterruptFlag {
 	/** Of the stretch that has the thread, or had it last; never 0. */
 	number = 0;
 	readonly #unsigned: Uint32Array;
+	readonly #samples: Float64Array;
 	readonly #enter: (until: number, entry: number) => number;
+	/** Whether there is a point from which on it is known what the thread was given, for who holds it now; and that point. */
+	#sampled = false;
+	#sampledAt = 0;
+	#sampledTime = 0;
 	/** Wakes the watchdog; there is none until a guest is there that looks at the flag. */
 	#watching: ReturnType<typeof watchThread> | undefined;
 
@@ -69,6 +89,7 @@ export class InterruptFlag {
 		this.#bytes = new Uint8Array(buffer);
 		this.words = new Int32Array(buffer);
 		this.#unsigned = new Uint32Array(buffer);
+		this.#samples = new Float64Array(buffer);
 		const { exports } = new Instance(new Module(encodeEnter()), { "": { flag: this.#memory } });
 		this.#enter = exports["enter"] as (until: number, entry: number) => number;
 	}
@@ -85,9 +106,13 @@ export class InterruptFlag {
 		await this.#watching.begun;
 	}
 
-	/** A guest gets the thread, until then: whoever held it before, the flag is not raised for him any more. A day off at most, or Infinity. */
-	enter(until: number): void {
+	/**
+	 * A guest gets the thread, until then: whoever held it before, the flag is not raised for him any more. A day off at most, or Infinity.
+	 * @param latest until when he may have it if others are given the processor; likewise
+	 */
+	enter(until: number, latest: number): void {
 		this.number = (this.number & NUMBER_MASK) + 1;
+		this.words[LATEST_WORD] = toTenths(latest);
 		const at = toTenths(until);
 		const planned = this.#enter(at, this.number << NUMBER_SHIFT);
 		if (at !== 0 && (planned === 0 || ((at - planned) | 0) < 0)) this.#watching?.wake();
@@ -96,6 +121,45 @@ export class InterruptFlag {
 	/** No guest holds the thread. */
 	leave(): void {
 		this.words[UNTIL_WORD] = 0;
+	}
+
+	/** Somebody else, or nobody, holds the thread from now on. */
+	change(): void {
+		this.#sampled = false;
+	}
+
+	/**
+	 * Milliseconds up to now, not told yet, that whoever holds the thread was kept from the processor, as far as that is known: from when
+	 * the watchdog has first found it holding the thread.
+	 * @param since when it got the thread
+	 */
+	stolen(since: number, now: number): number {
+		if (!this.#sampled) {
+			const { number, words } = this;
+			if (words[SAMPLED_WORD] !== ((number & 0xffff) | SAMPLED)) return 0;
+			const at = this.#samples[SAMPLED_AT] as number;
+			// A number of 16 bits may have been another's.
+			if (words[CALL_WORD] === number ? words[SEEN_WORD] !== number : at < since - OFF) return 0;
+			this.#sampledAt = at;
+			this.#sampledTime = this.#samples[SAMPLED_TIME] as number;
+			this.#sampled = true;
+		}
+		const passed = now - this.#sampledAt;
+		if (passed < WORTH_ASKING) return 0;
+		const before = this.#sampledTime;
+		this.sample(now);
+		return this.#sampled ? Math.min(Math.max(passed - this.#sampledTime + before, 0), passed) : 0;
+	}
+
+	/** From now on it is known what the thread is given, where it can be known. */
+	sample(now: number): void {
+		this.#sampledAt = now;
+		this.#sampledTime = this.#watching?.processorTime?.now() ?? Number.NaN;
+		this.#sampled = !Number.isNaN(this.#sampledTime);
+	}
+
+	get sampled(): boolean {
+		return this.#sampled;
 	}
 
 	/** When the watchdog first saw the unclocked call that it saw last, on the thread's clock. */

@@ -43,13 +43,13 @@ for (const strategy of STRATEGIES) {
 		const bytes = pattern(pages * WASM_PAGE);
 
 		test("is the one that is meant", () => {
-			using image = createMemoryImage(bytes, strategy.mapper);
+			using image = createMemoryImage(bytes, strategy.mapper, { copyLimit: 0 });
 			assert.equal(image.strategy, strategy.name);
 			assert.equal(image.length, bytes.length);
 		});
 
 		test("attaching gives a memory the image, whatever was in it", () => {
-			using image = createMemoryImage(bytes, strategy.mapper);
+			using image = createMemoryImage(bytes, strategy.mapper, { copyLimit: 0 });
 			const memory = createMemory(pages, strategy.mapper);
 			memory.bytes.fill(0xaa);
 			image.attach(memory);
@@ -57,7 +57,7 @@ for (const strategy of STRATEGIES) {
 		});
 
 		test("restores any set of writes, again and again", () => {
-			using image = createMemoryImage(bytes, strategy.mapper);
+			using image = createMemoryImage(bytes, strategy.mapper, { copyLimit: 0 });
 			const memory = createMemory(pages, strategy.mapper);
 			const attached = image.attach(memory);
 			const writes = fc.array(fc.tuple(fc.nat(bytes.length - 1), fc.nat(255), fc.integer({ min: 1, max: 20_000 })), {
@@ -75,7 +75,7 @@ for (const strategy of STRATEGIES) {
 		});
 
 		test("two memories over one image do not see each other's writes", () => {
-			using image = createMemoryImage(bytes, strategy.mapper);
+			using image = createMemoryImage(bytes, strategy.mapper, { copyLimit: 0 });
 			const [a, b] = [createMemory(pages, strategy.mapper), createMemory(pages, strategy.mapper)];
 			image.attach(a);
 			image.attach(b);
@@ -84,7 +84,7 @@ for (const strategy of STRATEGIES) {
 		});
 
 		test("a memory that has grown is made small again, where that can be done, and is empty when it grows anew", () => {
-			using image = createMemoryImage(bytes, strategy.mapper);
+			using image = createMemoryImage(bytes, strategy.mapper, { copyLimit: 0 });
 			const memory = createMemory(pages, strategy.mapper);
 			const attached = image.attach(memory);
 			for (let round = 0; round < 3; round++) {
@@ -103,7 +103,7 @@ for (const strategy of STRATEGIES) {
 		});
 
 		test("goes from one content to another, with or without writes between them", () => {
-			using image = createMemoryImage(bytes, strategy.mapper);
+			using image = createMemoryImage(bytes, strategy.mapper, { copyLimit: 0 });
 			const memory = createMemory(pages, strategy.mapper);
 			const attached = image.attach(memory);
 			// Pages of the image, pages that two contents have in common, and pages of one alone
@@ -150,7 +150,7 @@ for (const strategy of STRATEGIES) {
 
 		test("the pages of a state are not written again unless the guest did", { skip: strategy.name === "copy" }, () => {
 			const large = pattern(16 * WASM_PAGE);
-			using image = createMemoryImage(large, strategy.mapper);
+			using image = createMemoryImage(large, strategy.mapper, { copyLimit: 0 });
 			const memory = createMemory(16, strategy.mapper);
 			const attached = image.attach(memory);
 			const [own, near, far] = [40, 41, 0].map((changed, i) => {
@@ -185,7 +185,7 @@ for (const strategy of STRATEGIES) {
 		test("exactly, whatever is written often, seldom, or not any more, in whichever order contents take turns", () => {
 			const pages = 16;
 			const large = pattern(pages * WASM_PAGE);
-			using image = createMemoryImage(large, strategy.mapper);
+			using image = createMemoryImage(large, strategy.mapper, { copyLimit: 0 });
 			const memory = createMemory(pages, strategy.mapper);
 			const attached = image.attach(memory);
 			let seed = 1;
@@ -218,7 +218,7 @@ for (const strategy of STRATEGIES) {
 
 		test("more separate pages than one scan reports, at both ends and across each batch", () => {
 			const large = pattern(160 * WASM_PAGE);
-			using image = createMemoryImage(large, strategy.mapper);
+			using image = createMemoryImage(large, strategy.mapper, { copyLimit: 0 });
 			const memory = createMemory(160, strategy.mapper);
 			const attached = image.attach(memory);
 			const view = memory.bytes;
@@ -236,7 +236,7 @@ for (const strategy of STRATEGIES) {
 
 		test("every page written, more than stay resident", () => {
 			const large = pattern(160 * WASM_PAGE);
-			using image = createMemoryImage(large, strategy.mapper);
+			using image = createMemoryImage(large, strategy.mapper, { copyLimit: 0 });
 			const memory = createMemory(160, strategy.mapper);
 			const attached = image.attach(memory);
 			const view = memory.bytes;
@@ -252,7 +252,7 @@ for (const strategy of STRATEGIES) {
 			{ skip: strategy.name === "copy" },
 			() => {
 				const large = pattern(8 * WASM_PAGE);
-				using image = createMemoryImage(large, strategy.mapper);
+				using image = createMemoryImage(large, strategy.mapper, { copyLimit: 0 });
 				const memory = createMemory(8, strategy.mapper);
 				const attached = image.attach(memory);
 				const view = memory.bytes;

@@ -17,6 +17,7 @@ export type { ModuleOrigin } from "./frames.ts";
 export { createThreadEntry, isThreadStart } from "./thread-entry.ts";
 export { Gate, type GateUsage } from "./gate.ts";
 export { createLinuxPageMapper } from "./linux-pages.ts";
+export type { MemoryChoice } from "./memory-strategy.ts";
 export type { Growth } from "./holdings.ts";
 export { CoreMemories, type OwnedParts } from "./owned.ts";
 export type { PageMapper } from "./pages.ts";

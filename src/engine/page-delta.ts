@@ -38,6 +38,14 @@ export function comparePages(base: Uint8Array, own: Uint8Array, shelf: PageShelf
 	return offsets.length === 0 ? NO_DELTA : { offsets, pages };
 }
 
+/** Pages in which two contents of the same length differ. */
+export function countDifferent(base: Uint8Array, own: Uint8Array): number {
+	let count = 0;
+	for (let at = 0; at < own.length; at += DELTA_PAGE)
+		if (!isEqual(base.subarray(at, at + DELTA_PAGE), own.subarray(at, at + DELTA_PAGE))) count++;
+	return count;
+}
+
 /** Puts a content in place of another, where both are known as what differs from `base`. The bytes that were written. */
 export function changePages(memory: Uint8Array, base: Uint8Array, from: PageDelta, to: PageDelta): number {
 	let written = 0;

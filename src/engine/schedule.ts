@@ -51,6 +51,9 @@ interface Timer {
 
 const clock: () => number = performance.now.bind(performance);
 
+/** The flag counts no further than a day. */
+const within = (end: number, now: number): number => (end - now > LONGEST ? Infinity : end);
+
 function timeClock(): number {
 	let least = Infinity;
 	for (let i = 0; i < 100; i++) least = Math.min(least, -clock() + clock());
@@ -188,6 +191,7 @@ export class Schedule {
 		if (from !== undefined) {
 			if (this.#flag.takeHit()) from.hit = true;
 			this.#settle(from, now);
+			this.#flag.change();
 			if (from.metering === "fuel") from.fuelLeft = this.#flag.fuel;
 		}
 		this.#current = to;
@@ -204,8 +208,10 @@ export class Schedule {
 	#grant(account: Account, now: number): void {
 		this.#sliceEnd = now + SLICE;
 		const { deadline, metering } = account;
-		if (metering === "yield" || metering === "fuel") this.#flag.enter(Math.min(deadline, this.#sliceEnd));
-		else this.#flag.enter(deadline - now > LONGEST ? Infinity : deadline);
+		if (metering === "yield" || metering === "fuel") {
+			const until = Math.min(deadline, this.#sliceEnd);
+			this.#flag.enter(until, until);
+		} else this.#flag.enter(within(deadline, now), within(account.wallEnd, now));
 	}
 
 	/** Asked when a guest calls the host. Why it is to be stopped here; `undefined` when it is not. */
@@ -237,7 +243,7 @@ export class Schedule {
 		const account = this.#current;
 		if (account === undefined) return true;
 		const now = clock();
-		account.settle(now);
+		this.#settle(account, now);
 		if (account.deadline - now >= time) return true;
 		account.guest.fail(account.nearest(now));
 		return false;
@@ -257,8 +263,10 @@ export class Schedule {
 	}
 
 	#settle(account: Account, now: number): void {
+		// Of the stretch as it is before it is clocked
+		const stolen = this.#flag.stolen(account.since, now);
 		this.#clock(account, now);
-		account.settle(now);
+		account.settle(now, stolen);
 	}
 
 	/** A guest found the flag raised, or its fuel used up. */
@@ -279,7 +287,10 @@ export class Schedule {
 		}
 		// The watchdog's clock may be a few microseconds ahead.
 		const sliceOver = this.#flag.raised || now >= this.#sliceEnd;
-		if (sliceOver) this.#grant(account, now);
+		if (sliceOver) {
+			if (!this.#flag.sampled) this.#flag.sample(now);
+			this.#grant(account, now);
+		}
 		if (guest.failed) return TRAP;
 		return sliceOver && this.#suspendable ? PAUSE : GO_ON;
 	}
@@ -315,6 +326,8 @@ export class Schedule {
 		if (account === undefined) return TRAP;
 		this.#tickets.delete(ticket);
 		this.enter(account, true);
+		// It had its slice, and is likely to use this one up.
+		this.#flag.sample(account.since);
 		return account.guest.failed ? TRAP : GO_ON;
 	}
 

@@ -1,3 +1,5 @@
+import { openProcessorTime, type ProcessorTime } from "./processor-time.ts";
+
 /**
  * The one thread per process that watches over all threads on which guests run. It sleeps while none does. Where there are no threads
  * to be had (outside of Node), guests are interrupted only when they call the host.
@@ -9,6 +11,8 @@ interface Watched {
 	readonly buffer: SharedArrayBuffer;
 	/** What the process's clock shows when the thread's own shows 0, in milliseconds. */
 	readonly origin: number;
+	/** `clockid_t` of its processor time; 0 where that cannot be told. */
+	readonly clockId: number;
 }
 
 /** How to reach the watchdog; threads that are started later find it in their environment. */
@@ -33,7 +37,7 @@ interface HostProcess {
 	hrtime(): [number, number];
 }
 
-/** Of `node:ffi`, for the two calls of Linux by which a thread says how urgent it is. */
+/** Of `node:ffi`, for the calls of Linux by which a thread says how urgent it is, and learns how long another has run. */
 interface Ffi {
 	dlopen(
 		path: null,
@@ -43,6 +47,7 @@ interface Ffi {
 			prctl(option: number, ...values: [bigint, bigint, bigint, bigint]): number;
 			/** @param thread 0: the calling one */
 			sched_setscheduler(thread: number, policy: number, priority: bigint): number;
+			clock_gettime(clock: number, time: bigint): number;
 		};
 	};
 	getRawPointer(of: ArrayBufferView): bigint;
@@ -55,15 +60,20 @@ interface Watching {
 	wake(): void;
 	/** Settles when it has begun, some 40 ms after its start: until then nobody is interrupted. */
 	readonly begun: Promise<unknown>;
+	/** Of the thread that is watched. */
+	readonly processorTime: ProcessorTime | undefined;
 }
 
 /** Has a watchdog look after this thread. */
 export function watchThread(buffer: SharedArrayBuffer): Watching {
 	const { process } = globalThis as { process?: HostProcess };
 	const threads = process?.getBuiltinModule?.("node:worker_threads") as Threads | undefined;
-	if (process === undefined || threads === undefined) return { wake() {}, begun: Promise.resolve() };
+	if (process === undefined || threads === undefined)
+		return { wake() {}, begun: Promise.resolve(), processorTime: undefined };
 	const [seconds, nanoseconds] = process.hrtime();
-	const watched: Watched = { buffer, origin: seconds * 1e3 + nanoseconds / 1e6 - performance.now() };
+	const origin = seconds * 1e3 + nanoseconds / 1e6 - performance.now();
+	const processorTime = openProcessorTime();
+	const watched: Watched = { buffer, origin, clockId: processorTime?.clockId ?? 0 };
 	// Started by this thread, or by one that this one stems from, which therefore outlives it.
 	let watchdog = threads.getEnvironmentData(KEY) as Watchdog | undefined;
 	if (watchdog === undefined) {
@@ -83,7 +93,7 @@ export function watchThread(buffer: SharedArrayBuffer): Watching {
 		Atomics.notify(bell, 0);
 	};
 	wake();
-	return { wake, begun: Promise.resolve(Atomics.waitAsync(bell, 1, 0).value) };
+	return { wake, begun: Promise.resolve(Atomics.waitAsync(bell, 1, 0).value), processorTime };
 }
 
 /**
@@ -99,11 +109,17 @@ function watch(): void {
 		callSeen: number;
 		/** Looks in a row without a new one; Infinity: none are made. */
 		quiet: number;
+		readonly samples: Float64Array;
+		/** The stretch that was found running, as the word says; when, and what its thread's processor time was then. */
+		sampled: number;
+		sampledAt: number;
+		sampledTime: number;
 	}
 	const { workerData, BroadcastChannel, receiveMessageOnPort } = process.getBuiltinModule("node:worker_threads");
-	const [ENTRY, UNTIL, PLANNED, CALL, BUDGET, SEEN, SEEN_AT, ATTENTIVE, WANTED] = [
-		0, 1, 2, 6, 7, 8, 9, 10, 11,
+	const [ENTRY, UNTIL, PLANNED, CALL, BUDGET, SEEN, SEEN_AT, ATTENTIVE, WANTED, LATEST, SAMPLED_WORD] = [
+		0, 1, 2, 6, 7, 8, 9, 10, 11, 12, 13,
 	] as const;
+	const [SAMPLED, SAMPLED_AT, SAMPLED_TIME] = [0x1_0000, 7, 8] as const;
 	const [FLAG, FLAG_AND_HIT] = [1, 0xffff] as const;
 	const FUEL_BYTE = 16;
 	/** `FUEL_TAKEN` of `flag.ts` */
@@ -116,9 +132,14 @@ function watch(): void {
 	const CALL_PATIENCE = 25;
 	/** Looks in a row without a guest before it sleeps. */
 	const PATIENCE = 25;
+	/** Milliseconds that a guest has left, or less, for which it is not worth coming again; and after which to come again at the soonest. */
+	const OVER = 0.05;
+	const AGAIN = 0.25;
 	/** To take from a guest's fuel: some microseconds. */
 	const ATTEMPTS = 50;
 	const LINUX = { MOST_NICE: -20, PR_SET_TIMERSLACK: 29, SCHED_FIFO: 1, LOWEST_REAL_TIME: 1 } as const;
+	/** Milliseconds that the thread of that clock was on a processor; NaN where that cannot be told. */
+	let processorTime: (clockId: number) => number = () => Number.NaN;
 	// Where the system lets it, it comes before those whom it is to stop when they keep all processors busy.
 	hurry();
 	const { bell: shared, channel, first } = workerData as Watchdog & { first: Watched };
@@ -135,6 +156,10 @@ function watch(): void {
 			call: 0,
 			callSeen: 0,
 			quiet: Infinity,
+			samples: new Float64Array(watched.buffer),
+			sampled: 0,
+			sampledAt: 0,
+			sampledTime: 0,
 		});
 	};
 	add(first);
@@ -152,7 +177,15 @@ function watch(): void {
 			if (until === 0) return unclocked;
 			idle = 0;
 			const left = ((until - Math.floor((now - thread.origin) * 10)) | 0) / 10;
-			if (left > 0) return Math.min(left, unclocked);
+			if (left > 0) {
+				sample(thread, entry >>> 16);
+				// Who comes after it may be kept from the processor too, and does not ring when it has as much time.
+				return Math.min(left, unclocked, thread.sampled === 0 ? Infinity : TICK);
+			}
+			const latest = Atomics.load(words, LATEST);
+			const room = latest === 0 ? Infinity : ((latest - until) | 0) / 10;
+			const again = postponed(thread, entry >>> 16, left, room);
+			if (again > 0) return Math.min(again, unclocked);
 		}
 		// In the word of the guest that was looked at, or in none
 		if ((entry & FLAG_AND_HIT) === 0) Atomics.compareExchange(words, ENTRY, entry, entry | FLAG);
@@ -182,11 +215,45 @@ function watch(): void {
 			thread.callSeen = now;
 			Atomics.store(words, SEEN_AT, Math.floor((now - thread.origin) * 10) | 0);
 			Atomics.store(words, SEEN, call);
+			thread.sampled = 0;
+			sample(thread, call & 0xffff);
 		}
 		thread.call = call;
 		if (call <= 0) return CALL_TICK;
 		const budget = Atomics.load(words, BUDGET);
-		return budget === 0 ? CALL_TICK : Math.min(CALL_TICK, thread.callSeen + budget / 10 - now);
+		if (budget === 0) return CALL_TICK;
+		const most = (budget >>> 2) / 10;
+		const left = thread.callSeen + most - now;
+		if (left > 0) return Math.min(CALL_TICK, left);
+		return Math.min(CALL_TICK, postponed(thread, call & 0xffff, left, most * (2 ** (budget & 3) - 1)));
+	}
+	/** Takes down when a stretch was first found running. */
+	function sample(thread: Seen, number: number): void {
+		const { samples, words } = thread;
+		const sampled = number | SAMPLED;
+		if (thread.clockId === 0 || thread.sampled === sampled) return;
+		const time = processorTime(thread.clockId);
+		if (Number.isNaN(time)) return;
+		thread.sampled = sampled;
+		thread.sampledAt = clock();
+		thread.sampledTime = time;
+		// Not to be mixed with the one before
+		Atomics.store(words, SAMPLED_WORD, 0);
+		samples[SAMPLED_AT] = thread.sampledAt - thread.origin;
+		samples[SAMPLED_TIME] = time;
+		Atomics.store(words, SAMPLED_WORD, sampled);
+	}
+	/**
+	 * Milliseconds until a stretch is to be interrupted whose time has come, since its thread was kept from the processor; 0: it was not.
+	 * @param left until its time comes: negative
+	 * @param room that it may have at most from its time on
+	 */
+	function postponed(thread: Seen, number: number, left: number, room: number): number {
+		if (thread.sampled !== (number | SAMPLED)) return 0;
+		const ran = processorTime(thread.clockId) - thread.sampledTime;
+		const stolen = clock() - thread.sampledAt - ran;
+		const more = left + Math.min(stolen, room);
+		return more > OVER ? Math.min(Math.max(more, AGAIN), TICK) : 0;
 	}
 	/**
 	 * A real-time thread comes at once when it is due; it runs for microseconds. Without that right, or `node:ffi`: as nice as can be.
@@ -201,7 +268,12 @@ function watch(): void {
 			const { functions } = ffi.dlopen(null, {
 				prctl: { arguments: ["i32", "u64", "u64", "u64", "u64"], return: "i32" },
 				sched_setscheduler: { arguments: ["i32", "i32", "pointer"], return: "i32" },
+				clock_gettime: { arguments: ["i32", "pointer"], return: "i32" },
 			});
+			const time = new BigInt64Array(2);
+			const at = ffi.getRawPointer(time);
+			processorTime = (clockId) =>
+				functions.clock_gettime(clockId, at) === 0 ? Number(time[0]) * 1e3 + Number(time[1]) / 1e6 : Number.NaN;
 			functions.prctl(LINUX.PR_SET_TIMERSLACK, 1n, 0n, 0n, 0n);
 			const priority = ffi.getRawPointer(Int32Array.of(LINUX.LOWEST_REAL_TIME));
 			if (functions.sched_setscheduler(0, LINUX.SCHED_FIFO, priority) === 0) return;
@@ -217,6 +289,9 @@ function watch(): void {
 			// It has no such right, or this is not Linux.
 		}
 	}
+	function clock(): number {
+		return Number(process.hrtime.bigint()) / 1e6;
+	}
 	let idle = 0;
 	/** How often a thread was attended to. */
 	let times = 0;
@@ -226,19 +301,23 @@ function watch(): void {
 			add(met.message as Watched);
 		}
 		idle++;
-		const now = Number(process.hrtime.bigint()) / 1e6;
+		const now = clock();
 		let sleep = Infinity;
 		for (const thread of threads) sleep = Math.min(sleep, look(thread, now));
 		if (sleep === Infinity && idle <= PATIENCE) sleep = TICK;
 		let missed = false;
-		for (const { words, origin } of threads) {
+		for (const thread of threads) {
+			const { words, origin } = thread;
+			// The number of a stretch is unique for so long as somebody looks.
+			if (sleep === Infinity) thread.sampled = 0;
 			// Not rounded up: a plan that lies behind the deadline that it was made for would look like one that was missed.
 			const planned = sleep === Infinity ? 0 : Math.floor((now + sleep - origin) * 10) | 0 || 1;
 			Atomics.store(words, PLANNED, planned);
 			// Whoever came in between did not see that, and rang no bell.
 			const until = Atomics.load(words, UNTIL);
 			const entry = Atomics.load(words, ENTRY);
-			if (until !== 0 && (entry & FLAG_AND_HIT) === 0 && (planned === 0 || ((until - planned) | 0) < 0)) missed = true;
+			const came = entry !== thread.entry && until !== 0 && (entry & FLAG_AND_HIT) === 0;
+			if (came && (planned === 0 || ((until - planned) | 0) < 0)) missed = true;
 		}
 		if (!missed) Atomics.wait(bell, 0, rung, sleep);
 	}

@@ -357,8 +357,14 @@ suite("SandboxPool", () => {
 					}
 				}).length;
 			const before = images();
-			const pool = await counter();
+			// Large enough not to be copied anywhere
+			const large = await link(COUNTER.replace("(memory 4 8)", "(memory 256 260)"), { ask: () => 1000 });
+			const pool = new SandboxPool(large, { wasi: () => ({}), mapper });
 			await once(pool, "next");
+			assert.deepEqual(
+				pool.memories().map(({ strategy, length }) => [strategy, length]),
+				[["cow", 256 * 65_536]],
+			);
 			assert.equal(images(), before + 1);
 			pool.close(OVER);
 			assert.equal(images(), before);

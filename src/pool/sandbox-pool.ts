@@ -1,4 +1,4 @@
-import type { CoreSnapshot, GateUsage, Growth, PageMapper } from "../engine/mod.ts";
+import type { CoreSnapshot, GateUsage, Growth, MemoryChoice, PageMapper } from "../engine/mod.ts";
 import { type Limits, SkerryError, withDefaultLimits } from "../fault/mod.ts";
 import {
 	forgetInitial,
@@ -267,6 +267,12 @@ export class SandboxPool {
 		let handles = 0;
 		for (let sandbox = this.#first; sandbox !== undefined; sandbox = sandbox.after) handles += sandbox.handles;
 		return { sandboxes: this.#inUse, handles };
+	}
+
+	/** How the memories of instances are put back, and why so; empty before there is an image of them. */
+	memories(): readonly MemoryChoice[] {
+		if (typeof this.#tenant !== "object") return [];
+		return this.#slots.image?.cores.flatMap(({ memories }) => memories.map(({ choice }) => choice)) ?? [];
 	}
 
 	/** Ends every sandbox: their callers get `reason`. */

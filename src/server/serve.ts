@@ -1,4 +1,4 @@
-import { limitStacks, watchdogReady } from "../engine/mod.ts";
+import { limitStacks, type MemoryChoice, watchdogReady } from "../engine/mod.ts";
 import { type Limits, type MeteringMode, SkerryError, withDefaultLimits } from "../fault/mod.ts";
 import { linkComponent, type LoadedComponent, openComponent } from "../link/mod.ts";
 import {
@@ -65,6 +65,8 @@ export interface Server {
 	usage(): ServerUsage;
 	/** What became of sandboxes so far. */
 	counts(): PoolCounts;
+	/** How the memories of sandboxes are put back, and why so. */
+	memories(): readonly MemoryChoice[];
 	/** Accepts nothing more, lets what is under way finish for `grace` milliseconds, then ends it. Idempotent. */
 	close(grace?: number): Promise<void>;
 }
@@ -128,6 +130,7 @@ export async function serve(options: ServeOptions): Promise<Server> {
 		url: listener.url,
 		loadTime,
 		counts: () => pool.counts,
+		memories: () => pool.memories(),
 		usage: () => {
 			const { requestsInFlight, outgoingInFlight, bufferedBytes } = handler.usage();
 			return { requests: requestsInFlight, ...pool.usage(), outgoing: outgoingInFlight, bufferedBytes };

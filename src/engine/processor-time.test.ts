@@ -1,0 +1,64 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { before, suite, test } from "node:test";
+import { promisify } from "node:util";
+import { CPU, ENOUGH, type Outcome, WALL } from "./contended.fixture.ts";
+import { openProcessorTime } from "./processor-time.ts";
+
+const time = openProcessorTime();
+const skip = time === undefined ? "this system does not tell" : false;
+
+test("counts what the thread computes, and not what it sleeps", { skip }, () => {
+	assert.ok(time !== undefined);
+	const [from, begin] = [time.now(), performance.now()];
+	Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
+	const slept = time.now() - from;
+	assert.ok(slept >= 0 && slept < 25, `${slept} ms of sleep`);
+	while (time.now() - from < 30);
+	assert.ok(performance.now() - begin >= 50 + 30 - slept - 1);
+});
+
+suite("on a processor that others want too", { skip }, () => {
+	let outcomes: readonly Outcome[] = [];
+	before(async () => {
+		const program = new URL("contended.fixture.ts", import.meta.url).pathname;
+		const { stdout } = await promisify(execFile)("taskset", ["-c", "0", process.execPath, program], {
+			timeout: 60_000,
+		});
+		outcomes = JSON.parse(stdout) as Outcome[];
+	});
+	const find = (title: string): Outcome => {
+		const outcome = outcomes.find((outcome) => outcome.title === title);
+		assert.ok(outcome !== undefined, title);
+		// Otherwise nothing is shown
+		assert.ok(outcome.took > 1.5 * outcome.ran, `it had the processor for ${outcome.ran} of ${outcome.took} ms`);
+		return outcome;
+	};
+
+	for (const metering of ["trap", "yield", "fuel"]) {
+		test(`a guest that needs less than its limit is not ended, ${metering}`, () => {
+			const { limit, took, ran, charged } = find(`${metering}: enough`);
+			assert.equal(limit, undefined);
+			assert.ok(took > CPU, `${took} ms`);
+			assert.ok(charged > ENOUGH - 15 && charged < ran + 25, `charged ${charged}, ran ${ran} ms`);
+		});
+
+		test(`an endless one is, when it has run for so long, ${metering}`, () => {
+			const { limit, ran } = find(`${metering}: endless`);
+			assert.equal(limit, "cpu");
+			assert.ok(ran > CPU - 25 && ran < CPU + 25, `${ran} ms`);
+		});
+	}
+
+	test("a call that nobody clocks", () => {
+		const { limit, ran } = find("trap: unclocked");
+		assert.equal(limit, "cpu");
+		assert.ok(ran > CPU - 25 && ran < CPU + 25, `${ran} ms`);
+	});
+
+	test("the wall limit is the clock's", () => {
+		const { limit, took, ran } = find("trap: wall");
+		assert.equal(limit, "wall");
+		assert.ok(took >= WALL && ran < CPU, `ended after ${took} ms, of which it ran ${ran}`);
+	});
+});
