@@ -69,7 +69,7 @@ export class InterpretedLower {
 		const { callee, guest, instance } = this.#lower;
 		const { store } = instance;
 		// The guest may have been ended while it waited; then it does not go on, and its store may serve another use.
-		if (store.disposed || store.epoch !== epoch) trap("cannot enter component instance");
+		if (store.isOver(epoch)) trap("cannot enter component instance");
 		const { result, resultSlots, resultSpilled } = this.#signature;
 		let returned: CoreValue | undefined;
 		if (result !== null) {

@@ -90,6 +90,14 @@ export class Store {
 	}
 
 	/**
+	 * Whether the use of the store with this token has ended. What goes on after it waited for the host asks before it touches anything;
+	 * what is only some microtasks late need not, as the instances are put back when none is to come any more (`Scheduler.idle`, `Gate.quiet`).
+	 */
+	isOver(epoch: object): boolean {
+		return this.#disposed || this.#epoch !== epoch;
+	}
+
+	/**
 	 * Makes a disposed store as good as new, for the next use of its instances. What is left of the last use (a host function that
 	 * has not settled, a `GuestResource` that somebody kept) cannot reach into this one.
 	 */

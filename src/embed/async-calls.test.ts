@@ -170,6 +170,27 @@ suite("calls into a kept sandbox", () => {
 		});
 	}
 
+	test("so it does where the component's world says nothing of its tasks", { timeout: 10_000 }, async () => {
+		const inner = `(component
+			(import "sync" (func $sync (result u32)))
+			(core func $sync (canon lower (func $sync)))
+			(core func $set (canon waitable-set.new))
+			(core module $m (import "" "sync" (func $sync (result i32))) (import "" "set" (func $set (result i32)))
+				(func (export "ask") (result i32) (drop (call $set)) (call $sync)))
+			(core instance $i (instantiate $m (with "" (instance (export "sync" (func $sync)) (export "set" (func $set))))))
+			(func (export "ask") (result u32) (canon lift (core func $i "ask"))))`;
+		const codes: unknown[] = [];
+		const sync = async (): Promise<number> => {
+			await sleep(2);
+			await sandbox.call(["ask"], []).catch((error: unknown) => codes.push((error as SkerryError).code));
+			return 3;
+		};
+		const component = await engine.load(new Uint8Array(await parse(inner)), { imports: { sync } });
+		using sandbox = component.instantiate();
+		assert.equal(await sandbox.call(["ask"], []), 3);
+		assert.deepEqual(codes, ["call/reentrant"]);
+	});
+
 	test("what was begun in a host function may call once that has returned; so may an async one, and another sandbox's", async () => {
 		let late: Promise<unknown> | undefined;
 		const sync = (): number => {

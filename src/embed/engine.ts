@@ -159,8 +159,10 @@ export class Engine {
 		);
 		const { edges, exports } = composition;
 		const composed = composeComponents({ nodes: new Map(nodes), edges, exports });
-		const host = hostImports(composed.resolved.type, (options.imports ?? {}) as Imports);
-		const linked = await linkComposed(composed, host, this.#cache, linkOptions);
+		const given = (options.imports ?? {}) as Imports;
+		const linked = await linkToHost(composed.resolved.type, given, (host) =>
+			linkComposed(composed, host, this.#cache, linkOptions),
+		);
 		return this.#create({ kind: "component", linked, imports: [...linked.plan.imports.keys()] }, options);
 	}
 
@@ -196,7 +198,7 @@ export class Engine {
 			return { kind: "core module", linked, imports: imports.map(({ module, name }) => `${module}.${name}`) };
 		}
 		const loaded = await openComponent(bytes, this.#cache, options);
-		const linked = await linkComponent(loaded, hostImports(loaded.type, given), this.#cache, options);
+		const linked = await linkToHost(loaded.type, given, (host) => linkComponent(loaded, host, this.#cache, options));
 		return { kind: "component", linked, imports: [...linked.plan.imports.keys()] };
 	}
 }
@@ -228,8 +230,19 @@ function strayError(kind: Loaded["kind"], stray: readonly string[]): SkerryError
 	return new SkerryError("link/missing-imports", `Cannot link the ${kind}: it does not import ${stray.join(", ")}`);
 }
 
-function hostImports(type: ComponentType, imports: Imports): HostImports {
-	const { host, stray } = toHostImports(type.imports, imports, hasAsync(type.imports) || hasAsync(type.exports));
+async function linkToHost(
+	type: ComponentType,
+	given: Imports,
+	link: (host: HostImports) => Promise<Linked>,
+): Promise<Linked> {
+	const guarded = hasAsync(type.imports) || hasAsync(type.exports);
+	const linked = await link(hostImports(type, given, guarded));
+	// Tasks of which its world says nothing: only the plan tells. Its modules are compiled by now.
+	return linked.plan.async && !guarded ? await link(hostImports(type, given, true)) : linked;
+}
+
+function hostImports(type: ComponentType, imports: Imports, guarded: boolean): HostImports {
+	const { host, stray } = toHostImports(type.imports, imports, guarded);
 	if (stray.length > 0) throw strayError("component", stray);
 	return { ...WASI_HOST, ...host, interfaces: [...host.interfaces, ...WASI_HOST.interfaces] };
 }

@@ -20,6 +20,8 @@ export interface GateUsage {
 	/** Instructions, with metering `fuel`; else 0. */
 	readonly fuel: number;
 	readonly hostCalls: number;
+	/** How often it had held the thread for a slice and gave it to others: at places that time decides. */
+	readonly pauses: number;
 }
 
 /** Arguments of 128 KiB in all: more than any host function takes of the stack. */
@@ -57,8 +59,9 @@ export class Gate implements Accounted {
 	/** A start function is on the stack, which V8 cannot suspend. */
 	#starting = false;
 	readonly #waiters = new Set<Waiter>();
-	/** Stacks of guests that have not been left. */
+	/** Stacks of their own that guests have not left. */
 	#stacks = 0;
+	#pauses = 0;
 	#calledWhileStarting = false;
 	readonly #results = new Map<number, CoreValue | undefined>();
 	#nextTicket = 0;
@@ -90,6 +93,7 @@ export class Gate implements Accounted {
 			cpu: this.#schedule.cpuUsed(this.#account),
 			fuel: this.#schedule.fuelUsed(this.#account),
 			hostCalls: this.#hostCalls - this.#callsLeft,
+			pauses: this.#pauses,
 		};
 	}
 
@@ -108,11 +112,12 @@ export class Gate implements Accounted {
 	begin(): void {
 		this.#account.begin();
 		this.#callsLeft = this.#hostCalls;
+		this.#pauses = 0;
 	}
 
 	/** No guest is on any stack: what is left of it is its state. */
 	get quiet(): boolean {
-		return this.#stacks === 0;
+		return this.#stacks === 0 && this.#schedule.current !== this.#account;
 	}
 
 	/** A host function ran during instantiation: what it gave is in the guest's state. */
@@ -265,6 +270,7 @@ export class Gate implements Accounted {
 
 	/** Runs inside the guest's stack, as `#wait` does, for `Schedule.pause`. */
 	pause(): Promise<number> {
+		this.#pauses++;
 		return new Promise((resolve) => {
 			const waiter: Waiter = { settle: resolve };
 			this.#waiters.add(waiter);

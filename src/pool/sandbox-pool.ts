@@ -284,7 +284,7 @@ export class SandboxPool {
 	}
 }
 
-const NOTHING_USED: GateUsage = { cpu: 0, fuel: 0, hostCalls: 0 };
+const NOTHING_USED: GateUsage = { cpu: 0, fuel: 0, hostCalls: 0, pauses: 0 };
 
 async function rejected(reason: unknown): Promise<never> {
 	throw reason;
@@ -298,6 +298,8 @@ export class PooledSandbox {
 	after: PooledSandbox | undefined;
 	#slot: Slot | undefined;
 	readonly #pool: Pick<SandboxPool, "released">;
+	/** A call begins: what it is given is the host's, whose code may run when it is looked at. */
+	#starting = false;
 	/** Set by `end`. */
 	#ended: { readonly reason: unknown } | undefined;
 
@@ -356,10 +358,14 @@ export class PooledSandbox {
 		if (fn === undefined)
 			throw new SkerryError("link/no-export", `Cannot call ${path.join("#")}: the component does not export it`);
 		let result: unknown;
+		const outer = this.#starting;
+		this.#starting = true;
 		try {
 			result = fn.call(args, signal);
 		} catch (error) {
 			throw this.#reason(error);
+		} finally {
+			this.#starting = outer;
 		}
 		if (result instanceof Promise) return this.#settled(result);
 		// What it is may be in what has been given back.
@@ -388,7 +394,7 @@ export class PooledSandbox {
 		this.#ended = { reason };
 		const slot = this.#slot;
 		const instance = slot?.instance;
-		const quiet = instance?.quiet ?? true;
+		const quiet = !this.#starting && (instance?.quiet ?? true);
 		// From here on the instance is another call's.
 		this.#slot = undefined;
 		// The context first: a body whose context has ended can be dropped in any order.

@@ -29,7 +29,7 @@ if (name === "stop" && numbers.length <= 1) {
 	process.exitCode = (await soakMutations(numbers[0] ?? 100_000, numbers[1] ?? 1)) ? 0 : 1;
 } else if (name === "abi" && numbers.length <= 1 && words.length === 0) {
 	const { soakAbi } = await import("./abi.ts");
-	process.exitCode = soakAbi(numbers[0] ?? 1_000_000) ? 0 : 1;
+	process.exitCode = (await soakAbi(numbers[0] ?? 1_000_000)) ? 0 : 1;
 } else explain();
 
 function explain(): void {

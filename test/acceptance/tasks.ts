@@ -28,7 +28,7 @@ function residentMiB(): number {
 export async function soakTasks(runs: number, firstSeed: number): Promise<boolean> {
 	const strategies = STRATEGIES.filter(({ warm, skip }) => warm > 0 && skip === false);
 	const resets = await AsyncResets.create();
-	const totals = { programs: 0, values: 0, held: 0, unsettled: 0, reset: 0, discarded: 0 };
+	const totals = { programs: 0, values: 0, held: 0, paused: 0, reset: 0, discarded: 0 };
 	const failed: number[] = [];
 	const sizes: number[] = [];
 	const started = performance.now();
@@ -50,7 +50,7 @@ export async function soakTasks(runs: number, firstSeed: number): Promise<boolea
 	}
 	const late = sizes.slice(WARMUP);
 	const spread = late.length === 0 ? 0 : (Math.max(...late) / (late[0] as number) - 1) * 100;
-	const { programs, values, held, unsettled, reset, discarded } = totals;
+	const { programs, values, held, paused, reset, discarded } = totals;
 	const seconds = ((performance.now() - started) / 1000).toFixed(0);
 	console.log(
 		`${programs} programs, four runs each, in ${seconds} s: ${values} calls returned, ${held} handles were held at ends`,
@@ -58,7 +58,7 @@ export async function soakTasks(runs: number, firstSeed: number): Promise<boolea
 	console.log(
 		`instances put back ${reset} times, discarded ${discarded} times; ${resets.host.open} of the host's things left`,
 	);
-	console.log(`${unsettled} programs came out in more than one order in new instances, too`);
+	console.log(`${paused} runs gave way to others, which time decides, and were made again`);
 	console.log(`resident memory grew by ${spread.toFixed(2)} % after ${WARMUP} of ${LOOKS} parts`);
 	for (const seed of failed) console.log(`FAILED npm run soak -- tasks ${PROGRAMS} ${seed}`);
 	return failed.length === 0 && resets.host.open === 0 && spread <= SPREAD_PERCENT;

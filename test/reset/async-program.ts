@@ -5,6 +5,7 @@ import type { HostStream } from "../../src/abi/mod.ts";
 import type { HostImports } from "../../src/link/mod.ts";
 import type { SandboxPool } from "../../src/pool/mod.ts";
 import { CONTROL, OPERATIONS, type Slot } from "./async-guest.ts";
+import { createCut, type Cut, reach } from "./cut.ts";
 import type { Dice } from "./dice.ts";
 
 /** What is done with one sandbox, from its start to its end. */
@@ -12,20 +13,16 @@ export interface AsyncProgram {
 	/** Calls at the same time; each is of one of the two instances. */
 	readonly calls: readonly { readonly name: "run" | "second"; readonly program: Uint8Array }[];
 	/** How it is ended before its time; `undefined`: once nothing goes on any more. */
-	readonly cut?: Cut;
+	readonly cut?: AsyncCut;
 }
 
-/** Where it stands then differs from run to run, by the time that V8 takes. */
-interface Cut {
-	/** After this many turns of the event loop, and then of the microtask queue. */
-	readonly turns: number;
-	readonly hops: number;
+interface AsyncCut extends Cut {
 	/** After this many turns the signals of its calls are aborted. */
 	readonly cancelledAfter: number | undefined;
 }
 
-export function createCut(dice: Dice): Cut {
-	return { turns: dice.below(6), hops: dice.below(24), cancelledAfter: dice.oneIn(2) ? dice.below(4) : undefined };
+export function createAsyncCut(dice: Dice): AsyncCut {
+	return { ...createCut(dice), cancelledAfter: dice.oneIn(2) ? dice.below(4) : undefined };
 }
 
 export function createAsyncProgram(dice: Dice): AsyncProgram {
@@ -109,6 +106,8 @@ export class AsyncHost {
 	log: string[] = [];
 	/** Things and streams of the host's that guests have. */
 	open = 0;
+	/** What `give` gives. */
+	source: (n: number) => unknown = (n) => this.#source(n);
 	readonly imports: HostImports;
 
 	constructor() {
@@ -141,7 +140,7 @@ export class AsyncHost {
 						},
 						give: (_: unknown, n: number) => {
 							this.log.push(`give ${n}`);
-							return this.#source(n);
+							return this.source(n);
 						},
 						make: (_: unknown, n: number) => {
 							this.open++;
@@ -205,7 +204,7 @@ export async function runAsyncProgram(
 	pool: SandboxPool,
 	host: AsyncHost,
 	program: AsyncProgram,
-): Promise<AsyncOutcome> {
+): Promise<AsyncOutcome & { readonly pauses: number }> {
 	const log: string[] = (host.log = []);
 	const sandbox = await pool.acquire();
 	const { cut } = program;
@@ -228,22 +227,23 @@ export async function runAsyncProgram(
 			await turn();
 		}
 	} else {
-		for (let i = 0; i < cut.turns; i++) {
+		await reach(cut, (i) => {
 			if (i === cut.cancelledAfter) controller.abort(new Error("not wanted any more"));
-			await turn();
-		}
-		for (let i = 0; i < cut.hops; i++) await Promise.resolve();
+		});
 	}
-	const { fuel, hostCalls } = sandbox.usage;
+	const { fuel, hostCalls, pauses } = sandbox.usage;
 	const state = sandbox.snapshot().map(({ memories, globals }) => ({
 		memories: memories.map((bytes) => createHash("sha1").update(bytes).digest("hex")),
 		globals,
 	}));
 	const { handles } = sandbox;
 	sandbox.end(OVER);
+	const seen = { log, state, handles, fuel, hostCalls, pauses };
+	// Half of the time the next one comes at once, not when all of this one has ended.
+	if (cut !== undefined && cut.hops % 2 === 1) return { results: [], ...seen };
 	const settled = await Promise.all(results);
 	// What the end tells the host, and an instance that was on a stack is put back.
 	await turn();
 	await turn();
-	return { results: settled, log: [...log], state, handles, fuel, hostCalls };
+	return { results: settled, ...seen, log: [...log] };
 }

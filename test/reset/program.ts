@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { setImmediate as turn } from "node:timers/promises";
 import type { HostImports } from "../../src/link/mod.ts";
 import type { PooledSandbox, SandboxPool } from "../../src/pool/mod.ts";
+import { type Cut, reach } from "./cut.ts";
 import type { Dice } from "./dice.ts";
 
 interface Call {
@@ -17,6 +18,8 @@ export interface Program {
 	 * `abandoned`: ends in the turn in which the last call was made.
 	 */
 	readonly end: "over" | "killed" | "abandoned";
+	/** Ends sooner, wherever it is then: nothing that it comes to is compared. */
+	readonly cut?: Cut;
 }
 
 /** @param pauses whether the guest may give up the thread in the midst of a turn, so that it matters how long that lasts */
@@ -109,6 +112,7 @@ export async function runProgram(pool: SandboxPool, host: ProgramHost, program: 
 		// A start function that trapped, or memories beyond the limit.
 		return { results: [`start ${(error as Error).message}`], log: host.log, state: [], fuel: 0, hostCalls: 0 };
 	}
+	if (program.cut !== undefined) return await runCut(sandbox, host, program, program.cut);
 	for (const [i, { name, args }] of program.calls.entries()) {
 		const last = i === program.calls.length - 1;
 		const over: string[] = [];
@@ -137,6 +141,33 @@ export async function runProgram(pool: SandboxPool, host: ProgramHost, program: 
 		results.push(await call);
 	}
 	return { results, ...finish(sandbox, host) };
+}
+
+async function runCut(sandbox: PooledSandbox, host: ProgramHost, program: Program, cut: Cut): Promise<ProgramOutcome> {
+	const results: string[] = [];
+	let ended = false;
+	const calls = (async () => {
+		for (const [i, { name, args }] of program.calls.entries()) {
+			host.stalling = program.end !== "over" && i === program.calls.length - 1;
+			try {
+				results.push(`value ${String(await sandbox.call([name], args))}`);
+			} catch (error) {
+				results.push(`error ${(error as Error).message}`);
+			}
+			if (ended) return;
+		}
+	})();
+	await reach(cut);
+	ended = true;
+	const seen = finish(sandbox, host);
+	host.stalling = false;
+	// Sometimes the next one comes at once, sometimes it finds the instance put back, however it was left.
+	if (cut.hops % 2 === 0) {
+		await calls;
+		await turn();
+		await turn();
+	}
+	return { results, ...seen };
 }
 
 function finish(sandbox: PooledSandbox, host: ProgramHost): Omit<ProgramOutcome, "results"> {

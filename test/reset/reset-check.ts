@@ -6,6 +6,7 @@ import { CompileCache, createLinuxPageMapper, type PageMapper } from "../../src/
 import type { Limits } from "../../src/fault/mod.ts";
 import { linkComponent, loadComponent } from "../../src/link/mod.ts";
 import { SandboxPool } from "../../src/pool/mod.ts";
+import { createCut } from "./cut.ts";
 import { Dice } from "./dice.ts";
 import { createProgram, type Program, ProgramHost, runProgram } from "./program.ts";
 import { createRandomGuest, type RandomGuest } from "./random-guest.ts";
@@ -72,7 +73,7 @@ export async function checkResets(seed: number, programs: number, strategy: Rese
 	const pool = new SandboxPool(linked, { ...options, warm: strategy.warm, mapper: strategy.mapper });
 	const fresh = new SandboxPool(linked, { ...options, warm: 0 });
 	try {
-		await comparePools(pool, fresh, host, made);
+		await comparePools(pool, fresh, host, made, dice);
 		await turn();
 		const { reset, discarded } = pool.counts;
 		return { programs, reset, discarded, fresh: pool.freshBecause === undefined ? 0 : 1, guests: 1 };
@@ -89,9 +90,11 @@ async function comparePools(
 	fresh: SandboxPool,
 	host: ProgramHost,
 	programs: readonly Program[],
+	dice: Dice,
 ): Promise<void> {
 	for (const [i, program] of programs.entries()) {
-		const dirtying = programs[(i + 1) % programs.length] as Program;
+		const other = programs[(i + 1) % programs.length] as Program;
+		const dirtying = dice.oneIn(3) ? other : { ...other, cut: createCut(dice) };
 		const due = await runProgram(fresh, host, program);
 		assert.deepEqual(await runProgram(pool, host, program), due);
 		// Now and then in the slot's neighbour.

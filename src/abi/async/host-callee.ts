@@ -21,17 +21,24 @@ export class HostCallee implements Callee {
 	}
 
 	/** What comes after the end of the sandbox comes to nobody: its instances may be another use's by then. */
-	async #whileInUse(promise: Promise<unknown>): Promise<unknown> {
+	#whileInUse(promise: Promise<unknown>, then: (value: unknown) => void): Promise<void> {
 		const { store } = this.#scheduler;
 		const { epoch } = store;
-		const over = (): boolean => store.disposed || store.epoch !== epoch;
-		try {
-			const value = await promise;
-			return over() ? await never() : value;
-		} catch (error) {
-			if (over()) return await never();
-			throw error;
-		}
+		return new Promise((resolve, reject) => {
+			promise.then(
+				(value) => {
+					if (store.isOver(epoch)) return;
+					try {
+						resolve(then(value));
+					} catch (error) {
+						reject(error);
+					}
+				},
+				(error: Error) => {
+					if (!store.isOver(epoch)) reject(error);
+				},
+			);
+		});
 	}
 
 	start(
@@ -47,7 +54,7 @@ export class HostCallee implements Callee {
 			return { cancel() {}, stopped: undefined };
 		}
 		// The caller of a function that is not async waits in it, as it would compute.
-		if (!this.#callee.type.async) return { cancel() {}, stopped: this.#whileInUse(value).then(resolve) };
+		if (!this.#callee.type.async) return { cancel() {}, stopped: this.#whileInUse(value, resolve) };
 		const promise: CancellablePromise = value;
 		let cancelled = false;
 		scheduler.pledge(promise, (settled) => {
@@ -62,8 +69,4 @@ export class HostCallee implements Callee {
 			stopped: undefined,
 		};
 	}
-}
-
-function never(): Promise<never> {
-	return new Promise(() => {});
 }

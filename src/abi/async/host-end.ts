@@ -81,7 +81,7 @@ export abstract class HostEnd {
 		const shared = this.#shared;
 		const store = this.#store;
 		if (this.#ended !== null) return Promise.reject(this.#ended.reason);
-		if (shared === null || store.disposed || store.epoch !== this.#epoch) {
+		if (shared === null || store.isOver(this.#epoch)) {
 			return Promise.resolve({ values: [], result: COPY.dropped });
 		}
 		if (this.reading) throw new SkerryError("call/bad-value", "Cannot read from a stream: it is being read");

@@ -88,7 +88,7 @@ export class AsyncLiftedFunction implements ComponentFunction, Callee {
 		// Between threads, as all that the host brings; not in a later use of the store.
 		const { epoch } = instance.store;
 		const abort = (): void => {
-			if (instance.store.epoch === epoch && !instance.store.disposed) scheduler.enqueue(() => cancel());
+			if (!instance.store.isOver(epoch)) scheduler.enqueue(() => cancel());
 		};
 		signal.addEventListener("abort", abort, { once: true });
 		try {

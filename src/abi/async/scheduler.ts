@@ -41,7 +41,7 @@ export class Scheduler implements Pledges, StorePart, Turns {
 	waiting: Thread[] = [];
 	readonly #instances = new Map<ComponentInstance, AsyncInstance>();
 	#pumping = false;
-	/** A thread runs, or what comes after it in JavaScript is still to come. */
+	/** A thread runs, or code of the host's between threads; or what comes after it in JavaScript is still to come. */
 	#ticking = false;
 	#inHost = false;
 	/** What the host brought: results of its functions, calls. Done between threads. */
@@ -165,7 +165,7 @@ export class Scheduler implements Pledges, StorePart, Turns {
 		const { epoch } = store;
 		this.#pledges++;
 		const settle = (work: () => void): void => {
-			if (store.disposed || store.epoch !== epoch) return;
+			if (store.isOver(epoch)) return;
 			this.#pledges--;
 			this.enqueue(work);
 		};
@@ -187,7 +187,7 @@ export class Scheduler implements Pledges, StorePart, Turns {
 		return () => {
 			if (!held) return;
 			held = false;
-			if (this.store.epoch !== epoch) return;
+			if (this.store.isOver(epoch)) return;
 			this.#pledges--;
 			// What waits for it may wait for ever now.
 			this.enqueue(() => {});
@@ -218,19 +218,17 @@ export class Scheduler implements Pledges, StorePart, Turns {
 		const { epoch } = this.store;
 		this.#pumping = true;
 		try {
-			for (let turns = 0; this.store.epoch === epoch && !this.store.disposed; turns++) {
+			for (let turns = 0; !this.store.isOver(epoch); turns++) {
+				this.#ticking = true;
 				const stopped = this.#tick();
+				if (stopped instanceof Promise) await stopped;
+				this.#ticking = false;
 				if (stopped === null) {
 					if (this.#pledges > 0 || this.#calls.size === 0) break;
 					// The host may be about to make the call that the others wait for.
 					await this.#nextTurn();
 					if (this.#idle()) break;
 					continue;
-				}
-				if (stopped !== undefined) {
-					this.#ticking = true;
-					await stopped;
-					this.#ticking = false;
 				}
 				this.#tell();
 				if (turns === TURN) {

@@ -39,6 +39,15 @@ const LARGEST = 16 * PAGE;
 const CANARY = 0xee;
 const UNTOUCHED = new Uint8Array(LARGEST + PAGE).fill(CANARY);
 
+/** First pages, as most of the time would go into making one for each memory: small numbers make likely pointers, lengths, tags and handles. */
+const PAGES: readonly Uint8Array[] = Array.from({ length: 256 }, (_, seed) => {
+	const dice = new Dice(seed);
+	return Uint8Array.from({ length: PAGE }, (__, i) => (i % 4 === 0 ? dice.roll(24) : 0));
+});
+
+/** Buffers of memories that grow in place: a new one for each would be most of what there is to collect. */
+const free: ArrayBuffer[] = [];
+
 /** A memory that grows: into a new buffer, or within one of which it has only a part. */
 export class Memory implements LinearMemory {
 	buffer: ArrayBuffer;
@@ -49,14 +58,17 @@ export class Memory implements LinearMemory {
 
 	constructor(dice: Dice) {
 		this.#inPlace = dice.once(2);
-		this.buffer = new ArrayBuffer(this.#inPlace ? LARGEST + PAGE : PAGE);
 		if (this.#inPlace) {
+			this.buffer = free.pop() ?? new ArrayBuffer(LARGEST + PAGE);
 			this.byteLength = PAGE;
-			new Uint8Array(this.buffer).fill(CANARY, PAGE);
-		}
-		const bytes = new Uint8Array(this.buffer, 0, PAGE);
-		// Small numbers make likely pointers, lengths, tags and handles.
-		for (let i = 0; i < PAGE; i += 4) bytes[i] = dice.roll(24);
+			new Uint8Array(this.buffer).set(UNTOUCHED.subarray(PAGE), PAGE);
+		} else this.buffer = new ArrayBuffer(PAGE);
+		new Uint8Array(this.buffer).set(dice.pick(PAGES));
+	}
+
+	/** Nobody looks at it any more. */
+	[Symbol.dispose](): void {
+		if (this.#inPlace) free.push(this.buffer);
 	}
 
 	get size(): number {
@@ -111,11 +123,11 @@ export class World {
 	/** Whether realloc tells the truth. */
 	readonly honest: boolean;
 
-	constructor(seed: number, honest: boolean) {
+	/** @param memories a scribe's, who writes into those of another: it has none of its own */
+	constructor(seed: number, honest: boolean, memories?: readonly [Memory, Memory]) {
 		this.#dice = new Dice(seed);
 		this.honest = honest;
-		this.memory = new Memory(this.#dice);
-		this.otherMemory = new Memory(this.#dice);
+		[this.memory, this.otherMemory] = memories ?? [new Memory(this.#dice), new Memory(this.#dice)];
 		const [hosts, own, foreign] = RESOURCES;
 		const destructor = null;
 		this.store.resources.set(hosts!, { instance: null, destructor });
@@ -124,6 +136,11 @@ export class World {
 		for (const instance of [this.instance, this.other]) {
 			for (let i = 0; i < 12; i++) instance.handles.add(new ResourceHandle(RESOURCES[i % 3]!, 100 + i, null));
 		}
+	}
+
+	[Symbol.dispose](): void {
+		this.memory[Symbol.dispose]();
+		this.otherMemory[Symbol.dispose]();
 	}
 
 	options(encoding: CanonicalOptions["encoding"], postReturn: boolean, memory: Memory = this.memory): CanonicalOptions {

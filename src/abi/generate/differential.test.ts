@@ -138,7 +138,7 @@ function place(
 ): CoreValue[] {
 	if (dice.once(6)) return (slots ?? (["i32"] as const)).map((slot) => randomFlat(dice, slot));
 	// What puts it there is honest: the lies come after.
-	const scribe = new World(dice.roll(2 ** 31), true);
+	const scribe = new World(dice.roll(2 ** 31), true, [memory, memory]);
 	const cx = new Context({ ...scribe.options(encoding, false), memory }, scribe.instance, true);
 	let next = 64;
 	cx.realloc = (_old, _oldSize, alignment, size) => {
@@ -191,8 +191,8 @@ function core(
 
 /** Two equal worlds; `run` is called with each and with whether it is the oracle. */
 function both(seed: number, honest: boolean, run: (world: World, oracle: boolean) => () => unknown): void {
-	const oracle = new World(seed, honest);
-	const fast = new World(seed, honest);
+	using oracle = new World(seed, honest);
+	using fast = new World(seed, honest);
 	const expected = outcomeOf(oracle, run(oracle, true));
 	assertEqual(oracle, fast, expected, outcomeOf(fast, run(fast, false)));
 }

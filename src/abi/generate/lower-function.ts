@@ -31,7 +31,7 @@ export function writeLower(out: Emitter, type: FunctionType, callee: Callee): st
 	return `
 ${checks}
 function finish(value, scope, epoch, out) {
-	if (store.disposed || store.epoch !== epoch) cannotEnter();
+	if (store.isOver(epoch)) cannotEnter();
 	${checks === "" ? "" : "if (!checks(value)) return interpret().finish(value, scope, epoch, out);"}
 	${lowering.text}
 	${borrows ? "scope.release();" : ""}
