@@ -129,23 +129,23 @@ export class Scheduler implements Pledges, StorePart, Turns {
 		start: (resolve: (value: unknown) => void) => void | Promise<void>,
 	): Promise<unknown> {
 		return new Promise((resolve, reject) => {
-			const refusal = (): Trap | undefined => {
-				const { poison } = this.store;
-				const entered = instance.enteredFrom(null)?.some((one) => one.entered) === true;
-				if (poison === undefined && !this.store.disposed && !entered) return undefined;
-				return new Trap("cannot enter component instance", poison === undefined ? {} : { cause: poison });
-			};
-			const refused = this.#inHost || !this.#pumping ? refusal() : undefined;
+			const refused = this.#inHost || !this.#pumping ? this.#refusal(instance) : undefined;
 			if (refused !== undefined) return reject(refused);
 			const call: Call = { resolve, reject };
 			this.#calls.add(call);
 			this.enqueue(() => {
-				const late = refusal();
+				const late = this.#refusal(instance);
 				if (late === undefined) return start((value) => this.#resolved.push({ call, value }));
 				this.#calls.delete(call);
 				return reject(late);
 			});
 		});
+	}
+
+	#refusal(instance: ComponentInstance): Trap | undefined {
+		const { poison, disposed } = this.store;
+		if (poison === undefined && !disposed && !isEntered(instance)) return undefined;
+		return new Trap("cannot enter component instance", poison === undefined ? {} : { cause: poison });
 	}
 
 	/** Runs a function of the host: what it calls before it returns, it calls from inside of its caller. */
@@ -197,7 +197,7 @@ export class Scheduler implements Pledges, StorePart, Turns {
 	/** To be done when no thread runs. */
 	enqueue(work: () => void | Promise<void>): void {
 		this.#work.push(work);
-		if (!this.#pumping) void this.#pump();
+		if (!this.#pumping) this.#pump();
 	}
 
 	/** Nothing of a thread goes on: after `end` the store may be reset. */
@@ -214,12 +214,30 @@ export class Scheduler implements Pledges, StorePart, Turns {
 	}
 
 	/** CanonicalABI.md `Store.tick`, until there is nothing to do. */
-	async #pump(): Promise<void> {
+	#pump(): void {
 		const { epoch } = this.store;
 		this.#pumping = true;
+		let stopped: void | Promise<void> | null = undefined;
+		let turns = 0;
+		// Most calls are over before anybody has to wait: these make no promise.
 		try {
-			for (let turns = 0; this.store.epoch === epoch && !this.store.disposed; turns++) {
-				const stopped = this.#tick();
+			for (; turns < TURN && stopped === undefined && this.#goesOn(epoch); turns++) {
+				stopped = this.#tick();
+				if (stopped === undefined) this.#tell();
+			}
+		} catch (error) {
+			return this.#stopFor(error, epoch);
+		}
+		const over = stopped === null && (this.#pledges > 0 || this.#calls.size === 0);
+		if (over || !this.#goesOn(epoch)) return this.#stop(epoch);
+		return void this.#pumpOn(stopped, turns, epoch);
+	}
+
+	/** The same from there on where the last tick `stopped`. */
+	async #pumpOn(stopped: void | Promise<void> | null, turns: number, epoch: object): Promise<void> {
+		try {
+			for (let first = true; this.#goesOn(epoch); turns++, first = false) {
+				if (!first) stopped = this.#tick();
 				if (stopped === null) {
 					if (this.#pledges > 0 || this.#calls.size === 0) break;
 					// The host may be about to make the call that the others wait for.
@@ -233,22 +251,33 @@ export class Scheduler implements Pledges, StorePart, Turns {
 					this.#ticking = false;
 				}
 				this.#tell();
-				if (turns === TURN) {
+				if (turns >= TURN) {
 					turns = 0;
 					await this.#nextTurn();
 				}
 			}
 		} catch (error) {
-			this.#ticking = false;
-			if (this.store.epoch === epoch) this.#fail(this.store.fail(error));
-			return;
+			return this.#stopFor(error, epoch);
 		}
+		this.#stop(epoch);
+	}
+
+	#goesOn(epoch: object): boolean {
+		return this.store.epoch === epoch && !this.store.disposed;
+	}
+
+	#stopFor(error: unknown, epoch: object): void {
+		this.#ticking = false;
+		if (this.store.epoch === epoch) this.#fail(this.store.fail(error));
+	}
+
+	#stop(epoch: object): void {
 		if (this.store.epoch !== epoch) return;
 		this.#pumping = false;
 		if (this.#pledges > 0) return this.#watch?.wait();
 		this.#watch?.leave();
 		if (this.#calls.size > 0) this.#fail(this.store.fail(new Trap(DEADLOCK)));
-		for (const resolve of this.#quiet.splice(0)) resolve();
+		if (this.#quiet.length > 0) for (const resolve of this.#quiet.splice(0)) resolve();
 	}
 
 	#nextTurn(): Promise<void> {
@@ -276,6 +305,7 @@ export class Scheduler implements Pledges, StorePart, Turns {
 	}
 
 	#tell(): void {
+		if (this.#resolved.length === 0) return;
 		for (const { call, value } of this.#resolved.splice(0)) {
 			this.#calls.delete(call);
 			call.resolve(value);
@@ -311,4 +341,10 @@ export class Scheduler implements Pledges, StorePart, Turns {
 		this.#pumping = false;
 		for (const instance of this.#instances.values()) instance.reset();
 	}
+}
+
+/** Whether a call of the host would come into an instance, or one around it, that is being called. */
+function isEntered(instance: ComponentInstance): boolean {
+	for (let next: ComponentInstance | null = instance; next !== null; next = next.parent) if (next.entered) return true;
+	return false;
 }
