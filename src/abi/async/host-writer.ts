@@ -161,38 +161,49 @@ class HostWriter implements HeldEnd {
 	/** Offers what is left from `from` on; `then` is told whether the other side is still there. */
 	#write(values: ArrayLike<unknown>, from: number, then: (open: boolean) => void): void {
 		if (from === values.length) return then(true);
-		let progress = from;
-		const buffer: ReadableBuffer = {
-			guest: false,
-			get remain() {
-				return values.length - progress;
-			},
-			empty: false,
-			read(count) {
-				const start = progress;
-				progress += count;
-				return slice(values, start, progress);
-			},
-		};
+		const buffer = new Remainder(values, from);
 		const copier: Copier = {
 			instance: null,
 			onCopy: (reclaim) => {
-				if (progress < values.length) return;
+				if (buffer.remain > 0) return;
 				reclaim();
 				then(true);
 			},
 			onDone: (result) => {
 				if (result === COPY.dropped) return then(false);
-				this.#write(values, progress, then);
+				this.#write(values, buffer.progress, then);
 			},
 		};
 		this.#shared.write(copier, buffer);
 	}
 }
 
+/** What is left to be taken of some elements. */
+class Remainder implements ReadableBuffer {
+	readonly guest = false;
+	readonly empty = false;
+	progress: number;
+	readonly #values: ArrayLike<unknown>;
+
+	constructor(values: ArrayLike<unknown>, progress: number) {
+		this.#values = values;
+		this.progress = progress;
+	}
+
+	get remain(): number {
+		return this.#values.length - this.progress;
+	}
+
+	read(count: number): ArrayLike<unknown> {
+		const start = this.progress;
+		this.progress += count;
+		return slice(this.#values, start, this.progress);
+	}
+}
+
 function slice(values: ArrayLike<unknown>, start: number, end: number): ArrayLike<unknown> {
-	if (ArrayBuffer.isView(values)) return (values as Uint8Array).subarray(start, end);
-	return Array.prototype.slice.call(values, start, end);
+	if (!ArrayBuffer.isView(values)) return Array.prototype.slice.call(values, start, end);
+	return start === 0 && end === values.length ? values : (values as Uint8Array).subarray(start, end);
 }
 
 function isTypedArray(value: unknown): boolean {

@@ -90,30 +90,28 @@ export class Scheduler implements Pledges, StorePart, Turns {
 	/** Runs a thread until it stops, and whichever it stops in favour of. A promise where that is not at once. */
 	resume(thread: Thread, cancelled = false): void | Promise<void> {
 		const saved = this.current;
-		const stopped = this.#run(thread, cancelled);
-		if (!(stopped instanceof Promise)) {
-			this.current = saved;
-			return undefined;
-		}
-		return stopped.then(() => {
-			this.current = saved;
-		});
+		const stopped = this.#run(thread, cancelled, saved);
+		if (stopped === undefined) this.current = saved;
+		return stopped;
 	}
 
-	#run(thread: Thread, cancelled: boolean): void | Promise<void> {
+	/** `saved` is current again once it has stopped, where that is not at once. */
+	#run(thread: Thread, cancelled: boolean, saved: Thread | null): void | Promise<void> {
 		for (let next: Thread | null = thread; next !== null; cancelled = false) {
 			const running: Thread = next;
 			this.current = running;
 			if (running.waiting) this.#remove(running);
 			const stopped = running.run(cancelled);
-			if (stopped instanceof Promise) return stopped.then(() => this.#runNext(running.takeNext()));
+			if (stopped instanceof Promise) return stopped.then(() => this.#runNext(running.takeNext(), saved));
 			next = running.takeNext();
 		}
 		return undefined;
 	}
 
-	#runNext(next: Thread | null): void | Promise<void> {
-		return next === null ? undefined : this.#run(next, false);
+	#runNext(next: Thread | null, saved: Thread | null): void | Promise<void> {
+		const stopped = next === null ? undefined : this.#run(next, false, saved);
+		if (stopped === undefined) this.current = saved;
+		return stopped;
 	}
 
 	#remove(thread: Thread): void {
