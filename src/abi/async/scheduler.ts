@@ -289,7 +289,8 @@ export class Scheduler implements Pledges, StorePart, Turns {
 
 	/** Work of the host or a thread that is ready; `null` where there is neither. */
 	#tick(): void | Promise<void> | null {
-		const work = this.#work.shift();
+		// Most often there is one, and V8's `pop` takes much less than its `shift`.
+		const work = this.#work.length === 1 ? this.#work.pop() : this.#work.shift();
 		if (work !== undefined) return work();
 		// Once every call has returned, what is left runs only while somebody waits for it.
 		if (this.#calls.size === 0 && this.#pledges === 0 && this.#quiet.length === 0) return null;
@@ -303,8 +304,9 @@ export class Scheduler implements Pledges, StorePart, Turns {
 	}
 
 	#tell(): void {
-		if (this.#resolved.length === 0) return;
-		for (const { call, value } of this.#resolved.splice(0)) {
+		const { length } = this.#resolved;
+		if (length === 0) return;
+		for (const { call, value } of length === 1 ? [this.#resolved.pop()!] : this.#resolved.splice(0)) {
 			this.#calls.delete(call);
 			call.resolve(value);
 		}
