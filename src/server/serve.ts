@@ -117,7 +117,11 @@ export async function serve(options: ServeOptions): Promise<Server> {
 		...(options.onRequest === undefined ? {} : { onRequest: options.onRequest }),
 		troubleOnly: options.troubleOnly === true,
 	});
-	if (metering !== "off") await watchdogReady();
+	if (metering !== "off") {
+		// The watchdog keeps no process alive, and nothing else may be there yet that does
+		const alive = setInterval(() => {}, LONGEST_TIMER);
+		await watchdogReady().finally(() => clearInterval(alive));
+	}
 	const listener = await listen({ ...options.listen, handler });
 	void admission.prepare(REQUEST_OVER);
 	return {
