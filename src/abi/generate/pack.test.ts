@@ -81,7 +81,7 @@ for (const [what, values] of RIGHT) {
 
 const WRONG: [what: string, values: unknown, message: string][] = [
 	["null", [some[0], null], "p0[1]: expected record {x, y, z}, got null"],
-	["a hole", [some[0], , some[1]], "p0[1]: expected record {x, y, z}, got undefined"],
+	["undefined", [some[0], undefined, some[1]], "p0[1]: expected record {x, y, z}, got undefined"],
 	["a number", [3], "p0[0]: expected record {x, y, z}, got 3"],
 	["a function", [Object.assign(() => {}, some[0])], "p0[0]: expected record {x, y, z}, got a function"],
 	["a fraction", [some[0], { x: 0.5, y: 0, z: 0 }], "p0[1] → x: expected u32, got 0.5"],

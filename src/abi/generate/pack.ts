@@ -40,7 +40,7 @@ function isPackable(element: ValueType): boolean {
 
 /** Bytes of the numbers that a type is made of; less than its size where there is padding, which is the guest's to keep. */
 function numbersIn(type: ValueType): number {
-	if (isNumeric(type) || type.kind === "bool") return layoutOf(type as ValueType).size;
+	if (isNumeric(type) || type.kind === "bool") return layoutOf(type).size;
 	const parts =
 		type.kind === "record" ? type.fields.map((field) => field.type) : type.kind === "tuple" ? type.elements : null;
 	if (parts === null || parts.length === 0) return Number.NaN;
