@@ -34,12 +34,10 @@ const GUEST = `(component
 /** A sandbox that has made many short calls, each of them a use of its own. */
 async function seasoned(limits: Limits): Promise<Instance> {
 	const instance = instantiate(await link(GUEST), undefined, limits, "shop");
-	for (let turn = 0; turn < 20; turn++) {
-		for (let i = 0; i < 200; i++) {
-			instance.begin();
-			assert.equal(await call(instance, "run", 0), 7);
-		}
-		await new Promise((resolve) => setTimeout(resolve, 1));
+	// Long enough for the watchdog to look often, and for V8 to make them fast.
+	for (const end = performance.now() + 300; performance.now() < end;) {
+		instance.begin();
+		assert.equal(await call(instance, "run", 0), 7);
 	}
 	return instance;
 }
@@ -69,12 +67,15 @@ test("what many short calls take counts together", async () => {
 });
 
 test("a stream that nobody writes to ends with the wall limit of the short call that gave it", async () => {
-	const instance = await seasoned({ wall: 40 });
-	instance.begin();
-	const began = performance.now();
-	const stream = await call(instance, "hold");
-	assert.ok(stream instanceof HostStream);
-	await assert.rejects(stream.read(), exceeds("wall"));
-	const took = performance.now() - began;
-	assert.ok(took >= 38 && took < 1000, `${took} ms`);
+	// Whether that very call has no clock is a matter of luck.
+	for (let turn = 0; turn < 5; turn++) {
+		const instance = await seasoned({ wall: 40 });
+		instance.begin();
+		const began = performance.now();
+		const stream = await call(instance, "hold");
+		assert.ok(stream instanceof HostStream);
+		await assert.rejects(stream.read(), exceeds("wall"));
+		const took = performance.now() - began;
+		assert.ok(took >= 38 && took < 1000, `${took} ms`);
+	}
 });
