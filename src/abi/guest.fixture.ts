@@ -103,7 +103,9 @@ export function func(params: readonly ValueType[], result: ValueType | null = nu
 	return { kind: "func", async: false, params: params.map((type, i) => ({ name: `p${i}`, type })), result };
 }
 
-export const t = (kind: "bool" | "u8" | "u32" | "s32" | "u64" | "f32" | "f64" | "char" | "string"): ValueType => ({
+export const t = (
+	kind: "bool" | "u8" | "u16" | "s16" | "u32" | "s32" | "u64" | "f32" | "f64" | "char" | "string",
+): ValueType => ({
 	kind,
 });
 

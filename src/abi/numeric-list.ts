@@ -1,6 +1,6 @@
 import type { ValueType } from "../component/mod.ts";
 
-type NumericKind = "u8" | "s8" | "u16" | "s16" | "u32" | "s32" | "u64" | "s64" | "f32" | "f64";
+export type NumericKind = "u8" | "s8" | "u16" | "s16" | "u32" | "s32" | "u64" | "s64" | "f32" | "f64";
 type NumericArray =
 	| Uint8Array
 	| Int8Array

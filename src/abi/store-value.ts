@@ -108,6 +108,7 @@ export function storeElements(
 	length: number,
 ): void {
 	if (list.length !== length) trap("a host value changed while it was lowered");
+	if (element.kind === "u8") return cx.bytes.set(list as ArrayLike<number>, pointer);
 	if (isNumeric(element)) return storeNumbers(element.kind, cx.bytes.buffer, pointer, list);
 	const { size } = layoutOf(element);
 	for (let i = 0; i < length; i++) storeValue(cx, element, list[i], pointer + i * size);

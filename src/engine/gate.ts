@@ -405,10 +405,12 @@ export class Gate implements Accounted {
 			promising ??= webAssembly().promising(create(tell) as (...args: unknown[]) => CoreValue | undefined);
 			this.#stacks++;
 			const { current, suspendable } = schedule;
+			const held = schedule.hold(account);
 			schedule.enter(account, true);
 			done = false;
 			// It returns when the guest waits for the first time, or has ended.
 			const result = promising(...args);
+			if (held) schedule.release();
 			schedule.leave(current, suspendable);
 			if (!done) return this.#settle(result);
 			done = false;

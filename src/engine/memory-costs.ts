@@ -62,7 +62,7 @@ const SAMPLE_PAGES = 4;
 const MAPPINGS = 3;
 /** Scattered pages: as many as the memory has room for, each with one between. */
 const MANY = 24;
-/** What is left of the time for a scan once V8 has compiled what it takes; it was half to a third on the machines that were looked at. */
+/** What is left of the time for a scan once V8 has compiled what it takes: half to a third on the one machine that was looked at. */
 const COMPILED = 0.5;
 const COPIES = 5;
 

@@ -339,6 +339,8 @@ export class Schedule {
 
 	/** The account's guest waits for the host: from now on, somebody else has to look at its wall limit. */
 	wait(account: Account): void {
+		// Its call may have gone by unclocked.
+		if (Number.isNaN(account.wallEnd)) account.enter(clock());
 		if (account.wallEnd === Infinity) return;
 		this.#waiting.add(account);
 		if (account.wallEnd < this.#timerEnd) this.#arm(account.wallEnd);

@@ -47,13 +47,14 @@ export function canonCopy(
 ): (index: number, pointer: number, length?: number) => number | Promise<number> {
 	const event = eventOf(type.kind, readable);
 	const verb = readable ? "read from" : "write to";
+	const cx = new Context(options, instance.instance);
 	return (index, pointer, length = 1) => {
 		checkMayLeave(instance);
 		if (!options.async) instance.checkMayBlock();
 		const end = getEnd(instance.instance, index, type, readable);
 		end.checkIdle(verb);
 		if (!options.async) end.checkAlone();
-		const buffer = new GuestBuffer(new Context(options, instance.instance), type.element, pointer >>> 0, length >>> 0);
+		const buffer = new GuestBuffer(cx, type.element, pointer >>> 0, length >>> 0);
 		const copier = createCopier(instance, end, buffer, event, index >>> 0);
 		end.copier = copier;
 		if (readable) end.shared.read(copier, buffer);
@@ -61,7 +62,7 @@ export function canonCopy(
 		if (end.hasPending) return end.takePending()[2];
 		end.state = options.async ? "async-copying" : "sync-copying";
 		if (options.async) return BLOCKED;
-		return end.waitAlone(instance.turns.thread).then(([, , result]) => result);
+		return end.waitAlone(instance.turns.thread);
 	};
 }
 
@@ -110,7 +111,7 @@ export function canonCancelCopy(
 		if (end.copier !== null) end.shared.cancel(end.copier);
 		if (end.hasPending) return end.takePending()[2];
 		if (async) return BLOCKED;
-		return end.waitAlone(instance.turns.thread).then(([, , result]) => result);
+		return end.waitAlone(instance.turns.thread);
 	};
 }
 

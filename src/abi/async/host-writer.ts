@@ -1,7 +1,7 @@
 import type { ValueType } from "../../component/mod.ts";
 import { SkerryError } from "../../fault/mod.ts";
 import { checkValue, typeName } from "../check.ts";
-import { isNumeric, isNumericArray, toNumbers } from "../numeric-list.ts";
+import { isNumeric, isNumericArray, type NumericKind, toNumbers } from "../numeric-list.ts";
 import type { HeldEnd, Pledges } from "../store-part.ts";
 import type { Store } from "../store.ts";
 import type { EndKind } from "./copy-end.ts";
@@ -35,6 +35,8 @@ class HostWriter implements HeldEnd {
 	readonly #pledges: Pledges;
 	readonly #type: EndType;
 	readonly #element: ValueType | null;
+	/** What they are where they are numbers. */
+	readonly #numbers: NumericKind | null;
 	/** Elements that were taken before those at hand. */
 	#taken = 0;
 	readonly #shared: Shared;
@@ -49,6 +51,7 @@ class HostWriter implements HeldEnd {
 		this.#pledges = pledgesOf(store);
 		this.#type = type;
 		this.#element = type.element;
+		this.#numbers = type.element !== null && isNumeric(type.element) ? type.element.kind : null;
 		this.#shared = shared;
 		const release = this.#pledges.hold();
 		this.#release = () => {
@@ -92,7 +95,7 @@ class HostWriter implements HeldEnd {
 
 	/** An array of elements, not of chunks. */
 	#isWhole(source: unknown): boolean {
-		const numbers = this.#element !== null && isNumeric(this.#element);
+		const numbers = this.#numbers !== null;
 		if (!Array.isArray(source)) return numbers && isTypedArray(source);
 		return !numbers || source.every((item) => typeof item !== "object");
 	}
@@ -137,16 +140,14 @@ class HostWriter implements HeldEnd {
 	}
 
 	#chunk(value: unknown): ArrayLike<unknown> {
-		const element = this.#element;
-		const numbers = element !== null && isNumeric(element);
-		if (numbers && (Array.isArray(value) || isTypedArray(value))) return value as ArrayLike<unknown>;
+		if (this.#numbers !== null && (Array.isArray(value) || isTypedArray(value))) return value as ArrayLike<unknown>;
 		return this.#whole ? (value as readonly unknown[]) : [value];
 	}
 
 	/** Numbers as the typed array that they have everywhere, anything else as it is. */
 	#checked(values: ArrayLike<unknown>): ArrayLike<unknown> {
 		const element = this.#element;
-		const numbers = element !== null && isNumeric(element) ? element.kind : null;
+		const numbers = this.#numbers;
 		const first = this.#taken;
 		this.#taken += values.length;
 		if (element === null || (numbers !== null && isNumericArray(numbers, values))) return values;
@@ -161,38 +162,49 @@ class HostWriter implements HeldEnd {
 	/** Offers what is left from `from` on; `then` is told whether the other side is still there. */
 	#write(values: ArrayLike<unknown>, from: number, then: (open: boolean) => void): void {
 		if (from === values.length) return then(true);
-		let progress = from;
-		const buffer: ReadableBuffer = {
-			guest: false,
-			get remain() {
-				return values.length - progress;
-			},
-			empty: false,
-			read(count) {
-				const start = progress;
-				progress += count;
-				return slice(values, start, progress);
-			},
-		};
+		const buffer = new Remainder(values, from);
 		const copier: Copier = {
 			instance: null,
 			onCopy: (reclaim) => {
-				if (progress < values.length) return;
+				if (buffer.remain > 0) return;
 				reclaim();
 				then(true);
 			},
 			onDone: (result) => {
 				if (result === COPY.dropped) return then(false);
-				this.#write(values, progress, then);
+				this.#write(values, buffer.progress, then);
 			},
 		};
 		this.#shared.write(copier, buffer);
 	}
 }
 
+/** What is left to be taken of some elements. */
+class Remainder implements ReadableBuffer {
+	readonly guest = false;
+	readonly empty = false;
+	progress: number;
+	readonly #values: ArrayLike<unknown>;
+
+	constructor(values: ArrayLike<unknown>, progress: number) {
+		this.#values = values;
+		this.progress = progress;
+	}
+
+	get remain(): number {
+		return this.#values.length - this.progress;
+	}
+
+	read(count: number): ArrayLike<unknown> {
+		const start = this.progress;
+		this.progress += count;
+		return slice(this.#values, start, this.progress);
+	}
+}
+
 function slice(values: ArrayLike<unknown>, start: number, end: number): ArrayLike<unknown> {
-	if (ArrayBuffer.isView(values)) return (values as Uint8Array).subarray(start, end);
-	return Array.prototype.slice.call(values, start, end);
+	if (!ArrayBuffer.isView(values)) return Array.prototype.slice.call(values, start, end);
+	return start === 0 && end === values.length ? values : (values as Uint8Array).subarray(start, end);
 }
 
 function isTypedArray(value: unknown): boolean {

@@ -58,6 +58,7 @@ export class AsyncLiftedFunction implements ComponentFunction, Callee {
 	readonly #params: FlatValues;
 	readonly #results: FlatValues;
 	readonly #context: Context;
+	readonly #enteredFromHost: readonly ComponentInstance[] | null;
 
 	constructor(lift: AsyncLift, scheduler: Scheduler) {
 		this.type = lift.type;
@@ -66,6 +67,7 @@ export class AsyncLiftedFunction implements ComponentFunction, Callee {
 		this.#params = liftedParams(lift.type);
 		this.#results = liftedResults(lift.type, lift.options.async);
 		this.#context = new Context(lift.options, lift.instance.instance);
+		this.#enteredFromHost = lift.instance.instance.enteredFrom(null);
 	}
 
 	/** A call by the host. When `signal` is aborted its task is cancelled, as `subtask.cancel` does. */
@@ -120,17 +122,10 @@ export class AsyncLiftedFunction implements ComponentFunction, Callee {
 		carried: boolean,
 	): Started {
 		const { type, options, instance } = this.#lift;
-		const entered = instance.instance.enteredFrom(caller?.instance ?? null);
+		const entered = caller === null ? this.#enteredFromHost : instance.instance.enteredFrom(caller.instance);
 		enterInstances(entered);
 		const task = new Task(instance, type, options, carried, onResolve);
-		const thread = new Thread(task, this.#scheduler, async (self) => {
-			try {
-				await this.#run(task, self, onStart);
-				self.finish();
-			} catch (error) {
-				self.fail(error);
-			}
-		});
+		const thread = new Thread(task, this.#scheduler, (self) => this.#run(task, self, onStart));
 		const cancel = (): void | Promise<void> => task.requestCancellation(caller);
 		const stopped = this.#drive(task, thread, entered);
 		return { cancel, stopped };
@@ -176,29 +171,65 @@ export class AsyncLiftedFunction implements ComponentFunction, Callee {
 		return undefined;
 	}
 
-	async #run(task: Task, thread: Thread, onStart: () => readonly unknown[]): Promise<void> {
-		const { core, callback, options } = this.#lift;
-		if (!task.free && !(await task.enter(thread))) return;
+	/** Most calls are over before anything has to wait: these make no promise. */
+	#run(task: Task, thread: Thread, onStart: () => readonly unknown[]): void {
+		try {
+			if (!task.free) return void this.#runLater(task, thread, onStart);
+			const returned = this.#begin(task, thread, onStart);
+			if (!this.#isLast(returned)) return void this.#goOn(task, thread, returned);
+			task.unregister(thread);
+			thread.finish();
+		} catch (error) {
+			thread.fail(error);
+		}
+	}
+
+	async #runLater(task: Task, thread: Thread, onStart: () => readonly unknown[]): Promise<void> {
+		try {
+			if (!(await task.enter(thread))) return thread.finish();
+			void this.#goOn(task, thread, this.#begin(task, thread, onStart));
+		} catch (error) {
+			thread.fail(error);
+		}
+	}
+
+	#begin(task: Task, thread: Thread, onStart: () => readonly unknown[]): ReturnType<CoreFunction> {
 		task.begin(thread);
 		const cx = this.#context;
 		const args = onStart();
 		cx.carried = task.carried;
 		cx.scope = task.scope;
-		const returned = core(...this.#params.lower(cx, args, undefined));
-		let value = returned instanceof Promise ? await returned : returned;
-		if (!options.async) {
-			const posted = this.#return(task, value);
-			if (posted instanceof Promise) await posted;
-		} else if (callback !== null) {
-			for (let event = this.#next(task, thread, value as number); event !== null;) {
-				const [code, index, payload] = event instanceof Promise ? await event : event;
-				task.instance.exclusive = thread;
-				const called = callback(code, index, payload);
-				value = called instanceof Promise ? await called : called;
-				event = this.#next(task, thread, value as number);
+		return this.#lift.core(...this.#params.lower(cx, args, undefined));
+	}
+
+	/** Whether nothing comes after what the guest's function returned. */
+	#isLast(returned: ReturnType<CoreFunction>): boolean {
+		const { callback, options } = this.#lift;
+		if (!options.async || returned instanceof Promise) return false;
+		return callback === null || returned === CALLBACK.exit;
+	}
+
+	async #goOn(task: Task, thread: Thread, returned: ReturnType<CoreFunction>): Promise<void> {
+		const { callback, options } = this.#lift;
+		try {
+			let value = returned instanceof Promise ? await returned : returned;
+			if (!options.async) {
+				const posted = this.#return(task, value);
+				if (posted instanceof Promise) await posted;
+			} else if (callback !== null) {
+				for (let event = this.#next(task, thread, value as number); event !== null;) {
+					const [code, index, payload] = event instanceof Promise ? await event : event;
+					task.instance.exclusive = thread;
+					const called = callback(code, index, payload);
+					value = called instanceof Promise ? await called : called;
+					event = this.#next(task, thread, value as number);
+				}
 			}
+			task.unregister(thread);
+			thread.finish();
+		} catch (error) {
+			thread.fail(error);
 		}
-		task.unregister(thread);
 	}
 
 	#return(task: Task, value: CoreValue | undefined): void | Promise<unknown> {

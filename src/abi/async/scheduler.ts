@@ -90,30 +90,28 @@ export class Scheduler implements Pledges, StorePart, Turns {
 	/** Runs a thread until it stops, and whichever it stops in favour of. A promise where that is not at once. */
 	resume(thread: Thread, cancelled = false): void | Promise<void> {
 		const saved = this.current;
-		const stopped = this.#run(thread, cancelled);
-		if (!(stopped instanceof Promise)) {
-			this.current = saved;
-			return undefined;
-		}
-		return stopped.then(() => {
-			this.current = saved;
-		});
+		const stopped = this.#run(thread, cancelled, saved);
+		if (stopped === undefined) this.current = saved;
+		return stopped;
 	}
 
-	#run(thread: Thread, cancelled: boolean): void | Promise<void> {
+	/** `saved` is current again once it has stopped, where that is not at once. */
+	#run(thread: Thread, cancelled: boolean, saved: Thread | null): void | Promise<void> {
 		for (let next: Thread | null = thread; next !== null; cancelled = false) {
 			const running: Thread = next;
 			this.current = running;
 			if (running.waiting) this.#remove(running);
 			const stopped = running.run(cancelled);
-			if (stopped instanceof Promise) return stopped.then(() => this.#runNext(running.takeNext()));
+			if (stopped instanceof Promise) return stopped.then(() => this.#runNext(running.takeNext(), saved));
 			next = running.takeNext();
 		}
 		return undefined;
 	}
 
-	#runNext(next: Thread | null): void | Promise<void> {
-		return next === null ? undefined : this.#run(next, false);
+	#runNext(next: Thread | null, saved: Thread | null): void | Promise<void> {
+		const stopped = next === null ? undefined : this.#run(next, false, saved);
+		if (stopped === undefined) this.current = saved;
+		return stopped;
 	}
 
 	#remove(thread: Thread): void {
@@ -129,23 +127,23 @@ export class Scheduler implements Pledges, StorePart, Turns {
 		start: (resolve: (value: unknown) => void) => void | Promise<void>,
 	): Promise<unknown> {
 		return new Promise((resolve, reject) => {
-			const refusal = (): Trap | undefined => {
-				const { poison } = this.store;
-				const entered = instance.enteredFrom(null)?.some((one) => one.entered) === true;
-				if (poison === undefined && !this.store.disposed && !entered) return undefined;
-				return new Trap("cannot enter component instance", poison === undefined ? {} : { cause: poison });
-			};
-			const refused = this.#inHost || !this.#pumping ? refusal() : undefined;
+			const refused = this.#inHost || !this.#pumping ? this.#refusal(instance) : undefined;
 			if (refused !== undefined) return reject(refused);
 			const call: Call = { resolve, reject };
 			this.#calls.add(call);
 			this.enqueue(() => {
-				const late = refusal();
+				const late = this.#refusal(instance);
 				if (late === undefined) return start((value) => this.#resolved.push({ call, value }));
 				this.#calls.delete(call);
 				return reject(late);
 			});
 		});
+	}
+
+	#refusal(instance: ComponentInstance): Trap | undefined {
+		const { poison, disposed } = this.store;
+		if (poison === undefined && !disposed && !isEntered(instance)) return undefined;
+		return new Trap("cannot enter component instance", poison === undefined ? {} : { cause: poison });
 	}
 
 	/** Runs a function of the host: what it calls before it returns, it calls from inside of its caller. */
@@ -197,7 +195,7 @@ export class Scheduler implements Pledges, StorePart, Turns {
 	/** To be done when no thread runs. */
 	enqueue(work: () => void | Promise<void>): void {
 		this.#work.push(work);
-		if (!this.#pumping) void this.#pump();
+		if (!this.#pumping) this.#pump();
 	}
 
 	/** Nothing of a thread goes on: after `end` the store may be reset. */
@@ -214,39 +212,75 @@ export class Scheduler implements Pledges, StorePart, Turns {
 	}
 
 	/** CanonicalABI.md `Store.tick`, until there is nothing to do. */
-	async #pump(): Promise<void> {
+	#pump(): void {
 		const { epoch } = this.store;
 		this.#pumping = true;
+		let stopped: void | Promise<void> | null = undefined;
+		let turns = 0;
+		// Most calls are over before anybody has to wait: these make no promise.
 		try {
-			for (let turns = 0; !this.store.isOver(epoch); turns++) {
-				this.#ticking = true;
-				const stopped = this.#tick();
-				if (stopped instanceof Promise) await stopped;
-				this.#ticking = false;
+			for (; turns < TURN && stopped === undefined && !this.store.isOver(epoch); turns++) {
+				stopped = this.#tickThrough();
+				if (stopped === undefined) this.#tell();
+			}
+		} catch (error) {
+			return this.#stopFor(error, epoch);
+		}
+		if (!(stopped instanceof Promise)) {
+			const over = stopped === null && (this.#pledges > 0 || this.#calls.size === 0);
+			if (over || this.store.isOver(epoch)) return this.#stop(epoch);
+		}
+		return void this.#pumpOn(stopped, turns, epoch);
+	}
+
+	/** The same from there on where the last tick `stopped`. */
+	async #pumpOn(stopped: void | Promise<void> | null, turns: number, epoch: object): Promise<void> {
+		try {
+			for (; ; turns++) {
 				if (stopped === null) {
 					if (this.#pledges > 0 || this.#calls.size === 0) break;
 					// The host may be about to make the call that the others wait for.
 					await this.#nextTurn();
 					if (this.#idle()) break;
-					continue;
+				} else {
+					// Also of a sandbox that has ended meanwhile: it is put back once nothing goes on
+					if (stopped instanceof Promise) await stopped;
+					this.#ticking = false;
+					this.#tell();
+					if (turns >= TURN) {
+						turns = 0;
+						await this.#nextTurn();
+					}
 				}
-				this.#tell();
-				if (turns === TURN) {
-					turns = 0;
-					await this.#nextTurn();
-				}
+				if (this.store.isOver(epoch)) break;
+				stopped = this.#tickThrough();
 			}
 		} catch (error) {
-			this.#ticking = false;
-			if (this.store.epoch === epoch) this.#fail(this.store.fail(error));
-			return;
+			return this.#stopFor(error, epoch);
 		}
+		this.#stop(epoch);
+	}
+
+	/** One tick; until what it gives has settled, something goes on. */
+	#tickThrough(): void | Promise<void> | null {
+		this.#ticking = true;
+		const stopped = this.#tick();
+		this.#ticking = stopped instanceof Promise;
+		return stopped;
+	}
+
+	#stopFor(error: unknown, epoch: object): void {
+		this.#ticking = false;
+		if (this.store.epoch === epoch) this.#fail(this.store.fail(error));
+	}
+
+	#stop(epoch: object): void {
 		if (this.store.epoch !== epoch) return;
 		this.#pumping = false;
 		if (this.#pledges > 0) return this.#watch?.wait();
 		this.#watch?.leave();
 		if (this.#calls.size > 0) this.#fail(this.store.fail(new Trap(DEADLOCK)));
-		for (const resolve of this.#quiet.splice(0)) resolve();
+		if (this.#quiet.length > 0) for (const resolve of this.#quiet.splice(0)) resolve();
 	}
 
 	#nextTurn(): Promise<void> {
@@ -260,7 +294,8 @@ export class Scheduler implements Pledges, StorePart, Turns {
 
 	/** Work of the host or a thread that is ready; `null` where there is neither. */
 	#tick(): void | Promise<void> | null {
-		const work = this.#work.shift();
+		// Most often there is one, and V8's `pop` takes much less than its `shift`.
+		const work = this.#work.length === 1 ? this.#work.pop() : this.#work.shift();
 		if (work !== undefined) return work();
 		// Once every call has returned, what is left runs only while somebody waits for it.
 		if (this.#calls.size === 0 && this.#pledges === 0 && this.#quiet.length === 0) return null;
@@ -274,7 +309,9 @@ export class Scheduler implements Pledges, StorePart, Turns {
 	}
 
 	#tell(): void {
-		for (const { call, value } of this.#resolved.splice(0)) {
+		const { length } = this.#resolved;
+		if (length === 0) return;
+		for (const { call, value } of length === 1 ? [this.#resolved.pop()!] : this.#resolved.splice(0)) {
 			this.#calls.delete(call);
 			call.resolve(value);
 		}
@@ -309,4 +346,10 @@ export class Scheduler implements Pledges, StorePart, Turns {
 		this.#pumping = false;
 		for (const instance of this.#instances.values()) instance.reset();
 	}
+}
+
+/** Whether a call of the host would come into an instance, or one around it, that is being called. */
+function isEntered(instance: ComponentInstance): boolean {
+	for (let next: ComponentInstance | null = instance; next !== null; next = next.parent) if (next.entered) return true;
+	return false;
 }

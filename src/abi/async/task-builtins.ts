@@ -70,7 +70,7 @@ export function canonSubtaskCancel(
 		subtask.cancellationRequested = true;
 		return after(subtask.cancel?.(), () => {
 			if (subtask.resolved) return state();
-			return async ? BLOCKED : subtask.waitAlone(instance.turns.thread).then(([, , resolved]) => resolved);
+			return async ? BLOCKED : subtask.waitAlone(instance.turns.thread);
 		});
 	};
 }

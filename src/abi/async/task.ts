@@ -20,8 +20,10 @@ export class Task implements ThreadTask {
 	readonly #resolve: (outcome: Outcome) => void;
 	#state: State = "initial";
 	#waitingToEnter: Thread | null = null;
-	readonly #threads = new Set<Thread>();
 	#implicit: Thread | null = null;
+	#implicitRuns = false;
+	/** Its threads beyond that one; most tasks have none. */
+	#others: Set<Thread> | null = null;
 
 	constructor(
 		instance: AsyncInstance,
@@ -90,16 +92,19 @@ export class Task implements ThreadTask {
 	}
 
 	register(thread: Thread): void {
-		this.#threads.add(thread);
+		if (thread === this.#implicit) this.#implicitRuns = true;
+		else (this.#others ??= new Set()).add(thread);
 		thread.index = this.instance.threads.add(thread);
 	}
 
 	/** A thread has ended. The last one must leave the task resolved. */
 	unregister(thread: Thread): void {
-		this.#threads.delete(thread);
+		if (thread === this.#implicit) this.#implicitRuns = false;
+		else this.#others?.delete(thread);
 		this.instance.threads.remove(thread.index);
 		if (this.instance.exclusive === thread) this.instance.exclusive = null;
-		if (this.#threads.size === 0 && this.#state !== "resolved") trap("async-lifted export failed to produce a result");
+		const none = !this.#implicitRuns && (this.#others === null || this.#others.size === 0);
+		if (none && this.#state !== "resolved") trap("async-lifted export failed to produce a result");
 	}
 
 	/** CanonicalABI.md `Task.request_cancellation`; a promise where a thread of the task runs because of it. */
@@ -114,8 +119,8 @@ export class Task implements ThreadTask {
 			this.#state = "cancel-delivered";
 			return this.#resume(waiting, entered);
 		}
-		if (mayEnter && (!this.needsExclusive || instance.exclusive === null || this.#threads.has(instance.exclusive))) {
-			for (const thread of this.#threads) {
+		if (mayEnter && (!this.needsExclusive || instance.exclusive === null || this.#has(instance.exclusive))) {
+			for (const thread of this.#threads()) {
 				if (!thread.cancellable || !(thread.waiting || thread.suspended)) continue;
 				this.#state = "cancel-delivered";
 				return this.#resume(thread, entered);
@@ -123,6 +128,15 @@ export class Task implements ThreadTask {
 		}
 		this.#state = "pending-cancel";
 		return undefined;
+	}
+
+	*#threads(): Iterable<Thread> {
+		if (this.#implicitRuns) yield this.#implicit!;
+		if (this.#others !== null) yield* this.#others;
+	}
+
+	#has(thread: Thread): boolean {
+		return thread === this.#implicit ? this.#implicitRuns : this.#others?.has(thread) === true;
 	}
 
 	#resume(thread: Thread, entered: Parameters<typeof leaveInstances>[0]): void | Promise<void> {

@@ -36,7 +36,7 @@ export interface Turns {
 }
 
 /** What a thread does: it ends in `finish` or in `fail`, and never rejects. */
-type Body = (thread: Thread) => Promise<void>;
+type Body = (thread: Thread) => void | Promise<void>;
 
 type State = "suspended" | "waiting" | "running" | "done" | "failed";
 

@@ -50,12 +50,15 @@ export abstract class Waitable implements TableElement {
 		return pending();
 	}
 
-	/** Stops the thread until there is an event, which no set may take meanwhile. */
-	async waitAlone(thread: Thread): Promise<Event> {
+	/** Stops the thread until there is an event, which no set may take meanwhile; gives what came of it. */
+	waitAlone(thread: Thread): Promise<number> {
 		this.#alone = true;
-		await thread.block(() => this.hasPending, false);
-		this.#alone = false;
-		return this.takePending();
+		return thread
+			.block(() => this.hasPending, false)
+			.then(() => {
+				this.#alone = false;
+				return this.takePending()[2];
+			});
 	}
 
 	/** Traps where it is in a set. `hint` is what else there is to say. */

@@ -64,6 +64,23 @@ const types: fc.Arbitrary<ValueType> = fc.letrec<{ any: ValueType }>((tie) => ({
 			.array(fc.option(tie("any")), { minLength: 1, maxLength: 11 })
 			.map((cases): ValueType => ({ kind: "variant", cases: cases.map((type, i) => ({ name: `c-${i}`, type })) })),
 		tie("any").map((element): ValueType => ({ kind: "option", element })),
+		// Without padding, as numbers are of one size: these are packed.
+		fc
+			.tuple(
+				fc.constantFrom<(typeof PRIMITIVES)[number][]>(
+					["bool", "u8", "s8"],
+					["u16", "s16"],
+					["u32", "s32", "f32"],
+					["u64", "s64", "f64"],
+				),
+				fc.integer({ min: 1, max: 5 }),
+			)
+			.map(([kinds, n]): ValueType => {
+				const numbers = Array.from({ length: n }, (_, i): ValueType => ({ kind: kinds[i % kinds.length]! }));
+				const pair: ValueType = { kind: "tuple", elements: [numbers[0]!, numbers[0]!] };
+				const fields = [...numbers, pair].map((type, i) => ({ name: `f-${i}`, key: `f${i}`, type }));
+				return { kind: "list", element: { kind: "record", fields } };
+			}),
 		fc.tuple(fc.option(tie("any")), fc.option(tie("any"))).map(([ok, err]): ValueType => ({ kind: "result", ok, err })),
 		fc
 			.tuple(fc.constantFrom("u8", "s64", "char", "string"), tie("any"))

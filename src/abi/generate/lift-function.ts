@@ -1,10 +1,10 @@
 import type { FunctionType } from "../../component/mod.ts";
 import { layoutOf } from "../layout.ts";
 import { type Signature, signatureOf } from "../signature.ts";
-import { CheckEmitter } from "./check.ts";
 import type { Emitter } from "./emitter.ts";
 import { LiftEmitter } from "./lift.ts";
 import { LowerEmitter } from "./lower.ts";
+import { packedAmong, writeChecks } from "./pack.ts";
 import { declareFlat, FlatPlace, MemoryPlace } from "./places.ts";
 
 /**
@@ -17,7 +17,7 @@ export function writeLift(out: Emitter, type: FunctionType, caller: "host" | "gu
 	const scope = signature.borrows ? "scope" : "null";
 	const { elements } = signature.params;
 	const args = elements.map((_, i) => `arg${i}`);
-	const checks = byHost ? writeChecks(out, type, args) : "";
+	const checks = byHost ? writeChecks(out, elements, args) : "";
 	const lowering = writeArguments(out, signature, args, caller);
 	const flat = signature.paramSlots.map((_, i) => `flat${i}`);
 	const result = writeResult(out, signature, !byHost);
@@ -68,7 +68,9 @@ const REASON = "turn === null ? error : turn.reason(error)";
 function hostFunction(args: readonly string[], call: string): string {
 	const all = args.join(", ");
 	return `return function lifted(${all}) {
-	if (arguments.length > ${args.length} || !checks(${all})) return interpret().call([...arguments]);
+	if (arguments.length > ${args.length}) return interpret().call([...arguments]);
+	const packed = checks(${all});
+	if (packed === false) return interpret().call([...arguments]);
 	if (turn !== null && !turn.hold()) return guarded(${all});
 	try {
 		${call}
@@ -85,15 +87,10 @@ function guestFunction(args: readonly string[], call: string): string {
 };`;
 }
 
-function writeChecks(out: Emitter, type: FunctionType, args: readonly string[]): string {
-	const check = new CheckEmitter(out);
-	for (const [i, param] of type.params.entries()) check.check(param.type, args[i]!);
-	return `function checks(${args.join(", ")}) {\n${out.take()}\nreturn true;\n}`;
-}
-
 function writeArguments(out: Emitter, signature: Signature, args: readonly string[], caller: "host" | "guest"): string {
 	const { params, paramSlots, paramsSpilled } = signature;
-	const emitter = new LowerEmitter(out, caller === "guest");
+	const packed = caller === "host" ? packedAmong(params.elements) : -1;
+	const emitter = new LowerEmitter(out, caller === "guest", args[packed] ?? null);
 	declareFlat(out, "flat", paramSlots);
 	const declared = out.take();
 	if (paramsSpilled) {

@@ -1,11 +1,11 @@
 import type { FunctionType } from "../../component/mod.ts";
 import { layoutOf } from "../layout.ts";
 import { type Signature, signatureOf } from "../signature.ts";
-import { CheckEmitter } from "./check.ts";
 import type { Emitter } from "./emitter.ts";
 import { rangeCheck } from "./lift-function.ts";
 import { LiftEmitter } from "./lift.ts";
 import { LowerEmitter } from "./lower.ts";
+import { packedAmong, writeChecks } from "./pack.ts";
 import { declareFlat, FlatPlace, MemoryPlace } from "./places.ts";
 
 /** Who is called: a guest, a host's function with its context or without it, or whatever else has a `call`. */
@@ -22,7 +22,7 @@ const CALLS: Readonly<Record<Callee, (args: string) => string>> = {
 export function writeLower(out: Emitter, type: FunctionType, callee: Callee): string {
 	const signature = signatureOf(type);
 	const { paramSlots, result, resultSpilled, borrows } = signature;
-	const checks = result === null || callee === "guest" ? "" : writeCheck(out, signature);
+	const checks = result === null || callee === "guest" ? "" : writeChecks(out, [result], ["value"]);
 	const lowering = writeResult(out, signature, callee === "guest");
 	const { text: lifting, args } = writeArguments(out, signature, callee === "guest");
 	const params = [...paramSlots.map((_, i) => `flat${i}`), ...(resultSpilled ? ["out"] : [])];
@@ -32,7 +32,7 @@ export function writeLower(out: Emitter, type: FunctionType, callee: Callee): st
 ${checks}
 function finish(value, scope, epoch, out) {
 	if (store.isOver(epoch)) cannotEnter();
-	${checks === "" ? "" : "if (!checks(value)) return interpret().finish(value, scope, epoch, out);"}
+	${checks === "" ? "" : "const packed = checks(value);\n\tif (packed === false) return interpret().finish(value, scope, epoch, out);"}
 	${lowering.text}
 	${borrows ? "scope.release();" : ""}
 	return ${lowering.value};
@@ -64,11 +64,6 @@ function settled(more: string): string {
 	return value.then((settled) => finish(settled, ${more}));`;
 }
 
-function writeCheck(out: Emitter, { result }: Signature): string {
-	new CheckEmitter(out).check(result!, "value");
-	return `function checks(value) {\n${out.take()}\nreturn true;\n}`;
-}
-
 function writeArguments(out: Emitter, signature: Signature, carried: boolean): { text: string; args: string[] } {
 	const { params, paramSlots, paramsSpilled } = signature;
 	// Another guest is given them before this one goes on.
@@ -92,7 +87,8 @@ function usesMemory(text: string, args: readonly string[]): boolean {
 function writeResult(out: Emitter, signature: Signature, carried: boolean): { text: string; value: string } {
 	const { result, resultSlots, resultSpilled } = signature;
 	if (result === null) return { text: "", value: "undefined" };
-	const emitter = new LowerEmitter(out, carried);
+	const packed = !carried && packedAmong([result]) === 0 ? "value" : null;
+	const emitter = new LowerEmitter(out, carried, packed);
 	if (!resultSpilled) {
 		declareFlat(out, "ret", resultSlots);
 		emitter.lower(result, "value", new FlatPlace(out, "ret", resultSlots));

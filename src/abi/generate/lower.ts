@@ -15,10 +15,13 @@ type List = ValueType & { kind: "list" };
 export class LowerEmitter {
 	readonly #out: Emitter;
 	readonly #carried: boolean;
+	readonly #packed: string | null;
 
-	constructor(out: Emitter, carried: boolean) {
+	/** @param packed the name of a list that may lie in `scratch`, where its ticket is what `packed` is */
+	constructor(out: Emitter, carried: boolean, packed: string | null = null) {
 		this.#out = out;
 		this.#carried = carried;
+		this.#packed = packed;
 	}
 
 	/** `value` is a name, or an expression that may be evaluated once. */
@@ -33,7 +36,7 @@ export class LowerEmitter {
 				to.write("u32", this.#allocate(`storeString(cx, ${value})`));
 				return to.writeSecond("cx.stored");
 			case "list":
-				if (type.length === undefined) return this.#list(type.element, out.define(value), to);
+				if (type.length === undefined) return this.#list(type.element, out.define(value), to, value === this.#packed);
 				return this.#fixedList(type, type.length, out.define(value), to);
 			case "map": {
 				const map = out.define(value);
@@ -99,12 +102,18 @@ export class LowerEmitter {
 		return pointer;
 	}
 
-	#list(element: ValueType, list: string, to: Target): void {
+	#list(element: ValueType, list: string, to: Target, packed = false): void {
 		const out = this.#out;
 		const { size, alignment } = layoutOf(element);
 		const length = out.define(`${list}.length`);
 		const pointer = this.#allocateList(alignment, size === 1 ? length : out.define(`${length} * ${size}`));
+		if (packed) {
+			out.line(`if (packed !== 0 && packed === scratch.ticket && scratch.length === ${length}) {`);
+			out.line(`bytes.set(scratch.bytes.subarray(0, ${length} * ${size}), ${pointer});`);
+			out.line("} else {");
+		}
 		this.#elements(element, list, pointer, length);
+		if (packed) out.line("}");
 		to.write("u32", pointer);
 		to.writeSecond(length);
 	}
