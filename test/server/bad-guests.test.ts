@@ -35,7 +35,7 @@ const begun = (then: string): string => `
 const NEVER = "(call $sleep (i64.const 9223372036854))";
 const FOREVER = "(loop $again (br $again))";
 const WALL = /longer than the limit wall|killed: wall 2000 ms \(limit "wall"\)/;
-const CPU = /^killed: cpu 1000 ms \(limit "cpu"\)$/;
+const CPU = /^killed: cpu 400 ms \(limit "cpu"\)$/;
 const EARLY = { status: 500, outcome: "failed" } as const;
 const BROKEN = { status: 200, outcome: "truncated", text: "x", whole: false } as const;
 
@@ -194,7 +194,7 @@ const EXTRA = `
 	(func $head-of-nothing (result i32) (i32.const 99))
 `;
 
-const LIMITS: Limits & Partial<TriggerLimits> = { wall: 2_000, cpu: 1_000, handles: 5_000 };
+const LIMITS: Limits & Partial<TriggerLimits> = { wall: 2_000, cpu: 400, handles: 5_000 };
 
 suite("guests that misbehave", () => {
 	let running: RunningServer;
