@@ -1,16 +1,24 @@
-import { countImports, type Module } from "../../wasm/mod.ts";
+import { type CodeReader, countImports, type Module, OP } from "../../wasm/mod.ts";
 import { NO_TABLE, type Survey } from "../survey.ts";
 import { findComponents } from "./components.ts";
 
+/** What is known of the cycles of calls. */
+export interface CallGraph {
+	/** 1 for each body that has to be checked so that every cycle of calls passes a check. */
+	readonly entries: Uint8Array;
+	/** Whether the call at which the reader stands, in this body, may lead back to it. */
+	readonly closes: (body: number, reader: CodeReader) => boolean;
+}
+
 /**
- * Which bodies need a check at their entry so that every cycle of calls passes one.
+ * Which bodies need a check so that every cycle of calls passes one.
  *
  * The nodes of the graph are the functions, one node for each type that is called indirectly, and one for all that is outside:
  * other instances and the host. An indirect call leads to its type's node, and from there to every function of that type whose
  * address is taken; calls of imports, and indirect calls of what may come from outside, lead there; and from there to whatever is
  * exported or has its address taken.
  */
-export function findEntries(module: Module, survey: Survey): Uint8Array {
+export function findCycles(module: Module, survey: Survey): CallGraph {
 	const imported = countImports(module).func;
 	const bodies = module.functions.length;
 	const outside = imported + bodies;
@@ -57,7 +65,11 @@ export function findEntries(module: Module, survey: Survey): Uint8Array {
 		}
 	}
 	breakDirectCycles(entries, edges, component, imported);
-	return entries;
+	const closes = (body: number, { op, first }: CodeReader): boolean => {
+		if (op !== OP.call && op !== OP.return_call) return true;
+		return component[first < imported ? outside : first] === component[imported + body];
+	};
+	return { entries, closes };
 }
 
 /** What is left are cycles of direct calls: an entry is marked wherever a depth-first search comes back to what it is in. */

@@ -69,6 +69,13 @@ for (const [name, op] of Object.entries(OP)) {
 export const FLOW: Uint8Array = new Uint8Array(OPERATORS);
 for (const [name, flow] of Object.entries(FLOW_OF)) FLOW[OP[name as OpName]] = flow;
 
+const TAIL_CALLS: ReadonlySet<number> = new Set([OP.return_call, OP.return_call_indirect, OP.return_call_ref]);
+
+/** Whether the operator calls, be it in the end. */
+export function isCall(op: number): boolean {
+	return FLOW[op] === CALL || TAIL_CALLS.has(op);
+}
+
 /** The labels that the current instruction may branch to, as depths. The clauses of a `try_table` count from outside of it. */
 export function labelsOf(reader: CodeReader): readonly number[] {
 	const { atoms = [] } = operatorOf(reader.op) ?? {};

@@ -1,6 +1,6 @@
 import { KIND_FUNCTION, type Outline } from "./outline.ts";
 
-/** Calls that functions make which have no check at their entry. */
+/** Calls to which a function may come without a check since its entry. */
 export class Calls {
 	readonly #edges = new Map<number, Set<number>>();
 	readonly #classes = new Map<string, number>();
@@ -8,8 +8,6 @@ export class Calls {
 	readonly #imported: number;
 	/** The node that stands for other instances and the host. */
 	readonly #outside: number;
-	/** Functions with a check: a cycle through one of them is fine. */
-	readonly #checked = new Set<number>();
 	readonly #throughTables: (readonly [from: number, table: number])[] = [];
 	changesTables = false;
 
@@ -17,10 +15,6 @@ export class Calls {
 		this.#outline = outline;
 		this.#imported = outline.count(KIND_FUNCTION);
 		this.#outside = outline.functions.length;
-	}
-
-	checked(from: number): void {
-		this.#checked.add(from);
 	}
 
 	direct(from: number, to: number): void {
@@ -78,7 +72,7 @@ export class Calls {
 	}
 
 	#search(): number | undefined {
-		const done = new Set<number>(this.#checked);
+		const done = new Set<number>();
 		const path = new Set<number>();
 		for (const root of this.#edges.keys()) {
 			if (done.has(root)) continue;

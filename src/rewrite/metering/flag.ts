@@ -1,50 +1,57 @@
 import { type Module, OP } from "../../wasm/mod.ts";
 import type { Survey } from "../survey.ts";
+import type { CallGraph } from "./call-graph.ts";
+import { encodeStop } from "./check.ts";
 import { type CodeEditor, opensBlock } from "./code-editor.ts";
 import { countParams, DELEGATE, END, findLoops, FLOW, LOOP, OUTLINED } from "./control.ts";
+import { findEntrySites } from "./entry-sites.ts";
 import { closeOutline, EXIT_DEPTH, moveBranch, openOutline } from "./outline.ts";
 import { encodeCondition } from "./slow-path.ts";
 import { findTurns } from "./turns.ts";
 
-interface YieldParts {
+interface FlagParts {
 	/** The index of the memory with the flag. */
 	readonly memory: number;
-	/** The index of the function that is the slow path. */
+	/** The index of the function that is the slow path; -1: a guest that finds the flag up traps. */
 	readonly slow: number;
 }
 
 /**
- * Puts checks of the flag into bodies. Innermost loops that call nothing have the slow path outside; at all other places it is
- * `(if flag (then (call $slow)))`; and loops of which every turn passes the check of a loop within have none (`findTurns`).
+ * Puts checks of the flag into bodies. With a slow path, small innermost loops that call nothing have it outside; at all other places a check is
+ * `(if flag (then …))`. Loops of which every turn passes the check of a loop within have none (`findTurns`), and what is checked for
+ * the cycles of calls that a body is on is checked late (`findEntrySites`).
  */
-export function insertYields(
+export function insertFlagChecks(
 	module: Module,
 	survey: Survey,
-	entries: Uint8Array,
+	graph: CallGraph,
 	editor: CodeEditor,
-	parts: YieldParts,
+	parts: FlagParts,
 ): void {
 	const params = countParams(module);
 	const loops: number[] = [];
+	const { reader } = editor;
 	for (let body = 0; body < module.code.starts.length; body++) {
 		const hasLoops = survey.loopStarts[body] !== survey.loopStarts[body + 1];
-		if (!hasLoops && entries[body] !== 1) {
+		const isEntry = graph.entries[body] === 1;
+		if (!hasLoops && !isEntry) {
 			editor.copy(body);
 			continue;
 		}
-		editor.begin(body);
+		loops.length = 0;
 		if (hasLoops) {
-			findLoops(editor.reader, params, loops);
-			const without = loops.every((bits) => bits === OUTLINED)
-				? undefined
-				: findTurns(editor.reader, body, loops.length);
+			reader.enter(body);
+			findLoops(reader, params, loops);
+			if (parts.slow < 0) loops.fill(0);
+			const without = loops.every((bits) => bits === OUTLINED) ? undefined : findTurns(reader, body, loops.length);
 			without?.forEach((bit, loop) => {
 				if (bit === 1) loops[loop] = UNCHECKED;
 			});
-			editor.begin(body);
 		}
-		if (entries[body] === 1) insertCall(editor, editor.reader.codeStart, parts);
-		writeLoops(editor, loops, parts);
+		const closes = (): boolean => graph.closes(body, reader);
+		const sites = isEntry ? findEntrySites(reader, body, closes, (loop) => loops[loop] !== UNCHECKED) : [];
+		editor.begin(body);
+		writeBody(editor, loops, sites, parts);
 		editor.finishBody();
 	}
 }
@@ -52,12 +59,18 @@ export function insertYields(
 /** Instead of `OUTLINED`. */
 const UNCHECKED = 2;
 
-/** Writes the rest of the body. */
-function writeLoops(editor: CodeEditor, loops: readonly number[], parts: YieldParts): void {
+function writeBody(editor: CodeEditor, loops: readonly number[], sites: readonly number[], parts: FlagParts): void {
 	const { reader, writer } = editor;
 	let loop = 0;
+	let site = 0;
 	/** How many blocks are open in the outlined loop; -1 outside of one. They do not nest. */
 	let depth = -1;
+	const checkHere = (): void => {
+		if (sites[site] !== reader.end) return;
+		insertCheck(editor, reader.end, parts);
+		site++;
+	};
+	checkHere();
 	while (editor.next()) {
 		const flow = FLOW[reader.op];
 		if (flow === 0) continue;
@@ -74,7 +87,7 @@ function writeLoops(editor: CodeEditor, loops: readonly number[], parts: YieldPa
 				encodeCondition(writer.out, "yield", parts.memory);
 				editor.hintUnlikely(reader.end);
 				writer.op(OP.br_if).out.u32(EXIT_DEPTH);
-			} else if (bits !== UNCHECKED) insertCall(editor, reader.end, parts);
+			} else if (bits !== UNCHECKED) insertCheck(editor, reader.end, parts);
 		} else if (opensBlock(reader.op)) {
 			editor.countLabel();
 			if (depth >= 0) depth++;
@@ -82,16 +95,18 @@ function writeLoops(editor: CodeEditor, loops: readonly number[], parts: YieldPa
 			if (flow !== END && flow !== DELEGATE) moveBranch(editor, depth);
 			else if (depth-- === 0) closeOutline(editor, () => writer.op(OP.call).out.u32(parts.slow));
 		}
+		checkHere();
 	}
 }
 
-function insertCall(editor: CodeEditor, position: number, { memory, slow }: YieldParts): void {
+function insertCheck(editor: CodeEditor, position: number, { memory, slow }: FlagParts): void {
 	const { writer } = editor;
 	writer.insert(position);
 	encodeCondition(writer.out, "yield", memory);
 	editor.hintUnlikely(position);
 	writer.op(OP.if).out.u8(0x40);
-	writer.op(OP.call).out.u32(slow);
+	if (slow < 0) encodeStop(writer.out, memory);
+	else writer.op(OP.call).out.u32(slow);
 	writer.op(OP.end);
 	editor.addLabels(1);
 }
