@@ -17,9 +17,9 @@ interface FlagParts {
 }
 
 /**
- * Puts checks of the flag into bodies. With a slow path, small innermost loops that call nothing have it outside; at all other places a check is
- * `(if flag (then …))`. Loops of which every turn passes the check of a loop within have none (`findTurns`), and what is checked for
- * the cycles of calls that a body is on is checked late (`findEntrySites`).
+ * Puts checks of the flag into bodies. With a slow path, small innermost loops that call nothing have it outside, and loops of which
+ * every turn passes the check of a loop within have none (`findTurns`). At all other places a check is `(if flag (then …))`. What is
+ * checked for the cycles of calls that a body is on is checked late (`findEntrySites`).
  */
 export function insertFlagChecks(
 	module: Module,
@@ -42,8 +42,14 @@ export function insertFlagChecks(
 		if (hasLoops) {
 			reader.enter(body);
 			findLoops(reader, params, loops);
+			// That it costs nothing more to look twice, with nothing to be called, was measured
 			if (parts.slow < 0) loops.fill(0);
-			const without = loops.every((bits) => bits === OUTLINED) ? undefined : findTurns(reader, body, loops.length);
+			const without =
+				parts.slow < 0
+					? undefined
+					: loops.every((bits) => bits === OUTLINED)
+						? undefined
+						: findTurns(reader, body, loops.length);
 			without?.forEach((bit, loop) => {
 				if (bit === 1) loops[loop] = UNCHECKED;
 			});
