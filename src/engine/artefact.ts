@@ -57,6 +57,17 @@ export function artefactName(original: string, options: RewriteOptions, version:
 	return `${original}.${options.metering}.${version}`;
 }
 
+/** The name of what is kept for modules that are alike in all but their data. */
+export async function likeName(likeness: string, options: RewriteOptions, version: string): Promise<string> {
+	return artefactName(`${await digest(new TextEncoder().encode(likeness))}${LIKE}`, options, version);
+}
+
+export function isLikeName(name: string): boolean {
+	return name.includes(`${LIKE}.`);
+}
+
+const LIKE = ".like";
+
 export function codeName(code: string): string {
 	return `${code}.code`;
 }

@@ -1,6 +1,8 @@
 /** Modules that outlive the process: kept, found, damaged, lost, of another version. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { SkerryError } from "../fault/mod.ts";
 import type { RewriteOptions } from "../rewrite/mod.ts";
 import { MemoryStore } from "./artefact.ts";
@@ -47,8 +49,8 @@ for (const [name, bytes] of Object.entries({ GUEST, PLAIN })) {
 		);
 		assert.deepEqual([again.loaded, again.exports], [first.loaded, first.exports]);
 		assert.deepEqual((await load(undefined, { bytes })).loaded, first.loaded);
-		// Code that is the guest's own is not kept once more
-		assert.equal(store.entries.size, bytes === PLAIN ? 1 : 2);
+		// Code that is the guest's own is not kept once more, and nothing derives from it
+		assert.equal(store.entries.size, bytes === PLAIN ? 1 : 3);
 	});
 }
 
@@ -76,19 +78,23 @@ test("an entry of no use is made again and takes its place", async () => {
 	const { loaded } = await load(store);
 	const names = [...store.entries.keys()];
 	const code = names.find((name) => name.endsWith(".code")) ?? "";
-	const rest = names.find((name) => name !== code) ?? "";
-	const damages: (() => void)[] = [
-		() => store.entries.delete(code),
-		() => store.entries.set(code, new Uint8Array(10)),
-		() => store.entries.set(code, new Uint8Array()),
-		() => store.entries.set(rest, new Uint8Array()),
-		() => store.entries.set(rest, Uint8Array.of(10, 0)),
-		() => store.entries.set(rest, (store.entries.get(rest) ?? new Uint8Array()).subarray(0, 40)),
+	const like = names.find((name) => name.includes(".like.")) ?? "";
+	const rest = names.find((name) => name !== code && name !== like) ?? "";
+	const made = { found: 0, rewritten: 1, derived: 0, damaged: 2 };
+	const derived = { found: 0, rewritten: 0, derived: 1, damaged: 1 };
+	const damages: [() => void, CompileCounts][] = [
+		[() => store.entries.delete(code), made],
+		[() => store.entries.set(code, new Uint8Array(10)), made],
+		[() => store.entries.set(code, new Uint8Array()), made],
+		[() => store.entries.set(rest, new Uint8Array()), derived],
+		[() => store.entries.set(rest, Uint8Array.of(10, 0)), derived],
+		[() => store.entries.set(rest, (store.entries.get(rest) ?? new Uint8Array()).subarray(0, 40)), derived],
+		[() => [rest, like].forEach((name) => store.entries.set(name, Uint8Array.of(10, 0))), { ...made, damaged: 1 }],
 	];
-	for (const damage of damages) {
+	for (const [damage, counts] of damages) {
 		damage();
 		const again = await load(store);
-		assert.deepEqual(again.counts, { found: 0, rewritten: 1, derived: 0, damaged: 1 });
+		assert.deepEqual(again.counts, counts);
 		assert.deepEqual(again.loaded, loaded);
 		assert.equal((await load(store)).counts.found, 1);
 	}
@@ -142,4 +148,37 @@ test("a module that V8 refuses is refused with its own offset, and nothing is ke
 		return true;
 	});
 	assert.equal(store.entries.size, 0);
+});
+
+test("what another process has kept serves to derive from", async () => {
+	const store = new MemoryStore();
+	const other = (text: string): Promise<Uint8Array> =>
+		assemble(`(module (memory 1) (data (i32.const 8) "${text}") (func (export "f") (loop (br 0))))`);
+	await load(store, { bytes: await other("one") });
+	const bytes = await other("two");
+	const { counts, loaded } = await load(store, { bytes });
+	assert.deepEqual(counts, { found: 0, rewritten: 0, derived: 1, damaged: 0 });
+	assert.deepEqual(loaded, (await load(undefined, { bytes })).loaded);
+	assert.equal((await load(store, { bytes })).counts.found, 1);
+	assert.equal((await load(store, { bytes: await other("three"), version: "2" })).counts.rewritten, 1);
+});
+
+test("a module that nobody uses is not held, but for the few loaded last; one in use stays one", async () => {
+	setFlagsFromString("--expose-gc");
+	const collectGarbage = runInNewContext("gc") as () => void;
+	const cache = new CompileCache();
+	const numbered = (i: number): Promise<Uint8Array> =>
+		assemble(`(module (memory 1) (func (export "f${i}") (loop (br 0))))`);
+	const used = await cache.load(await numbered(0), 0, OPTIONS);
+	for (let i = 1; i <= 40; i++) await cache.load(await numbered(i), 0, OPTIONS);
+	for (let turns = 0; turns < 50 && cache.size > 9; turns++) {
+		collectGarbage();
+		await new Promise((resolve) => setTimeout(resolve, 2));
+	}
+	assert.equal(cache.size, 9, "eight of late, and the one in use");
+	assert.equal(await cache.load(await numbered(0), 0, OPTIONS), used);
+	await cache.load(await numbered(40), 0, OPTIONS);
+	assert.equal(cache.counts.rewritten, 41);
+	await cache.load(await numbered(1), 0, OPTIONS);
+	assert.equal(cache.counts.rewritten, 42);
 });

@@ -15,9 +15,11 @@ import {
 	decodeArtefact,
 	digest,
 	encodeArtefact,
+	likeName,
 } from "./artefact.ts";
 import { copyInitial, deriveInitial, type StartState } from "./initial-state.ts";
 import { webAssembly, type WasmModule } from "./v8.ts";
+import { WeakTable } from "./weak-table.ts";
 
 /** A guest's core module, rewritten and compiled. Holds nothing of the bytes that it was made from. */
 export interface LoadedModule extends Omit<RewrittenModule, "bytes" | "initial"> {
@@ -32,6 +34,12 @@ interface CommonParts {
 	readonly edits: Uint32Array | undefined;
 	/** Of the first of them. */
 	readonly initial: StartState;
+}
+
+/** Code to derive others from. */
+interface Like {
+	readonly artefact: Artefact;
+	readonly module: WasmModule;
 }
 
 export interface CompileCacheOptions {
@@ -52,24 +60,27 @@ export interface CompileCounts {
 	readonly damaged: number;
 }
 
+/** Modules that nobody uses any more but are kept at hand, those loaded last: deploying again what was just taken down costs nothing. */
+const RECENT = 8;
+
 /**
  * Core modules by the hash of their bytes: equal modules are rewritten and compiled once per cache, in one component or in many. Those
- * that differ in initial state only are compiled once, and of what they begin with the cache keeps that of the first; the others are
- * kept by who uses them.
+ * that differ in initial state only are compiled once, and keep only in what they differ from the first of them. A module lives as long
+ * as somebody uses it; the cache by itself holds the few that were loaded last.
  */
 export class CompileCache {
 	readonly #store: ArtefactStore | undefined;
 	readonly #version: string;
 	/** By the digest of the code. */
-	readonly #modules = new Map<string, Promise<WasmModule>>();
-	readonly #loaded = new Map<string, Promise<LoadedModule> | WeakRef<LoadedModule>>();
+	readonly #modules = new WeakTable<WasmModule>();
+	readonly #loaded = new WeakTable<LoadedModule>();
+	readonly #recent: LoadedModule[] = [];
 	/** What `prepare` has begun. */
 	readonly #finding = new Map<string, Promise<LoadedModule | undefined>>();
 	readonly #digests = new WeakMap<Uint8Array, Promise<string>>();
-	/** By the digest of the code. */
-	readonly #common = new Map<string, CommonParts>();
+	readonly #common = new WeakMap<WasmModule, CommonParts>();
 	/** What was rewritten and has no data left, by all that it was but its data. */
-	readonly #likes = new Map<string, Artefact>();
+	readonly #likes = new WeakTable<Like>();
 	readonly #writing = new Set<Promise<void>>();
 	readonly #counts = { found: 0, rewritten: 0, derived: 0, damaged: 0 };
 
@@ -82,6 +93,11 @@ export class CompileCache {
 		return { ...this.#counts };
 	}
 
+	/** Modules of V8 that it knows of and that are alive. */
+	get size(): number {
+		return this.#modules.size;
+	}
+
 	/**
 	 * Begins to load a module, as far as other threads do it: hashing, reading what was kept, compiling. Once it is with V8, the caller goes
 	 * on, and finds the rest done when it calls `load`.
@@ -89,7 +105,7 @@ export class CompileCache {
 	async prepare(bytes: Uint8Array, options: RewriteOptions, packed?: ArtefactStore): Promise<void> {
 		const original = await this.#digestOf(bytes);
 		const key = keyOf(original, options);
-		if (this.#known(key) !== undefined || this.#finding.has(key)) return;
+		if (this.#loaded.get(key) !== undefined || this.#finding.has(key)) return;
 		await new Promise<void>((resolve) => {
 			const finding = this.#findAnywhere(original, bytes, options, packed, resolve).finally(resolve);
 			this.#finding.set(key, finding);
@@ -114,20 +130,19 @@ export class CompileCache {
 	): Promise<LoadedModule> {
 		const original = await this.#digestOf(bytes);
 		const key = keyOf(original, options);
-		let known = this.#known(key);
+		let known = this.#loaded.get(key);
 		if (known === undefined) {
 			const finding = this.#finding.get(key) ?? this.#findAnywhere(original, bytes, options, packed);
 			this.#finding.delete(key);
-			const loading = finding.then((found) => found ?? this.#rewrite(original, bytes, offset, options));
-			this.#loaded.set(key, loading);
-			loading.then(
-				(loaded) => loaded.initial.base !== undefined && this.#loaded.set(key, new WeakRef(loaded)),
-				() => this.#loaded.delete(key),
+			known = this.#loaded.add(
+				key,
+				finding.then((found) => found ?? this.#rewrite(original, bytes, offset, options)),
 			);
-			known = loading;
 		}
 		try {
-			return await known;
+			const loaded = await known;
+			this.#remember(loaded);
+			return loaded;
 		} catch (error) {
 			// What is wrong with the guest's own bytes V8 says best of these, with their offsets.
 			await this.compile(bytes, offset);
@@ -135,14 +150,17 @@ export class CompileCache {
 		}
 	}
 
-	#known(key: string): Promise<LoadedModule> | LoadedModule | undefined {
-		const known = this.#loaded.get(key);
-		return known instanceof WeakRef ? known.deref() : known;
+	#remember(loaded: LoadedModule): void {
+		const recent = this.#recent;
+		const at = recent.indexOf(loaded);
+		if (at >= 0) recent.splice(at, 1);
+		else if (recent.length === RECENT) recent.shift();
+		recent.push(loaded);
 	}
 
 	async #rewrite(original: string, bytes: Uint8Array, offset: number, options: RewriteOptions): Promise<LoadedModule> {
 		const parts = splitData(bytes);
-		const likeness = parts && keyOf((await Promise.all(parts.map(digest))).join(" "), options);
+		const likeness = parts && (await Promise.all(parts.map(digest))).join(" ");
 		const derived = likeness && (await this.#derive(likeness, original, bytes, offset, options));
 		if (typeof derived === "object") return derived;
 		this.#counts.rewritten++;
@@ -151,13 +169,16 @@ export class CompileCache {
 		const module = await this.#compileAs(artefact.code, () => code).catch((error: unknown) => {
 			throw compileFault(error, offset);
 		});
-		if (likeness !== undefined && isWithoutData(code)) {
-			const initial = { data: [], globals: rest.initial.globals };
-			this.#likes.set(likeness, { code: artefact.code, rest: { ...rest, initial } });
-		}
 		// What was not proven right is not handed on to those who want it proven
 		if (options.verify)
 			this.#keep(artefactName(original, options, this.#version), artefact, code === bytes ? undefined : code);
+		if (likeness !== undefined && isWithoutData(code)) {
+			const initial = { data: [], globals: rest.initial.globals };
+			const like = { artefact: { code: artefact.code, rest: { ...rest, initial } }, module };
+			this.#likes.set(keyOf(likeness, options), like, module);
+			if (options.verify && code !== bytes)
+				this.#keep(await likeName(likeness, options, this.#version), like.artefact, undefined);
+		}
 		return this.#toLoaded(artefact, module);
 	}
 
@@ -169,15 +190,35 @@ export class CompileCache {
 		offset: number,
 		options: RewriteOptions,
 	): Promise<LoadedModule | undefined> {
-		const like = this.#likes.get(likeness);
-		const compiling = like && this.#modules.get(like.code);
+		const like = (await this.#likes.get(keyOf(likeness, options))) ?? (await this.#findLike(likeness, options));
 		const data = like && takeData(bytes, offset);
-		if (like === undefined || compiling === undefined || data === undefined) return undefined;
+		if (like === undefined || data === undefined) return undefined;
 		this.#counts.derived++;
-		const { code, rest } = like;
+		const { code, rest } = like.artefact;
 		const artefact = { code, rest: { ...rest, initial: { data, globals: rest.initial.globals } } };
 		if (options.verify) this.#keep(artefactName(original, options, this.#version), artefact, undefined);
-		return this.#toLoaded(artefact, await compiling);
+		return this.#toLoaded(artefact, like.module);
+	}
+
+	/** What another process has kept. */
+	async #findLike(likeness: string, options: RewriteOptions): Promise<Like | undefined> {
+		const store = this.#store;
+		const kept = await store?.read(await likeName(likeness, options, this.#version));
+		const artefact = kept && decodeArtefact(kept);
+		if (store === undefined || artefact === undefined) return undefined;
+		try {
+			const module = await this.#compileAs(artefact.code, async () => {
+				const code = await store.read(codeName(artefact.code));
+				if (code === undefined) throw new Error("its code is lost");
+				return code;
+			});
+			const like = { artefact, module };
+			this.#likes.set(keyOf(likeness, options), like, module);
+			return like;
+		} catch {
+			this.#counts.damaged++;
+			return undefined;
+		}
 	}
 
 	/** @param onCompiling told when there is nothing left to do but to wait for V8 */
@@ -226,10 +267,10 @@ export class CompileCache {
 
 	#toLoaded({ code, rest }: Artefact, module: WasmModule): LoadedModule {
 		const { sites } = rest;
-		const common = this.#common.get(code);
+		const common = this.#common.get(module);
 		if (common === undefined) {
 			const initial = copyInitial(rest.initial);
-			this.#common.set(code, { edits: sites?.edits, initial });
+			this.#common.set(module, { edits: sites?.edits, initial });
 			return { ...rest, code, module, initial };
 		}
 		const { edits } = common;
@@ -268,16 +309,13 @@ export class CompileCache {
 		}
 	}
 
-	/** Compiles code, unless it has been compiled. */
+	/** Compiles code, unless it has been compiled. A failed compilation is not kept: its error carries the offset of one place, and the bytes may stand in another. */
 	async #compileAs(code: string, read: () => Uint8Array | Promise<Uint8Array>): Promise<WasmModule> {
-		let compiling = this.#modules.get(code);
-		if (compiling === undefined) {
-			compiling = Promise.try(read).then((bytes) => webAssembly().compile(bytes));
-			this.#modules.set(code, compiling);
-			// A failed compilation is not kept: its error carries the offset of one place, and the bytes may stand in another.
-			compiling.catch(() => this.#modules.delete(code));
-		}
-		return await compiling;
+		return await (this.#modules.get(code) ??
+			this.#modules.add(
+				code,
+				Promise.try(read).then((bytes) => webAssembly().compile(bytes)),
+			));
 	}
 
 	async #digestOf(bytes: Uint8Array): Promise<string> {

@@ -1,6 +1,6 @@
 /** V8 and what is around it: compiling, the border between guests and the host, traps. The only part that touches `WebAssembly`. */
 export type { AccountOptions, Metering } from "./account.ts";
-export { type ArtefactStore, digest, MemoryStore, seal, unseal } from "./artefact.ts";
+export { type ArtefactStore, digest, isLikeName, MemoryStore, seal, unseal } from "./artefact.ts";
 export { CompileCache, type CompileCacheOptions, type CompileCounts, type LoadedModule } from "./compile.ts";
 export {
 	type AttachedCore,
@@ -32,3 +32,4 @@ export {
 	type WasmModule,
 	type WasmTable,
 } from "./v8.ts";
+export { WeakTable } from "./weak-table.ts";

@@ -5,6 +5,7 @@ import {
 	CompileCache,
 	decodePlain,
 	encodePlain,
+	isLikeName,
 	MemoryStore,
 	seal,
 	unseal,
@@ -47,7 +48,9 @@ export async function packComponent(
 	for (const module of listModules(component))
 		await cache.load(module.bytes, module.offset, { metering, verify: true });
 	await cache.flush();
-	const sealed = await seal(encodePlain({ metering, bytes, modules: [...modules.entries] }));
+	// Nothing derives from what is in here
+	const entries = [...modules.entries].filter(([name]) => !isLikeName(name));
+	const sealed = await seal(encodePlain({ metering, bytes, modules: entries }));
 	return new Writer(MAGIC.length + sealed.length).raw(MAGIC).raw(sealed).detach();
 }
 

@@ -1,5 +1,5 @@
 import type { ComponentType } from "../component/mod.ts";
-import { type CompileCache, type CoreState, interruptFlag, type LoadedModule } from "../engine/mod.ts";
+import { type CompileCache, type CoreState, interruptFlag, type LoadedModule, WeakTable } from "../engine/mod.ts";
 import type { WasmModule } from "../engine/mod.ts";
 import type { RewriteOptions } from "../rewrite/mod.ts";
 import { bindImports, type HostImports } from "./imports.ts";
@@ -17,7 +17,7 @@ export interface SharedCode extends Pick<LinkedCode, "plan" | "metering" | "modu
 }
 
 /** By cache and identity. */
-const shelves = new WeakMap<CompileCache, Map<string, Promise<SharedCode>>>();
+const shelves = new WeakMap<CompileCache, WeakTable<SharedCode>>();
 
 /** What was made before of the same code with this cache, or what `make` makes. */
 export async function shareCode(
@@ -26,15 +26,9 @@ export async function shareCode(
 	make: () => Promise<SharedCode>,
 ): Promise<SharedCode> {
 	let shelf = shelves.get(cache);
-	if (shelf === undefined) shelves.set(cache, (shelf = new Map()));
-	let code = shelf.get(identity);
-	if (code === undefined) {
-		code = make();
-		shelf.set(identity, code);
-		// What is wrong with it stands at an offset of this component's
-		code.catch(() => shelf.delete(identity));
-	}
-	return await code;
+	if (shelf === undefined) shelves.set(cache, (shelf = new WeakTable()));
+	// All that was linked with it has its plan. What is wrong with it stands at an offset of this component: that is not kept.
+	return await (shelf.get(identity) ?? shelf.add(identity, make(), ({ plan }) => plan));
 }
 
 /** @param modules the plan's, loaded; those of any component of this code */

@@ -112,6 +112,9 @@ export async function runProgram(pool: SandboxPool, host: ProgramHost, program: 
 	for (const [i, { name, args }] of program.calls.entries()) {
 		const last = i === program.calls.length - 1;
 		const over: string[] = [];
+		// Before the call: a guest that gives way first reaches its host later, and must find the same one
+		host.stalling = last && program.end !== "over";
+		const { stalled } = host;
 		const call = sandbox
 			.call([name], args)
 			.then(
@@ -122,9 +125,7 @@ export async function runProgram(pool: SandboxPool, host: ProgramHost, program: 
 				over.push(result);
 				return result;
 			});
-		if (last && program.end !== "over") {
-			host.stalling = true;
-			const { stalled } = host;
+		if (host.stalling) {
 			if (program.end === "killed") while (over.length === 0 && host.stalled === stalled) await turn();
 			const seen = finish(sandbox, host);
 			results.push(await call);

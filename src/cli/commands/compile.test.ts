@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
 import { Engine } from "../../embed/mod.ts";
 import { SkerryError } from "../../fault/mod.ts";
+import { createReport } from "../inspect/report.ts";
 import { compileCommand, parseCompileOptions } from "./compile.ts";
 
 const file = fileURLToPath(import.meta.url);
@@ -46,6 +47,11 @@ test("what it writes is loaded as the component is, from wherever it stands", as
 	);
 	assert.deepEqual(readFileSync(join(folder, "again")), readFileSync(join(folder, "app.skerry")));
 	assert.deepEqual(readdirSync(folder).sort(), ["again", "app.skerry", "app.wasm"]);
+	const packed = readFileSync(join(folder, "app.skerry"));
+	const { compiled, ...report } = await createReport("app", packed, true);
+	assert.deepEqual(compiled, { size: packed.length, metering: "trap" });
+	assert.deepEqual(report, await createReport("app", readFileSync(source), true));
+	await assert.rejects(createReport("app", packed.subarray(0, -1), false), { code: "artefact/damaged" });
 });
 
 test("what cannot be compiled leaves no file, and the error names the source", async (t) => {

@@ -9,7 +9,7 @@ import { requireFile, unreadable } from "../target.ts";
 export const inspectCommand: CommandModule = {
 	describe(command) {
 		command
-			.argument("<file>", "a .wasm file: a component or a core module")
+			.argument("<file>", "a component, a core module, or a compiled component")
 			.option("--full", "print the interfaces of the world with their types, too")
 			.option("--json", "print the report as JSON")
 			.addHelpText(
@@ -29,7 +29,7 @@ Examples:
 		const report = await withProgress(`Reading ${path}`, async () => {
 			const bytes = await readBytes(file);
 			try {
-				return createReport(path, bytes, options["full"] === true);
+				return await createReport(path, bytes, options["full"] === true);
 			} catch (error) {
 				throw inFile(error, path);
 			}

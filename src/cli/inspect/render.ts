@@ -8,8 +8,9 @@ export function renderReport(report: Report): string {
 	const safe = JSON.parse(JSON.stringify(report), (key, value: unknown) =>
 		typeof value === "string" ? printableLine(key, value) : value,
 	) as Report;
-	const { file, kind, size, imports, exports, wit, invalid, needs, commands, root } = safe;
-	const blocks = [`${paint("bold", basename(file))}: ${kind}, ${formatSize(size)}\n`];
+	const { file, kind, size, compiled, imports, exports, wit, invalid, needs, commands, root } = safe;
+	const made = compiled && `, compiled with metering ${compiled.metering} (file of ${formatSize(compiled.size)})`;
+	const blocks = [`${paint("bold", basename(file))}: ${kind}, ${formatSize(size)}${made ?? ""}\n`];
 	if (wit !== undefined) {
 		blocks.push(block("Interface", wit.trimEnd().split("\n")));
 	} else {

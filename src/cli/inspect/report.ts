@@ -1,5 +1,6 @@
 import { type Component, decodeComponent, printWit, validateComponent } from "../../component/mod.ts";
 import { renderError, SkerryError } from "../../fault/mod.ts";
+import { isPacked, type PackedComponent, unpackComponent } from "../../link/mod.ts";
 import {
 	type CoreExternType,
 	type CustomSection,
@@ -31,6 +32,12 @@ export interface Report {
 	readonly file: string;
 	readonly kind: Part["kind"];
 	readonly size: number;
+	/** Of a file that `skerry compile` made of the component: what is in it besides. */
+	readonly compiled?: {
+		/** Of the whole file. */
+		readonly size: number;
+		readonly metering: PackedComponent["metering"];
+	};
 	readonly imports: readonly string[];
 	readonly exports: readonly string[];
 	/** The imports and exports of a valid component as a WIT world. */
@@ -47,7 +54,13 @@ export interface Report {
  *
  * @throws SkerryError when the bytes are not well-formed.
  */
-export function createReport(file: string, bytes: Uint8Array, full: boolean): Report {
+export async function createReport(file: string, bytes: Uint8Array, full: boolean): Promise<Report> {
+	if (!isPacked(bytes)) return reportBinary(file, bytes, full);
+	const { bytes: component, metering } = await unpackComponent(bytes);
+	return { ...reportBinary(file, component, full), compiled: { size: bytes.length, metering } };
+}
+
+function reportBinary(file: string, bytes: Uint8Array, full: boolean): Report {
 	return isCoreModule(bytes) ? reportModule(file, bytes) : reportComponent(file, bytes, full);
 }
 
