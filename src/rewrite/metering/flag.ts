@@ -19,7 +19,7 @@ interface FlagParts {
 /**
  * Puts checks of the flag into bodies. With a slow path, small innermost loops that call nothing have it outside, and loops of which
  * every turn passes the check of a loop within have none (`findTurns`). At all other places a check is `(if flag (then …))`. What is
- * checked for the cycles of calls that a body is on is checked late (`findEntrySites`).
+ * checked for the cycles of calls that a body is on is checked late (`findEntrySites`), or without a slow path at the entry.
  */
 export function insertFlagChecks(
 	module: Module,
@@ -56,6 +56,8 @@ export function insertFlagChecks(
 		}
 		const closes = (): boolean => graph.closes(body, reader);
 		const sites = isEntry ? findEntrySites(reader, body, closes, (loop) => loops[loop] !== UNCHECKED) : [];
+		// What calls nothing costs least where nothing has been computed yet
+		if (parts.slow < 0 && sites.length > 0) sites.splice(0, sites.length, reader.codeStart);
 		editor.begin(body);
 		writeBody(editor, loops, sites, parts);
 		editor.finishBody();
