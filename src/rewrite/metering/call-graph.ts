@@ -1,11 +1,14 @@
 import { type CodeReader, countImports, type Module, OP } from "../../wasm/mod.ts";
 import { NO_TABLE, type Survey } from "../survey.ts";
 import { findComponents } from "./components.ts";
+import { boundWork } from "./work.ts";
 
 /** What is known of the cycles of calls. */
 export interface CallGraph {
 	/** 1 for each body that has to be checked so that every cycle of calls passes a check. */
 	readonly entries: Uint8Array;
+	/** 1 for each body that has to be checked where it is entered, so that what runs between two checks is bounded. */
+	readonly forced: Uint8Array;
 	/** Whether the call at which the reader stands, in this body, may lead back to it. */
 	readonly closes: (body: number, reader: CodeReader) => boolean;
 }
@@ -65,11 +68,14 @@ export function findCycles(module: Module, survey: Survey): CallGraph {
 		}
 	}
 	breakDirectCycles(entries, edges, component, imported);
+	const { starts, ends } = module.code;
+	const sizes = ends.map((end, body) => end - (starts[body] ?? 0));
+	const forced = boundWork({ edges, component, imported, nodes: outside + 1 + classes.count, sizes, entries });
 	const closes = (body: number, { op, first }: CodeReader): boolean => {
 		if (op !== OP.call && op !== OP.return_call) return true;
 		return component[first < imported ? outside : first] === component[imported + body];
 	};
-	return { entries, closes };
+	return { entries, forced, closes };
 }
 
 /** What is left are cycles of direct calls: an entry is marked wherever a depth-first search comes back to what it is in. */

@@ -34,7 +34,8 @@ export function insertFlagChecks(
 	for (let body = 0; body < module.code.starts.length; body++) {
 		const hasLoops = survey.loopStarts[body] !== survey.loopStarts[body + 1];
 		const isEntry = graph.entries[body] === 1;
-		if (!hasLoops && !isEntry) {
+		const isForced = graph.forced[body] === 1;
+		if (!hasLoops && !isEntry && !isForced) {
 			editor.copy(body);
 			continue;
 		}
@@ -55,9 +56,9 @@ export function insertFlagChecks(
 			});
 		}
 		const closes = (): boolean => graph.closes(body, reader);
-		const sites = isEntry ? findEntrySites(reader, body, closes, (loop) => loops[loop] !== UNCHECKED) : [];
+		const sites = isEntry && !isForced ? findEntrySites(reader, body, closes, (loop) => loops[loop] !== UNCHECKED) : [];
 		// What calls nothing costs least where nothing has been computed yet
-		if (parts.slow < 0 && sites.length > 0) sites.splice(0, sites.length, reader.codeStart);
+		if (isForced || (parts.slow < 0 && sites.length > 0)) sites.splice(0, sites.length, survey.codeStarts[body] ?? 0);
 		editor.begin(body);
 		writeBody(editor, loops, sites, parts);
 		editor.finishBody();

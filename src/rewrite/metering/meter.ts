@@ -60,7 +60,7 @@ export function meterModule(
 	owned: EngineImports | undefined,
 ): MeteredModule | undefined {
 	const graph = findCycles(original, survey);
-	const { entries } = graph;
+	const entries = graph.entries.map((entry, body) => entry | (graph.forced[body] ?? 0));
 	const endless = survey.loops.length > 0 || entries.includes(1);
 	if (!endless && (metering !== "fuel" || original.functions.length === 0)) return undefined;
 	const imported = countImports(original);

@@ -51,8 +51,7 @@ export function compareMeteredCode(original: Cursor, rewritten: Cursor, outline:
 	compareOpen(module);
 	if (module.throws && paidAheadOverCall !== undefined)
 		throw refuse(`function ${paidAheadOverCall} pays in advance for what an exception may keep from running`);
-	const found = module.calls.findCycle();
-	if (found !== undefined) throw refuse(`a cycle of calls through function ${found} has no check`);
+	module.calls.check();
 }
 
 /** Who can be called by others than the guest's own calls has paid nothing in advance, and may find the fuel anywhere. */

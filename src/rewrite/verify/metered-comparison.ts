@@ -119,7 +119,7 @@ export class BodyComparison {
 		this.#compareLocals();
 		this.#push(0, false);
 		instructions.depth = 1;
-		this.#hasCheck();
+		if (!this.#hasCheck()) this.#module.calls.unchecked(this.#index, from.end - from.at);
 		if (fuel) this.#pay();
 		while (!from.done) {
 			const start = from.at;
@@ -351,10 +351,11 @@ export class BodyComparison {
 		const { op } = instructions;
 		switch (kind) {
 			case CALL:
-				if (this.#state?.entered === false) calls.direct(this.#index, instructions.first);
+				if (this.#state !== undefined) calls.direct(this.#index, instructions.first, this.#state.entered);
 				break;
 			case CALL_INDIRECT:
-				if (this.#state?.entered === false) calls.indirect(this.#index, instructions.first, instructions.second);
+				if (this.#state !== undefined)
+					calls.indirect(this.#index, instructions.first, instructions.second, this.#state.entered);
 				break;
 			case FUNCTION_REFERENCE:
 				outline.taken.add(instructions.first);
