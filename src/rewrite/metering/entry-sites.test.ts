@@ -106,6 +106,25 @@ suite("cycles of calls are checked before they call", () => {
 		}
 	}
 
+	for (const metering of ["trap", "yield"] as const) {
+		test(`${metering}: calls that double at each level are checked now and then, and none of these can be left out`, async () => {
+			const levels = Array.from(
+				{ length: 60 },
+				(_, i) => `(func ${i === 59 ? "" : `(call ${i + 1}) (call ${i + 1})`})`,
+			);
+			const { original, module } = await meterText(`(module ${levels.join(" ")})`, metering);
+			const check = metering === "trap" ? CHECKS.trap : [...CONDITION, 0x10, levels.length, 0x0b];
+			const places = placesOf(module.code.bytes, check);
+			assert.ok(places.length >= 3 && places.length <= 8, `${places.length} checks`);
+			verifyRewriting(original, encodeModule(module), { metering });
+			// Above the first one are few levels: without it they may be within what the proof allows
+			for (const at of places.slice(1)) {
+				const forged = cut(module, at, check.length);
+				assert.throws(() => verifyRewriting(original, forged, { metering }), { message: /without a check/ });
+			}
+		});
+	}
+
 	test("leaves pass none, and what calls does", async () => {
 		const engine = new TestEngine();
 		const guest = await parse(textOf(`(br_if 0 (i32.eqz (local.get 0))) ${self} ${self}`));

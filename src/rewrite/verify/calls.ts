@@ -1,11 +1,11 @@
 import { refuse } from "./cursor.ts";
 import { KIND_FUNCTION, type Outline } from "./outline.ts";
 
-/**
- * How many bytes of code may run from a function's entry to its end or its first check, and how many in all that one calls.
- * The rewriter aims at half of it.
- */
-const MOST_WORK = 2_000_000;
+/** How many bytes of code may run from a function's entry to its end or its first check. The rewriter aims at half of it. */
+const MOST_WORK = 200_000;
+
+/** How many all may that one function calls. The rewriter aims at half of it. */
+const MOST_CALLED = 32_000_000;
 
 /** Calls to which a function may come without a check since its entry. */
 export class Calls {
@@ -70,7 +70,7 @@ export class Calls {
 		for (const [from, targets] of this.#later) {
 			let sum = 0;
 			for (const to of [...targets, ...(this.#edges.get(from) ?? [])]) sum += work.get(to) ?? 0;
-			if (sum > MOST_WORK) throw refuse(`function ${from} calls too much without a check`);
+			if (sum > MOST_CALLED) throw refuse(`function ${from} calls too much without a check`);
 		}
 	}
 
