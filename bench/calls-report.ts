@@ -5,7 +5,7 @@ import { bytes, figure, renderTable } from "./report.ts";
 export interface CallsResult {
 	readonly name: string;
 	/** Microseconds of one call; `null` where there is no such contender. */
-	readonly micros: { readonly skerry: number; readonly hand: number | null; readonly jco: number };
+	readonly micros: { readonly skerry: number; readonly hand: number | null; readonly jco: number | null };
 	/** Bytes of V8's heap that one call allocates, without array buffers; `null` where it could not be told. */
 	readonly bytes: { readonly skerry: number | null; readonly hand: number | null };
 }
@@ -31,9 +31,9 @@ export function renderCalls({ machine, rounds, pinned, results }: CallsReport): 
 		name,
 		micro(micros.skerry),
 		micros.hand === null ? "–" : micro(micros.hand),
-		micro(micros.jco),
+		micros.jco === null ? "–" : micro(micros.jco),
 		micros.hand === null ? "–" : `${(micros.skerry / micros.hand).toFixed(2)}×`,
-		`1/${figure(micros.jco / micros.skerry)}`,
+		micros.jco === null ? "–" : `1/${figure(micros.jco / micros.skerry)}`,
 		size(allocated.skerry),
 		size(allocated.hand),
 	]);

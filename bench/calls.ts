@@ -10,6 +10,7 @@ import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
 import { CompileCache } from "../src/engine/mod.ts";
 import { instantiate, type Instance, linkComponent, loadComponent } from "../src/link/mod.ts";
 import { type Calls, EXPORTS_CORE_WAT, EXPORTS_WAT, handWritten, IMPORTS_WAT, INTERFACE } from "./calls-guest.ts";
+import { bytes, handWrittenTasks, TASKS_CORE_WAT, TASKS_WAT } from "./calls-tasks.ts";
 import type { CallsReport, CallsResult } from "./calls-report.ts";
 import { commit } from "./commit.ts";
 import { chooseCores, describeMachine, moveTo } from "./machine.ts";
@@ -17,6 +18,8 @@ import { median } from "./statistics.ts";
 
 export interface CallsOptions {
 	readonly rounds: number;
+	/** Cases with one of these in their names only. */
+	readonly only?: string | undefined;
 	/** What was typed, for the report. */
 	readonly command: string;
 	readonly onProgress: (line: string) => void;
@@ -29,6 +32,8 @@ interface Case {
 	readonly args: readonly unknown[];
 	/** Calls of the host or another guest that one call makes, which are what is counted. */
 	readonly per?: number;
+	/** Calls in a turn, where they are awaited. */
+	readonly turn?: number;
 }
 
 type Contender = "skerry" | "hand" | "jco";
@@ -66,6 +71,14 @@ const HOST_CASES: readonly Case[] = [
 	{ name: "guest calls guest: take(string 1 KiB)", call: "passes", args: [HOST_CALLS], per: HOST_CALLS },
 ];
 
+const STREAM_BYTES = 64 << 20;
+
+/** jco has no part in these. */
+const TASK_CASES: readonly Case[] = [
+	{ name: "async export that returns at once", call: "echo", args: [7], turn: 20_000 },
+	{ name: "stream<u8> of 64 MiB in", call: "drain", args: [bytes(STREAM_BYTES)], turn: 1 },
+];
+
 const HOST = {
 	"host-add": (a: number, b: number): number => (a + b) >>> 0,
 	"host-append": (name: string, value: Uint8Array): unknown => {
@@ -85,19 +98,25 @@ export async function benchCalls(options: CallsOptions): Promise<CallsReport> {
 	const cores = chooseCores();
 	const exports = new Uint8Array(await parse(EXPORTS_WAT));
 	const imports = new Uint8Array(await parse(IMPORTS_WAT));
+	const tasks = new Uint8Array(await parse(TASKS_WAT));
 	const core = await compileCore(new Uint8Array(await parse(EXPORTS_CORE_WAT)));
 	if (cores !== undefined) moveTo(cores.server);
 	const folder = mkdtempSync(join(tmpdir(), "skerry-bench-calls-"));
 	try {
 		const results = [
 			...measureAll(
-				CASES,
+				chosen(CASES, options),
 				{ skerry: await ours(exports), hand: handWritten(core), jco: await jco(exports, folder, "exports") },
 				options,
 			),
 			...(await measureWaiting(
-				HOST_CASES,
+				chosen(HOST_CASES, options),
 				{ skerry: await ours(imports), jco: await jco(imports, folder, "imports") },
+				options,
+			)),
+			...(await measureWaiting(
+				chosen(TASK_CASES, options),
+				{ skerry: await ours(tasks), hand: await handWrittenTasks(new Uint8Array(await parse(TASKS_CORE_WAT))) },
 				options,
 			)),
 		];
@@ -114,6 +133,11 @@ export async function benchCalls(options: CallsOptions): Promise<CallsReport> {
 	} finally {
 		rmSync(folder, { recursive: true, force: true });
 	}
+}
+
+function chosen(cases: readonly Case[], { only }: CallsOptions): readonly Case[] {
+	const names = only?.split(",");
+	return names === undefined ? cases : cases.filter(({ name }) => names.some((part) => name.includes(part)));
 }
 
 async function compileCore(bytes: Uint8Array): Promise<unknown> {
@@ -139,7 +163,7 @@ async function ours(component: Uint8Array): Promise<Calls> {
 	const path = all === undefined ? [] : [INTERFACE];
 	for (const name of (all !== undefined && "exports" in all ? all.exports : instance.exports).keys()) {
 		const fn = instance.function([...path, name]);
-		if (fn !== undefined) calls[camel(name)] = (...args) => fn.call(args);
+		if (fn !== undefined) calls[camel(name)] = "invoke" in fn ? fn.invoke : (...args) => fn.call(args);
 	}
 	return calls;
 }
@@ -237,27 +261,34 @@ function allocated(run: (count: number) => void): number | null {
 	return least;
 }
 
-/** Calls that may wait, and so give promises; there is nothing by hand here. */
+/** Calls that may wait, and so give promises. */
 async function measureWaiting(
 	cases: readonly Case[],
-	contenders: Record<"skerry" | "jco", Calls>,
+	contenders: Readonly<Partial<Record<Contender, Calls>>>,
 	options: CallsOptions,
 ): Promise<CallsResult[]> {
 	const results: CallsResult[] = [];
-	for (const { name, call, args, per = 1 } of cases) {
+	for (const { name, call, args, per = 1, turn = 20 } of cases) {
 		options.onProgress(name);
-		const times: Record<"skerry" | "jco", number[]> = { skerry: [], jco: [] };
+		const times: Record<Contender, number[]> = { skerry: [], jco: [], hand: [] };
+		const expected = await contenders.skerry?.[call]!(...args);
 		for (let round = -options.rounds; round < options.rounds; round++) {
-			for (const contender of ["skerry", "jco"] as const) {
+			for (const contender of Object.keys(contenders) as Contender[]) {
+				const fn = contenders[contender]![call]!;
+				let last: unknown;
 				const started = performance.now();
-				for (let i = 0; i < 20; i++) await contenders[contender][call]!(...args);
-				if (round >= 0) times[contender].push(((performance.now() - started) * 1000) / (20 * per));
+				for (let i = 0; i < turn; i++) last = await fn(...args);
+				if (round >= 0) times[contender].push(((performance.now() - started) * 1000) / (turn * per));
+				assert.deepEqual(last, expected, `${contender}: ${name}`);
 			}
 		}
 		assert.ok(call !== "appends" || appended === 36);
+		assert.ok(call !== "drain" || expected === STREAM_BYTES);
+		const micros = (contender: Contender): number | null =>
+			contenders[contender] === undefined ? null : median(times[contender]);
 		results.push({
 			name,
-			micros: { skerry: median(times.skerry), hand: null, jco: median(times.jco) },
+			micros: { skerry: median(times.skerry), hand: micros("hand"), jco: micros("jco") },
 			bytes: { skerry: null, hand: null },
 		});
 	}

@@ -1,6 +1,7 @@
 // `npm run bench -- http [--seconds N] [--rounds N] [--warmup N] [--only NAME,…] [--app NAME] [--json FILE]`
 // `npm run bench -- sandbox [--cycles N] [--json FILE]`
-// `npm run bench -- calls [--rounds N] [--json FILE]`
+// `npm run bench -- calls [--rounds N] [--only NAME,…] [--json FILE]`
+// `npm run bench -- load [--rounds N] [--only NAME,…] [--json FILE]`
 // `npm run bench -- tenants [--apps N] [--requests N] [--json FILE]`
 // `npm run bench -- metering [--milliseconds N] [--only NAME,…] [--json FILE]`
 import { writeFileSync } from "node:fs";
@@ -9,6 +10,8 @@ import { benchCalls } from "./calls.ts";
 import { renderCalls } from "./calls-report.ts";
 import { benchHttp, PEER_NAMES, WORKLOAD_NAMES } from "./http.ts";
 import { renderHttp } from "./report.ts";
+import { benchLoading } from "./loading.ts";
+import { renderLoading } from "./loading-report.ts";
 import { benchMetering, findPython } from "./metering.ts";
 import { renderMetering } from "./metering-report.ts";
 import { benchSandbox, soakSandboxes } from "./sandbox.ts";
@@ -16,7 +19,7 @@ import { renderSandbox } from "./sandbox-report.ts";
 import { benchTenants } from "./tenants.ts";
 import { renderTenants } from "./tenants-report.ts";
 
-const USAGE = `Usage: npm run bench -- http|sandbox|tenants|calls|metering [options]
+const USAGE = `Usage: npm run bench -- http|sandbox|tenants|calls|load|metering [options]
 
 http: servers under load
   --seconds N     length of a round (default 3)
@@ -32,6 +35,10 @@ tenants: many JavaScript apps that share their code, requests at random; fails a
   --requests N    of each round (default 1000)
 calls: what a call between JavaScript and a component takes
   --rounds N      rounds, of which the medians are shown (default 5)
+  --only A,B      cases with one of these in their names only
+load: what it takes from the bytes of a component to what can be instantiated, each time in a new process
+  --rounds N      rounds, of which the medians are shown (default 5)
+  --only A,B      components with one of these in their names only
 metering: what it costs to be able to stop a guest
   --milliseconds N  how long each variant of each program is measured (default 1000)
   --only A,B      programs with one of these in their names only
@@ -104,7 +111,7 @@ if (values.help) {
 	process.exit(0);
 }
 const [what] = positionals;
-const KINDS: readonly (string | undefined)[] = ["http", "sandbox", "tenants", "calls", "metering"];
+const KINDS: readonly (string | undefined)[] = ["http", "sandbox", "tenants", "calls", "load", "metering"];
 if (positionals.length !== 1 || !KINDS.includes(what)) usage(`Say what to measure: ${KINDS.join(", ")}`);
 const only = what === "http" ? values.only?.split(",") : undefined;
 const unknown = only?.find((name) => !PEER_NAMES.includes(name));
@@ -148,8 +155,12 @@ if (what === "http") {
 	if (apps < MIN_APPS) usage(`--apps is at least ${MIN_APPS}`);
 	const report = await benchTenants({ apps, requests: toNumber("requests", values.requests, MAX_CYCLES), ...common });
 	print(renderTenants(report), report);
+} else if (what === "load") {
+	const rounds = toNumber("rounds", values.rounds);
+	const report = await benchLoading({ rounds, only: values.only?.split(","), ...common });
+	print(renderLoading(report), report);
 } else if (what === "calls") {
-	const report = await benchCalls({ rounds: toNumber("rounds", values.rounds), ...common });
+	const report = await benchCalls({ rounds: toNumber("rounds", values.rounds), only: values.only, ...common });
 	print(renderCalls(report), report);
 } else if (values.soak !== undefined) {
 	const results = await soakSandboxes(toNumber("soak", values.soak, 100 * MAX_CYCLES), common.onProgress);

@@ -204,6 +204,23 @@ async function findWorkloads(onProgress: (line: string) => void): Promise<Worklo
 			request: (sandbox) => sandbox.call(["run"], []),
 		});
 	}
+	for (const [name, component] of await findComponents(onProgress)) {
+		const linked = await link(component);
+		const handler = [...linked.plan.exports.keys()].find((key) => key.startsWith("wasi:http/incoming-handler@")) ?? "";
+		workloads.push({
+			name,
+			linked,
+			request: (sandbox) => callHandler(sandbox, { path: [handler, "handle"], target: "/" }),
+		});
+	}
+	return workloads;
+}
+
+/** Real components, by their names in reports. */
+export async function findComponents(
+	onProgress: (line: string) => void,
+): Promise<readonly (readonly [name: string, bytes: Uint8Array])[]> {
+	const found: [string, Uint8Array][] = [];
 	const rust = fileURLToPath(new URL("../../shared/suites/http/rust-hello-0.2.wasm", import.meta.url));
 	const build = async (folder: string, entry: string): Promise<string> => {
 		const path = fileURLToPath(new URL(folder, import.meta.url));
@@ -223,13 +240,7 @@ async function findWorkloads(onProgress: (line: string) => void): Promise<Worklo
 			onProgress(`${name}: left out, there is no ${component}`);
 			continue;
 		}
-		const linked = await link(readFileSync(component));
-		const handler = [...linked.plan.exports.keys()].find((key) => key.startsWith("wasi:http/incoming-handler@")) ?? "";
-		workloads.push({
-			name,
-			linked,
-			request: (sandbox) => callHandler(sandbox, { path: [handler, "handle"], target: "/" }),
-		});
+		found.push([name, new Uint8Array(readFileSync(component))]);
 	}
-	return workloads;
+	return found;
 }

@@ -105,7 +105,7 @@ export const PARTS: readonly Part[] = [
 		node: true,
 		files: 3,
 	},
-	{ name: "build", holds: "source → component, cached by content", uses: [], node: true, files: 9 },
+	{ name: "build", holds: "source → component, cached by content", uses: ["engine"], node: true, files: 10 },
 	{
 		name: "embed",
 		holds: "the public embedding API: `Engine`, over pools of sandboxes",

@@ -1,6 +1,6 @@
 import type { FunctionType } from "../component/mod.ts";
 import { generateLower } from "./generate/mod.ts";
-import type { Turn } from "./interpret-lift.ts";
+import type { Bare } from "./interpret-lift.ts";
 import { InterpretedLower, type Lower } from "./interpret-lower.ts";
 import { lazily } from "./lazily.ts";
 import { LiftedFunction } from "./lifted.ts";
@@ -9,7 +9,7 @@ import type { CanonicalOptions, ComponentFunction, ComponentInstance, CoreFuncti
 
 /**
  * `canon lift`: the component function that calls `core`; `nested` in its place when another guest calls.
- * @param turn held while a host's call lasts, up to where the guest waits
+ * @param bare what a call of the host can use in place of `core` and realloc
  */
 export function canonLift(
 	type: FunctionType,
@@ -17,9 +17,9 @@ export function canonLift(
 	options: CanonicalOptions,
 	instance: ComponentInstance,
 	nested: CoreFunction = core,
-	turn: Turn | null = null,
+	bare: Bare | null = null,
 ): ComponentFunction {
-	return new LiftedFunction({ type, core, nested, options, instance }, turn);
+	return new LiftedFunction({ type, core, nested, options, instance, bare });
 }
 
 /** `canon lower`: the core function that calls `callee`. It returns a promise when the callee does. */

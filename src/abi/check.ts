@@ -189,7 +189,7 @@ function findInVariant(store: Store, type: VariantType, value: any): Mismatch | 
 }
 
 /** A type as messages name it. */
-function typeName(type: ValueType): string {
+export function typeName(type: ValueType): string {
 	switch (type.kind) {
 		case "list":
 			return type.length === undefined

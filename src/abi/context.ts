@@ -57,13 +57,18 @@ export class Context {
 		if (newSize >= 2 ** 32) trap("realloc return: beyond end of memory: list content out-of-bounds");
 		const pointer = realloc(oldPointer, oldSize, alignment, newSize) >>> 0;
 		this.refresh();
+		this.checkAllocated(pointer, alignment, newSize);
+		return pointer;
+	}
+
+	/** Traps unless what realloc returned is such a place. */
+	checkAllocated(pointer: number, alignment: number, size: number): void {
 		// The tests know each of these failures by two names, one for a host's and one for a guest's values.
-		if (pointer % alignment !== 0) {
+		if ((pointer & (alignment - 1)) !== 0) {
 			trap(`realloc return: result not aligned: unaligned pointer 0x${pointer.toString(16)}`);
 		}
-		if (pointer + newSize > this.bytes.length) {
+		if (pointer + size > this.bytes.length) {
 			trap("realloc return: beyond end of memory: list content out-of-bounds");
 		}
-		return pointer;
 	}
 }

@@ -20,10 +20,22 @@ import {
 import { storeValue } from "./store-value.ts";
 import { trap } from "./traps.ts";
 
-/** The thread, which the guest is to hold while it is called more than once. False from `hold` where it does already. */
-export interface Turn {
+/** The thread, which the guest has to hold while it is called. */
+interface Turn {
+	/** False where a guest holds it already: there is nothing to be released then. */
 	hold(): boolean;
 	release(): void;
+	/** The guest asked for a wait that cannot be. */
+	readonly stuck: boolean;
+	/** What is to be thrown for what the guest threw; for `undefined` where it is stuck. */
+	reason(error: unknown): unknown;
+}
+
+/** The guest's functions as they are, for a caller that holds the thread and throws what `turn` says. */
+export interface Bare {
+	readonly turn: Turn;
+	readonly core: CoreFunction;
+	readonly realloc: CanonicalOptions["realloc"];
 }
 
 /** What `canon lift` is given. */
@@ -34,6 +46,8 @@ export interface Lift {
 	readonly nested: CoreFunction;
 	readonly options: CanonicalOptions;
 	readonly instance: ComponentInstance;
+	/** For calls of the host; `null` where `core` is all there is. */
+	readonly bare: Bare | null;
 }
 
 /** CanonicalABI.md `canon_lift`, for a synchronous function, step by step: the oracle of what is generated, and what serves what is not. */

@@ -1,6 +1,6 @@
 import type { FunctionType } from "../component/mod.ts";
 import { generateLift, generateNestedLift } from "./generate/mod.ts";
-import { InterpretedLift, type Lift, type Turn } from "./interpret-lift.ts";
+import { InterpretedLift, type Lift } from "./interpret-lift.ts";
 import { signatureOf } from "./signature.ts";
 import type { ComponentFunction, ComponentInstance } from "./store.ts";
 
@@ -10,37 +10,39 @@ type Entered = readonly ComponentInstance[] | null;
 export class LiftedFunction implements ComponentFunction {
 	readonly type: FunctionType;
 	readonly instance: ComponentInstance;
-	/** `null` where one call of the guest is all there is to do. */
-	readonly #turn: Turn | null;
-	#call: (args: readonly unknown[]) => unknown;
+	readonly #lift: Lift;
+	#interpreted: InterpretedLift | undefined;
+	#invoke: ((...args: unknown[]) => unknown) | undefined;
 	#callFrom: (entered: Entered, args: readonly unknown[]) => unknown;
 
-	constructor(lift: Lift, turn: Turn | null) {
-		this.#turn = lift.options.realloc === null && lift.options.postReturn === null ? null : turn;
+	constructor(lift: Lift) {
 		this.type = lift.type;
 		this.instance = lift.instance;
+		this.#lift = lift;
 		// Refuses what cannot be lifted now, not in a call.
 		signatureOf(lift.type);
-		let interpreted: InterpretedLift | undefined;
-		const interpret = (): InterpretedLift => (interpreted ??= new InterpretedLift(lift));
-		this.#call = (args) => {
-			this.#call = generateLift(lift, interpret) ?? ((values) => interpret().call(values));
-			return this.#call(args);
-		};
 		this.#callFrom = (entered, args) => {
-			this.#callFrom = generateNestedLift(lift) ?? ((into, values) => interpret().callFrom(into, values, true));
+			this.#callFrom = generateNestedLift(lift) ?? ((into, values) => this.#interpret().callFrom(into, values, true));
 			return this.#callFrom(entered, args);
 		};
 	}
 
+	get invoke(): (...args: unknown[]) => unknown {
+		return (this.#invoke ??= this.#generate());
+	}
+
+	#generate(): (...args: unknown[]) => unknown {
+		const interpret = (): InterpretedLift => this.#interpret();
+		const generated = generateLift(this.#lift, interpret);
+		return generated ?? ((...args) => interpret().call(args));
+	}
+
+	#interpret(): InterpretedLift {
+		return (this.#interpreted ??= new InterpretedLift(this.#lift));
+	}
+
 	call(args: readonly unknown[]): unknown {
-		const turn = this.#turn;
-		if (turn === null || !turn.hold()) return this.#call(args);
-		try {
-			return this.#call(args);
-		} finally {
-			turn.release();
-		}
+		return this.invoke(...args);
 	}
 
 	/** A call by another guest, which enters `entered`. Its values are carried: see `Context.carried`. */

@@ -14,8 +14,8 @@ export class GuestMemory {
 	/** What lies under the views, from its beginning: not to be viewed beyond `bytes.length`. */
 	buffer: ArrayBufferLike = NOTHING;
 	readonly #source: LinearMemory | null;
-	/** A buffer that is shared stays what it is when its memory grows; another is detached then, and its views are empty. */
-	#detaches = true;
+	/** What the length of `bytes` is as long as they are right; -1 where that says nothing. */
+	#length = -1;
 
 	constructor(source: LinearMemory | null) {
 		this.#source = source;
@@ -31,8 +31,8 @@ export class GuestMemory {
 
 	/** To be called whenever the guest may have run. Asking V8 for the buffer costs more than all else here, so that it is not asked. */
 	refresh(): void {
-		const { length } = this.bytes;
-		if (length !== 0 && this.#detaches) {
+		const length = this.#length;
+		if (this.bytes.length === length) {
 			const logical = this.#source?.byteLength;
 			if (logical === undefined || logical === length) return;
 		}
@@ -47,6 +47,7 @@ export class GuestMemory {
 		this.buffer = buffer;
 		this.bytes = new Uint8Array(buffer, 0, length);
 		this.view = new DataView(buffer, 0, length);
-		this.#detaches = buffer instanceof ArrayBuffer;
+		// A buffer that is shared stays what it is when its memory grows; another is detached then, and its views are empty.
+		this.#length = buffer instanceof ArrayBuffer && length > 0 ? length : -1;
 	}
 }

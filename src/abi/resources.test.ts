@@ -362,3 +362,24 @@ test("dispose drops what is left: hosts' owned resources only, each once, even w
 	assert.throws(() => lifted.call([1]), { message: "cannot enter component instance" });
 	assert.equal(store.poison, undefined, "a sandbox that ended well is not poisoned");
 });
+
+test("a host's resource that finds the table full is given back to the host", async () => {
+	const store = new Store(undefined, 1);
+	const guest = await createGuest("", {}, store);
+	const dropped: unknown[] = [];
+	const thing = { name: "thing" };
+	store.resources.set(thing, { instance: null, destructor: (rep) => void dropped.push(rep) });
+	const made = ["first", "second"];
+	const gives = func([], { kind: "own", resource: thing });
+	const make = lowerSync(
+		gives,
+		hostFunction(gives, () => made.shift()),
+		guest.options(),
+		guest.instance,
+	);
+	assert.equal(make(), 1);
+	assert.throws(() => make(), /handle table is full/);
+	assert.deepEqual(dropped, ["second"]);
+	store.dispose();
+	assert.deepEqual(dropped, ["second", "first"]);
+});

@@ -64,7 +64,15 @@ function toRep(cx: Context, value: unknown, type: ResourceType, owned: boolean):
 }
 
 export function lowerOwn(cx: Context, value: unknown, type: ResourceType): number {
-	return cx.instance.handles.add(new ResourceHandle(type, toRep(cx, value, type, true), null));
+	const rep = toRep(cx, value, type, true);
+	try {
+		return cx.instance.handles.add(new ResourceHandle(type, rep, null));
+	} catch (error) {
+		// The table is full. A host's resource is in no table then that would give it back.
+		const { instance, destructor } = cx.instance.store.implementation(type);
+		if (instance === null) destructor?.(rep);
+		throw error;
+	}
 }
 
 export function lowerBorrow(cx: Context, value: unknown, type: ResourceType): number {

@@ -16,5 +16,7 @@ export interface Pledges {
 
 /** Something that the host holds of a sandbox, and that ends with it. */
 export interface HeldEnd {
+	/** It reads what a guest writes, or writes what a guest reads. */
+	readonly reads: boolean;
 	end(reason: unknown): void;
 }

@@ -35,7 +35,10 @@ export interface CanonicalOptions {
  */
 export interface ComponentFunction {
 	readonly type: FunctionType;
-	call(args: readonly unknown[]): unknown;
+	/** @param signal asks the call to end early, where the function is one that can be asked: then it is rejected with the signal's reason */
+	call(args: readonly unknown[], signal?: AbortSignal): unknown;
+	/** The same as a function of its own, for who calls often: it needs no array. */
+	readonly invoke?: (...args: unknown[]) => unknown;
 }
 
 /** What stands behind a resource type in one store. Two types with the same implementation are the same resource. */
@@ -59,6 +62,10 @@ export class Store {
 	poison: Error | undefined;
 	/** How many handles each table may have. */
 	maxHandles: number;
+	/** How many streams and futures guests may have. */
+	#maxStreams: number;
+	/** Those of this use of the store. */
+	#streams = { count: 0 };
 	/** What ends and begins anew with the store. */
 	readonly parts: StorePart[] = [];
 	/** Where its components are asynchronous: the scheduler of their threads. */
@@ -71,8 +78,9 @@ export class Store {
 	#disposed = false;
 	#epoch: object = {};
 
-	constructor(context: unknown, maxHandles: number = MAX_HANDLES) {
+	constructor(context: unknown, maxHandles: number = MAX_HANDLES, maxStreams: number = Infinity) {
 		this.context = context;
+		this.#maxStreams = maxStreams;
 		this.maxHandles = maxHandles;
 	}
 
@@ -86,12 +94,14 @@ export class Store {
 	 * has not settled, a `GuestResource` that somebody kept) cannot reach into this one.
 	 */
 	reset(context: unknown): void {
-		if (!this.#disposed) this.dispose();
+		// What was unwinding when it was disposed may have left something.
+		if (!this.#disposed || this.handles > 0 || this.held.size > 0) this.dispose();
 		this.#disposed = false;
 		this.#epoch = {};
 		this.poison = undefined;
 		this.report = null;
 		this.context = context;
+		this.#streams = { count: 0 };
 		for (const instance of this.#instances) {
 			instance.mayLeave = true;
 			instance.entered = false;
@@ -99,10 +109,19 @@ export class Store {
 		for (const part of this.parts) part.reset();
 	}
 
-	/** The store is another app's: its tables, which are empty, may have so many handles each. */
-	adopt(maxHandles: number = MAX_HANDLES): void {
+	/** The store is another app's: its tables, which are empty, may have so many handles each, and it so many streams. */
+	adopt(maxHandles: number = MAX_HANDLES, maxStreams: number = Infinity): void {
 		this.maxHandles = maxHandles;
+		this.#maxStreams = maxStreams;
 		for (const { handles } of this.#instances) handles.maximum = maxHandles;
+	}
+
+	/** A guest makes a stream or a future. @returns to be called when it is none any more */
+	addStream(): () => void {
+		const streams = this.#streams;
+		if (streams.count >= this.#maxStreams) trap(`too many streams and futures (limit "streams": ${this.#maxStreams})`);
+		streams.count++;
+		return () => void streams.count--;
 	}
 
 	/** True once `dispose` was called: nothing of this store may run any more. */
@@ -233,15 +252,16 @@ function lineage(instance: ComponentInstance): ComponentInstance[] {
 /** Enters what `enteredFrom` returned, or traps. */
 export function enterInstances(instances: readonly ComponentInstance[] | null): void {
 	if (instances === null) trap("cannot enter component instance");
-	for (const { entered, store } of instances) {
+	for (let i = 0; i < instances.length; i++) {
+		const { entered, store } = instances[i]!;
 		if (store.poison !== undefined) throw new Trap("cannot enter component instance", { cause: store.poison });
 		if (entered || store.disposed) trap("cannot enter component instance");
 	}
-	for (const instance of instances) instance.entered = true;
+	for (let i = 0; i < instances.length; i++) instances[i]!.entered = true;
 }
 
 export function leaveInstances(instances: readonly ComponentInstance[] | null): undefined {
-	if (instances !== null) for (const instance of instances) instance.entered = false;
+	if (instances !== null) for (let i = 0; i < instances.length; i++) instances[i]!.entered = false;
 }
 
 /**

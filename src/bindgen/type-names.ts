@@ -84,12 +84,11 @@ export class TypeNames {
 		const one = element === null ? "undefined" : printType(element, this);
 		const array = element === null ? undefined : ARRAYS[element.kind];
 		if (ends === "plain") return `ReadableStream<${element?.kind === "u8" ? "Uint8Array" : one}>`;
+		// Numbers come in typed arrays.
 		this.#used.ends = true;
 		if (ends === "of host")
 			return `StreamSource<${array === undefined ? one : `${array} | readonly ${one}[] | ${one}`}>`;
-		return element?.kind === "u8"
-			? "GuestStream<Uint8Array, Uint8Array>"
-			: `GuestStream<${array === undefined ? one : `${one}, ${array}`}>`;
+		return `GuestStream<${array === undefined ? one : `${array}, ${array}`}>`;
 	}
 
 	printFuture(element: ValueType | null): string {

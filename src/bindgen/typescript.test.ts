@@ -149,6 +149,7 @@ interface flow {
   tee: async func(all: stream<u8>) -> tuple<stream<u8>, stream<string>>;
   turn: async func(p: part) -> part;
   sum: async func(n: stream<f64>) -> result<f64, string>;
+  count: async func() -> stream<u32>;
 }
 world pipes {
   import source: async func(name: string) -> stream<string>;
@@ -168,7 +169,7 @@ load<Pipes>({ source: async function () { return (async function* () { yield "a"
 load<Pipes>({ source: () => [1], sink }); // wrong
 load<Pipes>({ source: () => ["a"], sink: async (s: ReadableStream<string>) => {} }); // wrong
 load<Pipes>({ source: () => ["a"], sink: async (s: ReadableStream<Uint8Array>, f: Promise<string>) => {} }); // wrong
-const { tee, turn, sum } = exports["acme:pipes/flow"];
+const { tee, turn, sum, count } = exports["acme:pipes/flow"];
 const [bytes, texts] = await tee(new Blob(["x"]).stream());
 const chunk: Uint8Array | undefined = await bytes.readLast(5);
 const own: GuestStream<Uint8Array, Uint8Array> = bytes;
@@ -185,7 +186,10 @@ const read: number = await part.size.read();
 const future: GuestFuture<number> = part.size;
 const total: number = await sum([1, 2]);
 await sum(["1"]); // wrong
-export { chunk, own, size, read, future, total };
+for await (const numbers of await count()) new Uint32Array(numbers.buffer);
+const numbers: Uint32Array | undefined = await (await count()).readLast(5);
+const single: GuestStream<number> = await count(); // wrong
+export { chunk, own, size, read, future, total, numbers, single };
 `;
 
 /** The lines that are said to be wrong. */

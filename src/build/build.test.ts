@@ -4,8 +4,11 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
+import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
 import { type Code, SkerryError } from "../fault/mod.ts";
 import { buildComponent, type BuildStep } from "./build.ts";
+import { ALLOCATOR } from "./heap.fixture.ts";
+import { fillHeap } from "./heap.ts";
 import { findTools } from "./tools.ts";
 
 const QUICKSTART = fileURLToPath(new URL("../../examples/quickstart", import.meta.url));
@@ -88,6 +91,21 @@ describe("buildComponent with the real tools", () => {
 		const error = await refusal(buildComponent({ entry: join(folder, "app.js") }), "build/failed");
 		assert.equal(error.message, "Cannot build app.js: TypeError: the default export has no fetch method");
 		assert.deepEqual(error.place, { file: join(folder, "app.js") });
+	});
+});
+
+describe("buildComponent and the guest's heap", () => {
+	it("fills the holes of what Wizer has made", async () => {
+		const initialised = Buffer.from(await parse(`(module (memory (export "memory") 9) ${ALLOCATOR})`));
+		const script = "fs.writeFileSync(process.argv[1].slice(3), Buffer.from(process.argv[2], 'hex'))";
+		const body = `const output = options.sourcePath + ".wasm";
+			spawnSync(process.execPath, ["-e", ${JSON.stringify(script)}, "--", "-o=" + output, "${initialised.toString("hex")}"]);
+			return { component: readFileSync(output) };`;
+		const folder = await project({ ...standIn(body), "app.ts": APP });
+		const { component } = await buildComponent({ entry: join(folder, "app.ts") });
+		const filled = fillHeap(initialised);
+		assert.ok(filled);
+		assert.equal(Buffer.compare(component, filled), 0);
 	});
 });
 

@@ -4,7 +4,7 @@ import { SkerryError } from "../fault/mod.ts";
 import { bundleScript } from "./bundle.ts";
 import { hash, readCache, writeCache } from "./cache.ts";
 import { componentize } from "./componentize.ts";
-import { ENTRY_MODULE, WORLD_WIT } from "./guest.ts";
+import { ENTRY_MODULE, GUEST_VERSION, WORLD_WIT } from "./guest.ts";
 import { TOP_LEVEL_DEADLINE } from "./limits.ts";
 import { findTools } from "./tools.ts";
 
@@ -54,7 +54,9 @@ export async function buildComponent(options: BuildOptions): Promise<BuildResult
 	const bundle = bundleScript(tools.esbuild, entry, folder);
 	const bundled = performance.now() - start;
 	const { code, warnings } = bundle;
-	const key = hash(JSON.stringify([tools.componentize.version, WORLD_WIT, ENTRY_MODULE, bundle.hasDefault, code]));
+	const key = hash(
+		JSON.stringify([tools.componentize.version, WORLD_WIT, ENTRY_MODULE, GUEST_VERSION, bundle.hasDefault, code]),
+	);
 	const known = await readCache(cacheDir, key);
 	if (known !== undefined) {
 		return { ...known, cached: true, times: { bundle: bundled, componentize: 0 }, warnings };

@@ -1,10 +1,11 @@
 // Runs as a process of its own: componentize-js blocks for seconds, and writes to the console.
 import childProcess from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { createRequire, findPackageJSON, registerHooks, syncBuiltinESMExports } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type * as ComponentizeJs from "@bytecodealliance/componentize-js";
+import { fillHeap } from "./heap.ts";
 
 /** What the process does, as JSON in its first argument. All paths are absolute. */
 export interface ComponentizeJob {
@@ -37,10 +38,18 @@ registerHooks({
 	},
 });
 
+/** How the initialised module's file is named to Wizer. */
+const OUTPUT = "-o=";
 // It evaluates the guest by `spawnSync` without limit; a guest whose top level never ends must not hang the build.
 const { spawnSync } = childProcess;
-childProcess.spawnSync = ((file: string, args: string[], options: object) =>
-	spawnSync(file, args, { ...options, timeout: job.deadlineMs, killSignal: "SIGKILL" })) as typeof spawnSync;
+childProcess.spawnSync = ((file: string, args: string[], options: object) => {
+	const result = spawnSync(file, args, { ...options, timeout: job.deadlineMs, killSignal: "SIGKILL" });
+	// What it has written is read when this returns.
+	const output = args.find((arg) => arg.startsWith(OUTPUT))?.slice(OUTPUT.length);
+	const filled = result.status === 0 && output !== undefined ? fillHeap(readFileSync(output)) : undefined;
+	if (output !== undefined && filled !== undefined) writeFileSync(output, filled);
+	return result;
+}) as typeof spawnSync;
 syncBuiltinESMExports();
 
 try {

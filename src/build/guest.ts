@@ -41,6 +41,9 @@ package wasi:http@${WASI} {
 /** What a script may import besides its own packages: the imports of {@link WORLD_WIT}. */
 export const WORLD_IMPORTS: readonly string[] = [`wasi:cli/environment@${WASI}`];
 
+/** Counted up when what is done to an initialised guest (`fillHeap`) changes: caches hold what was built with it. */
+export const GUEST_VERSION = 1;
+
 /** The file of the bundle beside {@link ENTRY_MODULE}. */
 export const BUNDLE_NAME = "app.js";
 

@@ -130,6 +130,7 @@ async function startServer(service: Service, options: UpOptions): Promise<Server
 				...(metering === undefined ? {} : { metering }),
 				onWarning: (message) => say(`${paint("yellow", "warning:", process.stderr)} ${message}`),
 				onRequest: (record) => logRequest(record, options.verbose),
+				troubleOnly: !options.verbose,
 				onDenied: (what, hint) => say(`${paint("yellow", "denied:", process.stderr)} ${what}; ${hint}`),
 				onOutput: (stream, line) => say(`${paint("dim", `[${service.name} ${stream}]`, process.stderr)} ${line}`),
 			}),

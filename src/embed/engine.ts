@@ -1,5 +1,5 @@
-import type { GuestResource } from "../abi/mod.ts";
-import type { ExternType } from "../component/mod.ts";
+import { type GuestResource, isAsync } from "../abi/mod.ts";
+import type { ComponentType, ExternType } from "../component/mod.ts";
 import { type CompileCache, type PageMapper, webAssembly } from "../engine/mod.ts";
 import { inFile, type Limits, type MeteringMode, SkerryError, withDefaultLimits } from "../fault/mod.ts";
 import {
@@ -24,6 +24,7 @@ import { strayCoreImports, toCoreModules } from "./core-imports.ts";
 import { callExport, createExports, type Exports, typeOf } from "./exports.ts";
 import { type Grants, type GrantsAndLimit, SHARED_CLIENT, toWasiOptions } from "./grants.ts";
 import { type Imports, toHostImports } from "./imports.ts";
+import { findInside } from "./inside.ts";
 import { type Caller, ResourceClasses } from "./resources.ts";
 import { nameOf, readSource, type Source } from "./source.ts";
 
@@ -76,7 +77,11 @@ export interface LoadOptions<I extends object = Imports> extends GuestOptions {
 }
 
 export interface CallOptions {
-	/** Ends the call, and its sandbox with the streams and futures that it gave, for the signal's reason. */
+	/**
+	 * Of a component, whose calls have a sandbox each: ends the call, and its sandbox with the streams and futures that it gave, for the signal's
+	 * reason. Of a sandbox that is kept: cancels the guest's task, where the export is async. The guest is told, and the call is rejected
+	 * with the reason once it has given way; one that returns nevertheless has returned. Nothing else in the sandbox is touched.
+	 */
 	readonly signal?: AbortSignal;
 }
 
@@ -154,7 +159,7 @@ export class Engine {
 		);
 		const { edges, exports } = composition;
 		const composed = composeComponents({ nodes: new Map(nodes), edges, exports });
-		const host = hostImports(composed.resolved.type.imports, (options.imports ?? {}) as Imports);
+		const host = hostImports(composed.resolved.type, (options.imports ?? {}) as Imports);
 		const linked = await linkComposed(composed, host, this.#cache, linkOptions);
 		return this.#create({ kind: "component", linked, imports: [...linked.plan.imports.keys()] }, options);
 	}
@@ -191,7 +196,7 @@ export class Engine {
 			return { kind: "core module", linked, imports: imports.map(({ module, name }) => `${module}.${name}`) };
 		}
 		const loaded = await openComponent(bytes, this.#cache, options);
-		const linked = await linkComponent(loaded, hostImports(loaded.type.imports, given), this.#cache, options);
+		const linked = await linkComponent(loaded, hostImports(loaded.type, given), this.#cache, options);
 		return { kind: "component", linked, imports: [...linked.plan.imports.keys()] };
 	}
 }
@@ -223,10 +228,17 @@ function strayError(kind: Loaded["kind"], stray: readonly string[]): SkerryError
 	return new SkerryError("link/missing-imports", `Cannot link the ${kind}: it does not import ${stray.join(", ")}`);
 }
 
-function hostImports(wanted: ReadonlyMap<string, ExternType>, imports: Imports): HostImports {
-	const { host, stray } = toHostImports(wanted, imports);
+function hostImports(type: ComponentType, imports: Imports): HostImports {
+	const { host, stray } = toHostImports(type.imports, imports, hasAsync(type.imports) || hasAsync(type.exports));
 	if (stray.length > 0) throw strayError("component", stray);
 	return { ...WASI_HOST, ...host, interfaces: [...host.interfaces, ...WASI_HOST.interfaces] };
+}
+
+/** Whether there is a function whose calls are tasks. */
+function hasAsync(types: ReadonlyMap<string, ExternType>): boolean {
+	return [...types.values()].some((type) =>
+		type.kind === "instance" ? hasAsync(type.type.exports) : type.kind === "func" && isAsync(type.type),
+	);
 }
 
 /** Sandboxes of a component that are kept ready for calls of its `exports`: they cost the pages that a call writes. */
@@ -311,8 +323,9 @@ export class Component<E extends object = Exports> {
 
 	/** A sandbox of its own, kept until it is disposed. */
 	instantiate(options: InstantiateOptions = {}): Sandbox<E> {
-		const context = createWasiContext(toWasiOptions({ ...this.#grants, ...options.wasi }, SHARED_CLIENT));
 		const limits = { ...this.#limits, ...options.limits };
+		const grants = toWasiOptions({ ...this.#grants, ...options.wasi }, SHARED_CLIENT);
+		const context = createWasiContext(grants, { buffered: withDefaultLimits(limits).buffered });
 		return new Sandbox(this.#plan, context, () => {
 			const instance = this.#pool.instantiate(context, limits);
 			instance.store.report = this.#onStreamError;
@@ -349,14 +362,25 @@ export class Sandbox<E extends object = Exports> implements Disposable {
 	}
 
 	/** Calls an export by its names in the binary: `["wasi:cli/run@0.2.3", "run"]`; of a core module `["_start"]`. */
-	async call(path: readonly string[], args: readonly unknown[]): Promise<unknown> {
+	async call(path: readonly string[], args: readonly unknown[], { signal }: CallOptions = {}): Promise<unknown> {
 		const type = typeOf(this.#plan.exports, path);
 		const name = path.join("#");
+		signal?.throwIfAborted();
 		if (this.#disposed) throw new SkerryError("guest/killed", `Cannot call ${name}: the sandbox was disposed`);
+		const waits = this.#plan.async ? findInside(this.#context) : undefined;
+		if (waits !== undefined) {
+			throw new SkerryError(
+				"call/reentrant",
+				`Cannot call ${name}: the sandbox waits for ${waits}, which makes the call`,
+				{
+					hint: "make the call when the function has returned, or let the world import it as async",
+				},
+			);
+		}
 		// A guest is entered once at a time
 		if (this.#dropping !== undefined) await this.#dropping;
 		const call = (values: readonly unknown[]): unknown =>
-			this.#limited(() => this.#instance.function(path)?.call(values));
+			this.#limited(() => this.#instance.function(path)?.call(values, signal));
 		return await callExport(type, name, args, call, this.#classes.wardrobe);
 	}
 

@@ -3,6 +3,7 @@ import { type ExternType, type FunctionType, type InstanceType, isCompatible, to
 import { nearest } from "../fault/mod.ts";
 import type { HostFunction, HostImports, HostInterface, HostResource } from "../link/mod.ts";
 import { dress, needsDress } from "./dress.ts";
+import { runInside } from "./inside.ts";
 import { parseMember, toPascalCase } from "./names.ts";
 import { PLAIN } from "./streams.ts";
 
@@ -51,13 +52,19 @@ function describe(value: unknown): string {
  * One of an embedder's interfaces as the linker takes it, made to the shape that the component wants of it.
  * What the embedder's object lacks is left out: the linker lists it.
  */
-function toHostInterface(name: string, wanted: InstanceType, given: ImportedInterface): HostInterface<unknown> {
+function toHostInterface(
+	name: string,
+	wanted: InstanceType,
+	given: ImportedInterface,
+	guarded: boolean,
+): HostInterface<unknown> {
 	const functions: Record<string, HostFunction<unknown>> = {};
 	const resources: Record<string, HostResource<unknown>> = {};
 	for (const [member, type] of wanted.exports) {
 		if (type.kind === "func") {
 			const fn = memberFunction(member, given);
-			if (fn !== undefined) functions[member] = toHostFunction(type.type, fn);
+			const path = guarded ? `${name}#${member}` : undefined;
+			if (fn !== undefined) functions[member] = toHostFunction(type.type, fn, path);
 		} else if (isResource(type) && typeof given[toPascalCase(member)] === "function") {
 			resources[member] = DISPOSED;
 		}
@@ -70,10 +77,12 @@ const DISPOSED: HostResource<unknown> = { drop: (_, rep: Partial<Disposable>) =>
 /**
  * All that a component imports, out of what the embedder gives. `stray` are the names that it does not import, each with the
  * nearest that it does.
+ * @param guarded whether calls into a sandbox may wait for one another, so that a function that calls the one which waits for it is to be found
  */
 export function toHostImports(
 	wanted: ReadonlyMap<string, ExternType>,
 	imports: Imports,
+	guarded: boolean,
 ): { readonly host: HostImports; readonly stray: readonly string[] } {
 	const interfaces: HostInterface<unknown>[] = [];
 	const functions: Record<string, HostFunction<unknown>> = {};
@@ -84,10 +93,10 @@ export function toHostImports(
 		if (given === undefined) continue;
 		used.add(given);
 		if (type.kind === "instance") {
-			interfaces.push(toHostInterface(name, type.type, imports[given] as ImportedInterface));
+			interfaces.push(toHostInterface(name, type.type, imports[given] as ImportedInterface, guarded));
 		} else if (type.kind === "func") {
 			const fn = memberFunction(name, imports as ImportedInterface);
-			if (fn !== undefined) functions[name] = toHostFunction(type.type, fn);
+			if (fn !== undefined) functions[name] = toHostFunction(type.type, fn, guarded ? name : undefined);
 		} else if (typeof imports[given] === "function") resources[name] = DISPOSED;
 	}
 	return { host: { interfaces, functions, resources }, stray: strayNames(imports, used, wanted.keys()) };
@@ -122,8 +131,18 @@ function memberFunction(member: string, given: ImportedInterface): ImportedFunct
 	}
 }
 
-/** A function in JavaScript's manner (values or exceptions) as the linker takes it (explicit results). */
-function toHostFunction(type: FunctionType, fn: ImportedFunction): HostFunction<unknown> {
+/**
+ * A function in JavaScript's manner (values or exceptions) as the linker takes it (explicit results).
+ * @param guarded its name, where what it calls of its sandbox is to be told apart
+ */
+function toHostFunction(type: FunctionType, fn: ImportedFunction, guarded?: string): HostFunction<unknown> {
+	const made = toPlainFunction(type, fn);
+	// While a function waits that is not async, so does all of its sandbox.
+	if (guarded === undefined || type.async) return made;
+	return (context, ...args) => runInside(context, guarded, () => made(context, ...args));
+}
+
+function toPlainFunction(type: FunctionType, fn: ImportedFunction): HostFunction<unknown> {
 	const { params } = type;
 	const call = params.some((param) => needsDress(param.type))
 		? (args: readonly unknown[]) => fn(...params.map((param, i) => dress(param.type, args[i], PLAIN)))

@@ -1,4 +1,4 @@
-import { HOST_END, HostFuture, HostStream } from "../abi/mod.ts";
+import { HOST_END, HostFuture, HostStream, isNumeric } from "../abi/mod.ts";
 import type { ValueType } from "../component/mod.ts";
 import { SkerryError } from "../fault/mod.ts";
 import { dress, needsDress, type Wardrobe } from "./dress.ts";
@@ -7,8 +7,8 @@ import { dress, needsDress, type Wardrobe } from "./dress.ts";
 const BATCH = 1024;
 
 /**
- * A guest's stream. A `stream<u8>` comes in chunks, of any other each element is one. The guest writes as fast as it is read. Given to a
- * guest of the same sandbox, that one reads on where this was.
+ * A guest's stream. A stream of numbers comes in chunks, which are typed arrays (`stream<u8>`: `Uint8Array`s), of any other each element is
+ * one. The guest writes as fast as it is read. Given to a guest of the same sandbox, that one reads on where this was.
  */
 export interface GuestStream<T = unknown, C = T[]> extends ReadableStream<T> {
 	/** At most `most` elements, as one write of the guest has them, and no more: the guest is told of both at once. `undefined` at the end. */
@@ -25,9 +25,9 @@ class Stream extends ReadableStream<unknown> implements GuestStream {
 		let queued = 0;
 		let close: () => void;
 		const dressed = (value: unknown): unknown => (element === null ? undefined : dress(element, value, wardrobe));
-		const bytes = element?.kind === "u8";
+		const numbers = element !== null && isNumeric(element);
 		// What needs care when nobody takes it is not taken ahead.
-		const most = bytes ? undefined : element !== null && needsDress(element) ? 1 : BATCH;
+		const most = numbers ? undefined : element !== null && needsDress(element) ? 1 : BATCH;
 		super(
 			{
 				start(controller) {
@@ -38,7 +38,7 @@ class Stream extends ReadableStream<unknown> implements GuestStream {
 					queued = 0;
 					const chunk = await end.read(most);
 					if (chunk === undefined) return controller.close();
-					if (bytes) return controller.enqueue(chunk);
+					if (numbers) return controller.enqueue(chunk);
 					queued = chunk.length;
 					for (let i = 0; i < queued; i++) controller.enqueue(dressed(chunk[i]));
 				},
@@ -60,7 +60,7 @@ class Stream extends ReadableStream<unknown> implements GuestStream {
 		}
 		const chunk = await this.#end.readLast(most);
 		this.#close();
-		return chunk === undefined || chunk instanceof Uint8Array ? chunk : Array.from(chunk, this.#dress);
+		return chunk === undefined || ArrayBuffer.isView(chunk) ? chunk : Array.from(chunk, this.#dress);
 	}
 
 	/** `undefined` where it holds elements that the end has no more. */

@@ -32,6 +32,23 @@ const LARGEST_PORTION = 200_000;
 const SHORTEST_PORTION = 0.25;
 const LONGEST_PORTION = 0.5;
 
+/**
+ * Milliseconds that a call takes at most to go by unclocked: reading the clock twice is a part of it that nobody needs. A guest whose
+ * calls were so short is trusted for some calls more, which are charged like the last that was measured, and then measured again; one
+ * that the watchdog finds in a call when it looks is longer, and its calls are clocked until they are short.
+ */
+const BRIEF = 0.005;
+/** So many clocked calls in a row have to be that short. */
+const PROOFS = 16;
+/** Calls that go by unclocked between two that are measured. */
+const TRUSTED = 255;
+/** Milliseconds before its limit from which on they are clocked all the same. */
+const NEAR = 2;
+/** Budgets are counted in tenths of a millisecond, as in the cells of the flag. */
+const TENTHS = 10;
+/** A day, in milliseconds: the flag counts no further. */
+export const LONGEST = 86_400_000;
+
 /** What the call of one sandbox has used, and what it may. Times are in milliseconds of `performance.now()`. */
 export class Account {
 	readonly guest: Accounted;
@@ -48,6 +65,20 @@ export class Account {
 	fuelGiven = 0;
 	/** What is left of them while the guest does not hold the thread. */
 	fuelLeft = 0;
+	/** Unclocked calls that it may still make, which count downwards; with a wall limit not more than one from each `begin` on. */
+	trusted = 0;
+	/** What the word `attentive` of the flag was when it got to be trusted. */
+	attended = 0;
+	/** What an unclocked call may take, in tenths of a millisecond; 0: without end. */
+	budget = 0;
+	/** What `trusted` was when the unclocked calls before were charged. */
+	#charged = 0;
+	/** Unclocked calls that are handed out one by one. */
+	#reserve = 0;
+	/** Milliseconds that each of them took, by the last call that was measured. */
+	#typical = 0;
+	/** Clocked calls in a row that were short. */
+	#proofs = 0;
 	#portion: number = FIRST_PORTION;
 	/** When it had been on the thread for so long, it got the last one; NaN before the first. */
 	#refueled: number = Number.NaN;
@@ -78,12 +109,67 @@ export class Account {
 		this.fuelGiven = 0;
 		this.fuelLeft = 0;
 		this.#refueled = Number.NaN;
+		if (this.#reserve > 0) {
+			this.#reserve--;
+			this.trusted = 1;
+		}
+		this.#charged = this.trusted;
+		this.#setBudget();
 	}
 
 	/** The guest gets the thread. */
 	enter(now: number): void {
 		this.since = now;
 		if (Number.isNaN(this.wallEnd)) this.wallEnd = now + this.#wallLimit;
+		if (this.#charged !== this.trusted) this.charge();
+	}
+
+	/** The unclocked calls since the last time count. */
+	charge(): void {
+		const left = Math.max(this.trusted, 0);
+		this.cpu += (this.#charged - left) * this.#typical;
+		this.trusted = this.#charged = left;
+	}
+
+	/**
+	 * Of an unclocked call that needs a clock after all: when it began, as far as can be told.
+	 * @param seen when the watchdog first saw it, if it did
+	 */
+	begunBriefly(now: number, seen: number | undefined): number {
+		this.charge();
+		if (seen === undefined) return now - this.#typical;
+		this.#trust(0);
+		this.#proofs = 0;
+		return seen;
+	}
+
+	/**
+	 * A call of the guest by the host took so long.
+	 * @param attentive whether the watchdog looks often enough for calls that are not clocked: the word's value
+	 * @returns true where that is what it takes
+	 */
+	measured(duration: number, attentive: number): boolean {
+		this.charge();
+		this.#typical = duration;
+		if (duration > BRIEF || this.metering === "fuel") this.#proofs = 0;
+		else if (this.#proofs < PROOFS) this.#proofs++;
+		// Near its limit each of its calls is clocked.
+		const trusts = this.#proofs === PROOFS && Math.min(this.#cpuLimit - this.cpu, this.#wallLimit) > NEAR;
+		this.#trust(trusts && attentive > 0 ? TRUSTED : 0);
+		this.attended = attentive;
+		return trusts && attentive === 0;
+	}
+
+	#trust(calls: number): void {
+		const atOnce = this.#wallLimit === Infinity;
+		this.trusted = this.#charged = atOnce ? calls : 0;
+		this.#reserve = atOnce ? 0 : calls;
+		this.#setBudget();
+	}
+
+	#setBudget(): void {
+		const budget = Math.min(this.#cpuLimit - this.cpu, this.#wallLimit);
+		this.budget = budget > LONGEST ? 0 : Math.ceil(budget * TENTHS);
 	}
 
 	/** The guest has held the thread until now. */

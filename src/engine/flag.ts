@@ -9,10 +9,22 @@ import { watchThread } from "./watchdog.ts";
  *   word, so that the watchdog raises the flag for the stretch it looked at or not at all.
  * - until: when that stretch is to be interrupted, in tenths of a millisecond of the thread's clock, modulo 2^32; 0: no guest holds it.
  * - planned: when the watchdog will look next, likewise; 0: it sleeps until it is woken.
+ * - call: a call that nobody clocks has the thread, by its number; negative: it had it. Such calls take no other word but `entry` and
+ *   `budget`, in tenths of a millisecond (0: without end), which counts from when the watchdog first sees the call. Plain stores are
+ *   enough: it comes by in a millisecond.
+ * - seen, seenAt: which of them the watchdog has seen at its last look, and when it first did, as `until`.
+ * - attentive: not 0 while it looks every millisecond, which is what such calls need, and another number each time that it begins to;
+ *   wanted: 1 to ask it to.
  */
 export const ENTRY_WORD = 0;
 export const UNTIL_WORD = 1;
 export const PLANNED_WORD = 2;
+export const CALL_WORD = 6;
+export const BUDGET_WORD = 7;
+export const SEEN_WORD = 8;
+const SEEN_AT_WORD = 9;
+export const ATTENTIVE_WORD = 10;
+const WANTED_WORD = 11;
 /** What is left of a guest's fuel until it asks again, a signed integer of 64 bits: at byte 16, see `FUEL_CELL` of the rewriter. */
 const FUEL_WORD = 4;
 
@@ -23,8 +35,10 @@ const FUEL_WORD = 4;
  */
 export const FUEL_TAKEN: number = 2 ** 50;
 
-const NUMBER_SHIFT = 16;
-const NUMBER_MASK = 0xffff;
+/** Of `entry`: its upper half has the last 16 bits of the number. */
+export const NUMBER_SHIFT = 16;
+/** The number of a call is not 0. */
+export const NUMBER_MASK = 0x1fff_ffff;
 const TWO_32 = 0x1_0000_0000;
 
 /** Tenths of a millisecond modulo 2^32, as the words hold them: the one that is not before `time`; 0 for Infinity alone. */
@@ -39,19 +53,21 @@ function toTenths(time: number): number {
 export class InterruptFlag {
 	readonly #memory: WasmMemory;
 	readonly #bytes: Uint8Array;
-	readonly #words: Int32Array;
+	/** For who has no time to call: the schedule, in calls that nobody clocks. */
+	readonly words: Int32Array;
+	/** Of the stretch that has the thread, or had it last; never 0. */
+	number = 0;
 	readonly #unsigned: Uint32Array;
 	readonly #enter: (until: number, entry: number) => number;
-	#number = 0;
 	/** Wakes the watchdog; there is none until a guest is there that looks at the flag. */
-	#wake: (() => void) | undefined;
+	#watching: ReturnType<typeof watchThread> | undefined;
 
 	constructor() {
 		const { Memory, Module, Instance } = webAssembly();
 		this.#memory = new Memory({ initial: 1, maximum: 1, shared: true });
 		const { buffer } = this.#memory;
 		this.#bytes = new Uint8Array(buffer);
-		this.#words = new Int32Array(buffer);
+		this.words = new Int32Array(buffer);
 		this.#unsigned = new Uint32Array(buffer);
 		const { exports } = new Instance(new Module(encodeEnter()), { "": { flag: this.#memory } });
 		this.#enter = exports["enter"] as (until: number, entry: number) => number;
@@ -59,26 +75,41 @@ export class InterruptFlag {
 
 	/** What guests import. From the first time on, a watchdog looks after the thread. */
 	get memory(): WasmMemory {
-		this.watch();
+		void this.watch();
 		return this.#memory;
 	}
 
-	/** Starts the watchdog, which takes some milliseconds: the sooner, the better. */
-	watch(): void {
-		this.#wake ??= watchThread(this.#memory.buffer as SharedArrayBuffer);
+	/** Starts the watchdog, which takes some milliseconds: the sooner, the better. Settles when it has begun. */
+	async watch(): Promise<void> {
+		this.#watching ??= watchThread(this.#memory.buffer as SharedArrayBuffer);
+		await this.#watching.begun;
 	}
 
 	/** A guest gets the thread, until then: whoever held it before, the flag is not raised for him any more. A day off at most, or Infinity. */
 	enter(until: number): void {
-		this.#number = (this.#number + 1) & NUMBER_MASK;
+		this.number = (this.number & NUMBER_MASK) + 1;
 		const at = toTenths(until);
-		const planned = this.#enter(at, this.#number << NUMBER_SHIFT);
-		if (at !== 0 && (planned === 0 || ((at - planned) | 0) < 0)) this.#wake?.();
+		const planned = this.#enter(at, this.number << NUMBER_SHIFT);
+		if (at !== 0 && (planned === 0 || ((at - planned) | 0) < 0)) this.#watching?.wake();
 	}
 
 	/** No guest holds the thread. */
 	leave(): void {
-		this.#words[UNTIL_WORD] = 0;
+		this.words[UNTIL_WORD] = 0;
+	}
+
+	/** When the watchdog first saw the unclocked call that it saw last, on the thread's clock. */
+	seenAt(now: number): number {
+		const ago = (Math.floor(now * 10) - (this.words[SEEN_AT_WORD] as number)) | 0;
+		return Math.min(now - ago / 10, now);
+	}
+
+	/** From now on, or soon, `enterBriefly` is to work. */
+	attend(): void {
+		if (this.words[WANTED_WORD] !== 0) return;
+		void this.watch();
+		this.words[WANTED_WORD] = 1;
+		this.#watching?.wake();
 	}
 
 	get raised(): boolean {
@@ -93,13 +124,13 @@ export class InterruptFlag {
 	}
 
 	get fuel(): number {
-		const left = (this.#words[FUEL_WORD + 1] as number) * TWO_32 + (this.#unsigned[FUEL_WORD] as number);
+		const left = (this.words[FUEL_WORD + 1] as number) * TWO_32 + (this.#unsigned[FUEL_WORD] as number);
 		return left < -FUEL_TAKEN / 2 ? left + FUEL_TAKEN : left;
 	}
 
 	set fuel(left: number) {
 		this.#unsigned[FUEL_WORD] = left;
-		this.#words[FUEL_WORD + 1] = Math.floor(left / TWO_32);
+		this.words[FUEL_WORD + 1] = Math.floor(left / TWO_32);
 	}
 }
 
@@ -146,4 +177,9 @@ let flag: InterruptFlag | undefined;
 /** The flag of this thread. */
 export function interruptFlag(): InterruptFlag {
 	return (flag ??= new InterruptFlag());
+}
+
+/** Settles when guests on this thread can be interrupted in time; starts what does that. */
+export async function watchdogReady(): Promise<void> {
+	await interruptFlag().watch();
 }

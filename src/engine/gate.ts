@@ -321,17 +321,20 @@ export class Gate implements Accounted {
 	}
 
 	/**
-	 * The host begins a call that calls into the guest more than once: from now to `release` the guest holds the thread, so that nothing
-	 * has to be told in between. False where a guest holds it already, and no `release` is to follow.
+	 * The host begins a call of the guest: from now to `release` the guest holds the thread, so that what is called in between needs no
+	 * wrapping. False where a guest holds it already, and no `release` is to follow.
 	 */
 	hold(): boolean {
-		if (this.#schedule.current !== undefined) return false;
-		this.#schedule.enter(this.#account, false);
-		return true;
+		return this.#schedule.hold(this.#account);
 	}
 
 	release(): void {
-		this.#schedule.leave(undefined, false);
+		this.#schedule.release();
+	}
+
+	/** The guest asked for a wait that cannot be: `reason` is to be thrown. */
+	get stuck(): boolean {
+		return this.#pending !== undefined;
 	}
 
 	#direct(fn: CoreFunction, type: CoreFunctionType | undefined): CoreFunction {
@@ -340,14 +343,16 @@ export class Gate implements Accounted {
 		if (type !== undefined && type.params.length <= 4) {
 			return (a, b, c, d) => {
 				const { current, suspendable } = schedule;
-				schedule.enter(account, false);
+				const held = schedule.hold(account);
+				if (!held) schedule.enter(account, false);
 				let result: CoreValue | undefined;
 				try {
 					result = fn(a, b, c, d) as CoreValue | undefined;
 				} catch (error) {
 					throw this.reason(error);
 				} finally {
-					schedule.leave(current, suspendable);
+					if (held) schedule.release();
+					else schedule.leave(current, suspendable);
 				}
 				if (this.#pending !== undefined) throw this.reason(undefined);
 				return result;
@@ -355,14 +360,16 @@ export class Gate implements Accounted {
 		}
 		return (...args) => {
 			const { current, suspendable } = schedule;
-			schedule.enter(account, false);
+			const held = schedule.hold(account);
+			if (!held) schedule.enter(account, false);
 			let result: CoreValue | undefined;
 			try {
 				result = fn(...args) as CoreValue | undefined;
 			} catch (error) {
 				throw this.reason(error);
 			} finally {
-				schedule.leave(current, suspendable);
+				if (held) schedule.release();
+				else schedule.leave(current, suspendable);
 			}
 			if (this.#pending !== undefined) throw this.reason(undefined);
 			return result;

@@ -1,4 +1,5 @@
-import { LimitExceeded, type Limits } from "../fault/mod.ts";
+import { LimitExceeded, type Limits, SkerryError } from "../fault/mod.ts";
+import { collectHeap, heapHasRoom } from "./heap.ts";
 
 /** What a sandbox asks for: its holdings of one kind, all together, in the unit of the limit of that name. */
 export interface Growth {
@@ -8,7 +9,7 @@ export interface Growth {
 }
 
 export interface HoldingsOptions {
-	/** Of `memory`, `tables` and `instances`; what is left out is not bounded. */
+	/** Of `memory`, `tables`, `gcHeap` and `instances`; what is left out is not bounded. */
 	readonly limits?: Limits;
 	/** Whose limits they are, for errors. */
 	readonly app?: string | undefined;
@@ -16,14 +17,21 @@ export interface HoldingsOptions {
 	readonly onGrow?: ((growth: Growth) => boolean) | undefined;
 }
 
-type Held = "memory" | "tables" | "instances";
+type Held = "memory" | "tables" | "gcHeap" | "instances";
+
+/** Bytes of V8's heap that a guest is given at a time. */
+const PORTION = 64 * 1024;
+/** A limit of V8's heap below this is one of all that is made, garbage or not: the host's own part is not smaller. */
+const COLLECTED_FROM = 64 * 1024 * 1024;
+/** Bytes of V8's heap that an element of a table takes, about. */
+const ELEMENT_BYTES = 32;
 
 /** What one sandbox holds of the host's memory, against its limits. */
 export class Holdings {
 	#limits: Limits = {};
 	#app: string | undefined;
 	#onGrow: ((growth: Growth) => boolean) | undefined;
-	#held: Record<Held, number> = { memory: 0, tables: 0, instances: 0 };
+	#held: Record<Held, number> = { memory: 0, tables: 0, gcHeap: 0, instances: 0 };
 	#initial: Record<Held, number> = this.#held;
 
 	constructor(options: HoldingsOptions = {}) {
@@ -58,8 +66,32 @@ export class Holdings {
 		const to = from + amount;
 		if (to > (this.#limits[what] ?? Infinity)) return false;
 		if (amount > 0 && this.#onGrow?.({ what, from, to }) === false) return false;
+		// To have room for more, V8 makes a table anew, twice as large.
+		if (what === "tables" && amount > 0 && !heapHasRoom(2 * to * ELEMENT_BYTES)) return false;
 		this.#held[what] = to;
 		return true;
+	}
+
+	/**
+	 * The guest needs so many bytes more in V8's heap, where nobody says when it has thrown some away. What all are using after a collection
+	 * is more than this guest does: where that is little, it counts from there.
+	 * @returns how many it is given; or why it is to be ended
+	 */
+	allocate(bytes: number): number | SkerryError {
+		const limit = this.#limits.gcHeap ?? Infinity;
+		if (this.#held.gcHeap + bytes > limit) {
+			const used = limit < COLLECTED_FROM || bytes > limit / 2 ? Infinity : collectHeap();
+			if (used > limit / 2) return new LimitExceeded("gcHeap", limit, this.#app);
+			this.#held.gcHeap = used;
+		}
+		const given = Math.min(bytes + PORTION, limit - this.#held.gcHeap);
+		if (!heapHasRoom(given)) {
+			return new SkerryError("guest/killed", "killed: no more room for the objects of guests in V8's heap", {
+				hint: "give Node more with --max-old-space-size, or guests less with the limit gcHeap",
+			});
+		}
+		this.#held.gcHeap += given;
+		return given;
 	}
 
 	/** What was granted could not be had. */
@@ -73,8 +105,9 @@ export class Holdings {
 	}
 
 	reset(): void {
-		const { memory, tables } = this.#initial;
+		const { memory, tables, gcHeap } = this.#initial;
 		this.#held.memory = memory;
 		this.#held.tables = tables;
+		this.#held.gcHeap = gcHeap;
 	}
 }

@@ -9,12 +9,14 @@ export interface HostFunctions {
 	grow(memory: number, delta: bigint): bigint;
 	/** Whether the table of this index may grow by so many elements: 1 or 0. Of an index's complement: that it could not, though it might. */
 	growTable(table: number, delta: bigint): number;
+	/** So many bytes of V8's heap, or more: how many; 0 where the guest is to end. */
+	allocate(bytes: bigint): bigint;
 }
 
 const CODES = { i32: 0x7f, i64: 0x7e } as const;
 
 /** Those that are an instance's own; the others are the thread's. */
-const OWN: readonly (keyof HostFunctions)[] = ["grow", "growTable"];
+const OWN: readonly (keyof HostFunctions)[] = ["grow", "growTable", "allocate"];
 
 /** A table takes no JavaScript functions, only Wasm's: a module that exports what it imports makes them so. */
 function encodeWrappers(): Uint8Array {
@@ -44,6 +46,7 @@ export function fillHostTable(table: WasmTable, functions: HostFunctions): void 
 		"": {
 			grow: (memory: number, delta: bigint) => functions.grow(memory, delta),
 			growTable: (index: number, delta: bigint) => functions.growTable(index, delta),
+			allocate: (bytes: bigint) => functions.allocate(bytes),
 		},
 	});
 	const all: Readonly<Record<string, unknown>> = { ...own.exports, ...scheduleFunctions() };

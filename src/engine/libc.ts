@@ -15,6 +15,7 @@ export interface LibC {
 	ioctl(fd: number, request: bigint, argument: Pointer): number;
 	syscall(number: bigint, argument: bigint): bigint;
 	getpagesize(): number;
+	getrusage(who: number, usage: Pointer): number;
 }
 
 export interface Ffi {
@@ -44,6 +45,7 @@ const SIGNATURES: Readonly<Record<keyof LibC, { arguments: string[]; return: str
 	ioctl: { arguments: ["i32", "u64", "pointer"], return: "i32" },
 	syscall: { arguments: ["i64", "i64"], return: "i64" },
 	getpagesize: { arguments: [], return: "i32" },
+	getrusage: { arguments: ["i32", "pointer"], return: "i32" },
 };
 
 export function openLibC(ffi: Ffi): LibC {

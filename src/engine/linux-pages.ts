@@ -17,7 +17,7 @@ import {
 } from "./libc.ts";
 import { Mapping } from "./mapping.ts";
 import { NO_DELTA } from "./page-delta.ts";
-import { PageScanner } from "./page-scan.ts";
+import { PageScanner, type ScanMethod } from "./page-scan.ts";
 import type { MappedPages, PageImage, PageMapper } from "./pages.ts";
 import { webAssembly } from "./v8.ts";
 
@@ -34,11 +34,19 @@ let tried: PageMapper | string | undefined;
 
 /** The mapper of this machine, or why there is none. Tried once, with a real page: what it needs is either there or not. */
 export function createLinuxPageMapper(): PageMapper | string {
-	return (tried ??= tryPageMapper(true));
+	return (tried ??= tryPageMapper());
 }
 
-/** @param protect false: does without userfaultfd, as where the system refuses it */
-export function tryPageMapper(protect: boolean): PageMapper | string {
+/** From the quickest to the one that needs least of the system. */
+const METHODS: readonly ScanMethod[] = [
+	{ protect: true, countFaults: true },
+	{ protect: true, countFaults: false },
+	{ protect: false, countFaults: true },
+	{ protect: false, countFaults: false },
+];
+
+/** @param methods in this order; the first that works */
+export function tryPageMapper(methods: readonly ScanMethod[] = METHODS): PageMapper | string {
 	const { process } = globalThis as { process?: HostProcess };
 	if (process?.platform !== "linux") return "copy-on-write memory needs Linux";
 	// It is used on purpose, and does without where it fails: that `node:ffi` is experimental is nothing to tell every user.
@@ -47,11 +55,12 @@ export function tryPageMapper(protect: boolean): PageMapper | string {
 	try {
 		const ffi = process.getBuiltinModule?.("node:ffi") as Ffi | undefined;
 		if (ffi === undefined) return "node:ffi is missing";
-		const mapper = new LinuxPageMapper(ffi, process.arch, protect);
-		if (mapper.selfTest() === undefined) return mapper;
-		mapper.close();
-		if (!mapper.protects) return "PAGEMAP_SCAN does not find dirty pages (Linux before 6.7?)";
-		return tryPageMapper(false);
+		for (const method of methods) {
+			const mapper = new LinuxPageMapper(ffi, process.arch, method);
+			if (mapper.selfTest() === undefined) return mapper;
+			mapper.close();
+		}
+		return "PAGEMAP_SCAN does not find dirty pages (Linux before 6.7?)";
 	} catch (error) {
 		return error instanceof Error ? error.message : String(error);
 	} finally {
@@ -67,19 +76,16 @@ class LinuxPageMapper implements PageMapper {
 	/** Closes images that nobody disposes of: components of an embedder just go out of scope. Mappings of them stay valid. */
 	readonly #forgotten = new FinalizationRegistry<number>((fd) => void this.#libc.close(fd));
 
-	constructor(ffi: Ffi, arch: string, protect: boolean) {
+	constructor(ffi: Ffi, arch: string, method: ScanMethod) {
 		this.#ffi = ffi;
 		this.#libc = openLibC(ffi);
 		this.pageSize = this.#libc.getpagesize();
-		this.#scanner = new PageScanner(ffi, this.#libc, arch, protect);
-	}
-
-	get protects(): boolean {
-		return this.#scanner.protects;
+		this.#scanner = new PageScanner(ffi, this.#libc, arch, method);
 	}
 
 	get method(): string {
-		return this.protects ? "PAGEMAP_SCAN of write-protected pages" : "PAGEMAP_SCAN";
+		const { countsFaults, protects } = this.#scanner;
+		return `PAGEMAP_SCAN${protects ? " of write-protected pages" : ""}${countsFaults ? " after page faults" : ""}`;
 	}
 
 	close(): void {
@@ -160,7 +166,8 @@ class LinuxPageMapper implements PageMapper {
 			throw new Error("mmap refused the image");
 		}
 		const memory = new Uint8Array(buffer, 0, image.length);
+		const isShared = !(buffer instanceof ArrayBuffer);
 		const drop = (): boolean => this.#libc.madvise(base, length, MADV_DONTNEED) === 0;
-		return new Mapping(memory, image, this.#scanner.scan(base, image.length), this.pageSize, drop);
+		return new Mapping(memory, image, this.#scanner.scan(base, image.length, isShared), this.pageSize, drop);
 	}
 }

@@ -13,87 +13,68 @@ import {
 export class Mapping implements MappedPages {
 	readonly #memory: Uint8Array;
 	readonly #image: Uint8Array;
+	readonly #parts: Parts;
 	readonly #scan: PageScan;
 	readonly #pageSize: number;
 	readonly #drop: () => boolean;
 	#restores = 0;
-	#restored = 0;
 	#held = NO_DELTA;
-	/** What the memory is to hold; the next of its pages; and where that is not what is held, with the next of these. */
-	#due = NO_DELTA;
-	#next = 0;
-	#changed: readonly number[] = [];
-	#nextChanged = 0;
+	/** Starts and ends of the runs of written pages, as they were at so many faults; NaN where that is not known. */
+	#written: readonly number[] = [];
+	#faults = NaN;
+	#plan: Plan | undefined;
 	/** By page: how many reviews in a row have found it as it was. */
 	#idle: Uint8Array | undefined;
-	readonly #copyBack: (from: number, to: number) => void;
 
 	/** @param drop gives all pages back; whether that was done */
 	constructor(memory: Uint8Array, image: Uint8Array, scan: PageScan, pageSize: number, drop: () => boolean) {
 		this.#memory = memory;
 		this.#image = image;
+		this.#parts = new Parts(image);
 		this.#scan = scan;
 		this.#pageSize = pageSize;
 		this.#drop = drop;
-		// Made once: a reset makes as few objects as it can.
-		this.#copyBack = (from, to) => {
-			this.#copyChanged(from, to);
-			this.#copyDue(from, to);
-		};
 	}
 
 	restore(due: PageDelta): number | undefined {
 		const count = ++this.#restores;
 		const interval = count <= FIRST_REVIEWS.until ? FIRST_REVIEWS.interval : REVIEW_INTERVAL;
 		const idle = count % interval === 0 ? this.#review(due) : NOTHING;
-		if (idle === undefined) return undefined;
-		this.#restored = 0;
-		this.#due = due;
-		this.#next = 0;
-		this.#changed = changedPages(this.#held, due);
-		this.#nextChanged = 0;
-		if (!this.#scan.each(this.#copyBack)) return undefined;
-		this.#copyChanged(this.#memory.length, this.#memory.length);
+		if (idle === undefined || !this.#findWritten()) return undefined;
+		let plan = this.#plan;
+		if (plan?.due !== due || plan.held !== this.#held || plan.written !== this.#written)
+			this.#plan = plan = createPlan(this.#written, this.#held, due, this.#parts);
+		const { offsets, contents } = plan;
+		for (let i = 0; i < offsets.length; i++) this.#memory.set(contents[i] as Uint8Array, offsets[i]);
 		this.#held = due;
 		// A call that dirtied far more than others do: give the pages back rather than copy them each time.
-		const forgets = this.#restored > RESIDENT_LIMIT * this.#pageSize || (!this.#scan.renews && idle.length > 0);
-		if (forgets) return this.#forget(due) ? this.#restored : undefined;
+		const forgets = plan.bytes > RESIDENT_LIMIT * this.#pageSize || (!this.#scan.renews && idle.length > 0);
+		if (forgets) return this.#forget(due) ? plan.bytes : undefined;
 		for (const { from, to } of idle) this.#scan.renew(from, to);
-		return this.#restored;
+		if (idle.length > 0) this.#faults = NaN;
+		return plan.bytes;
+	}
+
+	/**
+	 * Every first write to a page is a fault, so that without one since the last time nothing else can have been written.
+	 * @returns false when the system did not say
+	 */
+	#findWritten(): boolean {
+		// Before the scan: a fault after this is one that the next time knows nothing of.
+		const faults = this.#scan.faults();
+		if (faults === this.#faults) return true;
+		const written: number[] = [];
+		this.#faults = NaN;
+		if (!this.#scan.each((from, to) => void written.push(from, to))) return false;
+		this.#faults = faults;
+		// Most faults were elsewhere: what was planned for these pages stays valid.
+		if (!isSame(written, this.#written)) this.#written = written;
+		return true;
 	}
 
 	change(from: PageDelta, to: PageDelta): number {
 		this.#held = to;
 		return changePages(this.#memory, this.#image, from, to);
-	}
-
-	/** Writes pages before `from` that nothing was written to, and that are to hold something else; not those before `to`. */
-	#copyChanged(from: number, to: number): void {
-		for (; this.#nextChanged < this.#changed.length; this.#nextChanged++) {
-			const at = this.#changed[this.#nextChanged] as number;
-			if (at >= to) return;
-			if (at < from) this.#copyDue(at, at + DELTA_PAGE);
-		}
-	}
-
-	/** Writes what is due from `from` to `to`, behind all that was written before. */
-	#copyDue(from: number, to: number): void {
-		const { offsets, pages } = this.#due;
-		let right = from;
-		for (; this.#next < offsets.length; this.#next++) {
-			const at = offsets[this.#next] as number;
-			if (at >= to) break;
-			if (at < from) continue;
-			if (at > right) this.#copyImage(right, at);
-			this.#memory.set(pages[this.#next] as Uint8Array, at);
-			right = at + DELTA_PAGE;
-		}
-		if (right < to) this.#copyImage(right, to);
-		this.#restored += to - from;
-	}
-
-	#copyImage(from: number, to: number): void {
-		this.#memory.set(this.#image.subarray(from, to), from);
 	}
 
 	/**
@@ -130,9 +111,92 @@ export class Mapping implements MappedPages {
 	#forget(due: PageDelta): boolean {
 		if (!this.#drop()) return false;
 		this.#scan.forget();
+		this.#faults = NaN;
 		changePages(this.#memory, this.#image, NO_DELTA, due);
 		return true;
 	}
+}
+
+/** What a restore writes. */
+interface Plan {
+	/** What it is for: it is valid as long as these are the same. */
+	readonly written: readonly number[];
+	readonly held: PageDelta;
+	readonly due: PageDelta;
+	readonly offsets: readonly number[];
+	readonly contents: readonly Uint8Array[];
+	/** Of all contents. */
+	readonly bytes: number;
+}
+
+/** More than a slot has in use, unless a call wrote everywhere. */
+const MAX_PARTS = 512;
+
+/** Parts of an image, made once: a plan for another app has nearly the same. */
+class Parts {
+	readonly #image: Uint8Array;
+	readonly #known = new Map<number, Uint8Array>();
+
+	constructor(image: Uint8Array) {
+		this.#image = image;
+	}
+
+	get(from: number, to: number): Uint8Array {
+		const known = this.#known.get(from);
+		if (known?.length === to - from) return known;
+		const part = this.#image.subarray(from, to);
+		if (this.#known.size === MAX_PARTS) this.#known.clear();
+		this.#known.set(from, part);
+		return part;
+	}
+}
+
+/**
+ * Pages that were written, and those in which what is due differs from what is held.
+ * @param written starts and ends of runs, ascending
+ */
+function createPlan(written: readonly number[], held: PageDelta, due: PageDelta, image: Parts): Plan {
+	const offsets: number[] = [];
+	const contents: Uint8Array[] = [];
+	let bytes = 0;
+	const add = (at: number, content: Uint8Array): void => {
+		offsets.push(at);
+		contents.push(content);
+		bytes += content.length;
+	};
+	let nextDue = 0;
+	/** What is due from `from` to `to`, behind all that was added before. */
+	const addDue = (from: number, to: number): void => {
+		let right = from;
+		for (; nextDue < due.offsets.length; nextDue++) {
+			const at = due.offsets[nextDue] as number;
+			if (at >= to) break;
+			if (at < from) continue;
+			if (at > right) add(right, image.get(right, at));
+			add(at, due.pages[nextDue] as Uint8Array);
+			right = at + DELTA_PAGE;
+		}
+		if (right < to) add(right, image.get(right, to));
+	};
+	const changed = changedPages(held, due);
+	let nextChanged = 0;
+	for (let i = 0; i <= written.length; i += 2) {
+		const from = written[i] ?? Infinity;
+		const to = written[i + 1] ?? Infinity;
+		for (; nextChanged < changed.length; nextChanged++) {
+			const at = changed[nextChanged] as number;
+			if (at >= to) break;
+			if (at < from) addDue(at, at + DELTA_PAGE);
+		}
+		if (from < to) addDue(from, to);
+	}
+	return { written, held, due, offsets, contents, bytes };
+}
+
+function isSame(a: readonly number[], b: readonly number[]): boolean {
+	if (a.length !== b.length) return false;
+	for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+	return true;
 }
 
 interface Run {

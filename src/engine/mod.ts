@@ -12,7 +12,7 @@ export {
 	readCoreState,
 	takeCoreImage,
 } from "./core-image.ts";
-export { interruptFlag } from "./flag.ts";
+export { interruptFlag, watchdogReady } from "./flag.ts";
 export type { ModuleOrigin } from "./frames.ts";
 export { createThreadEntry, isThreadStart } from "./thread-entry.ts";
 export { Gate, type GateUsage } from "./gate.ts";

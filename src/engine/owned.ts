@@ -5,6 +5,7 @@ import { Holdings, type HoldingsOptions } from "./holdings.ts";
 import { fillHostTable } from "./host-functions.ts";
 import type { StartState } from "./initial-state.ts";
 import type { PageMapper } from "./pages.ts";
+import { threadSchedule } from "./schedule.ts";
 import { adoptMemory, createSlotMemory, type SlotMemory, WASM_PAGE } from "./slot-memory.ts";
 import {
 	webAssembly,
@@ -22,6 +23,10 @@ import {
  * there are more, a new sandbox is the cheaper one.
  */
 const MOST_ELEMENTS = 32_768;
+
+/** For each so many bytes of an object V8 takes so many milliseconds, which nothing interrupts. */
+const LARGE_OBJECT = 1024 * 1024;
+const LARGE_OBJECT_TIME = 2;
 
 /** What the engine has to give to an instance of a rewritten module. */
 export interface OwnedParts extends Pick<RewrittenModule, "imports" | "exports"> {
@@ -82,6 +87,7 @@ export class CoreMemories {
 		const { imports: owned } = parts;
 		this.holdings.take("instances", 1);
 		this.holdings.take("tables", parts.exports.tableElements);
+		this.holdings.take("gcHeap", parts.exports.heapBytes ?? 0);
 		if (owned !== undefined) imports[owned.module] = this.#create(owned, parts.exports.writesData);
 		return (instance) => this.#complete(module, parts, imports, instance);
 	}
@@ -110,6 +116,7 @@ export class CoreMemories {
 			fillHostTable(instance.exports[exports.host] as WasmTable, {
 				grow: (index, delta) => this.#grow(memory(index), delta),
 				growTable: (index, delta) => this.#growTable(index, Number(BigInt.asUintN(64, delta))),
+				allocate: (bytes) => this.#allocate(Number(bytes)),
 			});
 		}
 		if (this.#options.imaged === true) return;
@@ -134,6 +141,14 @@ export class CoreMemories {
 		if (index >= 0) return this.holdings.grow("tables", delta) ? 1 : 0;
 		this.holdings.giveBack("tables", delta);
 		return 0;
+	}
+
+	#allocate(bytes: number): bigint {
+		if (bytes > LARGE_OBJECT && !threadSchedule().affords((bytes / LARGE_OBJECT) * LARGE_OBJECT_TIME)) return 0n;
+		const given = this.holdings.allocate(bytes);
+		if (typeof given === "number") return BigInt(given);
+		threadSchedule().current?.guest.fail(given);
+		return 0n;
 	}
 
 	/** The memories of an instance by their index: all of them are imported. */

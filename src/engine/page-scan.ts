@@ -26,6 +26,12 @@ const PAGE_IS_FILE = 1n << 2n;
 const PAGE_IS_PRESENT = 1n << 3n;
 const PAGE_IS_SWAPPED = 1n << 4n;
 
+/** `RUSAGE_THREAD`, and two of the 18 words of `struct rusage`: faults without and with reading from disk. */
+const RUSAGE_THREAD = 1;
+const RUSAGE_WORDS = 18;
+const MINOR_FAULTS = 8;
+const MAJOR_FAULTS = 9;
+
 /** Regions that one scan reports, three words each: start, end, categories. */
 const REGIONS = 128;
 const REGION_WORDS = 3;
@@ -60,12 +66,25 @@ export interface PageScan {
 	 * @returns false when the system did not say
 	 */
 	each(found: (from: number, to: number) => void): boolean;
+	/**
+	 * Page faults of this thread until now: without another one no page can have been written that was not written before, as only this
+	 * thread writes to the memory. NaN, which is not equal to itself, where they cannot be told.
+	 */
+	faults(): number;
 	/** To be called when pages have been given back: they are the image's again. */
 	forget(): void;
 	/** Whether written pages can be taken for unwritten again. */
 	readonly renews: boolean;
 	/** From now on these pages count as written only when they are written again. Only where it `renews`. */
 	renew(from: number, to: number): void;
+}
+
+/** What the system is asked for, and may refuse. */
+export interface ScanMethod {
+	/** The kernel is to mark pages at their first write where it can. */
+	readonly protect: boolean;
+	/** Pages are looked for only after page faults of this thread. */
+	readonly countFaults: boolean;
 }
 
 /** Finds written pages; one for the process. */
@@ -77,13 +96,17 @@ export class PageScanner {
 	/** Low and high halves of each word: addresses as numbers, without a bigint each. */
 	readonly #regions = new Uint32Array(REGIONS * REGION_WORDS * 2);
 
-	/**
-	 * @param arch `process.arch`
-	 * @param protect whether the kernel is to mark pages at their first write where it can
-	 */
-	constructor(ffi: Ffi, libc: LibC, arch: string, protect: boolean) {
+	readonly #usage = new BigUint64Array(RUSAGE_WORDS);
+	readonly #usageWords = new Uint32Array(this.#usage.buffer);
+	readonly #usagePointer: Pointer;
+	readonly #countsFaults: boolean;
+
+	/** @param arch `process.arch` */
+	constructor(ffi: Ffi, libc: LibC, arch: string, { protect, countFaults }: ScanMethod) {
 		this.#ffi = ffi;
 		this.#libc = libc;
+		this.#usagePointer = ffi.getRawPointer(this.#usage);
+		this.#countsFaults = countFaults;
 		const path = cString("/proc/self/pagemap");
 		this.#pagemap = libc.open(ffi.getRawPointer(path), O_CLOEXEC);
 		if (this.#pagemap < 0) throw new Error("/proc/self/pagemap cannot be opened");
@@ -96,6 +119,16 @@ export class PageScanner {
 	 */
 	get protects(): boolean {
 		return this.#userfault >= 0;
+	}
+
+	get countsFaults(): boolean {
+		return this.#countsFaults;
+	}
+
+	#faults(): number {
+		if (this.#libc.getrusage(RUSAGE_THREAD, this.#usagePointer) !== 0) return NaN;
+		const words = this.#usageWords;
+		return address(words, MINOR_FAULTS * 2) + address(words, MAJOR_FAULTS * 2);
 	}
 
 	close(): void {
@@ -113,8 +146,11 @@ export class PageScanner {
 		return -1;
 	}
 
-	/** @param base of a private mapping of an image, in which nothing is written yet */
-	scan(base: Pointer, length: number): PageScan {
+	/**
+	 * @param base of a private mapping of an image, in which nothing is written yet
+	 * @param isShared whether other threads may write to it
+	 */
+	scan(base: Pointer, length: number, isShared: boolean): PageScan {
 		const size = BigInt(length);
 		// What is registered has no neighbours of a page mapped with it, whether it is protected or not.
 		const registered = this.protects && this.#register(base, size);
@@ -137,6 +173,7 @@ export class PageScanner {
 		const origin = Number(base);
 		return {
 			each: (found) => this.#each(words, argument, origin, base, found),
+			faults: this.#countsFaults && !isShared ? () => this.#faults() : () => NaN,
 			forget: () => void (written && protect?.()),
 			renews: written,
 			renew: (from, to) => void this.#protect(base + BigInt(from), BigInt(to - from)),

@@ -1,12 +1,38 @@
 import { Writer } from "../bytes/mod.ts";
-import type { Account } from "./account.ts";
-import { type InterruptFlag, interruptFlag } from "./flag.ts";
+import { type Account, LONGEST } from "./account.ts";
+import {
+	ATTENTIVE_WORD,
+	BUDGET_WORD,
+	CALL_WORD,
+	ENTRY_WORD,
+	type InterruptFlag,
+	interruptFlag,
+	NUMBER_MASK,
+	NUMBER_SHIFT,
+	SEEN_WORD,
+} from "./flag.ts";
 import { webAssembly, type WasmExtern } from "./v8.ts";
+
+// V8 takes a constant of the module itself for one, and looks one of another module up each time.
+const ENTRY = ENTRY_WORD;
+const CALL = CALL_WORD;
+const BUDGET = BUDGET_WORD;
+const SEEN = SEEN_WORD;
+const ATTENTIVE = ATTENTIVE_WORD;
+const MASK = NUMBER_MASK;
+const SHIFT = NUMBER_SHIFT;
 
 /** Milliseconds that a guest may hold the thread at a stretch when it can give it to others: some of these make a delay that one notices. */
 const SLICE = 4;
-/** A day, in milliseconds: what is set for later is not set at all, as the flag counts no further. */
-const LONGEST = 86_400_000;
+
+/** So many calls could have done without a clock before the watchdog is asked to look more often. */
+const REQUESTS = 16;
+
+/** Arguments for `Reflect.apply`, whose callee V8 does not put into the caller: what is seldom called would be in the way there. */
+const NOTHING: readonly never[] = [];
+
+/** Milliseconds that the shortest call counts for: what it takes to call WebAssembly. */
+const LEAST = 0.00001;
 
 /** What `poll` answers, and `pause` but for the last. */
 const GO_ON = 0;
@@ -25,6 +51,12 @@ interface Timer {
 
 const clock: () => number = performance.now.bind(performance);
 
+function timeClock(): number {
+	let least = Infinity;
+	for (let i = 0; i < 100; i++) least = Math.min(least, -clock() + clock());
+	return Math.max(least, 0);
+}
+
 /** Of the event loop's next turn; where there is no `setImmediate`, some turn. */
 const later: (run: () => void) => void =
 	typeof setImmediate === "function" ? (run) => void setImmediate(run) : (run) => void setTimeout(run, 0);
@@ -34,10 +66,19 @@ const later: (run: () => void) => void =
  * asked by guests that found the flag raised or their fuel used up.
  */
 export class Schedule {
-	readonly #flag: InterruptFlag;
+	readonly #flag: InterruptFlag = interruptFlag();
+	readonly #words: Int32Array = interruptFlag().words;
 	#current: Account | undefined;
 	/** Whether the stack of the guest that runs can be suspended: the host called it as `promising`, and nothing of the host is above that. */
 	#suspendable = false;
+	/** Who is to hold the thread, clocked: what `holdClocked` is told. */
+	#entering: Account | undefined;
+	/** When the call by the host that is clocked began. */
+	#heldSince = 0;
+	/** Milliseconds between two readings of the clock, one right after the other. */
+	readonly #clockTakes: number = timeClock();
+	/** Calls of trusted guests that were clocked because the watchdog does not look often enough. */
+	#unattended = 0;
 	/** When the guest that runs has had its slice. */
 	#sliceEnd = 0;
 	/** Guests that have had theirs, the one that waits longest first. They say whether they are still there to run. */
@@ -49,10 +90,6 @@ export class Schedule {
 	readonly #waiting = new Set<Account>();
 	#timer: Timer | undefined;
 	#timerEnd = Infinity;
-
-	constructor(flag: InterruptFlag) {
-		this.#flag = flag;
-	}
 
 	/** Whose guest holds the thread: to be handed to `leave` by who enters another. */
 	get current(): Account | undefined {
@@ -75,6 +112,71 @@ export class Schedule {
 		if (this.#current !== outer) this.#switch(outer);
 	}
 
+	/**
+	 * The host calls a guest, which holds the thread until `release` whatever else is called in between. False where a guest holds it
+	 * already, and no `release` is to follow. Guests whose calls are shorter than it takes to read a clock are not clocked.
+	 */
+	hold(account: Account): boolean {
+		// Small enough for V8 to put it into its callers, and all that such a call costs.
+		if (this.#current !== undefined) return false;
+		const words = this.#words;
+		if (account.trusted > 0 && account.attended === words[ATTENTIVE]) {
+			account.trusted--;
+			this.#current = account;
+			const flag = this.#flag;
+			const number = (flag.number & MASK) + 1;
+			flag.number = number;
+			words[BUDGET] = account.budget;
+			words[ENTRY] = number << SHIFT;
+			words[CALL] = number;
+		} else {
+			this.#entering = account;
+			Reflect.apply(this.#holdClocked, undefined, NOTHING);
+		}
+		return true;
+	}
+
+	readonly #holdClocked = (): void => {
+		this.#suspendable = false;
+		this.#switch(this.#entering);
+		this.#entering = undefined;
+		// What comes before the guest is not what a call takes that is not clocked.
+		this.#heldSince = clock();
+	};
+
+	release(): void {
+		const words = this.#words;
+		const { number } = this.#flag;
+		if (words[CALL] === number && words[SEEN] !== number) {
+			words[CALL] = -number;
+			this.#current = undefined;
+		} else Reflect.apply(this.#releaseClocked, undefined, NOTHING);
+	}
+
+	readonly #releaseClocked = (): void => {
+		const account = this.#current;
+		if (account === undefined) return;
+		this.#suspendable = false;
+		this.#switch(undefined);
+		const took = Math.max(account.since - this.#heldSince - this.#clockTakes, LEAST);
+		const asks = account.measured(took, this.#words[ATTENTIVE] as number);
+		if (!asks || ++this.#unattended < REQUESTS) return;
+		this.#unattended = 0;
+		this.#flag.attend();
+	};
+
+	/** If nobody clocks the call that has the thread, it is clocked from now on. */
+	#clock(account: Account, now: number): void {
+		const words = this.#words;
+		const { number } = this.#flag;
+		if (words[CALL] !== number) return;
+		words[CALL] = -number;
+		const seen = words[SEEN] === number ? this.#flag.seenAt(now) : undefined;
+		account.enter(account.begunBriefly(now, seen));
+		this.#heldSince = account.since;
+		this.#grant(account, now);
+	}
+
 	/** A guest that was resumed has come to its end. Others may have run since. */
 	finish(account: Account): void {
 		if (this.#current === account) this.leave(undefined, false);
@@ -84,8 +186,8 @@ export class Schedule {
 		const now = clock();
 		const from = this.#current;
 		if (from !== undefined) {
-			from.settle(now);
 			if (this.#flag.takeHit()) from.hit = true;
+			this.#settle(from, now);
 			if (from.metering === "fuel") from.fuelLeft = this.#flag.fuel;
 		}
 		this.#current = to;
@@ -110,7 +212,7 @@ export class Schedule {
 	overdue(account: Account): unknown {
 		if (!this.#flag.raised) return undefined;
 		const now = clock();
-		if (this.#current === account) account.settle(now);
+		if (this.#current === account) this.#settle(account, now);
 		return account.overdue(now);
 	}
 
@@ -118,12 +220,27 @@ export class Schedule {
 	takeHit(account: Account): unknown {
 		const now = clock();
 		if (this.#current === account) {
-			account.settle(now);
+			// What is clocked from now on has its own cells.
 			if (this.#flag.takeHit()) account.hit = true;
+			this.#settle(account, now);
 		}
 		if (!account.hit) return undefined;
 		account.hit = false;
 		return account.overdue(now) ?? account.nearest(now);
+	}
+
+	/**
+	 * Whether the guest that runs has so many milliseconds left. If not, it is to end now: it is about to do what cannot be interrupted, and
+	 * would only end later.
+	 */
+	affords(time: number): boolean {
+		const account = this.#current;
+		if (account === undefined) return true;
+		const now = clock();
+		account.settle(now);
+		if (account.deadline - now >= time) return true;
+		account.guest.fail(account.nearest(now));
+		return false;
 	}
 
 	/** Instructions that the account's guest has used. */
@@ -134,8 +251,14 @@ export class Schedule {
 
 	/** Milliseconds that the account's guest has held the thread. */
 	cpuUsed(account: Account): number {
-		if (this.#current === account) account.settle(clock());
+		if (this.#current === account) this.#settle(account, clock());
+		else account.charge();
 		return account.cpu;
+	}
+
+	#settle(account: Account, now: number): void {
+		this.#clock(account, now);
+		account.settle(now);
 	}
 
 	/** A guest found the flag raised, or its fuel used up. */
@@ -145,7 +268,7 @@ export class Schedule {
 		if (account === undefined) return TRAP;
 		const now = clock();
 		const { guest, metering } = account;
-		account.settle(now);
+		this.#settle(account, now);
 		const overdue = account.overdue(now);
 		if (overdue !== undefined) guest.fail(overdue);
 		else if (metering === "fuel") {
@@ -241,7 +364,7 @@ let schedule: Schedule | undefined;
 
 /** The schedule of this thread. */
 export function threadSchedule(): Schedule {
-	return (schedule ??= new Schedule(interruptFlag()));
+	return (schedule ??= new Schedule());
 }
 
 let functions: Readonly<Record<"poll" | "pause", WasmExtern>> | undefined;

@@ -128,7 +128,7 @@ for (const [fields, message] of [
 	});
 }
 
-test("a core exception that nothing caught is a trap", async () => {
+test("rule 25: a core exception that nothing caught is a trap", async () => {
 	const trap = await trapOf("(throw $e (i32.const 7))", "(tag $e (param i32))");
 	assert.equal(trap.message, "uncaught exception");
 });

@@ -13,7 +13,7 @@ interface Watched {
 
 /** How to reach the watchdog; threads that are started later find it in their environment. */
 interface Watchdog {
-	/** One word, changed to wake it. */
+	/** Two words: one that is changed to wake it, and one that is 1 once it has begun. */
 	readonly bell: SharedArrayBuffer;
 	/** Threads name themselves on this channel. */
 	readonly channel: string;
@@ -50,20 +50,24 @@ interface Ffi {
 
 const KEY = "skerry:watchdog";
 
-/**
- * Has a watchdog look after this thread.
- * @returns wakes it; to be called when the thread's `until` is earlier than `planned`
- */
-export function watchThread(buffer: SharedArrayBuffer): () => void {
+interface Watching {
+	/** Wakes it; to be called when the thread's `until` is earlier than `planned`. */
+	wake(): void;
+	/** Settles when it has begun, some 40 ms after its start: until then nobody is interrupted. */
+	readonly begun: Promise<unknown>;
+}
+
+/** Has a watchdog look after this thread. */
+export function watchThread(buffer: SharedArrayBuffer): Watching {
 	const { process } = globalThis as { process?: HostProcess };
 	const threads = process?.getBuiltinModule?.("node:worker_threads") as Threads | undefined;
-	if (process === undefined || threads === undefined) return () => {};
+	if (process === undefined || threads === undefined) return { wake() {}, begun: Promise.resolve() };
 	const [seconds, nanoseconds] = process.hrtime();
 	const watched: Watched = { buffer, origin: seconds * 1e3 + nanoseconds / 1e6 - performance.now() };
 	// Started by this thread, or by one that this one stems from, which therefore outlives it.
 	let watchdog = threads.getEnvironmentData(KEY) as Watchdog | undefined;
 	if (watchdog === undefined) {
-		const bell = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
+		const bell = new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT);
 		watchdog = { bell, channel: `${KEY}:${threads.threadId}:${watched.origin}` };
 		threads.setEnvironmentData(KEY, watchdog);
 		const workerData = { ...watchdog, first: watched };
@@ -79,7 +83,7 @@ export function watchThread(buffer: SharedArrayBuffer): () => void {
 		Atomics.notify(bell, 0);
 	};
 	wake();
-	return wake;
+	return { wake, begun: Promise.resolve(Atomics.waitAsync(bell, 1, 0).value) };
 }
 
 /**
@@ -90,15 +94,26 @@ function watch(): void {
 		readonly words: Int32Array;
 		readonly fuel: BigInt64Array;
 		entry: number;
+		/** The unclocked call that had the thread, and when that was first seen. */
+		call: number;
+		callSeen: number;
+		/** Looks in a row without a new one; Infinity: none are made. */
+		quiet: number;
 	}
 	const { workerData, BroadcastChannel, receiveMessageOnPort } = process.getBuiltinModule("node:worker_threads");
-	const [ENTRY, UNTIL, PLANNED] = [0, 1, 2] as const;
+	const [ENTRY, UNTIL, PLANNED, CALL, BUDGET, SEEN, SEEN_AT, ATTENTIVE, WANTED] = [
+		0, 1, 2, 6, 7, 8, 9, 10, 11,
+	] as const;
 	const [FLAG, FLAG_AND_HIT] = [1, 0xffff] as const;
 	const FUEL_BYTE = 16;
 	/** `FUEL_TAKEN` of `flag.ts` */
 	const TAKEN = 2n ** 50n;
 	/** Milliseconds between two looks while guests come and go; a raised flag is looked after as soon. */
 	const TICK = 4;
+	/** The same while calls come that nobody clocks. */
+	const CALL_TICK = 1;
+	/** Looks in a row without such a call before they have to ask for it again. */
+	const CALL_PATIENCE = 25;
 	/** Looks in a row without a guest before it sleeps. */
 	const PATIENCE = 25;
 	/** To take from a guest's fuel: some microseconds. */
@@ -117,9 +132,14 @@ function watch(): void {
 			words: new Int32Array(watched.buffer),
 			fuel: new BigInt64Array(watched.buffer, FUEL_BYTE, 1),
 			entry: -1,
+			call: 0,
+			callSeen: 0,
+			quiet: Infinity,
 		});
 	};
 	add(first);
+	Atomics.store(bell, 1, 1);
+	Atomics.notify(bell, 1);
 	/** Milliseconds until the guest of a thread is to be interrupted, who is when that is over; Infinity where there is none. */
 	const look = (thread: Seen, now: number): number => {
 		const { words } = thread;
@@ -127,17 +147,47 @@ function watch(): void {
 		const until = Atomics.load(words, UNTIL);
 		if (entry !== thread.entry) idle = 0;
 		thread.entry = entry;
-		if (until === 0) return Infinity;
-		idle = 0;
-		const left = ((until - Math.floor((now - thread.origin) * 10)) | 0) / 10;
-		if (left > 0) return left;
+		const unclocked = lookAtCalls(thread, now);
+		if (unclocked > 0) {
+			if (until === 0) return unclocked;
+			idle = 0;
+			const left = ((until - Math.floor((now - thread.origin) * 10)) | 0) / 10;
+			if (left > 0) return Math.min(left, unclocked);
+		}
 		// In the word of the guest that was looked at, or in none
 		if ((entry & FLAG_AND_HIT) === 0) Atomics.compareExchange(words, ENTRY, entry, entry | FLAG);
 		// A guest that counts its fuel does not look at the flag. Most of its time may lie between its reading and its writing.
 		const { fuel } = thread;
 		for (let i = 0; i < ATTEMPTS; i++) if (Atomics.load(fuel, 0) > -TAKEN / 2n) Atomics.sub(fuel, 0, TAKEN);
-		return Infinity;
+		return thread.quiet === Infinity ? Infinity : CALL_TICK;
 	};
+	/** Milliseconds until the unclocked call of a thread is to be interrupted, or until one can come. */
+	function lookAtCalls(thread: Seen, now: number): number {
+		const { words, quiet } = thread;
+		if (Atomics.exchange(words, WANTED, 0) === 1) {
+			if (Atomics.load(words, ATTENTIVE) === 0) Atomics.store(words, ATTENTIVE, ++times);
+			thread.quiet = 0;
+			return CALL_TICK;
+		}
+		if (quiet === Infinity) return Infinity;
+		const call = Atomics.load(words, CALL);
+		if (call === thread.call && call <= 0) {
+			// Who has not seen that yet is seen at the next look.
+			if (quiet === CALL_PATIENCE) Atomics.store(words, ATTENTIVE, 0);
+			thread.quiet = quiet > CALL_PATIENCE ? Infinity : quiet + 1;
+			return CALL_TICK;
+		}
+		if (quiet <= CALL_PATIENCE) thread.quiet = 0;
+		if (call > 0 && call !== thread.call) {
+			thread.callSeen = now;
+			Atomics.store(words, SEEN_AT, Math.floor((now - thread.origin) * 10) | 0);
+			Atomics.store(words, SEEN, call);
+		}
+		thread.call = call;
+		if (call <= 0) return CALL_TICK;
+		const budget = Atomics.load(words, BUDGET);
+		return budget === 0 ? CALL_TICK : Math.min(CALL_TICK, thread.callSeen + budget / 10 - now);
+	}
 	/**
 	 * A real-time thread comes at once when it is due; it runs for microseconds. Without that right, or `node:ffi`: as nice as can be.
 	 * The system may put off what a timer is to wake by some 50 µs, unless one asks for less.
@@ -168,6 +218,8 @@ function watch(): void {
 		}
 	}
 	let idle = 0;
+	/** How often a thread was attended to. */
+	let times = 0;
 	for (;;) {
 		const rung = Atomics.load(bell, 0);
 		for (let met = receiveMessageOnPort(port); met !== undefined; met = receiveMessageOnPort(port)) {

@@ -28,6 +28,7 @@ export const CODES = {
 	"wit/invalid": { exit: 65, summary: "WIT text that is not right" },
 	// Calls from the host
 	"call/bad-value": { exit: 65, summary: "a host value that does not have the component type" },
+	"call/reentrant": { exit: 65, summary: "a host function calls into the sandbox that waits for it" },
 	// Guests
 	"guest/trap": { exit: 134, summary: "the guest trapped" },
 	"guest/killed": { exit: 137, summary: "the guest exceeded a limit" },

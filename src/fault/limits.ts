@@ -1,17 +1,20 @@
 import { SkerryError } from "./error.ts";
 
 /** The unit in which a limit is counted. */
-type LimitUnit = "bytes" | "ms" | "elements" | "instances" | "instructions" | "handles" | "calls";
+type LimitUnit = "bytes" | "ms" | "elements" | "instances" | "instructions" | "handles" | "streams" | "calls";
 
 export type LimitName =
 	| "memory"
 	| "tables"
+	| "gcHeap"
 	| "instances"
 	| "stack"
 	| "wall"
 	| "cpu"
 	| "fuel"
 	| "handles"
+	| "streams"
+	| "buffered"
 	| "output"
 	| "hostCalls";
 
@@ -38,9 +41,16 @@ export const LIMITS: Readonly<Record<LimitName, LimitRow>> = {
 	},
 	tables: {
 		unit: "elements",
-		default: 1_000_000,
+		default: 50_000,
 		bounds: "elements of a sandbox's tables, all together",
-		origin: "a SpiderMonkey has 20,000; at some 16 bytes each, 16 MB of the host's",
+		origin:
+			"a SpiderMonkey has 20,000; at some 32 bytes each, 1.6 MB of V8's heap, for which it takes 1.5 ms to make room",
+	},
+	gcHeap: {
+		unit: "bytes",
+		default: 256 * 1024 * 1024,
+		bounds: "structures, arrays and exceptions of a sandbox, garbage among them until it is collected",
+		origin: "as much as linear memory; the heap is everyone's, and of 2 to 4 GiB",
 	},
 	instances: {
 		unit: "instances",
@@ -78,6 +88,18 @@ export const LIMITS: Readonly<Record<LimitName, LimitRow>> = {
 		bounds: "handles that a component instance holds at a time",
 		origin:
 			"a guest should have a few dozen, but StarlingMonkey (componentize-js 0.23) leaks a pollable for every 8 KiB of a body that it reads; at some 100 bytes each, 100 MB of the host's",
+	},
+	streams: {
+		unit: "streams",
+		default: 10_000,
+		bounds: "streams and futures of the component model that a sandbox has made, at a time",
+		origin: "an end in the host's hands counts as no handle; each costs the host some 1 KiB",
+	},
+	buffered: {
+		unit: "bytes",
+		default: 16 * 1024 * 1024,
+		bounds: "HTTP fields held for a sandbox, and its unsent bodies (64 KiB each, whatever is in them)",
+		origin: "32 requests under way, each with as many fields as it may have, and as much again",
 	},
 	output: {
 		unit: "bytes",
@@ -117,11 +139,17 @@ export class LimitExceeded extends SkerryError {
 	readonly limit: LimitName;
 	/** What was allowed, in the limit's unit. */
 	readonly allowed: number;
+	readonly app: string | undefined;
 
-	/** @param app whose limit it is; left out where there is but one guest */
-	constructor(limit: LimitName, allowed: number, app?: string) {
+	/**
+	 * @param app whose limit it is; left out where there is but one guest
+	 * @param state what it was that took so long, where that is known
+	 */
+	constructor(limit: LimitName, allowed: number, app?: string, state?: string) {
 		const of = app === undefined ? "" : ` of app ${app}`;
-		super("guest/killed", `killed: ${limit} ${formatLimit(limit, allowed)} (limit "${limit}"${of})`);
+		const why = state === undefined ? "" : `: ${state}`;
+		super("guest/killed", `killed: ${limit} ${formatLimit(limit, allowed)} (limit "${limit}"${of})${why}`);
+		this.app = app;
 		this.limit = limit;
 		this.allowed = allowed;
 	}

@@ -1,5 +1,4 @@
 import {
-	canonLift,
 	canonLower,
 	type CanonicalOptions,
 	canonResourceDrop,
@@ -39,6 +38,7 @@ import {
 import type { Limits } from "../fault/mod.ts";
 import type { CoreGuest, CoreHostFunction } from "./core-host.ts";
 import { GuestMemory } from "./guest-memory.ts";
+import { liftSync } from "./lift-sync.ts";
 import { Tasks } from "./tasks.ts";
 import type { HostFunction, HostResource } from "./host.ts";
 import type {
@@ -101,7 +101,7 @@ export function forgetInitial(linked: Linked, { isWhole }: InstanceImage): Linke
 /** An exported function of a core module, called with numbers. More than one result is an array. */
 export interface CoreExport {
 	readonly core: CoreFunctionType;
-	call(args: readonly unknown[]): unknown;
+	call(args: readonly unknown[], signal?: AbortSignal): unknown;
 }
 
 export type InstanceExport =
@@ -206,7 +206,7 @@ export class Instance {
 			capacity: image?.peak ?? 0,
 		});
 		this.#gate = new Gate({ limits, metering, ...(app === undefined ? {} : { app }) });
-		this.store = new Store(context, limits.handles);
+		this.store = new Store(context, limits.handles, limits.streams);
 		const yields = metering === "yield" || metering === "fuel";
 		this.#blocking =
 			plan.host.length > 0 ||
@@ -340,15 +340,15 @@ export class Instance {
 		const whose = app === undefined ? {} : { app };
 		this.#memories.holdings.adopt({ limits, app, onGrow });
 		this.#gate.adopt({ limits, ...whose });
-		this.store.adopt(limits.handles);
+		this.store.adopt(limits.handles, limits.streams);
 		for (const step of this.#linked.plan.steps) {
 			if (step.kind === "instantiate") Object.assign(this.#origins[step.slot] ?? {}, origins[step.module]);
 		}
 	}
 
-	/** No guest is on any stack: `reset` may be called. */
+	/** No guest is on any stack, and nothing is to come of one that was: `reset` may be called. */
 	get quiet(): boolean {
-		return this.#gate.quiet;
+		return this.#gate.quiet && (this.#tasks === null || this.#tasks.idle);
 	}
 
 	/** Settles once its tasks have ended, or wait for ever: calls of async functions may have returned before. */
@@ -568,11 +568,11 @@ export class Instance {
 				this.#lifted[ref.index] = lifted;
 				return lifted;
 			}
-			const type = flattenFunctionType(plan.type, "lift");
-			const core = this.#gate.wrapExport(this.#resolve(plan.core), this.#blocking, type);
-			const nested = this.#wrap(plan.core, plan.instance, type);
-			const instance = this.#component(plan.instance);
-			lifted = canonLift(plan.type, core, this.#options(plan.options), instance, nested, this.#gate);
+			const { core, options, type, instance } = plan;
+			const [found, realloc] = [core, options.realloc].map((item) => (item === null ? null : this.#resolve(item)));
+			const nested = this.#wrap(core, instance, flattenFunctionType(type, "lift"));
+			const made = { instance: this.#component(instance), options: this.#options(options), nested };
+			lifted = liftSync(type, { found, realloc, gate: this.#gate, blocking: this.#blocking, ...made });
 			this.#lifted[ref.index] = lifted;
 		}
 		return lifted;

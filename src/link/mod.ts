@@ -28,5 +28,5 @@ export {
 	openComponent,
 	toRewriteOptions,
 } from "./link.ts";
-export { isPacked, packComponent, type PackedComponent, unpackComponent } from "./packed.ts";
+export { isPacked, listModules, packComponent, type PackedComponent, unpackComponent } from "./packed.ts";
 export type { PlanExport } from "./plan.ts";

@@ -127,3 +127,86 @@ test("what is no stream is refused before the guest runs", async () => {
 	await assert.rejects(async () => await call(instance, "echo", 7), /s: expected stream<u8>, got 7/);
 	assert.equal(instance.store.poison, undefined);
 });
+
+test("a sandbox that ends while a task is being resumed is not reset before that is over, and nothing goes on after", async () => {
+	const answers: ((value: number) => void)[] = [];
+	let calls = 0;
+	const later = (): Promise<number> => {
+		calls++;
+		return new Promise((resolve) => answers.push(resolve));
+	};
+	const instance = await start(WAITING, { functions: { later } });
+	const image = instance.takeImage(undefined);
+	assert.ok(typeof image === "object");
+	instance.attach(image);
+	const reason = new SkerryError("guest/killed", "for the test");
+	let waited = 0;
+	for (let hops = 0; hops < 16; hops++) {
+		const running = call(instance, "f").then(
+			() => "returned",
+			(error: unknown) => error,
+		);
+		await turn();
+		answers.shift()?.(7);
+		for (let i = 0; i < hops; i++) await Promise.resolve();
+		instance.dispose(reason);
+		const before = calls;
+		if (!instance.quiet) {
+			waited++;
+			await turn();
+		}
+		assert.equal(instance.quiet, true);
+		assert.notEqual(instance.reset("another context"), undefined);
+		const ended = await running;
+		assert.ok(ended === reason || ended === "returned", String(ended));
+		await turn();
+		assert.equal(instance.store.handles, 0, `${hops} hops`);
+		assert.equal(calls, before);
+		// The next use finds it as new.
+		const next = call(instance, "f");
+		await turn();
+		answers.shift()?.(hops);
+		assert.equal(await next, hops);
+		instance.dispose(reason);
+		assert.notEqual(instance.reset("another context"), undefined);
+	}
+	assert.ok(waited > 0, "no end came at such a time");
+});
+
+test("the answer to a call that is not async comes to nobody once the sandbox has ended, though its slot is in use again", async () => {
+	const wat = `(component
+		(type $bytes (stream u8))
+		(import "slow" (func $slow (result $bytes)))
+		(import "wait" (func $wait async))
+		(core func $slow (canon lower (func $slow)))
+		(core func $wait (canon lower (func $wait)))
+		(core module $m
+			(import "" "slow" (func $slow (result i32)))
+			(import "" "wait" (func $wait))
+			(func (export "f") (param i32) (result i32)
+				(if (result i32) (local.get 0) (then (call $wait) (i32.const 5)) (else (call $slow)))))
+		(core instance $i (instantiate $m (with "" (instance (export "slow" (func $slow)) (export "wait" (func $wait))))))
+		(func (export "f") async (param "wait" bool) (result u32) (canon lift (core func $i "f"))))`;
+	const slow = Promise.withResolvers<Uint8Array>();
+	const wait = Promise.withResolvers<void>();
+	const instance = await start(wat, { functions: { slow: () => slow.promise, wait: () => wait.promise } });
+	const image = instance.takeImage(undefined);
+	assert.ok(typeof image === "object");
+	instance.attach(image);
+	const reason = new SkerryError("guest/killed", "for the test");
+	const first = assert.rejects(call(instance, "f", false), (error) => error === reason);
+	await turn();
+	instance.dispose(reason);
+	await first;
+	await turn();
+	assert.equal(instance.quiet, true);
+	assert.notEqual(instance.reset("another context"), undefined);
+	const second = call(instance, "f", true);
+	await turn();
+	slow.resolve(Uint8Array.of(1));
+	await turn();
+	assert.equal(instance.store.handles, 0, "it is in the table of another use");
+	assert.equal(instance.store.held.size, 0);
+	wait.resolve();
+	assert.equal(await second, 5);
+});

@@ -61,6 +61,11 @@ export class Tasks {
 		this.#lenientCancel = lenientCancel;
 	}
 
+	/** Nothing of a task goes on. */
+	get idle(): boolean {
+		return this.#scheduler.idle;
+	}
+
 	/** Settles once no task can go on, and the host owes none of them anything. */
 	get quiet(): Promise<void> {
 		return this.#scheduler.quiet;

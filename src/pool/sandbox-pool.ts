@@ -9,7 +9,7 @@ import {
 	mayShare,
 	type Tenant,
 } from "../link/mod.ts";
-import { createWasiContext, type WasiContext, type WasiOptions } from "../wasi/mod.ts";
+import { type BufferedLimit, createWasiContext, type WasiContext, type WasiOptions } from "../wasi/mod.ts";
 import { type Kin, type SharedSlots, type Slot, SlotPool } from "./slot-pool.ts";
 
 /** What is in use now. All zero when no call is under way: anything else is a leak. */
@@ -70,8 +70,12 @@ export class SandboxPool {
 	readonly #options: PoolOptions;
 	readonly #bounds: { readonly warm: number; readonly cold: number };
 	readonly #limits: Limits;
+	/** Of what the host holds for each sandbox. */
+	readonly #buffered: BufferedLimit;
 	#slots: SlotPool;
-	readonly #live = new Set<PooledSandbox>();
+	/** The sandboxes that are in use, linked with each other: a set would be made anew every few calls. */
+	#first: PooledSandbox | undefined;
+	#inUse = 0;
 	/** What a slot needs to serve this app; `undefined` before the first instance; a text says why there is none. */
 	#tenant: Tenant | string | undefined;
 	#kin: Kin | undefined;
@@ -84,7 +88,9 @@ export class SandboxPool {
 		this.#options = options;
 		const { cold = DEFAULT_COLD, mapper, slots, warm = Math.min(DEFAULT_WARM, cold) } = options;
 		this.#bounds = { warm, cold: Math.max(warm, cold) };
-		this.#limits = withDefaultLimits(options.limits);
+		const limits = withDefaultLimits(options.limits);
+		this.#limits = limits;
+		this.#buffered = { buffered: limits.buffered, app: options.app };
 		this.#slots =
 			slots !== undefined && warm > 0 && mayShare(linked) ? slots.of(linked.code, mapper) : new SlotPool(mapper);
 		this.#slots.join(this.#bounds);
@@ -109,9 +115,13 @@ export class SandboxPool {
 	acquire(): PooledSandbox | Promise<PooledSandbox> {
 		if (this.#closed !== undefined) return rejected(this.#closed.reason);
 		this.#counts.acquired++;
-		const context = createWasiContext(this.#options.wasi());
-		const sandbox = new PooledSandbox(context, (slot, quiet) => this.#release(sandbox, slot, quiet));
-		this.#live.add(sandbox);
+		const context = createWasiContext(this.#options.wasi(), this.#buffered);
+		const sandbox = new PooledSandbox(context, this);
+		const first = this.#first;
+		sandbox.after = first;
+		if (first !== undefined) first.before = sandbox;
+		this.#first = sandbox;
+		this.#inUse++;
 		try {
 			const slot = this.#take() ?? this.#create(context);
 			slot.instance.store.context = context;
@@ -200,8 +210,15 @@ export class SandboxPool {
 		this.#linked = forgetInitial(this.#linked, image);
 	}
 
-	#release(sandbox: PooledSandbox, slot: Slot | undefined, quiet: boolean): void {
-		this.#live.delete(sandbox);
+	/** For the sandboxes: one has ended, once. */
+	released(sandbox: PooledSandbox, slot: Slot | undefined, quiet: boolean): void {
+		const { before, after } = sandbox;
+		if (before === undefined) this.#first = after;
+		else before.after = after;
+		if (after !== undefined) after.before = before;
+		sandbox.before = undefined;
+		sandbox.after = undefined;
+		this.#inUse--;
 		if (slot === undefined) return;
 		if (quiet) this.#recycle(slot);
 		// A guest that was ended in a call is still unwinding; what waits for it in microtasks comes first.
@@ -248,15 +265,15 @@ export class SandboxPool {
 
 	usage(): PoolUsage {
 		let handles = 0;
-		for (const sandbox of this.#live) handles += sandbox.handles;
-		return { sandboxes: this.#live.size, handles };
+		for (let sandbox = this.#first; sandbox !== undefined; sandbox = sandbox.after) handles += sandbox.handles;
+		return { sandboxes: this.#inUse, handles };
 	}
 
 	/** Ends every sandbox: their callers get `reason`. */
 	close(reason: unknown): void {
 		if (this.#closed === undefined) this.#slots.leave(this.#kin);
 		this.#closed = { reason };
-		for (const sandbox of this.#live) sandbox.end(reason);
+		for (let sandbox = this.#first; sandbox !== undefined; sandbox = this.#first) sandbox.end(reason);
 		this.#tenant = "the pool is closed";
 	}
 }
@@ -270,14 +287,17 @@ async function rejected(reason: unknown): Promise<never> {
 /** One call's sandbox: an instance of the component and its WASI context. */
 export class PooledSandbox {
 	readonly context: WasiContext;
+	/** For the pool: its neighbours among those that are in use. */
+	before: PooledSandbox | undefined;
+	after: PooledSandbox | undefined;
 	#slot: Slot | undefined;
-	readonly #release: (slot: Slot | undefined, quiet: boolean) => void;
+	readonly #pool: Pick<SandboxPool, "released">;
 	/** Set by `end`. */
 	#ended: { readonly reason: unknown } | undefined;
 
-	constructor(context: WasiContext, release: (slot: Slot | undefined, quiet: boolean) => void) {
+	constructor(context: WasiContext, pool: Pick<SandboxPool, "released">) {
 		this.context = context;
-		this.#release = release;
+		this.#pool = pool;
 	}
 
 	/** What serves it. */
@@ -313,22 +333,25 @@ export class PooledSandbox {
 		return this.#instance?.snapshot() ?? [];
 	}
 
-	/** Calls an export by its names in the binary. Rejects with what ended the call, or with the reason that `end` was given. */
-	async call(path: readonly string[], args: readonly unknown[]): Promise<unknown> {
-		const result = await this.start(path, args);
+	/**
+	 * Calls an export by its names in the binary. Rejects with what ended the call, or with the reason that `end` was given.
+	 * @param signal cancels the guest's task
+	 */
+	async call(path: readonly string[], args: readonly unknown[], signal?: AbortSignal): Promise<unknown> {
+		const result = await this.start(path, args, signal);
 		// Whoever ended it in the same turn came first.
 		if (this.#ended !== undefined) throw this.#ended.reason;
 		return result;
 	}
 
 	/** As `call`, but returns at once when the guest did so without a wait. A trap is a rejection all the same: only V8 sees it. */
-	start(path: readonly string[], args: readonly unknown[]): unknown {
+	start(path: readonly string[], args: readonly unknown[], signal?: AbortSignal): unknown {
 		const fn = this.#instance?.function(path);
 		if (fn === undefined)
 			throw new SkerryError("link/no-export", `Cannot call ${path.join("#")}: the component does not export it`);
 		let result: unknown;
 		try {
-			result = fn.call(args);
+			result = fn.call(args, signal);
 		} catch (error) {
 			throw this.#reason(error);
 		}
@@ -369,7 +392,7 @@ export class PooledSandbox {
 			try {
 				instance?.dispose(reason);
 			} finally {
-				this.#release(slot, quiet);
+				this.#pool.released(this, slot, quiet);
 			}
 		}
 	}

@@ -4,7 +4,7 @@ import { countImports, type Module, type RecTypeSyntax, type ValueTypeSyntax } f
  * What a rewritten module calls of the engine, by its place in a table of its own that the engine fills before any of the guest's code
  * runs. A table, because functions that are imported would move all others; the guest's own tables keep their indices, for this is the last.
  */
-export const HOST_FUNCTIONS: readonly HostFunctionName[] = ["poll", "pause", "grow", "growTable"];
+export const HOST_FUNCTIONS: readonly HostFunctionName[] = ["poll", "pause", "grow", "growTable", "allocate"];
 
 /**
  * - `poll: () → i32`: metering found the flag raised or the slice used up. 0: go on; 1: trap; 2: call `pause`, then go on or trap.
@@ -12,8 +12,10 @@ export const HOST_FUNCTIONS: readonly HostFunctionName[] = ["poll", "pause", "gr
  * - `grow: (memory: i32, delta: i64) → i64`: `memory.grow` of the guest's memory of that index, in pages: the old size, or -1.
  * - `growTable: (table: i32, delta: i64) → i32`: whether the guest's table of that index may grow by so many elements: 1 or 0. Of the
  *   complement of an index: that it could not grow, though it might.
+ * - `allocate: (bytes: i64) → i64`: the guest needs so many bytes more in V8's heap than it was given: how many it is given, at least so
+ *   many; 0: trap.
  */
-export type HostFunctionName = "poll" | "pause" | "grow" | "growTable";
+export type HostFunctionName = "poll" | "pause" | "grow" | "growTable" | "allocate";
 
 /** Core types of them, in text order: parameters, results. */
 export const HOST_FUNCTION_TYPES: Readonly<
@@ -23,6 +25,7 @@ export const HOST_FUNCTION_TYPES: Readonly<
 	pause: [[], ["i32"]],
 	grow: [["i32", "i64"], ["i64"]],
 	growTable: [["i32", "i64"], ["i32"]],
+	allocate: [["i64"], ["i64"]],
 };
 
 type HostNumber = "i32" | "i64";

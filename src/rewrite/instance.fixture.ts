@@ -24,6 +24,8 @@ export interface World {
 	readonly beyond?: number;
 	/** Whether tables may grow; yes where it is left out. */
 	readonly growsTables?: boolean;
+	/** Bytes of V8's heap that may be asked for at once; as many as one likes where it is left out. */
+	readonly heap?: number;
 	/** Called with the flag before the start function runs. */
 	readonly beforeStart?: (flag: Uint8Array) => void;
 }
@@ -36,13 +38,15 @@ async function wrap(functions: Record<string, unknown>): Promise<Record<string, 
 		await parse(`(module
 			(import "" "poll" (func (result i32))) (import "" "pause" (func (result i32)))
 			(import "" "grow" (func (param i32 i64) (result i64))) (import "" "growTable" (func (param i32 i64) (result i32)))
-			(export "poll" (func 0)) (export "pause" (func 1)) (export "grow" (func 2)) (export "growTable" (func 3)))`),
+			(import "" "allocate" (func (param i64) (result i64)))
+			(export "poll" (func 0)) (export "pause" (func 1)) (export "grow" (func 2)) (export "growTable" (func 3))
+			(export "allocate" (func 4)))`),
 	);
 	return new WebAssembly.Instance(wrappers, { "": functions }).exports;
 }
 
 export async function revive(rewritten: RewrittenModule, world: World = {}): Promise<Revived> {
-	const { beyond = 0, growsTables = true } = world;
+	const { beyond = 0, growsTables = true, heap = Infinity } = world;
 	const flag = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
 	const imports: Record<string, Record<string, unknown>> = { ...world.imports };
 	const owned = rewritten.imports;
@@ -93,8 +97,12 @@ export async function revive(rewritten: RewrittenModule, world: World = {}): Pro
 				asked.push(`growTable ${table} by ${delta}`);
 				return growsTables ? 1 : 0;
 			},
+			allocate: (bytes: bigint) => {
+				asked.push(`allocate ${bytes}`);
+				return Number(bytes) > heap ? 0n : bytes;
+			},
 		});
-		["poll", "pause", "grow", "growTable"].forEach((name, i) =>
+		["poll", "pause", "grow", "growTable", "allocate"].forEach((name, i) =>
 			exports[rewritten.exports.host as string].set(i, functions[name]),
 		);
 	}

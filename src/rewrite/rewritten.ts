@@ -41,6 +41,10 @@ export interface EngineExports {
 	readonly writesData: boolean;
 	/** Elements that the tables which it defines have from its start: part of what it holds. */
 	readonly tableElements: number;
+	/** A mutable global (`i64`): bytes of V8's heap that its code was given and has not used. Where it makes objects, there is this. */
+	readonly heap?: string;
+	/** Bytes of V8's heap that its constants take at its start; 0 where it is left out. */
+	readonly heapBytes?: number;
 }
 
 export interface MemoryPages {

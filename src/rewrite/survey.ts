@@ -22,10 +22,12 @@ export interface Survey {
 	readonly changedTables: ReadonlySet<number>;
 	/** Whether code puts functions into tables that were not there at the start. */
 	readonly changesTables: boolean;
-	/** 1 for each body in which `lift` may have something to do: sizes of memories, changes of tables, bulk operations, atomics, growth, segments, arrays. */
+	/** 1 for each body in which `lift` may have something to do: sizes of memories, changes of tables, bulk operations, atomics, growth, segments, objects. */
 	readonly siteBodies: Uint8Array;
 	/** Whether a memory or a table is grown. */
 	readonly grows: boolean;
+	/** Whether something is made in V8's heap: structures, arrays, exceptions. */
+	readonly allocates: boolean;
 	/** Segments that are dropped. */
 	readonly droppedData: ReadonlySet<number>;
 	readonly droppedElements: ReadonlySet<number>;
@@ -67,8 +69,10 @@ const TYPE = 22;
 const TWO_TYPES = 23;
 /** Types may hide in the immediates. */
 const HEAP = 24;
-/** A type, and an array as long as one likes. */
-const ARRAY_NEW = 25;
+/** Of a type, something is made: a structure or an array. */
+const ALLOCATE = 25;
+/** A tag, of which an exception is made. */
+const THROW = 26;
 
 const KIND_OF: Readonly<Partial<Record<OpName, number>>> = {
 	loop: LOOP,
@@ -96,8 +100,12 @@ const KIND_OF: Readonly<Partial<Record<OpName, number>>> = {
 	"array.new_elem": ELEM_USE,
 	"array.init_elem": ELEM_USE,
 	"array.copy": TWO_TYPES,
-	"array.new": ARRAY_NEW,
-	"array.new_default": ARRAY_NEW,
+	"array.new": ALLOCATE,
+	"array.new_default": ALLOCATE,
+	"array.new_fixed": ALLOCATE,
+	"struct.new": ALLOCATE,
+	"struct.new_default": ALLOCATE,
+	throw: THROW,
 };
 
 /** The first operator of the atomics. */
@@ -140,6 +148,7 @@ class Surveyor {
 	readonly #droppedData = new Set<number>();
 	readonly #droppedElements = new Set<number>();
 	#grows = false;
+	#allocates = false;
 	#namesData = false;
 
 	constructor(module: Module) {
@@ -187,6 +196,7 @@ class Surveyor {
 			changesTables: this.#changedTables.size > 0,
 			siteBodies: this.#siteBodies,
 			grows: this.#grows,
+			allocates: this.#allocates,
 			droppedData: this.#droppedData,
 			droppedElements: this.#droppedElements,
 			namesData: this.#namesData,
@@ -249,9 +259,15 @@ class Surveyor {
 			case TYPE:
 				check.index("type", first);
 				break;
-			case ARRAY_NEW:
+			case ALLOCATE:
 				check.index("type", first);
 				this.#siteBodies[body] = 1;
+				this.#allocates = true;
+				break;
+			case THROW:
+				check.index("tag", first);
+				this.#siteBodies[body] = 1;
+				this.#allocates = true;
 				break;
 			case TWO_TYPES:
 				check.index("type", first);
@@ -297,6 +313,7 @@ class Surveyor {
 		} else {
 			check.index("type", first);
 			check.index(kind === DATA_USE ? "data" : "elem", second);
+			this.#allocates = true;
 			if (kind === DATA_USE) this.#namesData = true;
 		}
 	}

@@ -1,4 +1,4 @@
-import { limitStacks } from "../engine/mod.ts";
+import { limitStacks, watchdogReady } from "../engine/mod.ts";
 import { type Limits, type MeteringMode, SkerryError, withDefaultLimits } from "../fault/mod.ts";
 import { linkComponent, type LoadedComponent, openComponent } from "../link/mod.ts";
 import {
@@ -41,6 +41,8 @@ export interface ServeOptions extends ArtefactOptions {
 	/** How guests are stopped that hold the thread. */
 	readonly metering?: MeteringMode;
 	readonly onRequest?: (record: RequestRecord) => void;
+	/** `onRequest` is not told of requests that were answered as they should be. */
+	readonly troubleOnly?: boolean;
 	/** Something that the guest wanted and was not granted, and what grants it. */
 	readonly onDenied?: (what: string, hint: string) => void;
 	/** A line that a guest wrote. */
@@ -113,7 +115,13 @@ export async function serve(options: ServeOptions): Promise<Server> {
 		client,
 		meter,
 		...(options.onRequest === undefined ? {} : { onRequest: options.onRequest }),
+		troubleOnly: options.troubleOnly === true,
 	});
+	if (metering !== "off") {
+		// The watchdog keeps no process alive, and nothing else may be there yet that does
+		const alive = setInterval(() => {}, LONGEST_TIMER);
+		await watchdogReady().finally(() => clearInterval(alive));
+	}
 	const listener = await listen({ ...options.listen, handler });
 	void admission.prepare(REQUEST_OVER);
 	return {

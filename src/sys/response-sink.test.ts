@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createServer, type ServerResponse } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import { suite, test } from "node:test";
-import { BufferMeter, type ResponseHead, ResponseSink } from "./mod.ts";
+import { BufferMeter, type ResponseHead, type ResponseOutlet, ResponseSink, toLatin1 } from "./mod.ts";
 
 const BOUND = 1024;
 
@@ -29,7 +29,11 @@ async function answer(use: Use, head: Partial<ResponseHead> = {}): Promise<Recei
 		};
 		response.on("close", () => setImmediate(close));
 		const headers = ["x-a", "1", "x-a", "2"];
-		const sink = new ResponseSink(response, { status: 200, headers, sized: false, ...head }, { bound: BOUND, meter });
+		const sink = new ResponseSink(
+			toOutlet(response),
+			{ status: 200, headers, sized: false, ...head },
+			{ bound: BOUND, meter },
+		);
 		sink.sendWithTurn();
 		void Promise.try(use, sink, response, meter).catch(reject);
 	});
@@ -48,6 +52,20 @@ async function answer(use: Use, head: Partial<ResponseHead> = {}): Promise<Recei
 	} finally {
 		server.close();
 	}
+}
+
+function toOutlet(response: ServerResponse): ResponseOutlet {
+	return {
+		get destroyed() {
+			return response.destroyed;
+		},
+		send(status, headers, body) {
+			response.writeHead(status, headers).end(toLatin1(body), "latin1");
+			return response.writableLength === 0;
+		},
+		onSent: (callback) => response.once("close", callback),
+		open: () => response,
+	};
 }
 
 const bytes = (text: string): Uint8Array => Buffer.from(text, "latin1");

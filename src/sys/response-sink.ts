@@ -3,15 +3,27 @@ import type { BufferMeter } from "./buffer-meter.ts";
 import { type BodySink, OutgoingMessageSink } from "./http-sink.ts";
 import { atTurnEnd, type TurnEnding } from "./turn-end.ts";
 
-/** Bodies of up to so many bytes go out as one text with their head: Node sends that by one system call, without a vector. */
-const TEXT_BYTES = 8 * 1024;
-
 const NOTHING = new Uint8Array(0);
 
 export interface ResponseSinkOptions {
 	/** Bytes that may be held here or on their way to the kernel. */
 	readonly bound: number;
 	readonly meter?: BufferMeter;
+}
+
+/** Where a response goes. */
+export interface ResponseOutlet {
+	/** Nobody gets it any more. */
+	readonly destroyed: boolean;
+	/**
+	 * Sends a response that is whole: its fields, names and values in turn, say how long the body is.
+	 * @returns false while some of it waits for the kernel
+	 */
+	send(status: number, headers: string[], body: Uint8Array): boolean;
+	/** Calls back once nothing of what was sent waits any longer. */
+	onSent(callback: () => void): void;
+	/** Node's response, for one that is sent in pieces. The same each time. */
+	open(): ServerResponse;
 }
 
 /** The head of a response, which nobody has sent yet. */
@@ -29,7 +41,7 @@ export interface ResponseHead {
  * While they are held, flushing has nothing to wait for: what was written leaves with the turn of the event loop, without the writer.
  */
 export class ResponseSink implements BodySink, TurnEnding {
-	readonly #response: ServerResponse;
+	readonly #outlet: ResponseOutlet;
 	readonly #head: ResponseHead;
 	readonly #options: ResponseSinkOptions;
 	#held: Uint8Array[] = [];
@@ -41,8 +53,8 @@ export class ResponseSink implements BodySink, TurnEnding {
 	/** Takes over when the head is sent before the end of the body. */
 	#streaming: OutgoingMessageSink | undefined;
 
-	constructor(response: ServerResponse, head: ResponseHead, options: ResponseSinkOptions) {
-		this.#response = response;
+	constructor(outlet: ResponseOutlet, head: ResponseHead, options: ResponseSinkOptions) {
+		this.#outlet = outlet;
 		this.#head = head;
 		this.#options = options;
 	}
@@ -53,7 +65,7 @@ export class ResponseSink implements BodySink, TurnEnding {
 	}
 
 	onTurnEnd(): void {
-		if (this.#isHolding() && !this.#response.destroyed) this.#stream();
+		if (this.#isHolding() && !this.#outlet.destroyed) this.#stream();
 	}
 
 	ready(): boolean {
@@ -66,7 +78,7 @@ export class ResponseSink implements BodySink, TurnEnding {
 
 	capacity(): number | null {
 		if (this.#streaming !== undefined) return this.#streaming.capacity();
-		return this.#done || this.#response.destroyed ? null : this.#options.bound - this.#heldBytes;
+		return this.#done || this.#outlet.destroyed ? null : this.#options.bound - this.#heldBytes;
 	}
 
 	write(bytes: Uint8Array): void {
@@ -74,7 +86,7 @@ export class ResponseSink implements BodySink, TurnEnding {
 			this.#streaming.write(bytes);
 			return;
 		}
-		if (bytes.length === 0 || this.#done || this.#response.destroyed) return;
+		if (bytes.length === 0 || this.#done || this.#outlet.destroyed) return;
 		this.#held.push(bytes);
 		this.#heldBytes += bytes.length;
 		this.#options.meter?.add(bytes.length);
@@ -87,7 +99,7 @@ export class ResponseSink implements BodySink, TurnEnding {
 	}
 
 	flushed(): boolean {
-		return this.#streaming?.flushed() ?? (this.#heldBytes === 0 || !this.#response.destroyed);
+		return this.#streaming?.flushed() ?? (this.#heldBytes === 0 || !this.#outlet.destroyed);
 	}
 
 	close(): void {
@@ -99,7 +111,7 @@ export class ResponseSink implements BodySink, TurnEnding {
 			this.#streaming?.finish(trailers);
 			return;
 		}
-		if (this.#response.destroyed) {
+		if (this.#outlet.destroyed) {
 			this.#done = true;
 			this.#drop();
 			return;
@@ -117,12 +129,12 @@ export class ResponseSink implements BodySink, TurnEnding {
 			this.#streaming?.abort();
 			return;
 		}
-		if (this.#flushing && !this.#response.destroyed) {
+		if (this.#flushing && !this.#outlet.destroyed) {
 			void abortWhenFlushed(this.#stream());
 		} else {
 			this.#done = true;
 			this.#drop();
-			this.#response.destroy();
+			this.#outlet.open().destroy();
 		}
 	}
 
@@ -132,25 +144,16 @@ export class ResponseSink implements BodySink, TurnEnding {
 
 	#sendWhole(): void {
 		const { status, headers, sized } = this.#head;
-		const response = this.#response;
 		const bytes = this.#heldBytes;
 		this.#done = true;
 		if (!sized) headers.push("content-length", String(bytes));
-		response.writeHead(status, headers);
-		if (bytes === 0) response.end();
-		else {
-			const body = this.#takeHeld();
-			if (bytes <= TEXT_BYTES) response.end(body.toString("latin1"), "latin1");
-			else response.end(body);
-		}
-		if (response.writableLength === 0) this.#options.meter?.add(-bytes);
-		else response.once("close", () => this.#options.meter?.add(-bytes));
+		if (this.#outlet.send(status, headers, this.#takeHeld())) this.#options.meter?.add(-bytes);
+		else this.#outlet.onSent(() => this.#options.meter?.add(-bytes));
 	}
 
-	#takeHeld(): Buffer {
+	#takeHeld(): Uint8Array {
 		const [first] = this.#held;
-		const only = this.#held.length === 1 && first !== undefined;
-		const body = only ? Buffer.from(first.buffer, first.byteOffset, first.length) : Buffer.concat(this.#held);
+		const body = this.#held.length === 1 && first !== undefined ? first : Buffer.concat(this.#held);
 		this.#held = [];
 		this.#heldBytes = 0;
 		return body;
@@ -159,14 +162,15 @@ export class ResponseSink implements BodySink, TurnEnding {
 	/** Sends the head and what is held; from here on every write goes to the connection. */
 	#stream(): OutgoingMessageSink {
 		const { status, headers } = this.#head;
-		this.#response.writeHead(status, headers);
-		const sink = new OutgoingMessageSink(this.#response, this.#options);
+		const response = this.#outlet.open();
+		response.writeHead(status, headers);
+		const sink = new OutgoingMessageSink(response, this.#options);
 		this.#streaming = sink;
 		const held = this.#held;
 		this.#drop();
 		for (const bytes of held) sink.write(bytes);
 		// Not `flushHeaders`: that sends the head as UTF-8, and fields are Latin-1.
-		if (held.length === 0) this.#response.write(NOTHING);
+		if (held.length === 0) response.write(NOTHING);
 		else if (this.#flushing) sink.flush();
 		return sink;
 	}

@@ -12,6 +12,7 @@ import {
 	type RandomSource,
 	type WallClock,
 } from "../sys/mod.ts";
+import { LimitExceeded, LIMITS } from "../fault/mod.ts";
 import { type HttpOptions, HttpState } from "./http/http-state.ts";
 import { DEFAULT_WASI_LIMITS, type WasiLimits } from "./limits.ts";
 
@@ -63,6 +64,23 @@ export interface WasiOptions {
 	readonly onDenied?: (what: string, hint: string) => void;
 }
 
+/** Linked with each other: a set for the one that most requests have takes longer to make than all the rest of it. */
+interface Ending {
+	/** `undefined` once it was done, or taken back. */
+	ending: (() => void) | undefined;
+	before: Ending | undefined;
+	after: Ending | undefined;
+}
+
+/** The limit `buffered` of a sandbox. */
+export interface BufferedLimit {
+	readonly buffered: number;
+	/** Whose it is, for errors. */
+	readonly app?: string | undefined;
+}
+
+const DEFAULT_BUFFERED: BufferedLimit = { buffered: LIMITS.buffered.default };
+
 /** The state of WASI in one sandbox: the first argument of every host function. */
 export class WasiContext {
 	readonly args: readonly string[];
@@ -83,10 +101,15 @@ export class WasiContext {
 	#insecureSeed: readonly [bigint, bigint] | undefined;
 	readonly #onDenied: ((what: string, hint: string) => void) | undefined;
 	#denied: Set<string> | undefined;
-	#endings: Set<() => void> | undefined;
+	/** What is to be done at the end, in the order in which it was registered. */
+	#firstEnding: Ending | undefined;
+	#lastEnding: Ending | undefined;
 	#ended = false;
+	readonly #bounds: BufferedLimit;
+	#held = 0;
 
-	constructor(options: WasiOptions) {
+	constructor(options: WasiOptions, bounds: BufferedLimit = DEFAULT_BUFFERED) {
+		this.#bounds = bounds;
 		this.args = options.args ?? NOTHING;
 		this.env = options.env ?? NO_NAMES;
 		this.initialCwd = options.initialCwd;
@@ -137,6 +160,20 @@ export class WasiContext {
 		return this.#ended;
 	}
 
+	/**
+	 * The host holds so many bytes for the guest, until `release`.
+	 * @throws LimitExceeded
+	 */
+	hold(bytes: number): void {
+		const { buffered, app } = this.#bounds;
+		if (this.#held + bytes > buffered) throw new LimitExceeded("buffered", buffered, app);
+		this.#held += bytes;
+	}
+
+	release(bytes: number): void {
+		this.#held -= bytes;
+	}
+
 	/** Says, once per `what`, that the guest wanted something that it was not granted, and what would grant it. */
 	denied(what: string, hint: string): void {
 		this.#denied ??= new Set();
@@ -151,11 +188,22 @@ export class WasiContext {
 			ending();
 			return () => {};
 		}
-		// A wrapper of its own per registration, so that the same function can be registered twice.
-		const entry = (): void => ending();
-		const endings = (this.#endings ??= new Set());
-		endings.add(entry);
-		return () => endings.delete(entry);
+		const before = this.#lastEnding;
+		const entry: Ending = { ending, before, after: undefined };
+		this.#lastEnding = entry;
+		if (before === undefined) this.#firstEnding = entry;
+		else before.after = entry;
+		return () => this.#forget(entry);
+	}
+
+	#forget(entry: Ending): void {
+		if (entry.ending === undefined) return;
+		entry.ending = undefined;
+		const { before, after } = entry;
+		if (before === undefined) this.#firstEnding = after;
+		else before.after = after;
+		if (after === undefined) this.#lastEnding = before;
+		else after.before = before;
 	}
 
 	/** Cancels timers and closes what is open. Idempotent. */
@@ -164,15 +212,14 @@ export class WasiContext {
 		this.#ended = true;
 		// One that fails must not keep the others open.
 		let failures: unknown[] | undefined;
-		if (this.#endings !== undefined) {
-			for (const ending of this.#endings) {
-				try {
-					ending();
-				} catch (failure) {
-					(failures ??= []).push(failure);
-				}
+		for (let entry = this.#firstEnding; entry !== undefined; entry = this.#firstEnding) {
+			const { ending } = entry;
+			this.#forget(entry);
+			try {
+				ending?.();
+			} catch (failure) {
+				(failures ??= []).push(failure);
 			}
-			this.#endings = undefined;
 		}
 		failures = closeStream(this.#stdin, failures);
 		failures = closeStream(this.#stdout, failures);
@@ -200,6 +247,6 @@ function closeStream(
 	return failures;
 }
 
-export function createWasiContext(options: WasiOptions = {}): WasiContext {
-	return new WasiContext(options);
+export function createWasiContext(options: WasiOptions = {}, bounds?: BufferedLimit): WasiContext {
+	return new WasiContext(options, bounds);
 }

@@ -1,5 +1,12 @@
 /** WASI over `sys`: one file per interface. Every sandbox has a context of its own; nothing is granted that its options do not name. */
-export { createWasiContext, type GrantedFolder, type TerminalFlags, WasiContext, type WasiOptions } from "./context.ts";
+export {
+	type BufferedLimit,
+	createWasiContext,
+	type GrantedFolder,
+	type TerminalFlags,
+	WasiContext,
+	type WasiOptions,
+} from "./context.ts";
 export { GuestExit } from "./exit.ts";
 export { type ErrorCode, renderErrorCode, statusOf } from "./http/error-code.ts";
 export type { HttpOptions } from "./http/http-state.ts";

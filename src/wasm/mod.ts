@@ -52,6 +52,7 @@ export {
 	type LimitsSyntax,
 	type MemoryTypeSyntax,
 	type RecTypeSyntax,
+	type CompositeTypeSyntax,
 	type SubTypeSyntax,
 	type TableTypeSyntax,
 	type TagTypeSyntax,

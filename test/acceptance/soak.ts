@@ -1,4 +1,7 @@
-/** `npm run soak -- stop [times] [trap|yield|fuel] [idle|load]`, `npm run soak -- reset [runs] [first seed]`: what has to hold many times in a row. */
+/**
+ * What has to hold many times in a row: `npm run soak -- stop [times] [trap|yield|fuel] [idle|load] [part of a shape's name]`, `-- reset [runs] [first seed]`,
+ * `-- tasks [runs] [first seed]`, `-- mutate [binaries] [first seed]`, `-- abi [cases]`.
+ */
 const [name, ...rest] = process.argv.slice(2);
 const numbers = rest.filter((text) => /^[1-9]\d{0,8}$/.test(text)).map(Number);
 const words = rest.slice(numbers.length);
@@ -6,19 +9,32 @@ if (name === "stop" && numbers.length <= 1) {
 	const { LOADS, METERINGS, soakStop } = await import("./stop.ts");
 	const meterings = METERINGS.filter((metering) => words.includes(metering));
 	const loads = LOADS.filter((load) => words.includes(load));
-	if (meterings.length + loads.length === words.length) {
+	const [shape = "", ...more] = words.filter((word) => ![...METERINGS, ...LOADS].includes(word as never));
+	if (more.length === 0) {
 		await soakStop(
 			numbers[0] ?? 1000,
 			meterings.length === 0 ? METERINGS : meterings,
 			loads.length === 0 ? LOADS : loads,
+			shape,
 		);
 	} else explain();
 } else if (name === "reset" && numbers.length <= 2 && words.length === 0) {
 	const { soakReset } = await import("./reset.ts");
 	process.exitCode = (await soakReset(numbers[0] ?? 100_000, numbers[1] ?? 1)) ? 0 : 1;
+} else if (name === "tasks" && numbers.length <= 2 && words.length === 0) {
+	const { soakTasks } = await import("./tasks.ts");
+	process.exitCode = (await soakTasks(numbers[0] ?? 20_000, numbers[1] ?? 1)) ? 0 : 1;
+} else if (name === "mutate" && numbers.length <= 2 && words.length === 0) {
+	const { soakMutations } = await import("./mutate.ts");
+	process.exitCode = (await soakMutations(numbers[0] ?? 100_000, numbers[1] ?? 1)) ? 0 : 1;
+} else if (name === "abi" && numbers.length <= 1 && words.length === 0) {
+	const { soakAbi } = await import("./abi.ts");
+	process.exitCode = soakAbi(numbers[0] ?? 1_000_000) ? 0 : 1;
 } else explain();
 
 function explain(): void {
-	console.error("usage: npm run soak -- stop [times] [trap|yield|fuel] [idle|load] | reset [runs] [first seed]");
+	console.error(
+		"usage: npm run soak -- stop [times] [trap|yield|fuel] [idle|load] [part of a shape's name] | reset|tasks|mutate [runs] [first seed] | abi [cases]",
+	);
 	process.exitCode = 2;
 }

@@ -1,6 +1,6 @@
 /** The rules of the component model that are easy to get wrong (`design/component-model.md`), each with the scripts of the suite that try it. */
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, globSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { suite, test } from "node:test";
 
@@ -58,4 +58,21 @@ suite("rules", { skip: absent }, () => {
 			}
 		});
 	}
+});
+
+test("each rule has a test of its own beside the code, too", () => {
+	const source = path.resolve(import.meta.dirname, "../../src");
+	const named = new Set<number>();
+	for (const file of globSync("**/*.test.ts", { cwd: source })) {
+		const text = readFileSync(path.join(source, file), "utf8");
+		for (const [, numbers] of text.matchAll(/test\(["`]rules? ([\d and,]+):/g)) {
+			for (const number of numbers?.match(/\d+/g) ?? []) named.add(Number(number));
+		}
+	}
+	const rules = RULES.map(([rule]) => Number.parseInt(rule, 10));
+	assert.equal(rules.length, 25);
+	assert.deepEqual(
+		rules.filter((rule) => !named.has(rule)),
+		[],
+	);
 });

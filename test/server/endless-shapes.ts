@@ -17,6 +17,10 @@ const DOUBLING_TABLE = `(table funcref (elem ${Array.from({ length: 60 }, (_, i)
 	}).join(" ")}
 	(func (export "f") (call $d0 (i64.const 0) ${"(i32.const 0) ".repeat(6)}))`;
 
+/** A list in V8's heap, one object longer each time, whatever is caught. */
+const KEPT_OBJECTS = `(type $s (struct (field (ref null $s)))) (func (export "f") (local $x (ref null $s))
+		(loop $l (block $c (try_table (catch_all $c) (local.set $x (struct.new $s (local.get $x))))) (br $l)))`;
+
 /** Components that never end, in every shape: `f` does not return, `ok` answers 7. */
 const FIELDS: Readonly<Record<string, string>> = {
 	"a loop": `(func (export "f") (loop $l (br $l)))`,
@@ -48,6 +52,12 @@ const FIELDS: Readonly<Record<string, string>> = {
 		(loop $again (block $caught (try_table (catch_all $caught) (throw $e))) (br $again)))`,
 	"bulk operations in a loop": `(memory 16) (func (export "f")
 		(loop $l (memory.fill (i32.const 0) (i32.const 1) (i32.const 1048576)) (br $l)))`,
+	"fills one behind the other": `(memory 16) (func (export "f") (loop $l
+		${"(memory.fill (i32.const 0) (i32.const 1) (i32.const 262144))".repeat(4000)} (br $l)))`,
+	"copies one behind the other": `(memory 16) (func (export "f") (loop $l
+		${"(memory.copy (i32.const 1) (i32.const 0) (i32.const 262144))".repeat(4000)} (br $l)))`,
+	"fills of a table one behind the other": `(table $t 256 funcref) (func (export "f") (loop $l
+		${"(table.fill $t (i32.const 0) (ref.null func) (i32.const 256))".repeat(4000)} (br $l)))`,
 	"copies of memory in a loop": `(memory 256) (func (export "f")
 		(loop $l (memory.copy (i32.const 1) (i32.const 0) (i32.const 16777215)) (br $l)))`,
 	"fills of a table": `(table $t 990000 funcref) (elem declare func $e) (func $e) (func (export "f")
@@ -63,7 +73,25 @@ const FIELDS: Readonly<Record<string, string>> = {
 	"elements of a large segment": `(table $t 20000 funcref) (func $e) (elem $s func ${"$e ".repeat(20_000)}) (func (export "f")
 		(loop $l (table.init $t $s (i32.const 0) (i32.const 0) (i32.const 20000)) (br $l)))`,
 	"growth of a table by all that it may": `(table $t 1 funcref) (elem declare func $e) (func $e) (func (export "f")
-		(drop (table.grow $t (ref.func $e) (i32.const 990000))) (loop $l (br $l)))`,
+		(drop (table.grow $t (ref.func $e) (i32.const 49000))) (loop $l (br $l)))`,
+	"tables as many as there are": `${Array.from({ length: 100 }, (_, i) => `(table $t${i} 0 funcref)`).join("")} (func (export "f")
+		(loop $l ${Array.from({ length: 100 }, (_, i) => `(drop (table.grow $t${i} (ref.null func) (i32.const 490)))`).join("")} (br $l)))`,
+	"growth of memory at once": `(memory 1) (func (export "f")
+		(loop $l (drop (memory.grow (i32.const 65535))) (drop (memory.grow (i32.const 4000)))
+			(memory.fill (i32.const 0) (i32.const 1) (i32.shl (memory.size) (i32.const 16))) (br $l)))`,
+	"objects that are thrown away": `(type $s (struct (field i64))) (func (export "f")
+		(loop $l (drop (struct.new $s (i64.const 1))) (br $l)))`,
+	"objects that are kept": KEPT_OBJECTS,
+	"large arrays": `(type $b (array (mut i8))) (func (export "f")
+		(loop $l (drop (array.new_default $b (i32.const 16777216))) (br $l)))`,
+	"fills and copies of a large array": `(type $r (array (mut externref))) (func (export "f") (local $a (ref null $r))
+		(local.set $a (array.new_default $r (i32.const 250000)))
+		(loop $l (array.fill $r (local.get $a) (i32.const 0) (ref.null extern) (i32.const 250000))
+			(array.copy $r $r (local.get $a) (i32.const 1) (local.get $a) (i32.const 0) (i32.const 249999)) (br $l)))`,
+	"exceptions that are kept": `(tag $e (param i64 i64)) (table $t 40000 exnref) (func (export "f") (local $i i32)
+		(loop $l (table.set $t (local.get $i) (block $h (result exnref)
+				(try_table (catch_all_ref $h) (throw $e (i64.const -1) (i64.const -1))) (unreachable)))
+			(local.set $i (i32.rem_u (i32.add (local.get $i) (i32.const 1)) (i32.const 40000))) (br $l)))`,
 	"growth of memory and table": `(memory 1) (table $t 1 funcref) (func (export "f")
 		(loop $l (drop (memory.grow (i32.const 1))) (drop (table.grow $t (ref.null func) (i32.const 1000))) (br $l)))`,
 	"a loop in hot code": `(func $step (param i32) (result i32) (local i32)
@@ -120,6 +148,17 @@ const DOUBLING_INSTANCES = `(component
 	${Array.from({ length: 40 }, (_, i) => `(core instance $i${i + 1} (instantiate $m (with "" (instance $i${i}))))`).join(" ")}
 	(func (export "f") (canon lift (core func $i40 "g")))
 	(func (export "ok") (result u32) (canon lift (core func $i0 "ok"))))`;
+
+/** `f` makes one object after the other, and keeps them. */
+export const HOARDER: string = one(KEPT_OBJECTS);
+
+/** `f` makes as many bytes of objects as are asked for, and keeps none. */
+export const WASTER: string = `(component
+	(core module $m (type $b (array i8)) (func (export "f") (param i32)
+		(loop $l (drop (array.new_default $b (i32.const 1000)))
+			(br_if $l (i32.gt_s (local.tee 0 (i32.sub (local.get 0) (i32.const 1024))) (i32.const 0))))))
+	(core instance $i (instantiate $m))
+	(func (export "f") (param "bytes" u32) (canon lift (core func $i "f"))))`;
 
 /** By what they do. */
 export const ENDLESS: Readonly<Record<string, string>> = {

@@ -7,13 +7,22 @@ import { CompileCache } from "../../src/engine/mod.ts";
 import { LimitExceeded, type Limits } from "../../src/fault/mod.ts";
 import { type HostFunction, linkComponent, loadComponent } from "../../src/link/mod.ts";
 import { SandboxPool } from "../../src/pool/mod.ts";
-import { BOTTOMLESS, DOUBLING_START, ENDLESS, ENDLESS_HOST_CALLS, ENDLESS_START } from "./endless-shapes.ts";
+import {
+	BOTTOMLESS,
+	DOUBLING_START,
+	ENDLESS,
+	ENDLESS_HOST_CALLS,
+	ENDLESS_START,
+	HOARDER,
+	WASTER,
+} from "./endless-shapes.ts";
 
 type Metering = NonNullable<NonNullable<Parameters<typeof linkComponent>[3]>["metering"]>;
 const METERINGS: readonly Metering[] = ["trap", "yield", "fuel"];
 
 const CPU = 50;
-const LIMITS: Limits = { cpu: CPU };
+/** Some shapes have large tables. */
+const LIMITS: Limits = { cpu: CPU, tables: 1_000_000 };
 const cache = new CompileCache();
 
 async function start(
@@ -67,6 +76,19 @@ for (const metering of METERINGS) {
 				bottomless.end(undefined);
 				neighbour.end(undefined);
 			}
+			pool.close(undefined);
+		});
+
+		test("objects in V8's heap, up to their limit", async () => {
+			const pool = await start(HOARDER, metering, { gcHeap: 3_000_000 });
+			await isStopped(pool, "gcHeap", 'killed: gcHeap 3000000 bytes (limit "gcHeap" of app x)');
+		});
+
+		test("what was thrown away counts no more", async () => {
+			const pool = await start(WASTER, metering, { gcHeap: 400 * 1024 * 1024 });
+			const sandbox = await pool.acquire();
+			await sandbox.call(["f"], [2 ** 31 - 1]);
+			sandbox.end(undefined);
 			pool.close(undefined);
 		});
 

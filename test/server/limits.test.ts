@@ -9,6 +9,7 @@ import { CompileCache } from "../../src/engine/mod.ts";
 import { LIMITS, type LimitName, type MeteringMode } from "../../src/fault/mod.ts";
 import { linkComponent, loadComponent } from "../../src/link/mod.ts";
 import { SandboxPool } from "../../src/pool/mod.ts";
+import { WASI_HOST } from "../../src/wasi/mod.ts";
 
 const PAGE = 65_536;
 const cache = new CompileCache();
@@ -58,6 +59,15 @@ const ROWS: Readonly<Record<Exclude<LimitName, "stack" | "output">, Row>> = {
 		),
 		below: 0,
 	},
+	gcHeap: {
+		needs: 24 + 1000 + (16 + 8 + 16) + (128 + 2 * 64),
+		wat: f(
+			`(drop (array.new_default $bytes (i32.const 1000))) (drop (struct.new_default $s))
+			(block $caught (try_table (catch_all $caught) (throw $e (i32.const 1) (i32.const 2)))) ${ONE}`,
+			"(type $bytes (array i8)) (type $s (struct (field i8) (field v128))) (tag $e (param i32 i32))",
+		),
+		below: /^killed: gcHeap 1319 bytes \(limit "gcHeap" of app x\)$/,
+	},
 	instances: {
 		needs: 3,
 		wat: body(
@@ -91,6 +101,37 @@ const ROWS: Readonly<Record<Exclude<LimitName, "stack" | "output">, Row>> = {
 		wat: f(`${repeat(3, "(drop (call $new (i32.const 5)))")} ${ONE}`),
 		below: /^handle table is full \(limit "handles": 2\)$/,
 	},
+	streams: {
+		needs: 3,
+		wat: `(component
+			(type $s (stream u8)) (core func $stream (canon stream.new $s)) (type $f (future)) (core func $future (canon future.new $f))
+			(core func $drop (canon stream.drop-readable $s))
+			(core module $m
+				(import "" "stream" (func $stream (result i64))) (import "" "future" (func $future (result i64)))
+				(import "" "drop" (func $drop (param i32)))
+				(func (export "f") (result i32)
+					(call $drop (i32.wrap_i64 (call $stream)))
+					(drop (call $stream)) (drop (call $future)) (drop (call $stream)) ${ONE}))
+			(core instance $i (instantiate $m (with "" (instance
+				(export "stream" (func $stream)) (export "future" (func $future)) (export "drop" (func $drop))))))
+			(func (export "f") (result s32) (canon lift (core func $i "f"))))`,
+		below: /^too many streams and futures \(limit "streams": 2\)$/,
+	},
+	buffered: {
+		needs: 3 * 128,
+		wat: `(component
+			(import "wasi:http/types@0.2.0" (instance $http
+				(export "fields" (type $fields (sub resource))) (export "[constructor]fields" (func (result (own $fields))))))
+			(alias export $http "fields" (type $fields)) (core func $drop (canon resource.drop $fields))
+			(core func $new (canon lower (func $http "[constructor]fields")))
+			(core module $m
+				(import "" "new" (func $new (result i32))) (import "" "drop" (func $drop (param i32)))
+				(func (export "f") (result i32)
+					(call $drop (call $new)) (drop (call $new)) (drop (call $new)) (drop (call $new)) ${ONE}))
+			(core instance $i (instantiate $m (with "" (instance (export "new" (func $new)) (export "drop" (func $drop))))))
+			(func (export "f") (result s32) (canon lift (core func $i "f"))))`,
+		below: /^killed: buffered 383 bytes \(limit "buffered" of app x\)$/,
+	},
 	hostCalls: {
 		needs: 3,
 		wat: f(`${repeat(3, "(call $act)")} ${ONE}`),
@@ -102,7 +143,7 @@ async function run(
 	{ wat, metering, act = () => {} }: Row,
 	limits: Partial<Record<LimitName, number>>,
 ): Promise<unknown> {
-	const host = { interfaces: [], functions: { act } };
+	const host = { interfaces: WASI_HOST.interfaces, functions: { act } };
 	const linked = await linkComponent(
 		loadComponent(await parse(wat)),
 		host,

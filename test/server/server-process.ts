@@ -3,7 +3,7 @@ import { serve, type Server, type ServeOptions, type ServerUsage } from "../../s
 import type { RequestRecord } from "../../src/trigger/mod.ts";
 
 export type StartOptions = Pick<ServeOptions, "bytes"> &
-	Partial<Pick<ServeOptions, "env" | "allowOutbound" | "limits">>;
+	Partial<Pick<ServeOptions, "env" | "allowOutbound" | "limits" | "metering">>;
 export type LoggedRequest = Omit<RequestRecord, "error">;
 
 export type ToServer = { readonly start: StartOptions } | "usage" | "stop";

@@ -23,8 +23,10 @@ export function checkMayLeave({ instance }: AsyncInstance): void {
 export function canonNew(instance: AsyncInstance, type: EndType): () => bigint {
 	return () => {
 		checkMayLeave(instance);
-		const shared: Shared = type.kind === "stream" ? new SharedStream(type.element) : new SharedFuture(type.element);
-		const { handles } = instance.instance;
+		const { handles, store } = instance.instance;
+		const ended = store.addStream();
+		const shared: Shared =
+			type.kind === "stream" ? new SharedStream(type.element, ended) : new SharedFuture(type.element, ended);
 		const readable = handles.add(new CopyEnd(type.kind, true, shared));
 		const writable = handles.add(new CopyEnd(type.kind, false, shared));
 		return BigInt(readable) | (BigInt(writable) << 32n);

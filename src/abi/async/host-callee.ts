@@ -20,6 +20,20 @@ export class HostCallee implements Callee {
 		this.#scheduler = scheduler;
 	}
 
+	/** What comes after the end of the sandbox comes to nobody: its instances may be another use's by then. */
+	async #whileInUse(promise: Promise<unknown>): Promise<unknown> {
+		const { store } = this.#scheduler;
+		const { epoch } = store;
+		const over = (): boolean => store.disposed || store.epoch !== epoch;
+		try {
+			const value = await promise;
+			return over() ? await never() : value;
+		} catch (error) {
+			if (over()) return await never();
+			throw error;
+		}
+	}
+
 	start(
 		_caller: AsyncInstance | null,
 		onStart: () => readonly unknown[],
@@ -33,7 +47,7 @@ export class HostCallee implements Callee {
 			return { cancel() {}, stopped: undefined };
 		}
 		// The caller of a function that is not async waits in it, as it would compute.
-		if (!this.#callee.type.async) return { cancel() {}, stopped: value.then(resolve) };
+		if (!this.#callee.type.async) return { cancel() {}, stopped: this.#whileInUse(value).then(resolve) };
 		const promise: CancellablePromise = value;
 		let cancelled = false;
 		scheduler.pledge(promise, (settled) => {
@@ -48,4 +62,8 @@ export class HostCallee implements Callee {
 			stopped: undefined,
 		};
 	}
+}
+
+function never(): Promise<never> {
+	return new Promise(() => {});
 }

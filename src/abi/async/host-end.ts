@@ -32,6 +32,7 @@ export abstract class HostEnd {
 	#copier: Copier | null = null;
 	/** Why it ended, where that was with its sandbox. */
 	#ended: { readonly reason: unknown } | null = null;
+	readonly reads = true;
 	/** Told when it ends with its sandbox. */
 	onEnd: (reason: unknown) => void = () => {};
 

@@ -1,6 +1,6 @@
 import type { ValueType } from "../../component/mod.ts";
 import { SkerryError } from "../../fault/mod.ts";
-import { checkValue } from "../check.ts";
+import { checkValue, typeName } from "../check.ts";
 import { isNumeric, isNumericArray, toNumbers } from "../numeric-list.ts";
 import type { HeldEnd, Pledges } from "../store-part.ts";
 import type { Store } from "../store.ts";
@@ -20,19 +20,23 @@ export function fromHost(store: Store, type: EndType, value: unknown): Shared {
 	if (end?.isOf(store) === true) return end.take(type.kind);
 	if (type.kind === "future") {
 		const shared = new SharedFuture(type.element);
-		new HostWriter(store, type.element, shared).give(value);
+		new HostWriter(store, type, shared).give(value);
 		return shared;
 	}
 	const shared = new SharedStream(type.element);
-	new HostWriter(store, type.element, shared).pump(value);
+	new HostWriter(store, type, shared).pump(value);
 	return shared;
 }
 
 /** The writable end in the host's hands: what the host gave is read as fast as the guest takes it. */
 class HostWriter implements HeldEnd {
+	readonly reads = false;
 	readonly #store: Store;
 	readonly #pledges: Pledges;
+	readonly #type: EndType;
 	readonly #element: ValueType | null;
+	/** Elements that were taken before those at hand. */
+	#taken = 0;
 	readonly #shared: Shared;
 	readonly #release: () => void;
 	/** What it reads are all elements, in one array. */
@@ -40,10 +44,11 @@ class HostWriter implements HeldEnd {
 	/** Where there is more to come: tells the source that nobody wants it. */
 	#close: () => void = () => {};
 
-	constructor(store: Store, element: ValueType | null, shared: Shared) {
+	constructor(store: Store, type: EndType, shared: Shared) {
 		this.#store = store;
 		this.#pledges = pledgesOf(store);
-		this.#element = element;
+		this.#type = type;
+		this.#element = type.element;
 		this.#shared = shared;
 		const release = this.#pledges.hold();
 		this.#release = () => {
@@ -142,8 +147,14 @@ class HostWriter implements HeldEnd {
 	#checked(values: ArrayLike<unknown>): ArrayLike<unknown> {
 		const element = this.#element;
 		const numbers = element !== null && isNumeric(element) ? element.kind : null;
+		const first = this.#taken;
+		this.#taken += values.length;
 		if (element === null || (numbers !== null && isNumericArray(numbers, values))) return values;
-		for (let i = 0; i < values.length; i++) checkValue(this.#store, element, values[i], `element ${i}`);
+		for (let i = 0; i < values.length; i++) {
+			// A future has but one.
+			const place = this.#type.kind === "stream" ? `[${first + i}]` : "";
+			checkValue(this.#store, element, values[i], `${typeName(this.#type)}${place}`);
+		}
 		return numbers === null ? values : toNumbers(numbers, values as readonly unknown[]);
 	}
 

@@ -1,4 +1,4 @@
-import { Trap } from "../../fault/mod.ts";
+import { LimitExceeded, Trap } from "../../fault/mod.ts";
 import type { Pledges, StorePart } from "../store-part.ts";
 import { type ComponentInstance, enterInstances, leaveInstances, type Store } from "../store.ts";
 import { after } from "./after.ts";
@@ -41,6 +41,8 @@ export class Scheduler implements Pledges, StorePart, Turns {
 	waiting: Thread[] = [];
 	readonly #instances = new Map<ComponentInstance, AsyncInstance>();
 	#pumping = false;
+	/** A thread runs, or what comes after it in JavaScript is still to come. */
+	#ticking = false;
 	#inHost = false;
 	/** What the host brought: results of its functions, calls. Done between threads. */
 	#work: (() => void | Promise<void>)[] = [];
@@ -55,9 +57,22 @@ export class Scheduler implements Pledges, StorePart, Turns {
 	/** @param watch called with what ends the sandbox's calls */
 	constructor(store: Store, watch: ((end: (reason: unknown) => void) => Watch) | null = null) {
 		this.store = store;
-		this.#watch = watch?.((reason) => this.#fail(store.fail(reason))) ?? null;
+		this.#watch = watch?.((reason) => this.#fail(store.fail(this.#explain(reason)))) ?? null;
 		store.parts.push(this);
 		store.pledges = this;
+	}
+
+	/** Where no call is under way, it is what the host has in its hands that kept the sandbox: it is told so. */
+	#explain(reason: unknown): unknown {
+		if (!(reason instanceof LimitExceeded) || reason.limit !== "wall" || this.#calls.size > 0) return reason;
+		const ends = [...this.store.held];
+		const unread = ends.filter(({ reads }) => reads).length;
+		if (ends.length === 0) return reason;
+		const state =
+			unread > 0
+				? `streams or futures that the host has neither read to the end nor cancelled: ${unread}`
+				: `streams or futures that the host gives and that have not ended: ${ends.length}`;
+		return new LimitExceeded("wall", reason.allowed, reason.app, state);
 	}
 
 	instance(of: ComponentInstance): AsyncInstance {
@@ -185,6 +200,11 @@ export class Scheduler implements Pledges, StorePart, Turns {
 		if (!this.#pumping) void this.#pump();
 	}
 
+	/** Nothing of a thread goes on: after `end` the store may be reset. */
+	get idle(): boolean {
+		return !this.#ticking;
+	}
+
 	/** Settles once no thread can run and the host owes nothing: the sandbox has come to its end, or waits for ever. */
 	get quiet(): Promise<void> {
 		return new Promise((resolve) => {
@@ -207,7 +227,11 @@ export class Scheduler implements Pledges, StorePart, Turns {
 					if (this.#idle()) break;
 					continue;
 				}
-				if (stopped !== undefined) await stopped;
+				if (stopped !== undefined) {
+					this.#ticking = true;
+					await stopped;
+					this.#ticking = false;
+				}
 				this.#tell();
 				if (turns === TURN) {
 					turns = 0;
@@ -215,6 +239,7 @@ export class Scheduler implements Pledges, StorePart, Turns {
 				}
 			}
 		} catch (error) {
+			this.#ticking = false;
 			if (this.store.epoch === epoch) this.#fail(this.store.fail(error));
 			return;
 		}

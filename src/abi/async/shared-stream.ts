@@ -58,11 +58,14 @@ export interface Shared {
 
 abstract class SharedBase {
 	readonly element: ValueType | null;
+	/** Told when the first end is dropped. */
+	readonly #ended: (() => void) | undefined;
 	protected dropped = false;
 	protected pending: Pending | null = null;
 
-	constructor(element: ValueType | null) {
+	constructor(element: ValueType | null, ended?: () => void) {
 		this.element = element;
+		this.#ended = ended;
 	}
 
 	protected get isDropped(): boolean {
@@ -82,6 +85,7 @@ abstract class SharedBase {
 	drop(): void {
 		if (this.dropped) return;
 		this.dropped = true;
+		this.#ended?.();
 		if (this.pending !== null) this.notify(COPY.dropped);
 	}
 

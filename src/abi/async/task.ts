@@ -104,6 +104,8 @@ export class Task implements ThreadTask {
 
 	/** CanonicalABI.md `Task.request_cancellation`; a promise where a thread of the task runs because of it. */
 	requestCancellation(caller: AsyncInstance | null): void | Promise<void> {
+		// The host may ask at any time: when it is over, or has asked before.
+		if (this.#state !== "initial") return undefined;
 		const { instance } = this;
 		const waiting = this.#waitingToEnter;
 		const entered = instance.instance.enteredFrom(caller?.instance ?? null);

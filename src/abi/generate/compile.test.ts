@@ -13,12 +13,8 @@ import { shapeOf } from "./shape.ts";
 const never = (): InterpretedLift => assert.fail("interpreted");
 
 /** A call of `core`, by generated code or not at all. */
-function generated(
-	guest: Guest,
-	type: FunctionType,
-	core: CoreFunction,
-): ((args: readonly unknown[]) => unknown) | null {
-	const lift: Lift = { type, core, nested: core, options: guest.options(), instance: guest.instance };
+function generated(guest: Guest, type: FunctionType, core: CoreFunction): ((...args: unknown[]) => unknown) | null {
+	const lift: Lift = { type, core, nested: core, options: guest.options(), instance: guest.instance, bare: null };
 	return generateLift(lift, never);
 }
 
@@ -63,7 +59,7 @@ test("names are never code, wherever a type has them", async () => {
 			{ tag: HOSTILE[i % 4], val: 1 },
 			{ tag: name, val: 2 },
 		];
-		assert.deepEqual(call(values), values);
+		assert.deepEqual(call(...values), values);
 	}
 	assert.equal("pwned" in globalThis, false);
 });

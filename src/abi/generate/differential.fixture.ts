@@ -87,6 +87,18 @@ export class Memory implements LinearMemory {
 
 /** One of two equal sandboxes. */
 export class World {
+	/** The thread, which nobody else wants. */
+	readonly turn = {
+		held: false,
+		stuck: false,
+		hold(): boolean {
+			return !this.held && (this.held = true);
+		},
+		release(): void {
+			this.held = false;
+		},
+		reason: (error: unknown): unknown => error,
+	};
 	readonly store: Store = new Store("context");
 	readonly instance: ComponentInstance = new ComponentInstance(this.store, null);
 	readonly other: ComponentInstance = new ComponentInstance(this.store, null);

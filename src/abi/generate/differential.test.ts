@@ -236,7 +236,8 @@ check("a host calls a guest", (type, encoding, _, seed) => {
 		const args = type.params.map((param) => randomValue(values, param.type, world, wrong));
 		const options = world.options(encoding, postReturn);
 		const run = core(world, seed, signatureOf(type), encoding);
-		const lift: Lift = { type, core: run, nested: run, options, instance: world.instance };
+		const bare = values.once(2) ? null : { turn: world.turn, core: run, realloc: options.realloc };
+		const lift: Lift = { type, core: run, nested: run, options, instance: world.instance, bare };
 		if (oracle) return () => new InterpretedLift(lift).call(args);
 		const fast = generateLift(lift, () => {
 			interpreted++;
@@ -245,7 +246,13 @@ check("a host calls a guest", (type, encoding, _, seed) => {
 		});
 		if (fast === null) return rareShape(() => new InterpretedLift(lift).call(args));
 		generated++;
-		return () => fast(args);
+		return () => {
+			try {
+				return fast(...args);
+			} finally {
+				assert.equal(world.turn.held, false, "the thread is free again");
+			}
+		};
 	});
 });
 
@@ -289,7 +296,7 @@ check("a guest calls a guest", (type, encoding, other, seed) => {
 		if (resultSpilled) flat.push(values.once(5) ? randomFlat(values, "i32") : 2048);
 		const run = core(world, seed + 1, signature, other, world.otherMemory);
 		const target = world.options(other, values.once(2), world.otherMemory);
-		const lift: Lift = { type, core: run, nested: run, options: target, instance: world.other };
+		const lift: Lift = { type, core: run, nested: run, options: target, instance: world.other, bare: null };
 		const slow = new InterpretedLift(lift);
 		const nested = oracle
 			? (entered: Parameters<InterpretedLift["callFrom"]>[0], args: readonly unknown[]) =>

@@ -8,21 +8,40 @@ import { LowerEmitter } from "./lower.ts";
 import { declareFlat, FlatPlace, MemoryPlace } from "./places.ts";
 
 /**
- * Writes the function that calls a lifted one, for the host (`(args) => result`) or for another guest (`(entered, args) => result`).
+ * Writes the function that calls a lifted one, for the host (`(...args) => result`) or for another guest (`(entered, args) => result`).
  * It does what `InterpretedLift` does; wrong arguments of a host are left to that.
  */
 export function writeLift(out: Emitter, type: FunctionType, caller: "host" | "guest"): string {
 	const signature = signatureOf(type);
+	const byHost = caller === "host";
 	const scope = signature.borrows ? "scope" : "null";
 	const { elements } = signature.params;
 	const args = elements.map((_, i) => `arg${i}`);
-	const checks = caller === "guest" ? "" : writeChecks(out, type, args);
-	const lowering = writeArguments(out, signature, args, caller === "guest");
+	const checks = byHost ? writeChecks(out, type, args) : "";
+	const lowering = writeArguments(out, signature, args, caller);
 	const flat = signature.paramSlots.map((_, i) => `flat${i}`);
-	const result = writeResult(out, signature, caller === "guest");
+	const result = writeResult(out, signature, !byHost);
 	const returned = signature.resultSlots.length > 0 ? "ret0" : "";
+	const call = `${byHost ? ENTER : "enterInstances(entered);"}
+	const { epoch } = store;
+	${signature.borrows ? "const scope = cx.scope = new CallScope();" : ""}
+	${lowering}
+	let ret0;
+	try {
+		ret0 = core(${flat.join(", ")});
+		${byHost ? STUCK : ""}
+	} catch (error) {
+		throw store.fail(${byHost ? REASON : "error"});
+	}
+	try {
+		if (!(ret0 instanceof Promise)) return finish(ret0, ${scope}, entered);
+	} catch (error) {
+		throw store.fail(error);
+	}
+	return later(store, epoch, ret0, (value) => finish(value, ${scope}, entered));`;
 	return `
 ${checks}
+${byHost ? "const only = entered.length === 1;" : ""}
 function finish(ret0, scope, entered) {
 	if (store.disposed) cannotEnter();
 	${result.text}
@@ -33,24 +52,36 @@ function finish(ret0, scope, entered) {
 		if (post instanceof Promise) return post.then(() => leave(instance, entered, ${result.value}));
 		instance.mayLeave = true;
 	}
-	leaveInstances(entered);
+	${byHost ? "if (only) instance.entered = false; else leaveInstances(entered);" : "leaveInstances(entered);"}
 	return ${result.value};
 }
-return function lifted(${caller === "guest" ? "entered, " : ""}args) {
-	${args.map((arg, i) => `const ${arg} = args[${i}];`).join(" ")}
-	${caller === "guest" ? "" : `if (args.length > ${args.length} || !checks(${args.join(", ")})) return interpret().call(args);`}
-	enterInstances(entered);
-	const { epoch } = store;
-	${signature.borrows ? "const scope = cx.scope = new CallScope();" : ""}
-	${lowering}
-	let ret0;
+${byHost ? hostFunction(args, call) : guestFunction(args, call)}`;
+}
+
+/** Where the instance has no parent, it is all there is to enter. */
+const ENTER = `if (only && instance.entered === false && store.poison === undefined && !store.disposed) instance.entered = true;
+	else enterInstances(entered);`;
+
+const STUCK = "if (turn !== null && turn.stuck) throw undefined;";
+const REASON = "turn === null ? error : turn.reason(error)";
+
+function hostFunction(args: readonly string[], call: string): string {
+	const all = args.join(", ");
+	return `return function lifted(${all}) {
+	if (arguments.length > ${args.length} || !checks(${all})) return interpret().call([...arguments]);
+	if (turn !== null && !turn.hold()) return guarded(${all});
 	try {
-		ret0 = core(${flat.join(", ")});
-		if (!(ret0 instanceof Promise)) return finish(ret0, ${scope}, entered);
-	} catch (error) {
-		throw store.fail(error);
+		${call}
+	} finally {
+		if (turn !== null) turn.release();
 	}
-	return later(store, epoch, ret0, (value) => finish(value, ${scope}, entered));
+};`;
+}
+
+function guestFunction(args: readonly string[], call: string): string {
+	return `return function lifted(entered, args) {
+	${args.map((arg, i) => `const ${arg} = args[${i}];`).join(" ")}
+	${call}
 };`;
 }
 
@@ -60,9 +91,9 @@ function writeChecks(out: Emitter, type: FunctionType, args: readonly string[]):
 	return `function checks(${args.join(", ")}) {\n${out.take()}\nreturn true;\n}`;
 }
 
-function writeArguments(out: Emitter, signature: Signature, args: readonly string[], carried: boolean): string {
+function writeArguments(out: Emitter, signature: Signature, args: readonly string[], caller: "host" | "guest"): string {
 	const { params, paramSlots, paramsSpilled } = signature;
-	const emitter = new LowerEmitter(out, carried);
+	const emitter = new LowerEmitter(out, caller === "guest");
 	declareFlat(out, "flat", paramSlots);
 	const declared = out.take();
 	if (paramsSpilled) {
@@ -84,8 +115,9 @@ function writeArguments(out: Emitter, signature: Signature, args: readonly strin
 	instance.mayLeave = false;
 	try {
 		${text}
+		${caller === "host" ? STUCK : ""}
 	} catch (error) {
-		throw notLowered(instance, entered, error);
+		throw notLowered(instance, entered, ${caller === "host" ? REASON : "error"});
 	}
 	instance.mayLeave = true;`;
 }

@@ -84,11 +84,26 @@ export class LowerEmitter {
 		return pointer;
 	}
 
+	/** The same as `cx.realloc(0, 0, …)`, written out. */
+	#allocateList(alignment: number, size: string): string {
+		const out = this.#out;
+		const pointer = out.name();
+		out.line(`let ${pointer};`);
+		out.line(`if (realloc === null) ${pointer} = cx.realloc(0, 0, ${alignment}, ${size});`);
+		out.line(`else { ${pointer} = realloc(0, 0, ${alignment}, ${size}) >>> 0; memory.refresh(); }`);
+		out.line("view = memory.view; bytes = memory.bytes;");
+		const unaligned = alignment === 1 ? "" : `(${pointer} & ${alignment - 1}) !== 0 || `;
+		out.line(
+			`if (${unaligned}${pointer} + ${size} > bytes.length) cx.checkAllocated(${pointer}, ${alignment}, ${size});`,
+		);
+		return pointer;
+	}
+
 	#list(element: ValueType, list: string, to: Target): void {
 		const out = this.#out;
 		const { size, alignment } = layoutOf(element);
 		const length = out.define(`${list}.length`);
-		const pointer = this.#allocate(`cx.realloc(0, 0, ${alignment}, ${length} * ${size})`);
+		const pointer = this.#allocateList(alignment, size === 1 ? length : out.define(`${length} * ${size}`));
 		this.#elements(element, list, pointer, length);
 		to.write("u32", pointer);
 		to.writeSecond(length);

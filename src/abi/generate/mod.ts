@@ -6,23 +6,27 @@ import { Context } from "../context.ts";
 import { HostComponentFunction } from "../host-function.ts";
 import type { InterpretedLift, Lift } from "../interpret-lift.ts";
 import type { InterpretedLower, Lower } from "../interpret-lower.ts";
-import type { ComponentFunction, ComponentInstance, CoreFunction } from "../store.ts";
+import type { CanonicalOptions, ComponentFunction, ComponentInstance, CoreFunction } from "../store.ts";
 import { compile, useKey } from "./compile.ts";
 import { writeLift } from "./lift-function.ts";
 import { type Callee, writeLower } from "./lower-function.ts";
 import { loadStringOf, passStringOf, storeStringOf } from "./text.ts";
 
 /** A call of a lifted function by the host; arguments that do not have their types are left to `interpret`. */
-export function generateLift(
-	lift: Lift,
-	interpret: () => InterpretedLift,
-): ((args: readonly unknown[]) => unknown) | null {
-	const { type, core, options, instance } = lift;
+export function generateLift(lift: Lift, interpret: () => InterpretedLift): ((...args: unknown[]) => unknown) | null {
+	const { type, core, options, instance, bare } = lift;
 	const code = compile(type, useKey("lift host", options), (out) => writeLift(out, type, "host"), false);
 	if (code === null) return null;
 	const entered = instance.enteredFrom(null);
-	const names = { ...bindings(lift, false), core, postReturn: options.postReturn, entered, interpret };
-	return code.bind(names, code.resources) as (args: readonly unknown[]) => unknown;
+	const names = { ...bindings(lift, false), postReturn: options.postReturn, entered, interpret };
+	const bind = (more: object): ((...args: unknown[]) => unknown) =>
+		code.bind({ ...names, ...more }, code.resources) as (...args: unknown[]) => unknown;
+	if (bare === null) return bind({ core, turn: null });
+	const { turn, realloc } = bare;
+	let other: ((...args: unknown[]) => unknown) | undefined;
+	// Where a guest holds the thread already, the calls of this one are told one by one.
+	const guarded = (...args: unknown[]): unknown => (other ??= bind({ core, turn: null }))(...args);
+	return bind({ ...contextOf({ ...options, realloc }, instance, false), core: bare.core, turn, guarded });
 }
 
 /** A call of a lifted function by another guest, which enters `entered`; its values are carried. */
@@ -63,13 +67,20 @@ function calleeKind(callee: ComponentFunction): Callee {
 }
 
 function bindings({ options, instance }: Lift | Lower, carried: boolean): Readonly<Record<string, unknown>> {
-	const cx = new Context(options, instance, carried);
 	return {
 		instance,
 		store: instance.store,
-		cx,
-		memory: cx.memory,
+		...contextOf(options, instance, carried),
 		loadString: loadStringOf(options.encoding, carried),
 		storeString: storeStringOf(options.encoding, carried),
 	};
+}
+
+function contextOf(
+	options: CanonicalOptions,
+	instance: ComponentInstance,
+	carried: boolean,
+): Readonly<Record<"cx" | "memory" | "realloc", unknown>> {
+	const cx = new Context(options, instance, carried);
+	return { cx, memory: cx.memory, realloc: options.realloc };
 }

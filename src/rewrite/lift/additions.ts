@@ -38,7 +38,9 @@ export class Additions {
 	readonly dropped: string[] = [];
 	/** The name of the global that says whether code has changed a table. */
 	tablesChanged: string | undefined;
-	/** The table of the host's functions, where something grows. */
+	/** The name of the global with the bytes of V8's heap that are left of what code was given. */
+	heap: string | undefined;
+	/** The table of the host's functions, where something grows or is made in V8's heap. */
 	readonly host: HostTable | undefined;
 	readonly #firstFunction: number;
 	readonly #firstType: number;
@@ -110,6 +112,11 @@ export class Additions {
 	/** The global that code sets to 1 before it changes a table. */
 	changedTables(): number {
 		return this.#global("tables", "i32", (name) => (this.tablesChanged = name));
+	}
+
+	/** The global with the bytes that code may still take of V8's heap before it asks for more. */
+	heapLeft(): number {
+		return this.#global("heap", "i64", (name) => (this.heap = name));
 	}
 
 	/**

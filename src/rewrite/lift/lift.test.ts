@@ -274,12 +274,12 @@ suite("liftModule", () => {
 	});
 
 	for (const [storage, longest] of [
-		["i8", 1 << 26],
-		["i16", 1 << 25],
-		["f32", 1 << 24],
-		["i64", 1 << 23],
-		["externref", 1 << 23],
-		["v128", 1 << 22],
+		["i8", 1 << 24],
+		["i16", 1 << 23],
+		["f32", 1 << 22],
+		["i64", 1 << 21],
+		["externref", 1 << 21],
+		["v128", 1 << 20],
 	] as const) {
 		test(`an array of ${storage} has ${longest} elements at most`, async () => {
 			const bytes = await parse(`(module (type $t (array (mut ${storage})))
@@ -287,6 +287,52 @@ suite("liftModule", () => {
 			const { exports } = await revive(rewriteModule(bytes, 0, OFF));
 			assert.equal(exports["f"](longest), longest);
 			assert.throws(() => exports["f"](longest + 1), /requested new array is too large/);
+		});
+	}
+
+	for (const [what, code, bytes] of [
+		["a structure", "(struct.new_default $s)", 16 + 8 + 16 + 8],
+		["an array", "(array.new $a (i32.const 1) (i32.const 10))", 24 + 20],
+		["an array of given elements", "(array.new_fixed $a 3 (i32.const 1) (i32.const 2) (i32.const 3))", 24 + 6],
+		["an array out of data", "(array.new_data $a $d (i32.const 1) (i32.const 2))", 24 + 4],
+		["an array out of elements", "(array.new_elem $f $e (i32.const 0) (i32.const 1))", 24 + 8],
+	] as const) {
+		test(`${what} is ${bytes} bytes, asked for before it is made`, async () => {
+			const text = `(module (type $s (struct (field i8) (field v128) (field externref))) (type $a (array (mut i16)))
+				(type $f (array funcref)) (data $d "abcdef") (elem $e func $g) (func $g)
+				(func (export "f") (drop ${code})))`;
+			for (const heap of [bytes, bytes - 1]) {
+				const { exports, asked } = await revive(rewriteModule(await parse(text), 0, OFF), { heap });
+				if (heap === bytes) exports["f"]();
+				else assert.throws(() => exports["f"](), /unreachable/);
+				assert.deepEqual(asked, [`allocate ${bytes}`]);
+			}
+		});
+	}
+
+	test("an exception is counted, too", async () => {
+		const text = `(module (tag $e (param i32 i64)) (func (export "f") (throw $e (i32.const 1) (i64.const 2))))`;
+		const { exports, asked } = await revive(rewriteModule(await parse(text), 0, OFF), { heap: 0 });
+		assert.throws(() => exports["f"](), /unreachable/);
+		assert.deepEqual(asked, [`allocate ${128 + 2 * 64}`]);
+	});
+
+	for (const [what, field, bytes] of [
+		["an array", "(global (ref $a) (array.new $a (i32.const 1) (i32.const 524276)))", 1_048_576],
+		["a longer array", "(global (ref $a) (array.new $a (i32.const 1) (i32.const 524277)))", undefined],
+		["two arrays", "(global (ref $a) (array.new_default $a (i32.const 300000)))".repeat(2), undefined],
+		["an array for a table", "(table 1 (ref $a) (array.new_default $a (i32.const 600000)))", undefined],
+		["an array as long as another module says", "(global (ref $a) (array.new_default $a (global.get $n)))", undefined],
+		["few elements", "(global (ref $a) (array.new_fixed $a 2 (i32.const 1) (i32.const 2)))", 24 + 4],
+	] as const) {
+		test(`constants that are ${what}: ${bytes ?? "too much"}`, async () => {
+			const original = await parse(`(module (import "" "n" (global $n i32)) (type $a (array (mut i16))) ${field})`);
+			if (bytes !== undefined) assert.equal(rewriteModule(original, 0, OFF).exports.heapBytes, bytes);
+			else
+				assert.throws(() => rewriteModule(original, 0, OFF), {
+					code: "binary/limit",
+					message: /its constants make objects/,
+				});
 		});
 	}
 

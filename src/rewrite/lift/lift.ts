@@ -1,11 +1,12 @@
 import { SkerryError } from "../../fault/mod.ts";
-import { type ConstExpr, countImports, type ImportSyntax, type Module, OP } from "../../wasm/mod.ts";
+import { countImports, type ImportSyntax, type Module, OP } from "../../wasm/mod.ts";
 import { addHostTable, type HostTable } from "../host-table.ts";
 import type { EngineExports, EngineImports, InitialState, ModuleState } from "../rewritten.ts";
 import { findState } from "./state.ts";
 import type { Survey } from "../survey.ts";
 import { Additions } from "./additions.ts";
 import { hintsOf, liftCustoms } from "./customs.ts";
+import { constantsOf, sizeOfConstants } from "./heap-bodies.ts";
 import { liftData, liftGlobals } from "./initial.ts";
 import { replaceSites } from "./sites.ts";
 
@@ -23,10 +24,10 @@ export interface LiftedModule {
 
 /**
  * Gives to the engine what a reset and a limit need: memories are imported, their sizes are the engine's, bulk and atomic operations are
- * checked against these, growth asks, dropped segments are remembered in globals, the start function is exported, and what is only
+ * checked against these, growth asks, objects in V8's heap are counted, dropped segments are remembered in globals, the start function is exported, and what is only
  * initial state is taken out.
  * @param offset where the module starts in the outermost binary, for errors
- * @throws SkerryError `core/invalid`
+ * @throws SkerryError `core/invalid`, `binary/limit`
  */
 export function liftModule(original: Module, survey: Survey, offset: number): LiftedModule {
 	if (survey.namesData && !original.dataCount) {
@@ -34,7 +35,8 @@ export function liftModule(original: Module, survey: Survey, offset: number): Li
 			place: { offset },
 		});
 	}
-	const { module: hosted, host } = survey.grows ? addHostTable(original) : { module: original, host: undefined };
+	const { module: hosted, host } =
+		survey.grows || survey.allocates ? addHostTable(original) : { module: original, host: undefined };
 	const added = new Additions(hosted, host);
 	const imported = countImports(original);
 	const old = hintsOf(original);
@@ -44,12 +46,15 @@ export function liftModule(original: Module, survey: Survey, offset: number): Li
 	const state = findState(original, survey, added);
 	const start = liftStart(original, survey, added, offset);
 	const imports = liftMemories(original);
+	const heapBytes = sizeOfConstants(original, offset);
 	const exports: EngineExports = {
 		...(host === undefined ? {} : { host: host.name }),
 		...(start === undefined ? {} : { start }),
 		pages: added.pages,
 		writesData: data.data.some(({ target }) => target !== null),
 		tableElements: original.tables.reduce((sum, { type }) => sum + Number(type.limits.minimum), 0),
+		...(added.heap === undefined ? {} : { heap: added.heap }),
+		...(heapBytes === 0 ? {} : { heapBytes }),
 	};
 	const append = <T>(items: readonly T[], more: readonly T[]): readonly T[] =>
 		more.length === 0 ? items : [...items, ...more];
@@ -123,12 +128,4 @@ function liftStart(module: Module, survey: Survey, added: Additions, offset: num
 		);
 	if (survey.referenced.has(start) && !declared) throw invalid(`undeclared reference to function ${start}`);
 	return added.export("start", "func", start);
-}
-
-function constantsOf({ globals, tables, elements }: Module): readonly ConstExpr[] {
-	return [
-		...globals.map(({ init }) => init),
-		...tables.flatMap(({ init }) => (init === null ? [] : [init])),
-		...elements.flatMap(({ items }) => (items.kind === "expressions" ? items.expressions : [])),
-	];
 }

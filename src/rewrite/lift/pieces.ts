@@ -15,9 +15,19 @@ export function step(at: Assembler, local: number, type: Address, by: "add" | "s
 	at.op("local.get", local).const(type, chunk).op(of(type, by)).op("local.set", local);
 }
 
-/** Runs `piece` while more than a chunk is left. */
+/** Of a chunk, what takes so little time that one may do as much of it as code can be long. */
+const SMALL_PART = 64;
+
+/**
+ * Runs `piece` while more than a chunk is left. What is more than a small part of one passes by a loop before that, which does nothing: so
+ * that metering stops those who write one instruction behind the other, too.
+ */
 export function eachChunk(at: Assembler, length: number, type: Address, chunk: number, piece: () => void): void {
 	const more = (): Assembler => at.op("local.get", length).const(type, chunk).op(of(type, "gt_u"));
+	at.op("local.get", length)
+		.const(type, chunk / SMALL_PART)
+		.op(of(type, "gt_u"));
+	at.begin("if").begin("loop").end().end();
 	more().begin("if").begin("loop");
 	piece();
 	more().op("br_if", 0).end().end();

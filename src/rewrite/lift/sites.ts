@@ -4,6 +4,7 @@ import {
 	type BranchHints,
 	CodeReader,
 	CodeWriter,
+	type CompositeTypeSyntax,
 	countImports,
 	type MemArg,
 	type Module,
@@ -15,8 +16,17 @@ import {
 import type { Survey } from "../survey.ts";
 import type { Additions } from "./additions.ts";
 import { type Address, accessSize, Assembler } from "./assembler.ts";
-import { lengthBody, longestArray } from "./array-bodies.ts";
 import { atomicBody, atomicTypes, copyBody, fillBody, growBody, initBody, segmentBody } from "./bodies.ts";
+import {
+	allocateBody,
+	arrayBytes,
+	copiedLengthBody,
+	elementBytes,
+	exceptionBytes,
+	lengthBody,
+	structureBytes,
+	tagType,
+} from "./heap-bodies.ts";
 import { TABLE_CHUNK, tableCopyBody, tableFillBody, tableGrowBody, tableInitBody } from "./table-bodies.ts";
 
 const {
@@ -32,8 +42,12 @@ const {
 	"table.grow": TABLE_GROW,
 	"table.fill": TABLE_FILL,
 	"table.copy": TABLE_COPY,
+	throw: THROW,
+	"struct.new": STRUCT_NEW,
+	"struct.new_default": STRUCT_NEW_DEFAULT,
 	"array.new": ARRAY_NEW,
 	"array.new_default": ARRAY_NEW_DEFAULT,
+	"array.new_fixed": ARRAY_NEW_FIXED,
 	"array.new_data": ARRAY_NEW_DATA,
 	"array.init_data": ARRAY_INIT_DATA,
 	"array.new_elem": ARRAY_NEW_ELEM,
@@ -132,7 +146,8 @@ class Sites {
 		if (op >= FIRST_ATOMIC && op !== FENCE) {
 			return this.#added.isManaged(first) ? this.#atomic(reader) : undefined;
 		}
-		if (op !== MEMORY_SIZE && op !== MEMORY_GROW && op !== TABLE_SET && op < OP["struct.new"]) return undefined;
+		if (op !== MEMORY_SIZE && op !== MEMORY_GROW && op !== TABLE_SET && op !== THROW && op < STRUCT_NEW)
+			return undefined;
 		const key = `${op} ${first} ${second}`;
 		const known = this.#known.get(key);
 		if (known !== undefined) return known;
@@ -178,14 +193,24 @@ class Sites {
 				return this.#touch().op("table.set", first);
 			case TABLE_INIT:
 				return this.#tableInit(first, second);
+			case THROW:
+				return this.#make(exceptionBytes(tagType(this.#module, first))).op("throw", first);
+			case STRUCT_NEW:
+				return this.#make(structureBytes(this.#type(first))).op("struct.new", first);
+			case STRUCT_NEW_DEFAULT:
+				return this.#make(structureBytes(this.#type(first))).op("struct.new_default", first);
+			case ARRAY_NEW_FIXED:
+				return this.#make(arrayBytes(this.#type(first), second)).op("array.new_fixed", first, second);
 			case ARRAY_NEW:
 				return this.#arrayNew(first).op("array.new", first);
 			case ARRAY_NEW_DEFAULT:
 				return this.#arrayNew(first).op("array.new_default", first);
 			case ARRAY_NEW_ELEM:
+				return this.#arrayOf("elem", first, second).op("array.new_elem", first, second);
+			case ARRAY_NEW_DATA:
+				return this.#arrayOf("data", first, second).op("array.new_data", first, second);
 			case ARRAY_INIT_ELEM:
 				return droppedElements.has(second) ? this.#use("elem", second, op, first, second) : undefined;
-			case ARRAY_NEW_DATA:
 			case ARRAY_INIT_DATA:
 				return droppedData.has(second) ? this.#use("data", second, op, first, second) : undefined;
 			case TABLE_GROW: {
@@ -228,24 +253,63 @@ class Sites {
 		return new Assembler().const("i32", 1).op("global.set", this.#added.changedTables());
 	}
 
+	#type(index: number): CompositeTypeSyntax | undefined {
+		this.#types ??= this.#module.types.flat();
+		return this.#types[index]?.composite;
+	}
+
+	/** The function that takes bytes of what the guest was given. */
+	#allocate(): number {
+		const added = this.#added;
+		return added.function("allocate", "allocate", numbers("i64"), [], () => allocateBody(added));
+	}
+
+	/** Before so many bytes are made. */
+	#make(bytes: number): Assembler {
+		return new Assembler().const("i64", bytes).op("call", this.#allocate());
+	}
+
 	/** The length of a new array lies on the stack, whatever else there is. */
 	#arrayNew(type: number): Assembler {
-		this.#types ??= this.#module.types.flat();
-		const composite = this.#types[type]?.composite;
-		const storage = composite?.kind === "array" ? composite.element.storage : undefined;
-		const length = longestArray(storage?.kind === "number" ? storage.name : "reference");
-		const name = `array.new ${length}`;
-		const bound = this.#added.function(name, "array.new", numbers("i32"), numbers("i32"), () => lengthBody(length));
+		const allocate = this.#allocate();
+		const width = elementBytes(this.#type(type));
+		const bound = this.#added.function(`array ${width}`, "array.new", numbers("i32"), numbers("i32"), () =>
+			lengthBody(width, allocate),
+		);
 		return new Assembler().op("call", bound);
+	}
+
+	/** The same for an array that is taken out of a segment. */
+	#arrayOf(kind: "data" | "elem", type: number, segment: number): Assembler {
+		const allocate = this.#allocate();
+		const { droppedData, droppedElements } = this.#survey;
+		const at = new Assembler();
+		const isDropped = (kind === "data" ? droppedData : droppedElements).has(segment);
+		if (isDropped && (kind === "data" ? this.#isPassiveData(segment) : this.#isPassiveElement(segment)))
+			this.#gate(at, kind, segment);
+		const width = elementBytes(this.#type(type));
+		const most =
+			kind === "data"
+				? Math.floor((this.#module.data[segment]?.bytes.length ?? 0) / width)
+				: this.#segmentLength(segment);
+		const bound = this.#added.function(`${kind} ${width} ${most}`, "array.new", numbers("i32"), numbers("i32"), () =>
+			copiedLengthBody(width, most, allocate),
+		);
+		return at.op("call", bound);
+	}
+
+	/** Elements of a segment. */
+	#segmentLength(segment: number): number {
+		const items = this.#module.elements[segment]?.items;
+		return items?.kind === "functions" ? items.indices.length : (items?.expressions.length ?? 0);
 	}
 
 	#tableInit(segment: number, table: number): Assembler {
 		const added = this.#added;
 		const at = this.#touch();
-		const { mode, items } = this.#module.elements[segment] ?? {};
-		const isPassive = mode?.kind === "passive";
+		const isPassive = this.#isPassiveElement(segment);
 		if (isPassive && this.#survey.droppedElements.has(segment)) this.#gate(at, "elem", segment);
-		const length = items?.kind === "functions" ? items.indices.length : (items?.expressions.length ?? 0);
+		const length = this.#segmentLength(segment);
 		// A small one is a piece itself: more cannot be taken out of it
 		if (!isPassive || length <= TABLE_CHUNK) return at.op("table.init", segment, table);
 		const params = numbers(added.tableAddress(table), "i32", "i32");

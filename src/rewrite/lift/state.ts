@@ -23,7 +23,7 @@ export function findState(module: Module, survey: Survey, added: Additions): Mod
 			const index = imported.memory + i;
 			return added.export(`memory:${index}`, "memory", index);
 		}),
-		globals: [...globals, ...added.dropped],
+		globals: [...globals, ...added.dropped, ...(added.heap === undefined ? [] : [added.heap])],
 		tables: [...survey.changedTables].map((index) => added.export(`table:${index}`, "table", index)),
 		...(added.tablesChanged === undefined ? {} : { tablesChanged: added.tablesChanged }),
 	};

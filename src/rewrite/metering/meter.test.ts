@@ -402,7 +402,7 @@ suite("the table of the engine's functions", () => {
 			});
 			assert.deepEqual(
 				[metered.module.tables.length, metered.module.types.length, module.types.length],
-				[2, module.types.length + 1, 5],
+				[2, module.types.length + 1, 6],
 			);
 			assert.ok(WebAssembly.validate(rewritten));
 		});

@@ -1,7 +1,7 @@
 import { Cursor, refuse, sameBytes } from "./cursor.ts";
 import { CALL, CALL_INDIRECT, FUNCTION_REFERENCE, Instructions } from "./instructions.ts";
-import { lengthBody, longestArray } from "./lift-arrays.ts";
 import * as bodies from "./lift-bodies.ts";
+import * as heap from "./lift-heap.ts";
 import * as tables from "./lift-tables.ts";
 import { signed, type Surroundings, unsigned } from "./lift-pieces.ts";
 import type { LiftOutline } from "./lift-outline.ts";
@@ -24,6 +24,8 @@ export interface CodeFindings {
 	readonly droppedGlobals: ReadonlySet<number>;
 	/** The global that is set before a table is changed; `undefined` where none is. */
 	readonly tablesGlobal: number | undefined;
+	/** The global with what is left of V8's heap; `undefined` where nothing is made. */
+	readonly heapGlobal: number | undefined;
 }
 
 export interface CodeContext extends Surroundings {
@@ -31,6 +33,8 @@ export interface CodeContext extends Surroundings {
 	readonly from: LiftOutline;
 	/** Of the lifted module. */
 	readonly to: LiftOutline;
+	/** The global in which code counts what it may make yet. */
+	readonly heapGlobal: () => number;
 }
 
 /** Compares what stands in an instruction's place, which reached from `start` to `end`; `undefined` where the instruction itself has to. */
@@ -39,6 +43,7 @@ type Site = ((to: Cursor, start: number, end: number) => void) | undefined;
 /** `memory.size`, `memory.grow`. */
 const SIZE = 0x3f;
 const GROW = 0x40;
+const THROW = 0x08;
 
 /** Of a function that stands before what takes something out of a segment. */
 const GATE_TYPE = [0x60, 2, 0x7f, 0x7f, 2, 0x7f, 0x7f];
@@ -70,6 +75,10 @@ class LiftWalk {
 	readonly #gated = new Set<string>();
 	#tablesGlobal: number | undefined;
 	#namesData = false;
+	/** Whether something is made in V8's heap. */
+	#makes = false;
+	/** The function that counts it. */
+	#allocate = -1;
 	#highestMemory = -1;
 
 	constructor(count: number, lifted: Cursor, context: CodeContext) {
@@ -98,7 +107,7 @@ class LiftWalk {
 			const kind = instructions.next();
 			this.#checkKind(kind, instructions);
 			const op = bytes[start] ?? 0;
-			if (op < 0x23 || (op > 0x26 && op !== SIZE && op !== GROW && op < 0xfb)) continue;
+			if (op !== THROW && (op < 0x23 || (op > 0x26 && op !== SIZE && op !== GROW && op < 0xfb))) continue;
 			const end = from.at;
 			const site = this.#site(op, from, start);
 			from.at = end;
@@ -144,6 +153,11 @@ class LiftWalk {
 			}
 			return this.#changes(table, (to) => this.#bytes(to, [0x26, ...unsigned(table)]));
 		}
+		if (op === THROW) {
+			const tag = from.tags[cursor.number()];
+			if (tag === undefined) throw refuse("code throws a tag which the guest does not have");
+			return this.#make(heap.exceptionBytes(this.#type(tag)), cursor.bytes);
+		}
 		if (op === SIZE || op === GROW) {
 			const memory = cursor.number();
 			if (from.isShared(memory)) return undefined;
@@ -155,13 +169,7 @@ class LiftWalk {
 		const code = cursor.number();
 		if (op === 0xfc) return this.#bulk(code, cursor, start);
 		if (op === 0xfe && code !== 3) return this.#atomic(code, cursor);
-		if (op === 0xfb && (code === 0x06 || code === 0x07)) return this.#arrayNew(cursor.number(), cursor.bytes);
-		if (op === 0xfb && (code === 0x09 || code === 0x0a || code === 0x12 || code === 0x13)) {
-			cursor.skipNumber();
-			const data = code === 0x09 || code === 0x12;
-			if (data) this.#namesData = true;
-			return this.#use(data ? "data" : "elem", cursor.number(), cursor.bytes);
-		}
+		if (op === 0xfb) return this.#object(code, cursor);
 		return undefined;
 	}
 
@@ -245,12 +253,58 @@ class LiftWalk {
 		}
 	}
 
-	#arrayNew(type: number, bytes: Uint8Array): Site {
-		const item = this.#context.from.types[type];
-		if (item === undefined) throw refuse(`code names type ${type}, which the guest does not have`);
-		const longest = longestArray(item);
+	#object(code: number, cursor: Cursor): Site {
+		const { bytes } = cursor;
+		if (code === 0x00 || code === 0x01) return this.#make(heap.structureBytes(this.#type(cursor.number())), bytes);
+		if (code === 0x06 || code === 0x07) return this.#array(heap.elementWidth(this.#type(cursor.number())), bytes);
+		if (code === 0x08) {
+			const type = this.#type(cursor.number());
+			return this.#make(heap.arrayBytes(type, cursor.number()), bytes);
+		}
+		if (code !== 0x09 && code !== 0x0a && code !== 0x12 && code !== 0x13) return undefined;
+		const type = this.#type(cursor.number());
+		const segment = cursor.number();
+		const data = code === 0x09 || code === 0x12;
+		if (data) this.#namesData = true;
+		if (code > 0x0a) return this.#use(data ? "data" : "elem", segment, bytes);
+		const width = heap.elementWidth(type);
+		const { elements } = this.#context.from;
+		const most = data ? Math.floor(this.#length(segment) / 2 ** width) : (elements[segment] ?? 0);
+		return this.#arrayOf(data ? "data" : "elem", segment, width, most, bytes);
+	}
+
+	#type(index: number): Cursor {
+		const type = this.#context.from.types[index];
+		if (type === undefined) throw refuse(`code names type ${index}, which the guest does not have`);
+		return type;
+	}
+
+	/** An instruction that makes so many bytes. */
+	#make(size: number, bytes: Uint8Array): Site {
+		this.#makes = true;
 		return (to, start, end) => {
-			this.#call(to, `array.new ${longest}`, [0x7f], [0x7f], () => lengthBody(longest));
+			this.#bytes(to, [0x42, ...signed(size)]);
+			this.#call(to, "allocate", [0x7e], [], () => heap.allocateBody(this.#context, this.#context.heapGlobal()));
+			this.#bytes(to, [...bytes.subarray(start, end)]);
+		};
+	}
+
+	#array(width: number, bytes: Uint8Array): Site {
+		this.#makes = true;
+		return (to, start, end) => {
+			this.#call(to, `array ${width}`, [0x7f], [0x7f], () => heap.lengthBody(width, this.#allocate));
+			this.#bytes(to, [...bytes.subarray(start, end)]);
+		};
+	}
+
+	/** An array of what is in a segment, which has so many elements. */
+	#arrayOf(kind: "data" | "elem", segment: number, width: number, most: number, bytes: Uint8Array): Site {
+		this.#makes = true;
+		return (to, start, end) => {
+			this.#gate(to, kind, segment);
+			this.#call(to, `${kind} ${width} ${most}`, [0x7f], [0x7f], () =>
+				heap.copiedLengthBody(width, most, this.#allocate),
+			);
 			this.#bytes(to, [...bytes.subarray(start, end)]);
 		};
 	}
@@ -399,6 +453,7 @@ class LiftWalk {
 		for (const key of this.#dropped.keys())
 			if (this.#plain.has(key)) throw refuse(`the segment ${key} is used as if it were never dropped`);
 		for (const key of this.#gated) if (!this.#dropped.has(key)) throw refuse(`the segment ${key} is never dropped`);
+		if (this.#makes) this.#findAllocate(from.functions.length, more);
 		for (let i = 0; i < more; i++) {
 			const index = from.functions.length + i;
 			const expected = this.#added.get(index);
@@ -419,7 +474,18 @@ class LiftWalk {
 			namesData: this.#namesData,
 			droppedGlobals: this.#droppedGlobals,
 			tablesGlobal: this.#tablesGlobal,
+			heapGlobal: this.#makes ? this.#context.heapGlobal() : undefined,
 		};
+	}
+
+	/** It may be called by none but the functions that look at the lengths of arrays: then it is the one that stands for nothing else. */
+	#findAllocate(first: number, more: number): void {
+		for (const [index, { key }] of this.#added) if (key === "allocate") this.#allocate = index;
+		for (let index = first; index < first + more && this.#allocate < 0; index++)
+			if (!this.#added.has(index)) this.#allocate = index;
+		const { heapGlobal } = this.#context;
+		const body = (): readonly number[] => heap.allocateBody(this.#context, heapGlobal());
+		this.#added.set(this.#allocate, { key: "allocate", params: [1, 0x7e], results: [0], body });
 	}
 }
 

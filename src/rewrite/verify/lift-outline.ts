@@ -10,6 +10,7 @@ const GLOBAL = 6;
 const ELEMENT = 9;
 const DATA_COUNT = 12;
 const DATA = 11;
+const TAG = 13;
 
 export interface GlobalItem {
 	/** Its type and whether it is mutable, as bytes. */
@@ -49,16 +50,21 @@ export class LiftOutline {
 	readonly importedMemories: number;
 	readonly importedGlobals: number;
 	readonly globals: readonly GlobalItem[];
-	/** Of each element segment how many elements it has; `undefined` where it is not passive. */
+	/** Of each element segment how many elements it has. */
+	readonly elements: readonly number[];
+	/** The same; `undefined` where it is not passive. */
 	readonly passiveElements: readonly (number | undefined)[];
 	/** The highest table that an element segment goes to; -1 for none. */
 	readonly highestElementTable: number;
 	readonly data: readonly DataItem[];
 	readonly dataCount: number | undefined;
+	/** Types of all tags. */
+	readonly tags: readonly number[];
 
 	constructor(sections: readonly SectionRange[]) {
 		this.types = readTypes(sectionOf(sections, TYPE));
 		const functions: number[] = [];
+		const tags: number[] = [];
 		const tables: TableItem[] = [];
 		const memories: string[] = [];
 		let globals = 0;
@@ -69,6 +75,7 @@ export class LiftOutline {
 			else if (item.kind === 1) tables.push(importedTable(new Cursor(cursor.bytes, at, cursor.at)));
 			else if (item.kind === 2) memories.push(item.limits);
 			else if (item.kind === 3) globals++;
+			else if (item.kind === 4) tags.push(item.type);
 		});
 		this.importedFunctions = functions.length;
 		this.importedTables = tables.length;
@@ -79,13 +86,13 @@ export class LiftOutline {
 		this.memories = [...memories, ...readVector(sectionOf(sections, MEMORY), (cursor) => cursor.limits())];
 		this.globals = readVector(sectionOf(sections, GLOBAL), readGlobal);
 		let highest = -1;
-		this.passiveElements = readVector(sectionOf(sections, ELEMENT), (cursor) => {
-			const { passive, table, length } = readElement(cursor);
-			highest = Math.max(highest, table);
-			return passive ? length : undefined;
-		});
+		const elements = readVector(sectionOf(sections, ELEMENT), readElement);
+		for (const { table } of elements) highest = Math.max(highest, table);
+		this.elements = elements.map(({ length }) => length);
+		this.passiveElements = elements.map(({ passive, length }) => (passive ? length : undefined));
 		this.highestElementTable = highest;
 		this.data = readVector(sectionOf(sections, DATA), readData);
+		this.tags = [...tags, ...readVector(sectionOf(sections, TAG), readTag)];
 		const counted = sections.find(({ id }) => id === DATA_COUNT)?.content();
 		this.dataCount = counted?.number();
 	}
@@ -199,6 +206,11 @@ function readElement(cursor: Cursor): ElementItem {
 		else cursor.skipNumber();
 	}
 	return { passive: (flags & 3) === 1, table, length };
+}
+
+function readTag(cursor: Cursor): number {
+	cursor.skip(1);
+	return cursor.number();
 }
 
 function readData(cursor: Cursor): DataItem {

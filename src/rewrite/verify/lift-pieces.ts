@@ -46,10 +46,11 @@ const LOOP = [0x03, 0x40] as const;
 
 export const as64 = (local: number, wide: boolean): Bytes => (wide ? get(local) : [...get(local), EXTEND]);
 
-/** Runs a piece of so many as long as there are more. */
+/** Runs a piece of so many as long as there are more, behind a loop that does nothing where it is not a small part of one. */
 export const repeat = (length: number, wide: boolean, chunk: number, piece: Bytes): Bytes => {
 	const isMore = [...get(length), ...number(wide, chunk), GREATER(wide)];
-	return [...isMore, ...IF, ...LOOP, ...piece, ...isMore, 0x0d, 0, END, END];
+	const pause = [...get(length), ...number(wide, chunk / 64), GREATER(wide), ...IF, ...LOOP, END, END];
+	return [...pause, ...isMore, ...IF, ...LOOP, ...piece, ...isMore, 0x0d, 0, END, END];
 };
 
 export const advance = (local: number, wide: boolean, chunk: number): Bytes => [

@@ -135,7 +135,7 @@ export function tableGrowBody(at: Surroundings, table: number, element: Bytes): 
 	const value = nullable ? [0xd0, ...(first === NULLABLE ? heap : element)] : get(0);
 	const ask = (index: number): Bytes => [0x41, ...signed(index), ...as64(1, wide), ...callHost(at, 3)];
 	const refused = number(wide, -1);
-	const locals = [1, 2, type];
+	const locals = [1, 2, type, 0x03, 0x40, END];
 	const asked = [...ask(table), NOT, ...IF, ...refused, RETURN, END];
 	const grown = [...value, ...get(1), 0xfc, 15, ...unsigned(table), 0x22, 2, 0x22, 3];
 	const failed = [...refused, wide ? 0x51 : 0x46, ...IF, ...ask(-1 - table), DROP];

@@ -35,6 +35,16 @@ const TABLES = `(module
 		(table.init $t $short (local.get 0) (local.get 0) (local.get 0)) (elem.drop $gone)
 		(drop (table.grow $x (local.get 2) (local.get 0))) (drop (table.grow $w (ref.null func) (local.get 1)))))`;
 
+/** All that makes something in V8's heap. */
+const OBJECTS = `(module (type $b (array i8)) (type $s (sub (array (mut i16))))
+	(type $t (struct (field i8) (field v128) (field (ref null $b)))) (type $f (array funcref)) (tag $e (param i32))
+	(elem $el funcref (item (ref.null func))) (data $d "abcdef")
+	(func (param i32)
+		(drop (array.new $b (i32.const 1) (local.get 0))) (drop (array.new_default $s (local.get 0)))
+		(drop (struct.new_default $t)) (drop (struct.new $t (i32.const 1) (v128.const i64x2 1 2) (ref.null $b)))
+		(drop (array.new_data $s $d (i32.const 0) (local.get 0))) (drop (array.new_elem $f $el (i32.const 0) (local.get 0)))
+		(drop (array.new_fixed $b 2 (i32.const 1) (i32.const 1))) (throw $e (i32.const 0))))`;
+
 interface Lifted {
 	readonly original: Uint8Array;
 	readonly bytes: Uint8Array;
@@ -323,20 +333,41 @@ suite("verifyLift", () => {
 	}
 
 	for (const [what, from, to] of [
-		["unbounded", [0x10, 1, 0xfb, 6, 0], [0x01, 0x01, 0xfb, 6, 0]],
-		["bounded as those of another type", [0x10, 1, 0xfb, 6, 0], [0x10, 2, 0xfb, 6, 0]],
-		["longer than they may be", [0x41, 0x80, 0x80, 0x80, 0x20], [0x41, 0x80, 0x80, 0x80, 0x30]],
-		["of a length that is always right", [0x4d, 0x1b], [0x4f, 0x1b]],
+		["unbounded", [0x10, 2, 0xfb, 6, 0], [0x01, 0x01, 0xfb, 6, 0]],
+		["bounded as those of another type", [0x10, 2, 0xfb, 6, 0], [0x10, 3, 0xfb, 6, 0]],
+		["longer than they may be", [0x41, 0x80, 0x80, 0x80, 8, 0x4b], [0x41, 0x80, 0x80, 0x80, 9, 0x4b]],
+		["of a length that is always right", [8, 0x4b, 4, 0x40], [8, 0x49, 4, 0x40]],
+		["counted as narrower ones", [0x42, 2, 0x7e], [0x42, 1, 0x7e]],
+		["not counted", [0x42, 24, 0x7c, 0x10, 1], [0x42, 24, 0x7c, 0x1a, 1]],
+		["counted by another function", [0x42, 24, 0x7c, 0x10, 1], [0x42, 24, 0x7c, 0x10, 7]],
+		["taken out of data as if it were longer", [0x41, 3, 0x4d], [0x41, 4, 0x4d]],
+		["taken out of elements and not counted", [0x10, 5, 0xfb, 10, 3, 0], [0x01, 0x01, 0xfb, 10, 3, 0]],
+		["fixed, and counted as shorter ones", [0x42, 26, 0x10, 1], [0x42, 25, 0x10, 1]],
+		["beside structures that are counted as smaller ones", [0x42, 48, 0x10, 1], [0x42, 40, 0x10, 1]],
+		["beside exceptions that are not counted", [0x42, 0xc0, 1, 0x10, 1], [0x42, 0xc0, 1, 0x1a, 1]],
+		["counted, but never too many", [0x42, 0, 0x53, 4, 0x40], [0x42, 0, 0x55, 4, 0x40]],
+		["counted and go on when there is no more", [0x50, 4, 0x40, 0], [0x50, 4, 0x40, 1]],
 	] as const) {
 		test(`refuses a module whose arrays are ${what}`, async () => {
-			const { original, bytes, claims } = await lift(`(module (type $b (array i8)) (type $s (sub (array (mut i16))))
-				(func (param i32) (drop (array.new $b (i32.const 1) (local.get 0))) (drop (array.new_default $s (local.get 0)))))`);
+			const { original, bytes, claims } = await lift(OBJECTS);
 			verifyLift(original, bytes, claims);
 			const module = decodeModule(bytes);
 			const changed = encodeModule({ ...module, ...patch(module, from, to) });
 			assert.throws(() => verifyLift(original, changed, claims), refused);
 		});
 	}
+
+	test("refuses claims of another place in which objects are counted", async () => {
+		const { original, bytes, claims } = await lift(OBJECTS);
+		const { heap: _, ...exports } = claims.exports;
+		for (const changed of [exports, { ...exports, heap: "skerry:none" }])
+			assert.throws(() => verifyLift(original, bytes, { ...claims, exports: changed }), refused);
+		assert.ok(typeof claims.state === "object");
+		const state = { ...claims.state, globals: [] };
+		assert.throws(() => verifyLift(original, bytes, { ...claims, state }), refused);
+		const plain = await lift("(module (func))");
+		assert.throws(() => verifyLift(plain.original, plain.bytes, { ...plain.claims, exports: claims.exports }), refused);
+	});
 
 	for (const claim of [undefined, "skerry:dropped:elem:1", "skerry:none"]) {
 		test(`refuses the claim that changes of tables are noted in ${claim}`, async () => {

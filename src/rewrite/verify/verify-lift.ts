@@ -36,14 +36,15 @@ const V128 = 0x7b;
 /** Sections that are compared item by item; all others are the same bytes. */
 const BY_ITEM = new Set([TYPE, IMPORT, FUNCTION, TABLE, MEMORY, GLOBAL, EXPORT, START, CODE, DATA, DATA_COUNT]);
 
-/** A table of four functions, as large as it may become. */
-const HOST_TABLE = "112 1 4 4";
+/** A table of five functions, as large as it may become. */
+const HOST_TABLE = "112 1 5 5";
 /** The types of the host's functions. */
 const HOST_TYPES = [
 	[0x60, 0, 1, I32],
 	[0x60, 0, 1, I32],
 	[0x60, 2, I32, I64, 1, I64],
 	[0x60, 2, I32, I64, 1, I32],
+	[0x60, 1, I64, 1, I64],
 ];
 
 /** What the rewriter says of a lifted module: that is what the engine will go by. */
@@ -251,6 +252,11 @@ class LiftProof {
 			},
 			hostTable: from.tables.length,
 			hostType: (place) => from.types.length + place,
+			heapGlobal: () => {
+				const { heap } = this.#claims.exports;
+				if (heap === undefined) throw refuse("nobody says where objects are counted");
+				return this.#claimed(heap, "global");
+			},
 		});
 		for (const memory of findings.sized) {
 			if (!this.#pages.has(memory)) throw refuse(`the engine is not told that code knows the size of memory ${memory}`);
@@ -311,11 +317,17 @@ class LiftProof {
 		if (!isRight) throw refuse("a data segment got lost");
 	}
 
-	/** Added globals are sizes, say what was dropped, which is state, or that tables have changed. */
-	#compareFound({ droppedGlobals, changedTables, tablesGlobal }: CodeFindings): void {
+	/** Added globals are sizes, say what was dropped or what is left of V8's heap, which is state, or that tables have changed. */
+	#compareFound({ droppedGlobals, changedTables, tablesGlobal, heapGlobal }: CodeFindings): void {
 		const { from } = this;
 		const first = from.importedGlobals + from.globals.length;
-		const notes = tablesGlobal === undefined ? [] : [tablesGlobal];
+		const notes = [tablesGlobal, heapGlobal].filter((index) => index !== undefined);
+		if (
+			heapGlobal === undefined
+				? this.#claims.exports.heap !== undefined
+				: this.#to.globals[heapGlobal - from.importedGlobals]?.code !== I64
+		)
+			throw refuse("objects are counted where they cannot be");
 		const places = new Set([...this.#pages.values(), ...droppedGlobals, ...notes]);
 		const count = this.#pages.size + droppedGlobals.size + notes.length;
 		if (places.size !== count || count !== this.#to.globals.length - from.globals.length)
@@ -330,7 +342,9 @@ class LiftProof {
 		const memories = new Set(state.memories.map((name) => this.#claimed(name, "memory")));
 		const wanted = from.globals.flatMap(({ mutable }, i) => (mutable ? [from.importedGlobals + i] : []));
 		const own = from.memories.slice(from.importedMemories).map((_, i) => from.importedMemories + i);
-		if (!isSame(globals, [...wanted, ...droppedGlobals])) throw refuse("its globals are not what can change");
+		const counted = heapGlobal === undefined ? [] : [heapGlobal];
+		if (!isSame(globals, [...wanted, ...droppedGlobals, ...counted]))
+			throw refuse("its globals are not what can change");
 		if (!isSame(tables, changedTables)) throw refuse("its tables are not what can change");
 		if (!isSame(memories, own)) throw refuse("its memories are not what can change");
 		if (from.globals.some(({ mutable, code }) => mutable && code <= V128))

@@ -32,9 +32,9 @@ const BY_ITEM = new Set([IMPORT, MEMORY, EXPORT, CODE]);
 const BY_ITEM_WITH_CALLS = new Set([...BY_ITEM, TYPE, FUNCTION, TABLE]);
 
 /** What is added, as `readTypeGroup` and `readTable` put it: types of the engine's functions and of the slow path, a table of four. */
-const HOST_TYPES = ["func ()(127)", "func ()(127)", "func (127 126)(126)", "func (127 126)(127)"];
+const HOST_TYPES = ["func ()(127)", "func ()(127)", "func (127 126)(126)", "func (127 126)(127)", "func (126)(126)"];
 const SLOW_TYPE = { yield: "func ()()", fuel: "func (126)(126)" };
-const HOST_TABLE = "112 1 4 4";
+const HOST_TABLE = "112 1 5 5";
 
 export interface VerifyOptions {
 	/** Which checks are to be there; `off`: nothing but exports of state may be added. */

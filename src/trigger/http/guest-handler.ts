@@ -21,6 +21,8 @@ export interface HttpHandlerOptions {
 	readonly limits?: Partial<TriggerLimits>;
 	/** Called once for each request, when it is over. */
 	readonly onRequest?: (record: RequestRecord) => void;
+	/** Leaves out the requests that were answered as they should be: nobody reads their records. */
+	readonly troubleOnly?: boolean;
 	/** The client that the guests send with, for `usage`. */
 	readonly client?: HttpClient;
 	/** The meter that the guests' contexts have, for `usage`. */

@@ -1,10 +1,10 @@
 import { randomBytes } from "node:crypto";
-import type { IncomingMessage } from "node:http";
 import { Deadlines } from "./deadlines.ts";
 import type { HttpHandlerOptions } from "./guest-handler.ts";
+import type { RequestHead } from "./express-head.ts";
 import { DEFAULT_TRIGGER_LIMITS } from "./limits.ts";
 import { RequestExchange, type Site } from "./request-exchange.ts";
-import type { WatchedResponse } from "./watched-response.ts";
+import type { Reply } from "./watched-response.ts";
 
 /** What is in use. Without a request under way, all but `requests` and `bufferedPeak` are zero: anything else is a leak. */
 export interface HttpUsage {
@@ -20,12 +20,12 @@ export interface HttpUsage {
 }
 
 export interface HttpHandler {
-	/** Serves one request. `continueDue` when the client waits for `100 Continue`: it is sent when the guest reads. */
-	handle(request: IncomingMessage, response: WatchedResponse, continueDue?: boolean): void;
+	/** Serves one request, at once or through `reply.open()`. `continueDue` when the client waits for `100 Continue`: it is sent when the guest reads. */
+	handle(request: RequestHead, reply: Reply, continueDue?: boolean): void;
 	usage(): HttpUsage;
 }
 
-/** Serves requests of `node:http` through guests, each with a sandbox of its own. */
+/** Serves requests through guests, each with a sandbox of its own. */
 export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
 	const limits = { ...DEFAULT_TRIGGER_LIMITS, ...options.limits };
 	const counts = { requests: 0, requestsInFlight: 0, guestsInUse: 0 };
@@ -38,9 +38,9 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
 		options,
 	};
 	return {
-		handle(request, response, continueDue = false) {
+		handle(request, reply, continueDue = false) {
 			counts.requests++;
-			new RequestExchange(site, counts.requests, request, response, continueDue).begin();
+			new RequestExchange(site, counts.requests, request, reply, continueDue).begin();
 		},
 		usage: () => ({
 			...counts,

@@ -23,7 +23,7 @@ export const DEFAULT_TRIGGER_LIMITS: TriggerLimits = {
 };
 
 /** The bounds of a server's connections. */
-export const SERVER_LIMITS: ServerOptions = {
+export const SERVER_LIMITS: ServerOptions & { readonly headersTimeout: number; readonly keepAliveTimeout: number } = {
 	/** Bytes of a request's head; 431 above. Nginx allows 32 KiB, Node 16 KiB, which cookies and tokens do exceed. */
 	maxHeaderSize: 64 * 1024,
 	/** Milliseconds for the head of a request (slow-loris). */

@@ -1,6 +1,7 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { SkerryError } from "../../fault/mod.ts";
+import { ExpressLane } from "./express-connection.ts";
 import type { HttpHandler } from "./http-handler.ts";
 import { SERVER_LIMITS } from "./limits.ts";
 import { WatchedResponse } from "./watched-response.ts";
@@ -27,9 +28,10 @@ const IDLE_SWEEP = 50;
 
 /** Listens for HTTP/1.1. Throws `cli/port-in-use` when the address is taken, not allowed or not this machine's. */
 export async function listen({ host, port, handler }: ListenOptions): Promise<HttpListener> {
-	const server = createServer({ ...SERVER_LIMITS, ServerResponse: WatchedResponse }, (request, response) =>
-		handler.handle(request, response),
-	);
+	const server = createServer({ ...SERVER_LIMITS, ServerResponse: WatchedResponse }, (request, response) => {
+		if (!lane.claims(response)) handler.handle(request, response);
+	});
+	const lane = new ExpressLane(server, (request, reply) => handler.handle(request, reply));
 	server.on("checkContinue", (request, response) => handler.handle(request, response, true));
 	// The head is bounded in bytes; a bound in number would drop fields silently.
 	server.maxHeadersCount = 0;
@@ -45,18 +47,23 @@ export async function listen({ host, port, handler }: ListenOptions): Promise<Ht
 		port: address.port,
 		url: `http://${name}:${address.port}`,
 		close(grace = DEFAULT_GRACE) {
-			closing ??= closeServer(server, grace);
+			closing ??= closeServer(server, lane, grace);
 			return closing;
 		},
 	};
 }
 
-async function closeServer(server: Server, grace: number): Promise<void> {
+async function closeServer(server: Server, lane: ExpressLane, grace: number): Promise<void> {
 	const closed = new Promise<void>((resolve) => server.close(() => resolve()));
 	server.closeIdleConnections();
+	lane.closeIdle();
 	const sweep = setInterval(() => server.closeIdleConnections(), IDLE_SWEEP);
-	const cut = setTimeout(() => server.closeAllConnections(), grace);
+	const cut = setTimeout(() => {
+		server.closeAllConnections();
+		lane.close();
+	}, grace);
 	await closed;
+	lane.close();
 	clearInterval(sweep);
 	clearTimeout(cut);
 }

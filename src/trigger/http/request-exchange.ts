@@ -1,4 +1,4 @@
-import { type IncomingMessage, STATUS_CODES } from "node:http";
+import { STATUS_CODES } from "node:http";
 import type { TLSSocket } from "node:tls";
 import { LimitExceeded, SkerryError } from "../../fault/mod.ts";
 import {
@@ -24,10 +24,11 @@ import {
 } from "../../wasi/mod.ts";
 import type { Deadlines, Expiring } from "./deadlines.ts";
 import { discardRest } from "./discard-rest.ts";
+import type { RequestHead } from "./express-head.ts";
 import type { GuestHandler, HttpHandlerOptions } from "./guest-handler.ts";
 import type { TriggerLimits } from "./limits.ts";
 import type { RequestOutcome } from "./record.ts";
-import type { ResponseWatcher, WatchedResponse } from "./watched-response.ts";
+import type { Reply, ResponseWatcher } from "./watched-response.ts";
 import { findField, parseRequestTarget, type RequestTarget } from "./request-target.ts";
 
 /** What all requests of a handler share. */
@@ -57,8 +58,8 @@ export class RequestExchange implements ResponseReceiver, ResponseWatcher, Expir
 	after: Expiring | undefined;
 	readonly #site: Site;
 	readonly #serial: number;
-	readonly #request: IncomingMessage;
-	readonly #response: WatchedResponse;
+	readonly #request: RequestHead;
+	readonly #reply: Reply;
 	/** The client waits for `100 Continue` before it sends the body, and the guest may still want that. */
 	#continueDue: boolean;
 	#guest: GuestHandler | undefined;
@@ -67,6 +68,8 @@ export class RequestExchange implements ResponseReceiver, ResponseWatcher, Expir
 	/** The guest has set its response, or can no longer set one. */
 	#decided = false;
 	#guestOver = false;
+	/** The guest has to be waited for. */
+	#waiting = false;
 	/** The kernel has taken the whole response. */
 	#sent = false;
 	#responseOver = false;
@@ -79,11 +82,11 @@ export class RequestExchange implements ResponseReceiver, ResponseWatcher, Expir
 	#sink: ResponseSink | undefined;
 
 	/** @param serial different for each request of the site */
-	constructor(site: Site, serial: number, request: IncomingMessage, response: WatchedResponse, continueDue: boolean) {
+	constructor(site: Site, serial: number, request: RequestHead, reply: Reply, continueDue: boolean) {
 		this.#site = site;
 		this.#serial = serial;
 		this.#request = request;
-		this.#response = response;
+		this.#reply = reply;
 		this.#continueDue = continueDue;
 	}
 
@@ -94,14 +97,13 @@ export class RequestExchange implements ResponseReceiver, ResponseWatcher, Expir
 	/** Once. Everything else follows from events. */
 	begin(): void {
 		this.#site.counts.requestsInFlight++;
-		this.#response.watcher = this;
+		this.#reply.watcher = this;
 		const target = parseRequestTarget(this.#request);
 		if (target === undefined) {
 			this.#guestOver = true;
 			this.#fail(400, "refused", "the request's target or host is malformed");
 			return;
 		}
-		this.#site.deadlines.add(this);
 		let guest: GuestHandler | Promise<GuestHandler>;
 		try {
 			guest = this.#site.options.acquire();
@@ -112,6 +114,7 @@ export class RequestExchange implements ResponseReceiver, ResponseWatcher, Expir
 		// A sandbox that is ready is used at once: a promise would cost a turn.
 		if (!(guest instanceof Promise)) this.#enter(guest, target);
 		else {
+			this.#wait();
 			guest.then(
 				(late) => this.#enter(late, target),
 				(error: unknown) => this.#onRefused(error),
@@ -156,11 +159,19 @@ export class RequestExchange implements ResponseReceiver, ResponseWatcher, Expir
 			return;
 		}
 		if (returned instanceof Promise) {
+			this.#wait();
 			returned.then(
 				() => this.#onReturned(),
 				(error: unknown) => this.#onThrown(error),
 			);
 		} else this.#onReturned();
+	}
+
+	/** Not all is done in this turn of the event loop: from here on the time counts, and the client may go away. */
+	#wait(): void {
+		if (!this.#waiting) this.#site.deadlines.add(this);
+		this.#waiting = true;
+		if (!this.#responseOver && this.#reply.sentStatus === undefined) this.#reply.open();
 	}
 
 	#requestBody(): BodySource {
@@ -169,7 +180,7 @@ export class RequestExchange implements ResponseReceiver, ResponseWatcher, Expir
 		const announced =
 			findField(rawHeaders, "content-length") !== undefined || findField(rawHeaders, "transfer-encoding") !== undefined;
 		if (!announced) return EMPTY_BODY;
-		return new IncomingMessageSource(this.#request, {
+		return new IncomingMessageSource(this.#reply.open().req, {
 			onStart: () => this.#continue(),
 			onDone: () => {
 				this.#continueDue = false;
@@ -224,7 +235,7 @@ export class RequestExchange implements ResponseReceiver, ResponseWatcher, Expir
 		this.#body = body;
 		const { limits, meter } = this.#guest.context.http;
 		const sized = announcedLength !== undefined;
-		this.#sink = new ResponseSink(this.#response, { status, headers, sized }, { bound: limits.bodyBytes, meter });
+		this.#sink = new ResponseSink(this.#reply, { status, headers, sized }, { bound: limits.bodyBytes, meter });
 		body.attach(this.#sink);
 		// The head goes out in this turn, in one packet with what the guest writes right away.
 		this.#sink.sendWithTurn();
@@ -235,14 +246,15 @@ export class RequestExchange implements ResponseReceiver, ResponseWatcher, Expir
 		let raw = headers;
 		if (status === 204) raw = without(headers, "content-length");
 		else if (!sized && !this.#isBodiless(status)) headers.push("content-length", "0");
-		this.#response.writeHead(status, raw);
-		this.#response.end();
+		const response = this.#reply.open();
+		response.writeHead(status, raw);
+		response.end();
 	}
 
 	#continue(): void {
-		if (!this.#continueDue || this.#response.headersSent) return;
+		if (!this.#continueDue || this.#reply.sentStatus !== undefined) return;
 		this.#continueDue = false;
-		this.#response.writeContinue();
+		this.#reply.open().writeContinue();
 	}
 
 	/** RFC 9110, 6.4.1: these have no body, whatever the guest writes. */
@@ -282,12 +294,13 @@ export class RequestExchange implements ResponseReceiver, ResponseWatcher, Expir
 		this.#decided = true;
 		this.#note(outcome, reason, error);
 		const text = `${STATUS_CODES[status] ?? "Error"}\nrequest id: ${this.#id}\n`;
-		this.#response.writeHead(status, {
+		const response = this.#reply.open();
+		response.writeHead(status, {
 			"content-type": "text/plain; charset=utf-8",
 			"content-length": Buffer.byteLength(text),
 			[ID_FIELD]: this.#id,
 		});
-		this.#response.end(text);
+		response.end(text);
 	}
 
 	/** The first reason counts. */
@@ -340,7 +353,9 @@ export class RequestExchange implements ResponseReceiver, ResponseWatcher, Expir
 
 	/** The guest is over. From here on only the client can hold up the end, and few do: most responses are gone with the turn. */
 	onTurnEnd(): void {
-		if (!this.#responseOver) this.#response.setTimeout(this.#site.limits.idle, () => this.#response.destroy());
+		// What went out whole, in one, is watched by its connection.
+		const { response } = this.#reply;
+		if (!this.#responseOver) response?.setTimeout(this.#site.limits.idle, () => response.destroy());
 	}
 
 	#release(guest: GuestHandler, reason: unknown): void {
@@ -357,16 +372,18 @@ export class RequestExchange implements ResponseReceiver, ResponseWatcher, Expir
 	#finish(): void {
 		this.#site.counts.requestsInFlight--;
 		this.#site.deadlines.delete(this);
-		discardRest(this.#request, this.#site.limits);
-		const { onRequest } = this.#site.options;
+		const { response } = this.#reply;
+		if (response !== undefined) discardRest(response.req, this.#site.limits);
+		const { onRequest, troubleOnly } = this.#site.options;
 		if (onRequest === undefined) return;
+		if (troubleOnly === true && this.#outcome === "answered" && this.#reason === undefined) return;
 		const path = this.#request.url ?? "";
 		const query = path.indexOf("?");
 		onRequest({
 			id: this.#id,
 			method: this.#request.method ?? "",
 			path: query === -1 ? path : path.slice(0, query),
-			status: this.#response.headersSent ? this.#response.statusCode : undefined,
+			status: this.#reply.sentStatus,
 			milliseconds: performance.now() - this.started,
 			outcome: this.#outcome,
 			reason: this.#reason,

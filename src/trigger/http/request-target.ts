@@ -1,5 +1,5 @@
-import type { IncomingMessage } from "node:http";
 import { isPathWithQuery, parseAuthority } from "../../wasi/mod.ts";
+import type { RequestHead } from "./express-head.ts";
 
 /** Where a request was sent to (RFC 9112, 3.2 and 3.3). */
 export interface RequestTarget {
@@ -27,7 +27,7 @@ export function findField(rawHeaders: readonly string[], key: string): string | 
 }
 
 /** `undefined` for a request that says it in a way that HTTP does not allow. */
-export function parseRequestTarget(request: IncomingMessage): RequestTarget | undefined {
+export function parseRequestTarget(request: RequestHead): RequestTarget | undefined {
 	let path = request.url ?? "/";
 	let authority = findField(request.rawHeaders, "host");
 	const absolute = path.startsWith("/") ? null : /^https?:\/\/([^/?#]*)/i.exec(path);

@@ -99,3 +99,37 @@ test("a guest that exceeds the size of its fields is ended, by the limit's name"
 	fields.delete("name");
 	assert.deepEqual(fields.append("n", bytes("z".repeat(67))), { tag: "ok", val: undefined });
 });
+
+test("what fields hold is counted until they are dropped", () => {
+	let held = 0;
+	const holder = {
+		hold(more: number) {
+			if (held + more > 500) throw new Error("too many");
+			held += more;
+		},
+		release(less: number) {
+			held -= less;
+		},
+	};
+	const fields = Fields.empty(10_000, holder);
+	assert.equal(held, 128);
+	fields.append("a", bytes("12345"));
+	assert.equal(held, 128 + 1 + 5 + 32);
+	fields.set("a", [bytes("1"), bytes("2")]);
+	assert.equal(held, 128 + 2 * (1 + 1 + 32));
+	const copy = fields.clone();
+	assert.equal(held, 2 * (128 + 68));
+	assert.throws(() => copy.append("b", bytes("x".repeat(100))), /too many/);
+	assert.deepEqual([copy.has("b"), held], [false, 2 * (128 + 68)]);
+	assert.throws(() => copy.clone(), /too many/);
+	copy.drop();
+	copy.drop();
+	fields.delete("a");
+	assert.equal(held, 128);
+	fields.drop();
+	const list = Fields.fromList([["n", bytes("vv")]], 10_000, holder);
+	assert.ok(list.tag === "ok");
+	assert.equal(held, 128 + 1 + 2 + 32);
+	list.val.drop();
+	assert.equal(held, 0);
+});

@@ -1,3 +1,4 @@
+import { toLatin1 } from "../../sys/mod.ts";
 import { err, ok, type Result } from "../result.ts";
 import { DEFAULT_HTTP_LIMITS, exceedHttpLimit } from "./limits.ts";
 
@@ -38,9 +39,6 @@ const FORBIDDEN: ReadonlySet<string> = new Set([
 /** RFC 9113, 6.5.2: what an entry costs beyond its name and value. */
 const ENTRY_OVERHEAD = 32;
 
-/** Values of up to so many bytes are decoded one by one. */
-const SHORT = 24;
-
 /** For each character code below 256: 1 in a token, 2 in a value. A regular expression takes longer than the few characters of a field. */
 const CHARACTERS: Uint8Array = Uint8Array.from({ length: 256 }, (_, code) => {
 	const character = String.fromCharCode(code);
@@ -59,40 +57,44 @@ export function isToken(text: string): boolean {
 	return text.length > 0 && consistsOf(text, 1);
 }
 
-function toLatin1(bytes: Uint8Array): string {
-	if (bytes.length <= SHORT) {
-		// A Buffer costs more than so few characters.
-		let text = "";
-		for (let i = 0; i < bytes.length; i++) text += String.fromCharCode(bytes[i] as number);
-		return text;
-	}
-	return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
-}
-
 function fromLatin1(text: string): Uint8Array {
 	const bytes = new Uint8Array(text.length);
 	for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
 	return bytes;
 }
 
+/** What counts the bytes that are held for a guest. */
+interface Holder {
+	hold(bytes: number): void;
+	release(bytes: number): void;
+}
+
+/** Bytes of the host's for a `fields` without any. */
+const OVERHEAD = 128;
+
 /** `wasi:http/types.fields`: headers or trailers. Names keep the case in which they were given, and are compared without it. */
 export class Fields {
 	readonly mutable: boolean;
 	readonly #limit: number;
+	readonly #holder: Holder | undefined;
 	#entries: Entry[];
 	#size: number;
+	#dropped = false;
 
-	private constructor(entries: Entry[], mutable: boolean, limit: number) {
+	private constructor(entries: Entry[], mutable: boolean, limit: number, holder?: Holder) {
 		this.#entries = entries;
 		this.mutable = mutable;
 		this.#limit = limit;
 		let size = 0;
 		for (const entry of entries) size += sizeOf(entry);
 		this.#size = size;
+		this.#holder = holder;
+		holder?.hold(OVERHEAD + size);
 	}
 
-	static empty(limit: number = DEFAULT_HTTP_LIMITS.fieldBytes): Fields {
-		return new Fields([], true, limit);
+	/** @param holder told of the bytes, until `drop` */
+	static empty(limit: number = DEFAULT_HTTP_LIMITS.fieldBytes, holder?: Holder): Fields {
+		return new Fields([], true, limit, holder);
 	}
 
 	/**
@@ -119,8 +121,8 @@ export class Fields {
 	static fromList(
 		list: readonly (readonly [string, Uint8Array])[],
 		limit: number = DEFAULT_HTTP_LIMITS.fieldBytes,
+		holder?: Holder,
 	): Result<Fields, HeaderError> {
-		const fields = Fields.empty(limit);
 		const added: Entry[] = [];
 		let size = 0;
 		for (const [name, value] of list) {
@@ -130,9 +132,7 @@ export class Fields {
 			if (size > limit) throw exceedHttpLimit("fieldBytes", limit, size);
 			added.push(entry);
 		}
-		fields.#entries = added;
-		fields.#size = size;
-		return ok(fields);
+		return ok(new Fields(added, true, limit, holder));
 	}
 
 	get(name: string): Uint8Array[] {
@@ -190,8 +190,8 @@ export class Fields {
 		if ("tag" in entry) return err(entry);
 		const size = this.#size + sizeOf(entry);
 		if (size > this.#limit) throw exceedHttpLimit("fieldBytes", this.#limit, size);
+		this.#resize(size);
 		this.#entries.push(entry);
-		this.#size = size;
 		return ok();
 	}
 
@@ -201,7 +201,7 @@ export class Fields {
 
 	/** A mutable copy. */
 	clone(): Fields {
-		return new Fields([...this.#entries], true, this.#limit);
+		return new Fields([...this.#entries], true, this.#limit, this.#holder);
 	}
 
 	/** The same fields for a guest that may only read them; this object must not be changed any more. */
@@ -224,8 +224,21 @@ export class Fields {
 	#replace(entries: Entry[]): void {
 		const size = entries.reduce((size, entry) => size + sizeOf(entry), 0);
 		if (size > this.#limit) throw exceedHttpLimit("fieldBytes", this.#limit, size);
+		this.#resize(size);
 		this.#entries = entries;
+	}
+
+	#resize(size: number): void {
+		if (size > this.#size) this.#holder?.hold(size - this.#size);
+		else this.#holder?.release(this.#size - size);
 		this.#size = size;
+	}
+
+	/** They are no more the guest's. Idempotent. */
+	drop(): void {
+		if (this.#dropped) return;
+		this.#dropped = true;
+		this.#holder?.release(OVERHEAD + this.#size);
 	}
 }
 

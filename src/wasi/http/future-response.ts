@@ -50,12 +50,13 @@ export class FutureIncomingResponse implements Waitable {
 
 	#attempt(exchange: HttpExchange | ErrorCode): Result<IncomingResponse, ErrorCode> | undefined {
 		if ("tag" in exchange) return err(exchange);
+		let response: ReturnType<HttpExchange["response"]>;
 		try {
-			const response = exchange.response();
-			if (response === undefined) return undefined;
-			return ok(new IncomingResponse(this.#context, response.status, response.rawHeaders, response.body));
+			response = exchange.response();
 		} catch (failure) {
 			return err(toErrorCode(failure));
 		}
+		if (response === undefined) return undefined;
+		return ok(new IncomingResponse(this.#context, response.status, response.rawHeaders, response.body));
 	}
 }

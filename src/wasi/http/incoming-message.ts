@@ -90,9 +90,21 @@ export function createIncomingRequest(context: WasiContext, received: ReceivedRe
 /** `wasi:http/types.incoming-response`. */
 export class IncomingResponse extends IncomingMessage {
 	readonly status: number;
+	readonly #context: WasiContext;
+	/** Characters of its fields. */
+	readonly #size: number;
 
+	/** @throws LimitExceeded */
 	constructor(context: WasiContext, status: number, rawHeaders: readonly string[], source: BodySource) {
 		super(context, rawHeaders, source);
 		this.status = status;
+		this.#context = context;
+		this.#size = rawHeaders.reduce((sum, text) => sum + text.length, 0);
+		context.hold(this.#size);
+	}
+
+	override drop(): void {
+		super.drop();
+		this.#context.release(this.#size);
 	}
 }

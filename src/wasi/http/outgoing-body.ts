@@ -50,6 +50,7 @@ export class OutgoingBody {
 			return err(this.#sizeError());
 		}
 		this.sink.finish(trailers?.toRaw() ?? []);
+		trailers?.drop();
 		if (this.sink.attached) this.#forget?.();
 		return ok();
 	}

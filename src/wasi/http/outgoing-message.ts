@@ -42,6 +42,7 @@ class OutgoingMessage {
 		if (this.#body !== undefined) return err(undefined);
 		const length = this.#headers.contentLength;
 		if (length === "invalid") return err(undefined);
+		this.#context.hold(this.#context.http.limits.bodyBytes);
 		this.#body = new OutgoingBody(this.#context, this.#side, length);
 		return ok(this.#body);
 	}
@@ -58,12 +59,21 @@ class OutgoingMessage {
 
 	/** The message goes on its way: from now on it is no longer the guest's. */
 	send(): void {
+		this.#letGo();
 		this.#sent = true;
 	}
 
 	/** A message that goes nowhere takes its body along: nothing will ever read that. */
 	drop(): void {
-		if (!this.#sent) this.#body?.sink.abort();
+		if (this.#sent) return;
+		this.#body?.sink.abort();
+		this.#letGo();
+	}
+
+	/** What is held of it is little, or somebody else's, who bounds it. */
+	#letGo(): void {
+		this.#headers.drop();
+		if (this.#body !== undefined) this.#context.release(this.#context.http.limits.bodyBytes);
 	}
 }
 

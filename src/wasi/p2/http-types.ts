@@ -22,9 +22,9 @@ export const httpTypes: HostInterface<WasiContext> = defineInterface(
 	{
 		"http-error-code": (_context, error: IoError) => errorCodeOf(error.failure),
 
-		"[constructor]fields": ({ http }) => Fields.empty(http.limits.fieldBytes),
-		"[static]fields.from-list": ({ http }, entries: readonly (readonly [string, Uint8Array])[]) =>
-			Fields.fromList(entries, http.limits.fieldBytes),
+		"[constructor]fields": (context) => Fields.empty(context.http.limits.fieldBytes, context),
+		"[static]fields.from-list": (context, entries: readonly (readonly [string, Uint8Array])[]) =>
+			Fields.fromList(entries, context.http.limits.fieldBytes, context),
 		"[method]fields.get": (_context, self: Fields, name: string) => self.get(name),
 		"[method]fields.has": (_context, self: Fields, name: string) => self.has(name),
 		"[method]fields.set": (_context, self: Fields, name: string, values: readonly Uint8Array[]) =>
@@ -112,7 +112,7 @@ export const httpTypes: HostInterface<WasiContext> = defineInterface(
 		"[method]future-incoming-response.get": (_context, self: FutureIncomingResponse) => self.get(),
 	},
 	{
-		fields: {},
+		fields: dropping,
 		"incoming-request": dropping,
 		"outgoing-request": dropping,
 		"request-options": {},

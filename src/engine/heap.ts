@@ -1,0 +1,70 @@
+/**
+ * V8's heap, which guests share with each other and with the host, and whose end is the end of the process. Where it cannot be looked
+ * into (outside of Node), there is room.
+ */
+
+/** The little of `node:v8` and `node:vm` that is needed. */
+interface V8 {
+	getHeapStatistics(): { readonly used_heap_size: number; readonly heap_size_limit: number };
+	setFlagsFromString(flags: string): void;
+}
+
+interface Vm {
+	runInNewContext(code: string): unknown;
+}
+
+/** How much of the heap may be in use when a guest wants more of it. The rest is the host's, for what it does in the meantime. */
+const GUESTS_SHARE = 0.7;
+/** What V8 counts to its limit, though old objects do not get it: three times its space for new ones. */
+const YOUNG_BYTES = 96 * 1024 * 1024;
+/** Bytes that guests are granted between two looks. */
+const LOOK_AFTER = 1024 * 1024;
+/** Milliseconds between two collections that guests bring about, or more: of all the time they take a tenth at most. */
+const COLLECT_AFTER = 250;
+const COLLECT_SHARE = 0.1;
+
+let v8: V8 | undefined;
+let unseen = 0;
+let nextCollection = -Infinity;
+let collect: (() => void) | undefined;
+
+function builtin(name: string): unknown {
+	const { process } = globalThis as { process?: { getBuiltinModule?: (name: string) => unknown } };
+	return process?.getBuiltinModule?.(name);
+}
+
+function statistics(): ReturnType<V8["getHeapStatistics"]> | undefined {
+	v8 ??= builtin("node:v8") as V8 | undefined;
+	return v8?.getHeapStatistics();
+}
+
+/** Whether there is room for so many bytes more of guests'. */
+export function heapHasRoom(bytes: number): boolean {
+	unseen += bytes;
+	if (unseen < LOOK_AFTER) return true;
+	unseen = 0;
+	const seen = statistics();
+	if (seen === undefined) return true;
+	const most = Math.max(seen.heap_size_limit - YOUNG_BYTES, 0) * GUESTS_SHARE - bytes;
+	return seen.used_heap_size <= most || collectHeap() <= most;
+}
+
+/** Has garbage collected, unless that was done just now. The bytes in use then, of everyone's; Infinity where that is not known. */
+export function collectHeap(): number {
+	const now = performance.now();
+	if (now >= nextCollection) {
+		collector()();
+		const end = performance.now();
+		nextCollection = end + Math.max(COLLECT_AFTER, (end - now) / COLLECT_SHARE);
+	}
+	return statistics()?.used_heap_size ?? Infinity;
+}
+
+function collector(): () => void {
+	if (collect === undefined) {
+		v8?.setFlagsFromString("--expose-gc");
+		collect = ((builtin("node:vm") as Vm | undefined)?.runInNewContext("gc") ?? (() => {})) as () => void;
+		v8?.setFlagsFromString("--no-expose-gc");
+	}
+	return collect;
+}

@@ -1,0 +1,123 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { Mapping } from "./mapping.ts";
+import { NO_DELTA } from "./page-delta.ts";
+import { FIRST_REVIEWS, IDLE_REVIEWS } from "./pages.ts";
+
+const PAGE = 4096;
+const PAGES = 8;
+
+/** A system that tells of faults and of written pages what it is told to. */
+function createSystem(): {
+	readonly memory: Uint8Array;
+	readonly mapping: Mapping;
+	readonly written: Set<number>;
+	readonly asked: () => number;
+	faults: number;
+	refuses: boolean;
+} {
+	const image = new Uint8Array(PAGES * PAGE).map((_, i) => i >> 12);
+	const memory = image.slice();
+	const written = new Set<number>();
+	let asked = 0;
+	const scan = {
+		each(found: (from: number, to: number) => void): boolean {
+			asked++;
+			if (system.refuses) return false;
+			for (const page of [...written].sort((a, b) => a - b)) found(page * PAGE, (page + 1) * PAGE);
+			return true;
+		},
+		faults: () => system.faults,
+		forget: () => written.clear(),
+		renews: true,
+		renew(from: number, to: number) {
+			for (let at = from; at < to; at += PAGE) written.delete(at / PAGE);
+		},
+	};
+	const drop = (): boolean => {
+		memory.set(image);
+		return true;
+	};
+	const system = {
+		memory,
+		mapping: new Mapping(memory, image, scan, PAGE, drop),
+		written,
+		asked: () => asked,
+		faults: 1,
+		refuses: false,
+	};
+	return system;
+}
+
+suite("a mapping and page faults", () => {
+	test("pages are looked for where there was a fault, and only there", () => {
+		const system = createSystem();
+		const { asked, mapping, memory, written } = system;
+		const pages: (number | undefined)[] = [];
+		const call = (...changed: number[]): void => {
+			for (const page of changed) {
+				if (!written.has(page)) system.faults++;
+				written.add(page);
+				memory[page * PAGE + 5] = 99;
+			}
+			const bytes = mapping.restore(NO_DELTA);
+			pages.push(bytes === undefined ? undefined : bytes / PAGE);
+			assert.ok(memory.every((byte, i) => byte === i >> 12));
+		};
+		call(2);
+		call(2);
+		call();
+		assert.deepEqual([pages.splice(0), asked()], [[1, 1, 1], 1]);
+		call(2, 3, 6);
+		call(6);
+		assert.deepEqual([pages.splice(0), asked()], [[3, 3], 2]);
+		// A fault of something else
+		system.faults++;
+		call(3);
+		call(3);
+		assert.deepEqual([pages, asked()], [[3, 3], 3]);
+	});
+
+	test("where faults cannot be told, pages are looked for each time", () => {
+		const system = createSystem();
+		system.faults = NaN;
+		for (let i = 0; i < 4; i++) {
+			system.written.add(i);
+			system.memory[i * PAGE] = 99;
+			assert.equal(system.mapping.restore(NO_DELTA), (i + 1) * PAGE);
+		}
+		assert.equal(system.asked(), 4);
+	});
+
+	test("a system that did not say is asked again, faults or not", () => {
+		const system = createSystem();
+		system.written.add(1);
+		system.mapping.restore(NO_DELTA);
+		system.refuses = true;
+		system.faults++;
+		assert.equal(system.mapping.restore(NO_DELTA), undefined);
+		assert.equal(system.mapping.restore(NO_DELTA), undefined);
+		system.refuses = false;
+		system.memory[PAGE] = 99;
+		assert.equal(system.mapping.restore(NO_DELTA), PAGE);
+		assert.equal(system.memory[PAGE], 1);
+	});
+
+	test("pages that became unwritten are not copied any more", () => {
+		const system = createSystem();
+		const { mapping, written } = system;
+		for (const page of [1, 2]) written.add(page);
+		const restored: (number | undefined)[] = [];
+		for (let i = 0; i < FIRST_REVIEWS.interval * IDLE_REVIEWS; i++) {
+			system.memory[2 * PAGE] = 99;
+			restored.push(mapping.restore(NO_DELTA));
+		}
+		assert.equal(restored[0], 2 * PAGE);
+		// With the first page its near neighbour became unwritten, which is written again.
+		written.add(2);
+		system.faults++;
+		system.memory[2 * PAGE] = 99;
+		assert.equal(mapping.restore(NO_DELTA), PAGE);
+		assert.equal(system.memory[2 * PAGE], 2);
+	});
+});
