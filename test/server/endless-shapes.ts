@@ -1,3 +1,22 @@
+/** Sixty functions of which each calls the next twice, by this: without a cycle, but for longer than anyone waits. */
+function doubling(call: (next: number) => string, type = ""): string {
+	return Array.from(
+		{ length: 60 },
+		(_, i) => `(func $d${i} ${type} ${i === 59 ? "" : `${call(i + 1)} ${call(i + 1)}`})`,
+	).join(" ");
+}
+
+/** Sixty types, so that no call through the table may come back. */
+const DOUBLING_TABLE = `(table funcref (elem ${Array.from({ length: 60 }, (_, i) => `$d${i}`).join(" ")}))
+	${Array.from({ length: 60 }, (_, i) => {
+		const type = `(param ${(i + 64).toString(2).replaceAll("0", "i32 ").replaceAll("1", "i64 ")})`;
+		const next = (i + 65).toString(2).replaceAll("0", "(i32.const 0) ").replaceAll("1", "(i64.const 0) ");
+		const nextType = `(param ${(i + 65).toString(2).replaceAll("0", "i32 ").replaceAll("1", "i64 ")})`;
+		const call = `(call_indirect ${nextType} ${next} (i32.const ${i + 1}))`;
+		return `(func $d${i} ${type} ${i === 59 ? "" : `${call} ${call}`})`;
+	}).join(" ")}
+	(func (export "f") (call $d0 (i64.const 0) ${"(i32.const 0) ".repeat(6)}))`;
+
 /** A list in V8's heap, one object longer each time, whatever is caught. */
 const KEPT_OBJECTS = `(type $s (struct (field (ref null $s)))) (func (export "f") (local $x (ref null $s))
 		(loop $l (block $c (try_table (catch_all $c) (local.set $x (struct.new $s (local.get $x))))) (br $l)))`;
@@ -22,6 +41,11 @@ const FIELDS: Readonly<Record<string, string>> = {
 		(func (export "f") (call $f (i32.const 70)))`,
 	return_call: `(func $f (export "f") (return_call $g)) (func $g (return_call $f))`,
 	return_call_indirect: `(table funcref (elem $f)) (func $f (export "f") (return_call_indirect (i32.const 0)))`,
+	"calls that double at each level": `${doubling((next) => `(call $d${next})`)} (func (export "f") (call $d0))`,
+	"the same behind a loop": `${doubling((next) => `(call $d${next})`)} (func (export "f") (loop $l (call $d0)))`,
+	"the same through a table": DOUBLING_TABLE,
+	"the same with tail calls": `${doubling((next) => `(call $t${next})`)}
+		${Array.from({ length: 60 }, (_, i) => `(func $t${i} (return_call $d${i}))`).join(" ")} (func (export "f") (call $d0))`,
 	"a loop inside of catch_all": `(func (export "f")
 		(loop $again (block $caught (try_table (catch_all $caught) (loop $l (br $l)))) (br $again)))`,
 	"a loop that throws and catches": `(tag $e) (func (export "f")
@@ -116,6 +140,15 @@ const CALLED = `(component
 	(instance $b (instantiate $caller (with "f" (func $a "f"))))
 	(export "f" (func $b "f")) (export "ok" (func $b "ok")))`;
 
+/** Forty modules, each of which calls the one before twice. */
+const DOUBLING_INSTANCES = `(component
+	(core module $first (func (export "g")) (func (export "ok") (result i32) (i32.const 7)))
+	(core module $m (import "" "g" (func $g)) (func (export "g") (call $g) (call $g)))
+	(core instance $i0 (instantiate $first))
+	${Array.from({ length: 40 }, (_, i) => `(core instance $i${i + 1} (instantiate $m (with "" (instance $i${i}))))`).join(" ")}
+	(func (export "f") (canon lift (core func $i40 "g")))
+	(func (export "ok") (result u32) (canon lift (core func $i0 "ok"))))`;
+
 /** `f` makes one object after the other, and keeps them. */
 export const HOARDER: string = one(KEPT_OBJECTS);
 
@@ -132,6 +165,7 @@ export const ENDLESS: Readonly<Record<string, string>> = {
 	...Object.fromEntries(Object.entries(FIELDS).map(([name, fields]) => [name, one(fields)])),
 	"a table that two modules share": SHARED_TABLE,
 	"a loop in another component": CALLED,
+	"calls that double from one instance to the next": DOUBLING_INSTANCES,
 };
 
 /** `f` comes to the end of the stack, which is a trap that nothing catches. */
@@ -141,6 +175,10 @@ export const BOTTOMLESS: string = one(`(func $deep (call $deep) (call $deep))
 /** Never comes to be an instance. */
 export const ENDLESS_START = `(component
 	(core module $m (func $s (loop $l (br $l))) (start $s)) (core instance (instantiate $m)))`;
+
+/** The same, without a cycle. */
+export const DOUBLING_START: string = `(component
+	(core module $m ${doubling((next) => `(call $d${next})`)} (start $d0)) (core instance (instantiate $m)))`;
 
 /** `f` calls the host without end, whatever that does. */
 export const ENDLESS_HOST_CALLS = `(component

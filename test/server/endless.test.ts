@@ -7,7 +7,15 @@ import { CompileCache } from "../../src/engine/mod.ts";
 import { LimitExceeded, type Limits } from "../../src/fault/mod.ts";
 import { type HostFunction, linkComponent, loadComponent } from "../../src/link/mod.ts";
 import { SandboxPool } from "../../src/pool/mod.ts";
-import { BOTTOMLESS, ENDLESS, ENDLESS_HOST_CALLS, ENDLESS_START, HOARDER, WASTER } from "./endless-shapes.ts";
+import {
+	BOTTOMLESS,
+	DOUBLING_START,
+	ENDLESS,
+	ENDLESS_HOST_CALLS,
+	ENDLESS_START,
+	HOARDER,
+	WASTER,
+} from "./endless-shapes.ts";
 
 type Metering = NonNullable<NonNullable<Parameters<typeof linkComponent>[3]>["metering"]>;
 const METERINGS: readonly Metering[] = ["trap", "yield", "fuel"];
@@ -84,15 +92,19 @@ for (const metering of METERINGS) {
 			pool.close(undefined);
 		});
 
-		test("a start function", async () => {
-			const pool = await start(ENDLESS_START, metering);
-			const error = await Promise.resolve(pool.acquire()).then(
-				() => assert.fail("it started"),
-				(reason: unknown) => reason,
-			);
-			isKilled(error, "cpu", 'killed: cpu 50 ms (limit "cpu" of app x)');
-			assert.equal(pool.usage().sandboxes, 0);
-		});
+		for (const [name, text] of [
+			["a start function", ENDLESS_START],
+			["a start function whose calls double at each level", DOUBLING_START],
+		] as const)
+			test(name, async () => {
+				const pool = await start(text, metering);
+				const error = await Promise.resolve(pool.acquire()).then(
+					() => assert.fail("it started"),
+					(reason: unknown) => reason,
+				);
+				isKilled(error, "cpu", 'killed: cpu 50 ms (limit "cpu" of app x)');
+				assert.equal(pool.usage().sandboxes, 0);
+			});
 
 		for (const [name, act, limits, limit, message] of [
 			["calls of the host", () => {}, { cpu: CPU }, "cpu", 'killed: cpu 50 ms (limit "cpu" of app x)'],

@@ -1,16 +1,27 @@
-import { countImports, type Module } from "../../wasm/mod.ts";
+import { type CodeReader, countImports, type Module, OP } from "../../wasm/mod.ts";
 import { NO_TABLE, type Survey } from "../survey.ts";
 import { findComponents } from "./components.ts";
+import { boundWork } from "./work.ts";
+
+/** What is known of the cycles of calls. */
+export interface CallGraph {
+	/** 1 for each body that has to be checked so that every cycle of calls passes a check. */
+	readonly entries: Uint8Array;
+	/** 1 for each body that has to be checked where it is entered, so that what runs between two checks is bounded. */
+	readonly forced: Uint8Array;
+	/** Whether the call at which the reader stands, in this body, may lead back to it. */
+	readonly closes: (body: number, reader: CodeReader) => boolean;
+}
 
 /**
- * Which bodies need a check at their entry so that every cycle of calls passes one.
+ * Which bodies need a check so that every cycle of calls passes one.
  *
  * The nodes of the graph are the functions, one node for each type that is called indirectly, and one for all that is outside:
  * other instances and the host. An indirect call leads to its type's node, and from there to every function of that type whose
  * address is taken; calls of imports, and indirect calls of what may come from outside, lead there; and from there to whatever is
  * exported or has its address taken.
  */
-export function findEntries(module: Module, survey: Survey): Uint8Array {
+export function findCycles(module: Module, survey: Survey): CallGraph {
 	const imported = countImports(module).func;
 	const bodies = module.functions.length;
 	const outside = imported + bodies;
@@ -57,7 +68,14 @@ export function findEntries(module: Module, survey: Survey): Uint8Array {
 		}
 	}
 	breakDirectCycles(entries, edges, component, imported);
-	return entries;
+	const { starts, ends } = module.code;
+	const sizes = ends.map((end, body) => end - (starts[body] ?? 0));
+	const forced = boundWork({ edges, component, imported, nodes: outside + 1 + classes.count, sizes, entries });
+	const closes = (body: number, { op, first }: CodeReader): boolean => {
+		if (op !== OP.call && op !== OP.return_call) return true;
+		return component[first < imported ? outside : first] === component[imported + body];
+	};
+	return { entries, forced, closes };
 }
 
 /** What is left are cycles of direct calls: an entry is marked wherever a depth-first search comes back to what it is in. */

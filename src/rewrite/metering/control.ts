@@ -69,6 +69,13 @@ for (const [name, op] of Object.entries(OP)) {
 export const FLOW: Uint8Array = new Uint8Array(OPERATORS);
 for (const [name, flow] of Object.entries(FLOW_OF)) FLOW[OP[name as OpName]] = flow;
 
+const TAIL_CALLS: ReadonlySet<number> = new Set([OP.return_call, OP.return_call_indirect, OP.return_call_ref]);
+
+/** Whether the operator calls, be it in the end. */
+export function isCall(op: number): boolean {
+	return FLOW[op] === CALL || TAIL_CALLS.has(op);
+}
+
 /** The labels that the current instruction may branch to, as depths. The clauses of a `try_table` count from outside of it. */
 export function labelsOf(reader: CodeReader): readonly number[] {
 	const { atoms = [] } = operatorOf(reader.op) ?? {};
@@ -110,6 +117,9 @@ export function findExceptions(
 /** Its check has the slow path outside of the loop. */
 export const OUTLINED = 1;
 
+/** How many instructions such a loop has at most: in a larger one a call hardly costs more, and the blocks around it are not for nothing. */
+const MAX_OUTLINED = 120;
+
 const SEEN_CALL = 1;
 const SEEN_LOOP = 2;
 const UNFIT = 4;
@@ -134,8 +144,11 @@ export function findLoops(reader: CodeReader, params: readonly number[], loops: 
 		const loop = nearest();
 		if (loop >= 0) seen[loop] = (seen[loop] ?? 0) | bits;
 	};
+	const sizes: number[] = [];
 	while (reader.next()) {
 		const flow = FLOW[reader.op];
+		const loop = nearest();
+		if (loop >= 0) sizes[loop] = (sizes[loop] ?? 0) + 1;
 		if (flow === 0) {
 			if (reader.op === OP["memory.grow"]) mark(SEEN_CALL);
 			else if (BULK[reader.op] !== 0) isBulk = true;
@@ -169,6 +182,6 @@ export function findLoops(reader: CodeReader, params: readonly number[], loops: 
 				if (UNMOVED.has(reader.op)) mark(UNFIT);
 		}
 	}
-	for (const bits of seen) loops.push(bits === 0 ? OUTLINED : 0);
+	seen.forEach((bits, loop) => loops.push(bits === 0 && (sizes[loop] ?? 0) <= MAX_OUTLINED ? OUTLINED : 0));
 	return isBulk;
 }

@@ -15,14 +15,13 @@ import {
 import type { HostTable } from "../host-table.ts";
 import type { EngineImports } from "../rewritten.ts";
 import type { Survey } from "../survey.ts";
-import { findEntries } from "./call-graph.ts";
+import { findCycles } from "./call-graph.ts";
 import { CodeEditor, type EditedCode } from "./code-editor.ts";
 import { findExceptions } from "./control.ts";
+import { insertFlagChecks } from "./flag.ts";
 import { insertFuel } from "./fuel.ts";
 import type { FuelLedger } from "./prepaid.ts";
 import { encodeSlowPath, planSlowPath } from "./slow-path.ts";
-import { insertTraps } from "./trap.ts";
-import { insertYields } from "./yield.ts";
 
 /**
  * How guests are stopped that hold the thread:
@@ -60,7 +59,8 @@ export function meterModule(
 	existing: HostTable | undefined,
 	owned: EngineImports | undefined,
 ): MeteredModule | undefined {
-	const entries = findEntries(original, survey);
+	const graph = findCycles(original, survey);
+	const entries = graph.entries.map((entry, body) => entry | (graph.forced[body] ?? 0));
 	const endless = survey.loops.length > 0 || entries.includes(1);
 	if (!endless && (metering !== "fuel" || original.functions.length === 0)) return undefined;
 	const imported = countImports(original);
@@ -83,14 +83,15 @@ export function meterModule(
 		customs: rewriteCustoms(module, edited, section, names),
 	});
 	if (metering === "trap") {
-		const edited = insertTraps(original, survey, entries, { memory, imported: imported.func, hints, labels });
-		return { module: finish(original, edited), imports, host: existing, ledger: undefined };
+		const editor = new CodeEditor(original.code, imported.func, hints, labels);
+		insertFlagChecks(original, survey, graph, editor, { memory, slow: -1 });
+		return { module: finish(original, editor.finish()), imports, host: existing, ledger: undefined };
 	}
 	const { module, host, index: slow, type } = planSlowPath(original, metering, existing);
 	const editor = new CodeEditor(module.code, imported.func, hints, labels);
 	const exceptions = findExceptions(module, editor.reader);
 	let ledger: FuelLedger | undefined;
-	if (metering === "yield") insertYields(module, survey, entries, editor, { memory, slow });
+	if (metering === "yield") insertFlagChecks(module, survey, graph, editor, { memory, slow });
 	else ledger = insertFuel(module, survey, entries, editor, { memory, slow, throws: exceptions.any });
 	editor.writer.begin(0);
 	encodeSlowPath(editor.writer.out, metering, memory, host, exceptions.legacy);

@@ -1,7 +1,7 @@
 import { type CodeReader, countImports, type Module, OP } from "../../wasm/mod.ts";
 import type { Survey } from "../survey.ts";
 import { addressTaken } from "./call-graph.ts";
-import { BULK, CALL, FLOW } from "./control.ts";
+import { BULK, isCall } from "./control.ts";
 import { findSegments, type Segments } from "./segments.ts";
 
 /** What callers do for functions that only they can call. Bodies are counted from 0. */
@@ -95,13 +95,9 @@ export function findPrepaid(
 	return { ledger: { prepaid, pure }, segmentsOf };
 }
 
-const TAIL_CALLS: ReadonlySet<number> = new Set([OP.return_call, OP.return_call_indirect, OP.return_call_ref]);
-
 /** Calls through which nobody sees, or that end the function, where callers look for the fuel in the cell; and what is paid by its length. */
 function hasOtherCalls(reader: CodeReader, body: number): boolean {
 	reader.enter(body);
-	while (reader.next())
-		if ((FLOW[reader.op] === CALL && reader.op !== OP.call) || TAIL_CALLS.has(reader.op) || BULK[reader.op] !== 0)
-			return true;
+	while (reader.next()) if ((isCall(reader.op) && reader.op !== OP.call) || BULK[reader.op] !== 0) return true;
 	return false;
 }

@@ -14,7 +14,7 @@ import {
 import { revive, type Revived } from "../instance.fixture.ts";
 import { rewriteModule } from "../rewrite.ts";
 import { surveyCode } from "../survey.ts";
-import { findEntries } from "./call-graph.ts";
+import { findCycles } from "./call-graph.ts";
 import { FLAG_CELL, HIT_CELL } from "./check.ts";
 
 const { WebAssembly } = globalThis as any;
@@ -230,7 +230,7 @@ suite("which functions have a check at their entry", () => {
 	] as const) {
 		test(what, async () => {
 			const module = decodeModule(await parse(`(module ${fields})`));
-			const entries = findEntries(module, surveyCode(module));
+			const { entries } = findCycles(module, surveyCode(module));
 			assert.deepEqual(
 				[...entries.keys()].filter((body) => entries[body] === 1),
 				expected,

@@ -5,11 +5,14 @@ function unsigned(value: number): number[] {
 	return value < 0x80 ? [value] : [(value & 0x7f) | 0x80, ...unsigned(Math.floor(value / 128))];
 }
 
+/** What guests are stopped by: the flag makes them trap, or ask; or their fuel does. */
+export type Stop = "trap" | "yield" | "fuel";
+
 /** What checks are made of, as bytes, written out once more. */
 export class Pieces {
 	readonly #memory: readonly number[];
 	readonly #slow: readonly number[];
-	readonly #fuel: boolean;
+	readonly #stop: Stop;
 	readonly #flushes = new Map<number, readonly number[]>();
 	readonly #reloads = new Map<number, readonly number[]>();
 
@@ -17,10 +20,10 @@ export class Pieces {
 	 * @param memory the index of the flag's memory
 	 * @param slow the index of the slow path
 	 */
-	constructor(memory: number, slow: number, fuel: boolean) {
+	constructor(memory: number, slow: number, stop: Stop) {
 		this.#memory = unsigned(memory);
 		this.#slow = unsigned(slow);
-		this.#fuel = fuel;
+		this.#stop = stop;
 	}
 
 	/** Pushes the cell. */
@@ -30,14 +33,18 @@ export class Pieces {
 
 	/** Pushes whether the guest is to ask: of the flag, or the sign of the local, or in the slow path that of the cell. */
 	condition(local: number | undefined): readonly number[] {
-		if (!this.#fuel) return [0x41, 0, 0x2d, 0x40, ...this.#memory, 0];
+		if (this.#stop !== "fuel") return [0x41, 0, 0x2d, 0x40, ...this.#memory, 0];
 		return [...(local === undefined ? this.cell : this.get(local)), 0x42, 0, 0x53];
 	}
 
-	/** What the slow path is called by: with fuel it gets the local, and gives it back. */
+	/**
+	 * What the slow path is called by: with fuel it gets the local, and gives it back. With none the flag is lowered, word left, and
+	 * that is the guest's end.
+	 */
 	ask(local: number): readonly number[] {
+		if (this.#stop === "trap") return [0x41, 0, 0x41, 0x80, 2, 0x36, 0x42, ...this.#memory, 0, 0x00];
 		const call = [0x10, ...this.#slow];
-		return this.#fuel ? [...this.get(local), ...call, 0x21, ...unsigned(local)] : call;
+		return this.#stop === "fuel" ? [...this.get(local), ...call, 0x21, ...unsigned(local)] : call;
 	}
 
 	get(local: number): readonly number[] {

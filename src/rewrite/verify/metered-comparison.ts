@@ -46,10 +46,12 @@ interface State {
 	readonly cell: boolean;
 	/** Whether a check was passed since the head of the last loop without one. */
 	readonly passed: boolean;
+	/** The same since the function's entry. */
+	readonly entered: boolean;
 }
 
 /** What handlers and callers find. */
-const SETTLED: State = { ahead: 0, local: false, cell: true, passed: false };
+const SETTLED: State = { ahead: 0, local: false, cell: true, passed: false, entered: false };
 
 interface Frame {
 	readonly op: number;
@@ -98,7 +100,6 @@ export class BodyComparison {
 	/** The local with the fuel; -1 where nothing is paid. */
 	#local = -1;
 	#state: State | undefined;
-	#checked = false;
 	/** Whether it does anything with the fuel, or calls what does. */
 	#touches = false;
 
@@ -114,12 +115,11 @@ export class BodyComparison {
 	run(): void {
 		const from = this.#from;
 		const instructions = this.#instructions;
-		const { fuel, calls } = this.#module;
+		const { fuel } = this.#module;
 		this.#compareLocals();
 		this.#push(0, false);
 		instructions.depth = 1;
-		if (this.#local >= 0 || !fuel) this.#checked = this.#hasCheck();
-		if (this.#checked) calls.checked(this.#index);
+		if (!this.#hasCheck()) this.#module.calls.unchecked(this.#index, from.end - from.at);
 		if (fuel) this.#pay();
 		while (!from.done) {
 			const start = from.at;
@@ -136,7 +136,7 @@ export class BodyComparison {
 		this.#beside.equalUpTo(from.end);
 		if (!this.#beside.to.done) throw this.#refuse("has more than its original");
 		this.#checkNames();
-		if (this.#isPure(this.#index) && (this.#touches || this.#checked))
+		if (this.#isPure(this.#index) && this.#touches)
 			throw this.#refuse("does something with the fuel that its callers do not know of");
 	}
 
@@ -278,7 +278,8 @@ export class BodyComparison {
 
 	/** A check that calls the slow path where it stands: what it takes from the local and the cell it gives back to both. */
 	#hasCheck(): boolean {
-		const { pieces } = this.#module;
+		const { pieces, fuel } = this.#module;
+		if (fuel && this.#local < 0) return false;
 		const beside = this.#beside;
 		const start = beside.to.at;
 		const before = this.#state;
@@ -295,6 +296,7 @@ export class BodyComparison {
 	#checksLocal(): void {
 		this.#touches = true;
 		if (this.#module.fuel && this.#state?.local !== true) throw this.#refuse("checks a local that may be wrong");
+		if (this.#state !== undefined) this.#state = { ...this.#state, passed: true, entered: true };
 	}
 
 	#push(op: number, isOutlined: boolean, isUnchecked = false): void {
@@ -340,7 +342,6 @@ export class BodyComparison {
 				return;
 			}
 		}
-		if (this.#state !== undefined) this.#state = { ...this.#state, passed: true };
 		if (fuel) this.#pay();
 	}
 
@@ -350,10 +351,11 @@ export class BodyComparison {
 		const { op } = instructions;
 		switch (kind) {
 			case CALL:
-				if (!this.#checked) calls.direct(this.#index, instructions.first);
+				if (this.#state !== undefined) calls.direct(this.#index, instructions.first, this.#state.entered);
 				break;
 			case CALL_INDIRECT:
-				if (!this.#checked) calls.indirect(this.#index, instructions.first, instructions.second);
+				if (this.#state !== undefined)
+					calls.indirect(this.#index, instructions.first, instructions.second, this.#state.entered);
 				break;
 			case FUNCTION_REFERENCE:
 				outline.taken.add(instructions.first);
@@ -369,11 +371,10 @@ export class BodyComparison {
 				this.#end();
 		}
 		if (kind === CALL || kind === CALL_INDIRECT) this.#call(op);
-		if (!fuel || this.#frames.length === 0) return;
-		const here = this.#from.at;
-		if (this.#state === undefined || this.#local < 0) return;
-		this.#beside.equalUpTo(here);
-		this.#pay();
+		if (this.#frames.length === 0 || this.#state === undefined) return;
+		this.#beside.equalUpTo(this.#from.at);
+		if (kind === CONTROL || kind === END) this.#hasCheck();
+		if (fuel) this.#pay();
 	}
 
 	#call(op: number): void {
@@ -443,7 +444,7 @@ export class BodyComparison {
 		switch (op) {
 			case TRY_TABLE:
 				this.#module.throws = true;
-				if (this.#state !== undefined) for (const label of labels) this.#branch(label, SETTLED);
+				if (this.#state !== undefined) for (const label of labels) this.#branch(label, this.#handled(this.#state));
 				this.#push(op, false);
 				break;
 			case TRY:
@@ -461,7 +462,7 @@ export class BodyComparison {
 				if (frame === undefined) throw this.#refuse("goes on behind its end");
 				this.#join(frame, this.#state);
 				frame.hasElse = true;
-				this.#state = op === ELSE || frame.start === undefined ? frame.start : SETTLED;
+				this.#state = op === ELSE || frame.start === undefined ? frame.start : this.#handled(frame.start);
 				break;
 			}
 			case DELEGATE:
@@ -486,6 +487,11 @@ export class BodyComparison {
 		}
 	}
 
+	/** What a handler finds of what was here where its block begins. */
+	#handled({ entered }: State): State {
+		return { ...SETTLED, entered };
+	}
+
 	#branch(label: number, state: State): void {
 		const frame = this.#frames.at(-1 - label);
 		if (frame === undefined) throw this.#refuse("has a branch that leads nowhere");
@@ -505,7 +511,13 @@ export class BodyComparison {
 		const local = state.local && (end?.local ?? true);
 		const cell = state.cell && (end?.cell ?? true);
 		if (this.#module.fuel && !local && !cell) throw this.#refuse("does not know where its fuel is");
-		frame.end = { ahead: state.ahead, local, cell, passed: state.passed && (end?.passed ?? true) };
+		frame.end = {
+			ahead: state.ahead,
+			local,
+			cell,
+			passed: state.passed && (end?.passed ?? true),
+			entered: state.entered && (end?.entered ?? true),
+		};
 	}
 
 	#end(): void {

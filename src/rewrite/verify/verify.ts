@@ -1,4 +1,3 @@
-import { compareCode } from "./code.ts";
 import { refuse, sameBytes, sameContent } from "./cursor.ts";
 import { readNumber, readTable, readTypeGroup } from "./items.ts";
 import { compareMeteredCode } from "./metered-code.ts";
@@ -76,12 +75,18 @@ export function verifyRewriting(
 		const slowType = Number(compareAdded(FUNCTION, undefined, from, to));
 		const table = hostTable ?? outline.tables;
 		compareMeteredCode(sectionOf(from, CODE), sectionOf(to, CODE), outline, {
-			fuel: metering === "fuel",
+			stop: metering,
 			table,
 			ledger,
 			firstType: added ? slowType - HOST_TYPES.length : undefined,
 		});
-	} else if (metered) compareCode(sectionOf(from, CODE), sectionOf(to, CODE), outline);
+	} else if (metered)
+		compareMeteredCode(sectionOf(from, CODE), sectionOf(to, CODE), outline, {
+			stop: "trap",
+			table: -1,
+			ledger: undefined,
+			firstType: undefined,
+		});
 	else {
 		for (const id of [MEMORY, CODE]) {
 			if (!sameContent(sectionOf(from, id), sectionOf(to, id))) throw refuse(`section ${id} is not what it was`);

@@ -1,0 +1,121 @@
+import { type Module, OP } from "../../wasm/mod.ts";
+import type { Survey } from "../survey.ts";
+import type { CallGraph } from "./call-graph.ts";
+import { encodeStop } from "./check.ts";
+import { type CodeEditor, opensBlock } from "./code-editor.ts";
+import { countParams, DELEGATE, END, findLoops, FLOW, LOOP, OUTLINED } from "./control.ts";
+import { findEntrySites } from "./entry-sites.ts";
+import { closeOutline, EXIT_DEPTH, moveBranch, openOutline } from "./outline.ts";
+import { encodeCondition } from "./slow-path.ts";
+import { findTurns } from "./turns.ts";
+
+interface FlagParts {
+	/** The index of the memory with the flag. */
+	readonly memory: number;
+	/** The index of the function that is the slow path; -1: a guest that finds the flag up traps. */
+	readonly slow: number;
+}
+
+/**
+ * Puts checks of the flag into bodies. With a slow path, small innermost loops that call nothing have it outside, and loops of which
+ * every turn passes the check of a loop within have none (`findTurns`). At all other places a check is `(if flag (then …))`. What is
+ * checked for the cycles of calls that a body is on is checked late (`findEntrySites`), or without a slow path at the entry.
+ */
+export function insertFlagChecks(
+	module: Module,
+	survey: Survey,
+	graph: CallGraph,
+	editor: CodeEditor,
+	parts: FlagParts,
+): void {
+	const params = countParams(module);
+	const loops: number[] = [];
+	const { reader } = editor;
+	for (let body = 0; body < module.code.starts.length; body++) {
+		const hasLoops = survey.loopStarts[body] !== survey.loopStarts[body + 1];
+		const isEntry = graph.entries[body] === 1;
+		const isForced = graph.forced[body] === 1;
+		if (!hasLoops && !isEntry && !isForced) {
+			editor.copy(body);
+			continue;
+		}
+		loops.length = 0;
+		if (hasLoops) {
+			reader.enter(body);
+			findLoops(reader, params, loops);
+			// That it costs nothing more to look twice, with nothing to be called, was measured
+			if (parts.slow < 0) loops.fill(0);
+			const without =
+				parts.slow < 0
+					? undefined
+					: loops.every((bits) => bits === OUTLINED)
+						? undefined
+						: findTurns(reader, body, loops.length);
+			without?.forEach((bit, loop) => {
+				if (bit === 1) loops[loop] = UNCHECKED;
+			});
+		}
+		const closes = (): boolean => graph.closes(body, reader);
+		const sites = isEntry && !isForced ? findEntrySites(reader, body, closes, (loop) => loops[loop] !== UNCHECKED) : [];
+		// What calls nothing costs least where nothing has been computed yet
+		if (isForced || (parts.slow < 0 && sites.length > 0)) sites.splice(0, sites.length, survey.codeStarts[body] ?? 0);
+		editor.begin(body);
+		writeBody(editor, loops, sites, parts);
+		editor.finishBody();
+	}
+}
+
+/** Instead of `OUTLINED`. */
+const UNCHECKED = 2;
+
+function writeBody(editor: CodeEditor, loops: readonly number[], sites: readonly number[], parts: FlagParts): void {
+	const { reader, writer } = editor;
+	let loop = 0;
+	let site = 0;
+	/** How many blocks are open in the outlined loop; -1 outside of one. They do not nest. */
+	let depth = -1;
+	const checkHere = (): void => {
+		if (sites[site] !== reader.end) return;
+		insertCheck(editor, reader.end, parts);
+		site++;
+	};
+	checkHere();
+	while (editor.next()) {
+		const flow = FLOW[reader.op];
+		if (flow === 0) continue;
+		if (flow === LOOP) {
+			const bits = loops[loop++] ?? 0;
+			const outlined = (bits & OUTLINED) !== 0;
+			if (outlined) {
+				openOutline(editor);
+				depth = 0;
+			}
+			editor.countLabel();
+			if (outlined) {
+				writer.insert(reader.end);
+				encodeCondition(writer.out, "yield", parts.memory);
+				editor.hintUnlikely(reader.end);
+				writer.op(OP.br_if).out.u32(EXIT_DEPTH);
+			} else if (bits !== UNCHECKED) insertCheck(editor, reader.end, parts);
+		} else if (opensBlock(reader.op)) {
+			editor.countLabel();
+			if (depth >= 0) depth++;
+		} else if (depth >= 0) {
+			if (flow !== END && flow !== DELEGATE) moveBranch(editor, depth);
+			else if (depth-- === 0) closeOutline(editor, () => writer.op(OP.call).out.u32(parts.slow));
+		}
+		checkHere();
+	}
+}
+
+function insertCheck(editor: CodeEditor, position: number, { memory, slow }: FlagParts): void {
+	const { writer } = editor;
+	writer.insert(position);
+	encodeCondition(writer.out, "yield", memory);
+	editor.hintUnlikely(position);
+	writer.op(OP.if).out.u8(0x40);
+	if (slow < 0) encodeStop(writer.out, memory);
+	else writer.op(OP.call).out.u32(slow);
+	writer.op(OP.end);
+	editor.addLabels(1);
+}
