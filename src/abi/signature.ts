@@ -1,4 +1,5 @@
 import {
+	containsKind,
 	flattenFunctionType,
 	flattenType,
 	type FlatType,
@@ -45,33 +46,8 @@ function toSignature(type: FunctionType): Signature {
 		paramsSpilled: elements.reduce((count, element) => count + flattenType(element).length, 0) > MAX_FLAT_PARAMS,
 		resultSlots,
 		resultSpilled: resultSlots.length > MAX_FLAT_RESULTS,
-		borrows: elements.some((element) => contains(element, "borrow")),
+		borrows: elements.some((element) => containsKind(element, "borrow")),
 	};
-}
-
-/** The types directly inside of `type`. */
-function parts(type: ValueType): readonly ValueType[] {
-	switch (type.kind) {
-		case "list":
-		case "option":
-			return [type.element];
-		case "map":
-			return [type.key, type.value];
-		case "tuple":
-			return type.elements;
-		case "record":
-			return type.fields.map((field) => field.type);
-		case "variant":
-			return type.cases.map((c) => c.type).filter((payload) => payload !== null);
-		case "result":
-			return [type.ok, type.err].filter((payload) => payload !== null);
-		default:
-			return [];
-	}
-}
-
-function contains(type: ValueType, kind: ValueType["kind"]): boolean {
-	return type.kind === kind || parts(type).some((part) => contains(part, kind));
 }
 
 /** What keeps a function from being lifted or lowered here, in the plural; `null` when nothing does. */
@@ -85,6 +61,6 @@ export function isAsync(type: FunctionType): boolean {
 }
 
 function holds(type: FunctionType, kind: ValueType["kind"]): boolean {
-	if (type.result !== null && contains(type.result, kind)) return true;
-	return type.params.some((param) => contains(param.type, kind));
+	if (type.result !== null && containsKind(type.result, kind)) return true;
+	return type.params.some((param) => containsKind(param.type, kind));
 }

@@ -1,4 +1,4 @@
-import { type DefinedType, type ResourceType, toCamelCase, type ValueType } from "../component/mod.ts";
+import { containsKind, type DefinedType, type ResourceType, toCamelCase, type ValueType } from "../component/mod.ts";
 
 /** `incoming-request` → `IncomingRequest`, `wasi:http/types@0.2.0` → `WasiHttpTypes`. */
 export function toTypeName(name: string): string {
@@ -37,27 +37,7 @@ export const END_TYPES: readonly string[] = [
 
 /** Whether values of the type look different by who makes them. */
 function holdsEnd(type: ValueType): boolean {
-	const within = (inner: ValueType | null): boolean => inner !== null && holdsEnd(inner);
-	switch (type.kind) {
-		case "stream":
-		case "future":
-			return true;
-		case "list":
-		case "option":
-			return holdsEnd(type.element);
-		case "map":
-			return holdsEnd(type.value);
-		case "tuple":
-			return type.elements.some(holdsEnd);
-		case "record":
-			return type.fields.some((field) => holdsEnd(field.type));
-		case "result":
-			return within(type.ok) || within(type.err);
-		case "variant":
-			return type.cases.some((item) => within(item.type));
-		default:
-			return false;
-	}
+	return containsKind(type, "stream", "future");
 }
 
 /** Where the types that have names are declared: `AcmeShopOrders.Status`. */

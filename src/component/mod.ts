@@ -18,6 +18,7 @@ export type {
 	TypeExpr,
 	ValueTypeRef,
 } from "./ast.ts";
+export { containsKind } from "./contains-kind.ts";
 export { decodeComponent } from "./decode.ts";
 export {
 	flattenAsyncLower,

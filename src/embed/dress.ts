@@ -1,4 +1,4 @@
-import type { ResourceType, ValueType } from "../component/mod.ts";
+import { containsKind, type ResourceType, type ValueType } from "../component/mod.ts";
 
 /** What becomes of the parts of a value that JavaScript has objects of its own for. */
 export interface Wardrobe {
@@ -52,31 +52,6 @@ const known = new WeakMap<ValueType, boolean>();
 /** Whether values of the type can hold resources that the one who gets them owns, streams or futures. */
 export function needsDress(type: ValueType): boolean {
 	let needs = known.get(type);
-	if (needs === undefined) known.set(type, (needs = find(type)));
+	if (needs === undefined) known.set(type, (needs = containsKind(type, "own", "stream", "future")));
 	return needs;
-}
-
-function find(type: ValueType): boolean {
-	const within = (inner: ValueType | null): boolean => inner !== null && needsDress(inner);
-	switch (type.kind) {
-		case "own":
-		case "stream":
-		case "future":
-			return true;
-		case "record":
-			return type.fields.some((field) => needsDress(field.type));
-		case "tuple":
-			return type.elements.some(needsDress);
-		case "list":
-		case "option":
-			return needsDress(type.element);
-		case "map":
-			return needsDress(type.value);
-		case "result":
-			return within(type.ok) || within(type.err);
-		case "variant":
-			return type.cases.some((item) => within(item.type));
-		default:
-			return false;
-	}
 }

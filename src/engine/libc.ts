@@ -23,6 +23,22 @@ export interface Ffi {
 	getRawPointer(of: ArrayBufferLike | ArrayBufferView): Pointer;
 }
 
+export interface FfiProcess {
+	getBuiltinModule?: (name: string) => unknown;
+	emitWarning: (...args: unknown[]) => void;
+}
+
+/** `use` with `node:ffi`, if it is there. It is used on purpose, and done without where it fails: that it is experimental is nothing to tell every user. */
+export function withFfi<T>(process: FfiProcess, use: (ffi: Ffi | undefined) => T): T {
+	const { emitWarning } = process;
+	process.emitWarning = () => {};
+	try {
+		return use(process.getBuiltinModule?.("node:ffi") as Ffi | undefined);
+	} finally {
+		process.emitWarning = emitWarning;
+	}
+}
+
 export const MFD_CLOEXEC = 1;
 export const O_CLOEXEC = 0o2000000;
 export const PROT_NONE = 0;

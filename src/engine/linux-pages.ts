@@ -5,6 +5,7 @@
 import {
 	cString,
 	type Ffi,
+	type FfiProcess,
 	type LibC,
 	MADV_COLLAPSE,
 	MADV_DONTNEED,
@@ -14,6 +15,7 @@ import {
 	openLibC,
 	PROT_NONE,
 	PROT_READ_WRITE,
+	withFfi,
 } from "./libc.ts";
 import { Mapping } from "./mapping.ts";
 import { NO_DELTA } from "./page-delta.ts";
@@ -21,11 +23,9 @@ import { PageScanner, type ScanMethod } from "./page-scan.ts";
 import type { MappedPages, PageImage, PageMapper } from "./pages.ts";
 import { webAssembly } from "./v8.ts";
 
-interface HostProcess {
+interface HostProcess extends FfiProcess {
 	readonly platform: string;
 	readonly arch: string;
-	getBuiltinModule?: (name: string) => unknown;
-	emitWarning: (...args: unknown[]) => void;
 }
 
 const HUGE_PAGE = 2n * 1024n * 1024n;
@@ -49,22 +49,18 @@ const METHODS: readonly ScanMethod[] = [
 export function tryPageMapper(methods: readonly ScanMethod[] = METHODS): PageMapper | string {
 	const { process } = globalThis as { process?: HostProcess };
 	if (process?.platform !== "linux") return "copy-on-write memory needs Linux";
-	// It is used on purpose, and does without where it fails: that `node:ffi` is experimental is nothing to tell every user.
-	const { emitWarning } = process;
-	process.emitWarning = () => {};
 	try {
-		const ffi = process.getBuiltinModule?.("node:ffi") as Ffi | undefined;
-		if (ffi === undefined) return "node:ffi is missing";
-		for (const method of methods) {
-			const mapper = new LinuxPageMapper(ffi, process.arch, method);
-			if (mapper.selfTest() === undefined) return mapper;
-			mapper.close();
-		}
-		return "PAGEMAP_SCAN does not find dirty pages (Linux before 6.7?)";
+		return withFfi(process, (ffi) => {
+			if (ffi === undefined) return "node:ffi is missing";
+			for (const method of methods) {
+				const mapper = new LinuxPageMapper(ffi, process.arch, method);
+				if (mapper.selfTest() === undefined) return mapper;
+				mapper.close();
+			}
+			return "PAGEMAP_SCAN does not find dirty pages (Linux before 6.7?)";
+		});
 	} catch (error) {
 		return error instanceof Error ? error.message : String(error);
-	} finally {
-		process.emitWarning = emitWarning;
 	}
 }
 

@@ -2,7 +2,7 @@
  * How long a thread has been on a processor, as Linux counts it: what others were given in the meantime is nothing that the thread has
  * taken. Through `node:ffi`, because the files of `/proc` are up to a tick (4 ms) behind for a thread that runs.
  */
-import type { Ffi } from "./libc.ts";
+import { type Ffi, type FfiProcess, withFfi } from "./libc.ts";
 
 export interface ProcessorTime {
 	/** `clockid_t` of this thread's processor time, for whoever else in the process wants to read it. */
@@ -11,10 +11,8 @@ export interface ProcessorTime {
 	now(): number;
 }
 
-interface HostProcess {
+interface HostProcess extends FfiProcess {
 	readonly platform: string;
-	getBuiltinModule?: (name: string) => unknown;
-	emitWarning: (...args: unknown[]) => void;
 }
 
 interface Functions {
@@ -32,27 +30,24 @@ const APART = 100;
 export function openProcessorTime(): ProcessorTime | undefined {
 	const { process } = globalThis as { process?: HostProcess };
 	if (process?.platform !== "linux") return undefined;
-	// That `node:ffi` is experimental is nothing to tell every user.
-	const { emitWarning } = process;
-	process.emitWarning = () => {};
 	try {
-		const ffi = process.getBuiltinModule?.("node:ffi") as Ffi | undefined;
-		if (ffi === undefined) return undefined;
-		const functions = ffi.dlopen(null, {
-			clock_gettime: { arguments: ["i32", "pointer"], return: "i32" },
-			gettid: { arguments: [], return: "i32" },
-		}).functions as Functions;
-		// `struct timespec` of 64-bit systems: seconds, nanoseconds
-		const time = new BigInt64Array(2);
-		const at = ffi.getRawPointer(time);
-		const read = (clock: number): number =>
-			functions.clock_gettime(clock, at) === 0 ? Number(time[0]) * 1e3 + Number(time[1]) / 1e6 : Number.NaN;
-		const clockId = clockOf(functions.gettid());
-		const [own, named] = [read(CLOCK_THREAD_CPUTIME_ID), read(clockId)];
-		return named >= own && named - own < APART ? { clockId, now: () => read(CLOCK_THREAD_CPUTIME_ID) } : undefined;
+		return withFfi(process, (ffi) => (ffi === undefined ? undefined : tryClocks(ffi)));
 	} catch {
 		return undefined;
-	} finally {
-		process.emitWarning = emitWarning;
 	}
+}
+
+function tryClocks(ffi: Ffi): ProcessorTime | undefined {
+	const functions = ffi.dlopen(null, {
+		clock_gettime: { arguments: ["i32", "pointer"], return: "i32" },
+		gettid: { arguments: [], return: "i32" },
+	}).functions as Functions;
+	// `struct timespec` of 64-bit systems: seconds, nanoseconds
+	const time = new BigInt64Array(2);
+	const at = ffi.getRawPointer(time);
+	const read = (clock: number): number =>
+		functions.clock_gettime(clock, at) === 0 ? Number(time[0]) * 1e3 + Number(time[1]) / 1e6 : Number.NaN;
+	const clockId = clockOf(functions.gettid());
+	const [own, named] = [read(CLOCK_THREAD_CPUTIME_ID), read(clockId)];
+	return named >= own && named - own < APART ? { clockId, now: () => read(CLOCK_THREAD_CPUTIME_ID) } : undefined;
 }
