@@ -1,33 +1,6 @@
 import type { CodeReader } from "../../wasm/mod.ts";
-import {
-	BLOCK,
-	BR,
-	BR_IF,
-	BR_TABLE,
-	CALL,
-	CATCH,
-	DELEGATE,
-	ELSE,
-	END,
-	FLOW,
-	IF,
-	isCall,
-	labelsOf,
-	LOOP,
-	RETURN,
-	THROW,
-	TRY,
-	UNREACHABLE,
-} from "./control.ts";
-
-interface Frame {
-	readonly flow: number;
-	/** Whether a check was passed where it begins; `undefined`: it is never reached. */
-	readonly start: boolean | undefined;
-	/** The same behind it. */
-	end: boolean | undefined;
-	hasElse: boolean;
-}
+import { BLOCK, BR, BR_IF, BR_TABLE, CALL, FLOW, IF, isCall, labelsOf, LOOP, TRY } from "./control.ts";
+import { Paths } from "./paths.ts";
 
 /**
  * Where a body is to be checked instead of at its entry, ascending: so that every way from there to a call that closes a cycle passes
@@ -42,70 +15,43 @@ export function findEntrySites(
 	isChecked: (loop: number) => boolean,
 ): number[] {
 	const sites: number[] = [];
-	const frames: Frame[] = [];
-	let passed: boolean | undefined = false;
+	const paths = new Paths<undefined>();
 	let loop = 0;
 	reader.enter(body);
 	/** Where the instructions begin that run together with the current one. */
 	let begins = reader.codeStart;
-	const push = (flow: number): void => {
-		frames.push({ flow, start: passed, end: undefined, hasElse: false });
-	};
-	const join = (frame: Frame | undefined, other: boolean | undefined): void => {
-		if (frame !== undefined && other !== undefined) frame.end = other && (frame.end ?? true);
-	};
-	push(BLOCK);
+	paths.push(BLOCK, undefined);
 	while (reader.next()) {
-		if (isCall(reader.op) && passed === false && closes()) {
+		if (isCall(reader.op) && paths.passed === false && closes()) {
 			sites.push(begins);
-			passed = true;
+			paths.passed = true;
 		}
 		const flow = FLOW[reader.op] ?? 0;
 		if (flow === 0 || flow === CALL) continue;
 		switch (flow) {
 			case LOOP:
-				push(flow);
-				if (isChecked(loop++) && passed !== undefined) passed = true;
+				paths.push(flow, undefined);
+				if (isChecked(loop++) && paths.passed !== undefined) paths.passed = true;
 				break;
 			case TRY:
-				push(flow);
-				for (const label of labelsOf(reader)) join(frames.at(-2 - label), passed);
+				paths.push(flow, undefined);
+				for (const label of labelsOf(reader)) paths.join(paths.at(label + 1));
 				break;
 			case BLOCK:
 			case IF:
-				push(flow);
+				paths.push(flow, undefined);
 				break;
-			case ELSE:
-			case CATCH: {
-				const frame = frames.at(-1);
-				if (frame === undefined) break;
-				join(frame, passed);
-				frame.hasElse = true;
-				passed = frame.start;
-				break;
-			}
-			case END:
-			case DELEGATE: {
-				const frame = frames.pop();
-				if (frame === undefined) break;
-				join(frame, passed);
-				if (frame.flow === IF && !frame.hasElse) join(frame, frame.start);
-				passed = frame.end;
-				break;
-			}
 			case BR_IF:
 			case BR:
 			case BR_TABLE:
 				for (const label of labelsOf(reader)) {
-					const frame = frames.at(-1 - label);
-					if (frame?.flow !== LOOP) join(frame, passed);
+					const frame = paths.at(label);
+					if (frame?.flow !== LOOP) paths.join(frame);
 				}
-				if (flow !== BR_IF) passed = undefined;
+				if (flow !== BR_IF) paths.passed = undefined;
 				break;
-			case RETURN:
-			case THROW:
-			case UNREACHABLE:
-				passed = undefined;
+			default:
+				paths.leave(flow);
 		}
 		begins = reader.end;
 	}
