@@ -26,7 +26,9 @@ const COLLECT_SHARE = 0.1;
 let v8: V8 | undefined;
 let unseen = 0;
 let nextCollection = -Infinity;
-let collect: (() => void) | undefined;
+/** Milliseconds that the last one took. */
+let lastTook = 0;
+let collect: ((options?: { readonly type: "minor" }) => void) | undefined;
 
 function builtin(name: string): unknown {
 	const { process } = globalThis as { process?: { getBuiltinModule?: (name: string) => unknown } };
@@ -55,15 +57,28 @@ export function collectHeap(): number {
 	if (now >= nextCollection) {
 		collector()();
 		const end = performance.now();
-		nextCollection = end + Math.max(COLLECT_AFTER, (end - now) / COLLECT_SHARE);
+		lastTook = end - now;
+		nextCollection = end + Math.max(COLLECT_AFTER, lastTook / COLLECT_SHARE);
 	}
 	return statistics()?.used_heap_size ?? Infinity;
 }
 
-function collector(): () => void {
+/** Milliseconds that `collectHeap` may take, by what it took the last time; 0 where it does nothing. */
+export function collectionTakes(): number {
+	return performance.now() < nextCollection ? 0 : lastTook;
+}
+
+/** Has V8 collect its part for new objects: what is in use there is moved to the others. */
+export function collectYoung(): void {
+	collector()({ type: "minor" });
+}
+
+function collector(): NonNullable<typeof collect> {
 	if (collect === undefined) {
 		v8?.setFlagsFromString("--expose-gc");
-		collect = ((builtin("node:vm") as Vm | undefined)?.runInNewContext("gc") ?? (() => {})) as () => void;
+		collect = ((builtin("node:vm") as Vm | undefined)?.runInNewContext("gc") ?? (() => {})) as NonNullable<
+			typeof collect
+		>;
 		v8?.setFlagsFromString("--no-expose-gc");
 	}
 	return collect;

@@ -244,12 +244,18 @@ export class Schedule {
 	 */
 	affords(time: number): boolean {
 		const account = this.#current;
-		if (account === undefined) return true;
+		if (account === undefined || this.left() >= time) return true;
+		account.guest.fail(account.nearest(clock()));
+		return false;
+	}
+
+	/** Milliseconds until the guest that runs is to be ended; Infinity for one that is not. */
+	left(): number {
+		const account = this.#current;
+		if (account === undefined || account.metering === "off") return Infinity;
 		const now = clock();
 		this.#settle(account, now);
-		if (account.deadline - now >= time) return true;
-		account.guest.fail(account.nearest(now));
-		return false;
+		return account.deadline - now;
 	}
 
 	/** Instructions that the account's guest has used. */
