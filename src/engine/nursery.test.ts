@@ -1,33 +1,48 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
+import { collectYoung, youngHeap } from "./heap.ts";
 import { Nursery } from "./nursery.ts";
 
 const MIB = 1024 * 1024;
 
 suite("new objects of guests are collected while there is time for it", () => {
-	for (const [name, made, collected] of [
-		["a guest that has long to go", [[1, 1000], ...Array.from({ length: 99 }, () => [1, 900])], []],
-		["one without a limit of time", Array.from({ length: 99 }, () => [16, Infinity]), []],
-		["as much as it has the time for, and a millisecond more", [[5.5, 10], [0.1, 10]], [1]], // prettier-ignore
-		["that much was the guest before it that made it", [[5, 1000], [0.5, 10.2], [0.5, 10]], [2]], // prettier-ignore
-		["after that it begins anew", [[6, 10], [5, 10], [5, 10]], [0, 2]], // prettier-ignore
-		["too little to make anyone late", [[0.25, 0], [0.25, 0], [0.25, 0]], [2]], // prettier-ignore
-		["more than there is room for counts for no more", [[1000, 63], [1000, 62]], [1]], // prettier-ignore
+	for (const [name, left, small, large, room, collected] of [
+		["a guest that has long to go", 160, 32, 0, 0, false],
+		["one without a limit of time", Infinity, 32, 32, 0, false],
+		["what moving takes is left, and a millisecond less", 19, 4, 0, 12, false],
+		["a little less than that", 18.9, 4, 0, 12, true],
+		["large objects stay where they are", 19, 2, 6.6, 12, false],
+		["yet are looked at", 19, 2, 6.8, 12, true],
+		["it cannot make as much as there is room for", 2, 6, 0, 8, false],
+		["it might", 2, 6, 0, 7.9, true],
+		["too little to make anyone late", 0, 0.2, 0, 0, false],
+		["a guest that is to end already", -1, 8, 0, 8, false],
 	] as const) {
 		test(name, () => {
-			let i = 0;
-			const at: number[] = [];
-			const nursery = new Nursery(() => void at.push(i));
-			for (const [mib = 0, left = 0] of made) {
-				nursery.make(mib * MIB, () => left);
-				i++;
-			}
-			assert.deepEqual(at, collected);
+			let times = 0;
+			const look = (): ReturnType<typeof youngHeap> => ({ small: small * MIB, large: large * MIB, room: room * MIB });
+			new Nursery(look, () => times++).make(left);
+			assert.equal(times, collected ? 1 : 0);
 		});
 	}
 
-	test("nobody reads a clock for what cannot make anyone late", () => {
-		const nursery = new Nursery(assert.fail);
-		for (let i = 0; i < 4; i++) nursery.make(MIB / 8, () => assert.fail("it was read"));
+	test("far from its end nobody looks", () => {
+		new Nursery(() => assert.fail("it looked"), assert.fail).make(1_000);
+	});
+
+	test("where the heap cannot be looked into, nothing is collected", () => {
+		new Nursery(() => undefined, assert.fail).make(0);
+	});
+
+	test("V8 says how much is there, and a collection makes room", () => {
+		const objects: object[] = [];
+		for (let i = 0; i < 1_000; i++) objects.push({ i });
+		const before = youngHeap();
+		collectYoung();
+		collectYoung();
+		const after = youngHeap();
+		assert.ok(before !== undefined && after !== undefined && objects.length === 1_000);
+		assert.ok(before.small > 20_000, `${before.small}`);
+		assert.ok(after.small < before.small && after.room >= before.room, JSON.stringify({ before, after }));
 	});
 });

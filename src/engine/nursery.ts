@@ -1,36 +1,41 @@
-import { collectYoung } from "./heap.ts";
+import { collectYoung, youngHeap, type YoungHeap } from "./heap.ts";
 
-/** Milliseconds that it takes V8 to move a MiB of small objects that are still in use; nothing interrupts that. */
-const MOVES = 2;
 const MIB = 1024 * 1024;
-/** Bytes that V8's part for new objects has at most: when there are so many, it collects them by itself. */
-const ROOM = 32 * MIB;
+/** Milliseconds that it takes V8 to move a MiB of the smallest objects, each of which it finds by the one before; nothing interrupts that. */
+const MOVES = 5;
+/** The same for objects that are too large to be moved: what they refer to is looked at. */
+const LOOKS = 1.5;
+/** So many milliseconds that takes at most: V8's part for new objects has no more than 32 MiB. */
+const LONGEST = 32 * MOVES;
+/** Bytes that a guest makes in a millisecond, if it does nothing else. */
+const MAKES = 4 * MIB;
 /** Milliseconds that a guest may come to its end too late. */
 const LATE = 1;
 
 /**
- * What guests have made in V8's heap since its part for new objects was last collected, as far as that is known. When that part is full,
- * V8 collects it, whoever holds the thread then. So that no guest is stopped late for it, it is done while a guest still has the time: those who
- * are not near their end never notice.
+ * V8's part of the heap for new objects. When it is full, V8 collects it, whoever holds the thread then, and moves what is still in use: a guest
+ * for which that happens at its end is stopped late by that. So it is done before, while there is time for as much as there is. Guests that are
+ * not near their end, or that cannot fill it any more, never notice.
  */
 export class Nursery {
+	readonly #look: () => YoungHeap | undefined;
 	readonly #collect: () => void;
-	#bytes = 0;
 
-	constructor(collect: () => void = collectYoung) {
+	constructor(look: () => YoungHeap | undefined = youngHeap, collect: () => void = collectYoung) {
+		this.#look = look;
 		this.#collect = collect;
 	}
 
 	/**
-	 * A guest is about to make so many bytes.
+	 * A guest is about to make objects.
 	 * @param left milliseconds until it is to be stopped
 	 */
-	make(bytes: number, left: () => number): void {
-		this.#bytes = Math.min(this.#bytes + bytes, ROOM);
-		const takes = (this.#bytes / MIB) * MOVES;
-		if (takes <= LATE || takes <= left() + LATE) return;
-		this.#bytes = 0;
-		this.#collect();
+	make(left: number): void {
+		if (left >= LONGEST) return;
+		const young = this.#look();
+		if (young === undefined || young.room >= left * MAKES) return;
+		const takes = (young.small * MOVES + young.large * LOOKS) / MIB;
+		if (takes > left + LATE) this.#collect();
 	}
 }
 

@@ -31,7 +31,6 @@ const LARGE_OBJECT_TIME = 2;
 
 /** The same for the elements of a table, all of which V8 may have to move where it grows. */
 const ELEMENT_TIME = 0.0001;
-const ELEMENT_BYTES = 16;
 /** Elements of all tables from which on it takes long enough to look at the time. */
 const MANY_ELEMENTS = 10_000;
 
@@ -152,28 +151,25 @@ export class CoreMemories {
 		}
 		if (!holdings.grow("tables", delta)) return 0;
 		const elements = holdings.held.tables;
-		if (elements > MANY_ELEMENTS && !threadSchedule().affords(elements * ELEMENT_TIME)) {
+		const schedule = threadSchedule();
+		if (elements > MANY_ELEMENTS && !schedule.affords(elements * ELEMENT_TIME)) {
 			holdings.giveBack("tables", delta);
 			return 0;
 		}
-		this.#make(delta * ELEMENT_BYTES);
+		if (elements > MANY_ELEMENTS) threadNursery().make(schedule.left());
 		return 1;
 	}
 
 	#allocate(bytes: number): bigint {
-		if (bytes > LARGE_OBJECT && !threadSchedule().affords((bytes / LARGE_OBJECT) * LARGE_OBJECT_TIME)) return 0n;
-		const given = this.holdings.allocate(bytes, (time) => threadSchedule().affords(time));
+		const schedule = threadSchedule();
+		if (bytes > LARGE_OBJECT && !schedule.affords((bytes / LARGE_OBJECT) * LARGE_OBJECT_TIME)) return 0n;
+		const given = this.holdings.allocate(bytes, (time) => schedule.affords(time));
 		if (typeof given === "number") {
-			this.#make(given);
+			threadNursery().make(schedule.left());
 			return BigInt(given);
 		}
-		if (given !== undefined) threadSchedule().current?.guest.fail(given);
+		if (given !== undefined) schedule.current?.guest.fail(given);
 		return 0n;
-	}
-
-	/** The guest is about to make so many bytes in V8's heap. */
-	#make(bytes: number): void {
-		threadNursery().make(bytes, () => threadSchedule().left());
 	}
 
 	/** The memories of an instance by their index: all of them are imported. */
