@@ -190,6 +190,11 @@ export class InterruptFlag {
 		this.#watching?.wake();
 	}
 
+	/** As the watchdog would: whoever holds the thread stops at its next check. Who counts fuel does so when it asks for more. */
+	raise(): void {
+		this.#bytes[FLAG_CELL] = 1;
+	}
+
 	get raised(): boolean {
 		return this.#bytes[FLAG_CELL] !== 0;
 	}

@@ -104,6 +104,7 @@ export function collectYoung(): void {
 
 function collector(): NonNullable<typeof collect> {
 	if (collect === undefined) {
+		v8 ??= builtin("node:v8") as V8 | undefined;
 		v8?.setFlagsFromString("--expose-gc");
 		collect = ((builtin("node:vm") as Vm | undefined)?.runInNewContext("gc") ?? (() => {})) as NonNullable<
 			typeof collect

@@ -247,6 +247,7 @@ export class Schedule {
 		const account = this.#current;
 		if (account === undefined || this.left() >= time) return true;
 		account.guest.fail(account.nearest(clock()));
+		this.#flag.raise();
 		return false;
 	}
 
