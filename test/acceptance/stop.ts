@@ -265,8 +265,9 @@ export async function soakStop(
 	for (const load of loads) {
 		const burners = load === "load" ? await burn(availableParallelism()) : [];
 		try {
-			for (const metering of meterings) await stopAll(metering, load, times, shape, witness);
+			// First: what the shapes leave in V8's heap is collected at its time
 			for (const metering of shape === "" || shape.startsWith("1/") ? meterings : []) await share(metering, witness);
+			for (const metering of meterings) await stopAll(metering, load, times, shape, witness);
 		} finally {
 			for (const burner of burners) burner.kill();
 		}
