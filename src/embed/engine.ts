@@ -1,6 +1,6 @@
 import { type GuestResource, isAsync } from "../abi/mod.ts";
 import type { ComponentType, ExternType } from "../component/mod.ts";
-import { type CompileCache, type PageMapper, webAssembly } from "../engine/mod.ts";
+import { type CompileCache, type PageMapper, watchdogReady, webAssembly } from "../engine/mod.ts";
 import { inFile, type Limits, type MeteringMode, SkerryError, withDefaultLimits } from "../fault/mod.ts";
 import {
 	composeComponents,
@@ -119,7 +119,7 @@ export class Engine {
 
 	/**
 	 * Decodes, validates, links and compiles a component or a core module. What a core module imports of WASI 0.1 is there.
-	 * @throws SkerryError `cli/file-not-found`, `binary/*`, `component/invalid`, `link/*`, `core/invalid`, with a byte offset where there is one
+	 * @throws SkerryError `cli/file-not-found`, `binary/*`, `component/invalid`, `link/*`, `core/invalid`, `engine/watchdog`, with a byte offset where there is one
 	 */
 	async load<W extends World = AnyWorld>(
 		source: Source,
@@ -132,7 +132,7 @@ export class Engine {
 				(options.imports ?? {}) as Imports,
 				this.#linkOptions(options),
 			);
-			return this.#create(loaded, options);
+			return await this.#create(loaded, options);
 		} catch (error) {
 			throw file === undefined ? error : inFile(error, file);
 		}
@@ -163,7 +163,7 @@ export class Engine {
 		const linked = await linkToHost(composed.resolved.type, given, (host) =>
 			linkComposed(composed, host, this.#cache, linkOptions),
 		);
-		return this.#create({ kind: "component", linked, imports: [...linked.plan.imports.keys()] }, options);
+		return await this.#create({ kind: "component", linked, imports: [...linked.plan.imports.keys()] }, options);
 	}
 
 	#linkOptions(options: GuestOptions): LinkOptions {
@@ -175,12 +175,14 @@ export class Engine {
 		};
 	}
 
-	#create<E extends object>(loaded: Loaded, options: Omit<LoadOptions, "imports">): Component<E> {
+	async #create<E extends object>(loaded: Loaded, options: Omit<LoadOptions, "imports">): Promise<Component<E>> {
 		const limits = withDefaultLimits({ ...this.#options.limits, ...options.limits });
 		// By default an embedder's streams get all that is written.
 		const output = options.limits?.output ?? this.#options.limits?.output;
 		const grants: GrantsAndLimit = { ...options.wasi, ...(output === undefined ? {} : { outputLimit: output }) };
 		const { app, dedicated = false, warm = WARM } = options;
+		// Whose time is limited is not called while nobody could stop it.
+		if (loaded.linked.metering !== "off" && Math.min(limits.cpu, limits.wall) < Infinity) await watchdogReady();
 		// Where every call gets a new instance, nothing is put back.
 		const mapper = warm === 0 ? undefined : findPageMapper(this.#options.onWarning);
 		const onStreamError = options.onStreamError ?? this.#options.onStreamError ?? warnOfStream;

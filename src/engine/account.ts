@@ -226,6 +226,11 @@ export class Account {
 		return left + portion;
 	}
 
+	/** Whose guest it is. */
+	get app(): string | undefined {
+		return this.#app;
+	}
+
 	get outOfFuel(): LimitExceeded {
 		return this.exceeded("fuel", this.#fuelLimit);
 	}

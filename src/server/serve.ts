@@ -73,7 +73,7 @@ export interface Server {
 
 /**
  * Serves a component's `wasi:http/incoming-handler`, each request in a fresh sandbox.
- * @throws SkerryError `binary/*`, `component/invalid`, `link/*`, `core/invalid`, `cli/port-in-use`
+ * @throws SkerryError `binary/*`, `component/invalid`, `link/*`, `core/invalid`, `engine/watchdog`, `cli/port-in-use`
  */
 export async function serve(options: ServeOptions): Promise<Server> {
 	const started = performance.now();
@@ -119,11 +119,7 @@ export async function serve(options: ServeOptions): Promise<Server> {
 		...(options.onRequest === undefined ? {} : { onRequest: options.onRequest }),
 		troubleOnly: options.troubleOnly === true,
 	});
-	if (metering !== "off") {
-		// The watchdog keeps no process alive, and nothing else may be there yet that does
-		const alive = setInterval(() => {}, LONGEST_TIMER);
-		await watchdogReady().finally(() => clearInterval(alive));
-	}
+	if (metering !== "off") await watchdogReady();
 	const listener = await listen({ ...options.listen, handler });
 	void admission.prepare(REQUEST_OVER);
 	return {
