@@ -3,6 +3,7 @@ import type { Server } from "node:http";
 import { parseExpressHead, type RequestHead } from "./express-head.ts";
 import { ExpressReply, type ReplayableConnection } from "./express-reply.ts";
 import { SERVER_LIMITS } from "./limits.ts";
+import { Outbox } from "./outbox.ts";
 import type { WatchedResponse } from "./watched-response.ts";
 
 /** Longer heads are Node's. */
@@ -23,6 +24,8 @@ type ConnectionListener = (this: Server, socket: Socket) => void;
  * had. So nothing here knows of bodies, of pipelines, of chunks, or of waiting for a guest.
  */
 export class ExpressLane {
+	/** The answers of all connections. */
+	readonly outbox: Outbox = new Outbox();
 	readonly #server: Server;
 	readonly #take: Take;
 	readonly #toNode: ConnectionListener;
@@ -83,12 +86,14 @@ export class ExpressLane {
 
 	/** Closes connections that have nothing left to send. */
 	closeIdle(): void {
+		this.outbox.flush();
 		for (const { socket } of this.#connections) socket.destroySoon();
 	}
 
 	/** Closes all. */
 	close(): void {
 		clearInterval(this.#timer);
+		this.outbox.flush();
 		for (const { socket } of this.#connections) socket.destroy();
 	}
 }
@@ -98,6 +103,8 @@ class ExpressConnection implements ReplayableConnection {
 	readonly #lane: ExpressLane;
 	/** The bytes of the last request. */
 	#bytes: Buffer | undefined;
+	/** The answer to it. */
+	#reply: ExpressReply | undefined;
 	#served = false;
 	/** Looks since something happened last. */
 	#idle = 0;
@@ -105,6 +112,7 @@ class ExpressConnection implements ReplayableConnection {
 	#waiting = 0;
 
 	readonly #onData = (bytes: Buffer): void => {
+		if (this.#reply?.held === true) this.#lane.outbox.flush();
 		// The server is closing: the client has to ask elsewhere.
 		if (!this.socket.writable) return;
 		// What comes while an answer is on its way is for who knows how to hold it back.
@@ -118,10 +126,12 @@ class ExpressConnection implements ReplayableConnection {
 		this.#idle = 0;
 		this.#served = true;
 		this.#bytes = bytes;
-		this.#lane.take(head, new ExpressReply(this));
+		this.#reply = new ExpressReply(this, this.#lane.outbox);
+		this.#lane.take(head, this.#reply);
 	};
 	/** The client sends no more; what it asked is answered. */
 	readonly #onEnd = (): void => {
+		if (this.#reply?.held === true) this.#lane.outbox.flush();
 		this.socket.end();
 	};
 	readonly #onError = (): void => {

@@ -52,7 +52,7 @@ const BROKEN_OFF = "the guest dropped its response body before it had finished i
  * is released and the record is written.
  */
 export class RequestExchange implements ResponseReceiver, ResponseWatcher, Expiring, TurnEnding {
-	readonly started: number = performance.now();
+	readonly started: number;
 	// Of `Expiring`
 	before: Expiring | undefined;
 	after: Expiring | undefined;
@@ -87,6 +87,7 @@ export class RequestExchange implements ResponseReceiver, ResponseWatcher, Expir
 		this.#serial = serial;
 		this.#request = request;
 		this.#reply = reply;
+		this.started = reply.arrived;
 		this.#continueDue = continueDue;
 	}
 

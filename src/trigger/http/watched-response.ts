@@ -14,6 +14,8 @@ export interface ResponseWatcher {
 
 /** Where the answer to a request goes. */
 export interface Reply extends ResponseOutlet {
+	/** When the request arrived, as `performance.now()` has it. */
+	readonly arrived: number;
 	/** Is told from when it is set. */
 	watcher: ResponseWatcher | undefined;
 	/** The status that was sent, if one was. */
@@ -26,6 +28,7 @@ export interface Reply extends ResponseOutlet {
 
 /** A response with one watcher: three listeners would cost each request more than its guest's calls of the host. */
 export class WatchedResponse extends ServerResponse implements Reply {
+	readonly arrived: number = performance.now();
 	watcher: ResponseWatcher | undefined;
 
 	get response(): WatchedResponse {
