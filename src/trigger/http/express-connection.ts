@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import type { Server } from "node:http";
+import { atTurnEnd, type TurnEnding } from "../../sys/mod.ts";
 import { parseExpressHead, type RequestHead } from "./express-head.ts";
 import { ExpressReply, type ReplayableConnection } from "./express-reply.ts";
 import { SERVER_LIMITS } from "./limits.ts";
@@ -23,9 +24,11 @@ type ConnectionListener = (this: Server, socket: Socket) => void;
  * its connection, makes the connection Node's, once for all: Node reads the request's bytes anew, and everything is as if it always
  * had. So nothing here knows of bodies, of pipelines, of chunks, or of waiting for a guest.
  */
-export class ExpressLane {
+export class ExpressLane implements TurnEnding {
 	/** The answers of all connections. */
 	readonly outbox: Outbox = new Outbox();
+	/** Those whose request was read in this turn. */
+	#asking: ExpressConnection[] = [];
 	readonly #server: Server;
 	readonly #take: Take;
 	readonly #toNode: ConnectionListener;
@@ -62,6 +65,22 @@ export class ExpressLane {
 		this.#take(head, reply);
 	}
 
+	/**
+	 * Its request is answered when the turn is over: first all that have come are read, then all are answered, then all answers are sent. In
+	 * each step the same code runs again and again; request by request, most of it would have left the caches in between.
+	 */
+	ask(connection: ExpressConnection): void {
+		if (this.#asking.push(connection) === 1) atTurnEnd(this);
+	}
+
+	/** Answers what was asked so far. */
+	onTurnEnd(): void {
+		const asking = this.#asking;
+		this.#asking = [];
+		for (const connection of asking) connection.answer();
+		this.outbox.flush();
+	}
+
 	forget(connection: ExpressConnection): void {
 		this.#connections.delete(connection);
 	}
@@ -86,14 +105,14 @@ export class ExpressLane {
 
 	/** Closes connections that have nothing left to send. */
 	closeIdle(): void {
-		this.outbox.flush();
+		this.onTurnEnd();
 		for (const { socket } of this.#connections) socket.destroySoon();
 	}
 
 	/** Closes all. */
 	close(): void {
 		clearInterval(this.#timer);
-		this.outbox.flush();
+		this.onTurnEnd();
 		for (const { socket } of this.#connections) socket.destroy();
 	}
 }
@@ -103,7 +122,8 @@ class ExpressConnection implements ReplayableConnection {
 	readonly #lane: ExpressLane;
 	/** The bytes of the last request. */
 	#bytes: Buffer | undefined;
-	/** The answer to it. */
+	/** What they say, until it is answered. */
+	#head: RequestHead | undefined;
 	#reply: ExpressReply | undefined;
 	#served = false;
 	/** Looks since something happened last. */
@@ -112,7 +132,7 @@ class ExpressConnection implements ReplayableConnection {
 	#waiting = 0;
 
 	readonly #onData = (bytes: Buffer): void => {
-		if (this.#reply?.held === true) this.#lane.outbox.flush();
+		this.#hurry();
 		// The server is closing: the client has to ask elsewhere.
 		if (!this.socket.writable) return;
 		// What comes while an answer is on its way is for who knows how to hold it back.
@@ -126,12 +146,12 @@ class ExpressConnection implements ReplayableConnection {
 		this.#idle = 0;
 		this.#served = true;
 		this.#bytes = bytes;
-		this.#reply = new ExpressReply(this, this.#lane.outbox);
-		this.#lane.take(head, this.#reply);
+		this.#head = head;
+		this.#lane.ask(this);
 	};
 	/** The client sends no more; what it asked is answered. */
 	readonly #onEnd = (): void => {
-		if (this.#reply?.held === true) this.#lane.outbox.flush();
+		this.#hurry();
 		this.socket.end();
 	};
 	readonly #onError = (): void => {
@@ -148,6 +168,20 @@ class ExpressConnection implements ReplayableConnection {
 		socket.on("close", this.#onClose);
 		socket.on("end", this.#onEnd);
 		socket.on("data", this.#onData);
+	}
+
+	/** Answers its request, if that was not done or given up. */
+	answer(): void {
+		const head = this.#head;
+		this.#head = undefined;
+		if (head === undefined || this.socket.destroyed) return;
+		this.#reply = new ExpressReply(this, this.#lane.outbox);
+		this.#lane.take(head, this.#reply);
+	}
+
+	/** Something else happens to it: what was before that must not wait. */
+	#hurry(): void {
+		if (this.#head !== undefined || this.#reply?.held === true) this.#lane.onTurnEnd();
 	}
 
 	look(): void {

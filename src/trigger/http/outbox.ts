@@ -1,5 +1,3 @@
-import { atTurnEnd, type TurnEnding } from "../../sys/mod.ts";
-
 /** Something whole that only has to be given to the kernel. */
 export interface Parcel {
 	/** When what it answers arrived, as `performance.now()` has it. */
@@ -14,11 +12,11 @@ const HOLD = 1;
 const FORGET = 63 / 64;
 
 /**
- * Answers that are sent when the turn of the event loop is over, all that were made in it one right after the other. A client on another
- * core that sleeps is woken up once rather than for each, which takes longer than a small guest, and what is executed next is in the cache
- * more often. An answer waits for those behind it for `HOLD` at most, as far as can be foreseen: where guests have taken longer of late, none waits.
+ * Answers that are sent one right after the other, when all requests of a turn are answered. A client on another core that sleeps is woken
+ * up once rather than for each, which takes longer than a small guest. An answer waits for those behind it for `HOLD` at most, as far as can
+ * be foreseen: where guests have taken longer of late, none waits.
  */
-export class Outbox implements TurnEnding {
+export class Outbox {
 	#parcels: Parcel[] = [];
 	/** When the first of them was added. */
 	#since = 0;
@@ -28,10 +26,7 @@ export class Outbox implements TurnEnding {
 	add(parcel: Parcel): void {
 		const now = performance.now();
 		this.#longest = Math.max(now - parcel.arrived, this.#longest * FORGET);
-		if (this.#parcels.push(parcel) === 1) {
-			this.#since = now;
-			if (this.#longest <= HOLD) atTurnEnd(this);
-		}
+		if (this.#parcels.push(parcel) === 1) this.#since = now;
 		if (now + this.#longest - this.#since > HOLD) this.flush();
 	}
 
@@ -41,9 +36,5 @@ export class Outbox implements TurnEnding {
 		if (parcels.length === 0) return;
 		this.#parcels = [];
 		for (const parcel of parcels) parcel.deliver();
-	}
-
-	onTurnEnd(): void {
-		this.flush();
 	}
 }

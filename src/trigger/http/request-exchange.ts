@@ -172,6 +172,7 @@ export class RequestExchange implements ResponseReceiver, ResponseWatcher, Expir
 	#wait(): void {
 		if (!this.#waiting) this.#site.deadlines.add(this);
 		this.#waiting = true;
+		this.#sink?.sendWithTurn();
 		if (!this.#responseOver && this.#reply.sentStatus === undefined) this.#reply.open();
 	}
 
@@ -238,8 +239,8 @@ export class RequestExchange implements ResponseReceiver, ResponseWatcher, Expir
 		const sized = announcedLength !== undefined;
 		this.#sink = new ResponseSink(this.#reply, { status, headers, sized }, { bound: limits.bodyBytes, meter });
 		body.attach(this.#sink);
-		// The head goes out in this turn, in one packet with what the guest writes right away.
-		this.#sink.sendWithTurn();
+		// The head goes out in this turn, in one packet with what the guest writes right away. A guest that returns in it writes no more.
+		if (this.#waiting) this.#sink.sendWithTurn();
 		return true;
 	}
 
@@ -348,13 +349,13 @@ export class RequestExchange implements ResponseReceiver, ResponseWatcher, Expir
 		if (this.#responseOver) this.#finish();
 		else {
 			if (this.#body?.sink.end === "open") this.#sink?.abort();
-			atTurnEnd(this);
+			// What went out whole, in one, is watched by its connection.
+			if (this.#reply.response !== undefined) atTurnEnd(this);
 		}
 	}
 
 	/** The guest is over. From here on only the client can hold up the end, and few do: most responses are gone with the turn. */
 	onTurnEnd(): void {
-		// What went out whole, in one, is watched by its connection.
 		const { response } = this.#reply;
 		if (!this.#responseOver) response?.setTimeout(this.#site.limits.idle, () => response.destroy());
 	}
