@@ -16,15 +16,14 @@ export function atTurnEnd(what: TurnEnding): void {
 
 function endTurn(): void {
 	ending = true;
+	let at = 0;
 	try {
-		while (due.length > 0) {
-			const endings = due;
-			due = [];
-			for (const what of endings) what.onTurnEnd();
-		}
+		// It may grow meanwhile.
+		while (at < due.length) (due[at++] as TurnEnding).onTurnEnd();
 	} finally {
 		ending = false;
-		// One of them threw.
+		// None is left, but when one has thrown.
+		due = due.slice(at);
 		if (due.length > 0) setImmediate(endTurn);
 	}
 }

@@ -77,7 +77,13 @@ export class ExpressLane implements TurnEnding {
 	onTurnEnd(): void {
 		const asking = this.#asking;
 		this.#asking = [];
-		for (const connection of asking) connection.answer();
+		let now = performance.now();
+		for (const connection of asking) {
+			const began = now;
+			connection.answer(began);
+			now = performance.now();
+			this.outbox.served(began, now);
+		}
 		this.outbox.flush();
 	}
 
@@ -171,11 +177,11 @@ class ExpressConnection implements ReplayableConnection {
 	}
 
 	/** Answers its request, if that was not done or given up. */
-	answer(): void {
+	answer(now: number): void {
 		const head = this.#head;
 		this.#head = undefined;
 		if (head === undefined || this.socket.destroyed) return;
-		this.#reply = new ExpressReply(this, this.#lane.outbox);
+		this.#reply = new ExpressReply(this, this.#lane.outbox, now);
 		this.#lane.take(head, this.#reply);
 	}
 

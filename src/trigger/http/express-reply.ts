@@ -21,7 +21,7 @@ const KEPT = `Connection: keep-alive\r\nKeep-Alive: timeout=${Math.floor(SERVER_
  * becomes Node's, with the request, and this stands for Node's response.
  */
 export class ExpressReply implements Reply, Parcel {
-	readonly arrived: number = performance.now();
+	readonly arrived: number;
 	watcher: ResponseWatcher | undefined;
 	readonly #connection: ReplayableConnection;
 	readonly #outbox: Outbox;
@@ -33,7 +33,8 @@ export class ExpressReply implements Reply, Parcel {
 	#sent = false;
 	#onSent: (() => void) | undefined;
 
-	constructor(connection: ReplayableConnection, outbox: Outbox) {
+	constructor(connection: ReplayableConnection, outbox: Outbox, arrived: number) {
+		this.arrived = arrived;
 		this.#connection = connection;
 		this.#outbox = outbox;
 	}
