@@ -1,6 +1,5 @@
-import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
-import { toLatin1 } from "../../sys/mod.ts";
+import { nodeHttp, toLatin1 } from "../../sys/mod.ts";
 import { isFieldValue, isToken } from "./express-head.ts";
 import { SERVER_LIMITS } from "./limits.ts";
 import type { Outbox, Parcel } from "./outbox.ts";
@@ -59,7 +58,7 @@ export class ExpressReply implements Reply, Parcel {
 	send(status: number, headers: string[], body: Uint8Array): boolean {
 		if (this.#response !== undefined) return this.#response.send(status, headers, body);
 		const { socket } = this.#connection;
-		const head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? "unknown"}\r\n${renderFields(headers)}`;
+		const head = `HTTP/1.1 ${status} ${nodeHttp.STATUS_CODES[status] ?? "unknown"}\r\n${renderFields(headers)}`;
 		this.#status = status;
 		if (body.length <= TEXT_BYTES) {
 			this.#text = head + toLatin1(body);

@@ -1,4 +1,3 @@
-import { STATUS_CODES } from "node:http";
 import type { TLSSocket } from "node:tls";
 import { LimitExceeded, SkerryError } from "../../fault/mod.ts";
 import {
@@ -8,6 +7,7 @@ import {
 	DiscardingSink,
 	EMPTY_BODY,
 	IncomingMessageSource,
+	nodeHttp,
 	ResponseSink,
 	type TurnEnding,
 } from "../../sys/mod.ts";
@@ -295,7 +295,7 @@ export class RequestExchange implements ResponseReceiver, ResponseWatcher, Expir
 		}
 		this.#decided = true;
 		this.#note(outcome, reason, error);
-		const text = `${STATUS_CODES[status] ?? "Error"}\nrequest id: ${this.#id}\n`;
+		const text = `${nodeHttp.STATUS_CODES[status] ?? "Error"}\nrequest id: ${this.#id}\n`;
 		const response = this.#reply.open();
 		response.writeHead(status, {
 			"content-type": "text/plain; charset=utf-8",

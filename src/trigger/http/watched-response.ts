@@ -1,5 +1,4 @@
-import { ServerResponse } from "node:http";
-import { type ResponseOutlet, toLatin1 } from "../../sys/mod.ts";
+import { nodeHttp, type ResponseOutlet, toLatin1 } from "../../sys/mod.ts";
 
 /** Bodies of up to so many bytes go out as one text with their head: Node sends that by one system call, without a vector. */
 export const TEXT_BYTES: number = 8 * 1024;
@@ -27,7 +26,7 @@ export interface Reply extends ResponseOutlet {
 }
 
 /** A response with one watcher: three listeners would cost each request more than its guest's calls of the host. */
-export class WatchedResponse extends ServerResponse implements Reply {
+export class WatchedResponse extends nodeHttp.ServerResponse implements Reply {
 	readonly arrived: number = performance.now();
 	watcher: ResponseWatcher | undefined;
 
