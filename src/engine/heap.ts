@@ -3,12 +3,9 @@
  * into (outside of Node), there is room.
  */
 
-/** The little of `node:v8` and `node:vm` that is needed. */
-interface V8 {
-	getHeapStatistics(): { readonly used_heap_size: number; readonly heap_size_limit: number };
-	setFlagsFromString(flags: string): void;
-}
+import { builtin, nodeV8, type NodeV8 } from "./builtin.ts";
 
+/** The little of `node:vm` that is needed. */
 interface Vm {
 	runInNewContext(code: string): unknown;
 }
@@ -23,18 +20,13 @@ const LOOK_AFTER = 1024 * 1024;
 const COLLECT_AFTER = 250;
 const COLLECT_SHARE = 0.1;
 
-let v8: V8 | undefined;
+let v8: NodeV8 | undefined;
 let unseen = 0;
 let nextCollection = -Infinity;
 let collect: (() => void) | undefined;
 
-function builtin(name: string): unknown {
-	const { process } = globalThis as { process?: { getBuiltinModule?: (name: string) => unknown } };
-	return process?.getBuiltinModule?.(name);
-}
-
-function statistics(): ReturnType<V8["getHeapStatistics"]> | undefined {
-	v8 ??= builtin("node:v8") as V8 | undefined;
+function statistics(): ReturnType<NodeV8["getHeapStatistics"]> | undefined {
+	v8 ??= nodeV8();
 	return v8?.getHeapStatistics();
 }
 

@@ -1,4 +1,4 @@
-import { limitStacks, type MemoryChoice, watchdogReady } from "../engine/mod.ts";
+import { limitStacks, type MemoryChoice, optimizeEarly, watchdogReady } from "../engine/mod.ts";
 import { type Limits, type MeteringMode, SkerryError, withDefaultLimits } from "../fault/mod.ts";
 import { linkComponent, type LoadedComponent, openComponent } from "../link/mod.ts";
 import {
@@ -79,6 +79,7 @@ export async function serve(options: ServeOptions): Promise<Server> {
 	const started = performance.now();
 	const limits = withDefaultLimits(options.limits);
 	limitStacks(limits.stack);
+	optimizeEarly();
 	const { metering } = options;
 	const cache = createCompileCache(options);
 	const loaded = await openComponent(options.bytes, cache, { metering });
