@@ -9,8 +9,8 @@ const GUEST = `(module (func (export "f") (param i32) (result i32) (i32.add (loc
 async function callsUntilOptimised(early: boolean): Promise<{ js: number; guest: number }> {
 	const bytes = Buffer.from(await parse(GUEST)).toString("base64");
 	const program = `
-		import { optimizeEarly } from ${JSON.stringify(new URL("./tiering.ts", import.meta.url).href)};
-		if (${early}) optimizeEarly();
+		import { optimizeGuestsEarly, optimizeHostEarly } from ${JSON.stringify(new URL("./tiering.ts", import.meta.url).href)};
+		if (${early}) [optimizeGuestsEarly(), optimizeHostEarly()];
 		const module = new WebAssembly.Module(Buffer.from("${bytes}", "base64"));
 		const { f } = new WebAssembly.Instance(module).exports;
 		const js = (x) => x + 1;

@@ -1,4 +1,10 @@
-import { limitStacks, type MemoryChoice, optimizeEarly, watchdogReady } from "../engine/mod.ts";
+import {
+	limitStacks,
+	type MemoryChoice,
+	optimizeGuestsEarly,
+	optimizeHostEarly,
+	watchdogReady,
+} from "../engine/mod.ts";
 import { type Limits, type MeteringMode, SkerryError, withDefaultLimits } from "../fault/mod.ts";
 import { linkComponent, type LoadedComponent, openComponent } from "../link/mod.ts";
 import {
@@ -79,7 +85,7 @@ export async function serve(options: ServeOptions): Promise<Server> {
 	const started = performance.now();
 	const limits = withDefaultLimits(options.limits);
 	limitStacks(limits.stack);
-	optimizeEarly();
+	optimizeGuestsEarly();
 	const { metering } = options;
 	const cache = createCompileCache(options);
 	const loaded = await openComponent(options.bytes, cache, { metering });
@@ -126,7 +132,7 @@ export async function serve(options: ServeOptions): Promise<Server> {
 		await watchdogReady().finally(() => clearInterval(alive));
 	}
 	const listener = await listen({ ...options.listen, handler });
-	void admission.prepare(REQUEST_OVER);
+	void admission.prepare(REQUEST_OVER).then(optimizeHostEarly);
 	return {
 		url: listener.url,
 		loadTime,
