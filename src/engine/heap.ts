@@ -3,17 +3,9 @@
  * into (outside of Node), there is room.
  */
 
-/** The little of `node:v8` and `node:vm` that is needed. */
-interface V8 {
-	getHeapStatistics(): { readonly used_heap_size: number; readonly heap_size_limit: number };
-	getHeapSpaceStatistics(): readonly {
-		readonly space_name: string;
-		readonly space_used_size: number;
-		readonly space_available_size: number;
-	}[];
-	setFlagsFromString(flags: string): void;
-}
+import { builtin, nodeV8, type NodeV8 } from "./builtin.ts";
 
+/** The little of `node:vm` that is needed. */
 interface Vm {
 	runInNewContext(code: string): unknown;
 }
@@ -28,20 +20,15 @@ const LOOK_AFTER = 1024 * 1024;
 const COLLECT_AFTER = 250;
 const COLLECT_SHARE = 0.1;
 
-let v8: V8 | undefined;
+let v8: NodeV8 | undefined;
 let unseen = 0;
 let nextCollection = -Infinity;
 /** Milliseconds that the last one took. */
 let lastTook = 0;
 let collect: ((options?: { readonly type: "minor" }) => void) | undefined;
 
-function builtin(name: string): unknown {
-	const { process } = globalThis as { process?: { getBuiltinModule?: (name: string) => unknown } };
-	return process?.getBuiltinModule?.(name);
-}
-
-function statistics(): ReturnType<V8["getHeapStatistics"]> | undefined {
-	v8 ??= builtin("node:v8") as V8 | undefined;
+function statistics(): ReturnType<NodeV8["getHeapStatistics"]> | undefined {
+	v8 ??= nodeV8();
 	return v8?.getHeapStatistics();
 }
 
@@ -85,7 +72,7 @@ export interface YoungHeap {
 
 /** Some 3 µs to read. `undefined` where that is not known. */
 export function youngHeap(): YoungHeap | undefined {
-	v8 ??= builtin("node:v8") as V8 | undefined;
+	v8 ??= nodeV8();
 	const spaces = v8?.getHeapSpaceStatistics();
 	const small = spaces?.find((space) => space.space_name === "new_space");
 	const large = spaces?.find((space) => space.space_name === "new_large_object_space");
@@ -104,7 +91,7 @@ export function collectYoung(): void {
 
 function collector(): NonNullable<typeof collect> {
 	if (collect === undefined) {
-		v8 ??= builtin("node:v8") as V8 | undefined;
+		v8 ??= nodeV8();
 		v8?.setFlagsFromString("--expose-gc");
 		collect = ((builtin("node:vm") as Vm | undefined)?.runInNewContext("gc") ?? (() => {})) as NonNullable<
 			typeof collect

@@ -1,4 +1,10 @@
-import { limitStacks, type MemoryChoice, watchdogReady } from "../engine/mod.ts";
+import {
+	limitStacks,
+	type MemoryChoice,
+	optimizeGuestsEarly,
+	optimizeHostEarly,
+	watchdogReady,
+} from "../engine/mod.ts";
 import { type Limits, type MeteringMode, SkerryError, withDefaultLimits } from "../fault/mod.ts";
 import { linkComponent, type LoadedComponent, openComponent } from "../link/mod.ts";
 import {
@@ -79,6 +85,7 @@ export async function serve(options: ServeOptions): Promise<Server> {
 	const started = performance.now();
 	const limits = withDefaultLimits(options.limits);
 	limitStacks(limits.stack);
+	optimizeGuestsEarly();
 	const { metering } = options;
 	const cache = createCompileCache(options);
 	const loaded = await openComponent(options.bytes, cache, { metering });
@@ -121,7 +128,7 @@ export async function serve(options: ServeOptions): Promise<Server> {
 	});
 	if (metering !== "off") await watchdogReady();
 	const listener = await listen({ ...options.listen, handler });
-	void admission.prepare(REQUEST_OVER);
+	void admission.prepare(REQUEST_OVER).then(optimizeHostEarly);
 	return {
 		url: listener.url,
 		loadTime,
