@@ -186,6 +186,8 @@ export class Instance {
 	readonly #host: ComponentFunction[];
 	/** Whether the host's calls into the guest can be suspended: only where there is a host function to wait for, or code that may run for long. */
 	readonly #blocking: boolean;
+	/** Whether a guest can be suspended wherever it is, so that others get the thread. */
+	readonly #pauses: boolean;
 	/** What the host's functions see of a core module's instance. */
 	readonly #guest: CoreGuest<unknown>;
 	/** Where something is asynchronous: how its functions are called. */
@@ -208,10 +210,8 @@ export class Instance {
 		this.#gate = new Gate({ limits, metering, ...(app === undefined ? {} : { app }) });
 		this.store = new Store(context, limits.handles, limits.streams);
 		const yields = metering === "yield" || metering === "fuel";
-		this.#blocking =
-			plan.host.length > 0 ||
-			coreFunctions.length > 0 ||
-			(yields && owned.some(({ imports }) => imports?.flag !== undefined));
+		this.#pauses = yields && owned.some(({ imports }) => imports?.flag !== undefined);
+		this.#blocking = plan.host.length > 0 || coreFunctions.length > 0 || this.#pauses;
 		this.#guest = this.#createGuest();
 		for (const parent of plan.instances) {
 			this.#components.push(new ComponentInstance(this.store, parent === null ? null : this.#component(parent)));
@@ -496,9 +496,8 @@ export class Instance {
 		};
 	}
 
-	#taskOptions(plan: PlanOptions): { readonly options: TaskOptions; readonly callback: WasmExtern } {
-		const options = { ...this.#options(plan), async: plan.async, callback: plan.callback !== null };
-		return { options, callback: plan.callback === null ? undefined : this.#resolve(plan.callback) };
+	#taskOptions(plan: PlanOptions): TaskOptions {
+		return { ...this.#options(plan), async: plan.async, callback: plan.callback !== null };
 	}
 
 	#trampoline(trampoline: Trampoline): CoreFunction {
@@ -562,14 +561,16 @@ export class Instance {
 			const plan = this.#linked.plan.lifted[ref.index];
 			if (plan === undefined) throw new Error(`plan has no lifted function ${ref.index}`);
 			if (this.#tasks !== null) {
-				const { options, callback } = this.#taskOptions(plan.options);
-				const instance = this.#component(plan.instance);
-				lifted = this.#tasks.lift(plan.type, this.#resolve(plan.core), plan.coreType, options, callback, instance);
-				this.#lifted[ref.index] = lifted;
-				return lifted;
+				const options = this.#taskOptions(plan.options);
+				const items = [plan.core, plan.options.callback, plan.options.realloc];
+				const [core, callback, realloc] = items.map((item) => item && this.#resolve(item));
+				const stackful = this.#pauses || this.#linked.plan.stackful[ref.index] !== false;
+				const parts = { core, coreType: plan.coreType, callback, realloc, stackful };
+				lifted = this.#tasks.lift(plan.type, parts, options, this.#component(plan.instance));
+				return (this.#lifted[ref.index] = lifted);
 			}
 			const { core, options, type, instance } = plan;
-			const [found, realloc] = [core, options.realloc].map((item) => (item === null ? null : this.#resolve(item)));
+			const [found, realloc] = [core, options.realloc].map((item) => item && this.#resolve(item));
 			const nested = this.#wrap(core, instance, flattenFunctionType(type, "lift"));
 			const made = { instance: this.#component(instance), options: this.#options(options), nested };
 			lifted = liftSync(type, { found, realloc, gate: this.#gate, blocking: this.#blocking, ...made });

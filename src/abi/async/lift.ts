@@ -1,6 +1,9 @@
-import type { FunctionType } from "../../component/mod.ts";
+import type { FunctionType, ValueType } from "../../component/mod.ts";
+import { canonLift } from "../call.ts";
 import { checkArguments } from "../check.ts";
 import { Context } from "../context.ts";
+import type { Bare } from "../interpret-lift.ts";
+import { isAsync, signatureOf } from "../signature.ts";
 import {
 	type ComponentFunction,
 	type ComponentInstance,
@@ -44,6 +47,8 @@ export interface AsyncLift {
 	readonly callback: CoreFunction | null;
 	readonly options: TaskOptions;
 	readonly instance: AsyncInstance;
+	/** Where the guest's code never has to be suspended: for calls by the host, on its own stack. */
+	readonly bare: Bare | null;
 }
 
 /** CanonicalABI.md `CallbackCode`. */
@@ -59,6 +64,8 @@ export class AsyncLiftedFunction implements ComponentFunction, Callee {
 	readonly #results: FlatValues;
 	readonly #context: Context;
 	readonly #enteredFromHost: readonly ComponentInstance[] | null;
+	/** Calls the guest's function until it first returns, and gives what it returned; `null` where it may be suspended. */
+	readonly #first: ComponentFunction | null;
 
 	constructor(lift: AsyncLift, scheduler: Scheduler) {
 		this.type = lift.type;
@@ -68,18 +75,71 @@ export class AsyncLiftedFunction implements ComponentFunction, Callee {
 		this.#results = liftedResults(lift.type, lift.options.async);
 		this.#context = new Context(lift.options, lift.instance.instance);
 		this.#enteredFromHost = lift.instance.instance.enteredFrom(null);
+		this.#first = liftFirst(lift);
 	}
 
-	/** A call by the host. When `signal` is aborted its task is cancelled, as `subtask.cancel` does. */
-	call(args: readonly unknown[], signal?: AbortSignal): Promise<unknown> {
-		const { instance } = this.#lift.instance;
+	/**
+	 * A call by the host: a promise, unless the guest returns at once. When `signal` is aborted its task is cancelled, as `subtask.cancel`
+	 * does.
+	 */
+	call(args: readonly unknown[], signal?: AbortSignal): unknown {
 		const scheduler = this.#scheduler;
+		if (this.#first !== null && signal === undefined && scheduler.atRest && this.#lift.instance.free) {
+			return this.#callAtOnce(this.#first, args);
+		}
+		const { instance } = this.#lift.instance;
 		checkArguments(instance.store, this.type.params, args);
 		if (signal !== undefined) return this.#callCancellable(args, signal);
 		return scheduler.call(instance, (resolve) => {
 			const onResolve = (outcome: Outcome): void => resolve(outcome === CANCELLED ? undefined : outcome.value);
 			return this.#start(null, () => args, onResolve, false).stopped;
 		});
+	}
+
+	/** The same where nothing else goes on, and nothing needs a stack of its own. */
+	#callAtOnce(first: ComponentFunction, args: readonly unknown[]): unknown {
+		const { type, options, instance } = this.#lift;
+		const scheduler = this.#scheduler;
+		const task = new Task(instance, type, options, false, null);
+		const thread = new Thread(task, scheduler, null);
+		scheduler.enter(thread);
+		try {
+			task.begin(thread);
+			if (!type.async) instance.syncCalls++;
+			const returned = first.call(args);
+			if (!type.async) instance.syncCalls--;
+			if (!options.async) task.return(returned);
+			else if (returned !== CALLBACK.exit) return this.#callOn(task, thread, returned as number);
+			task.unregister(thread);
+		} catch (error) {
+			const { store } = instance.instance;
+			if (store.poison !== undefined || task.resolved) scheduler.fail(error);
+			else {
+				// The arguments are not what the function takes: the guest never heard of it.
+				if (!type.async) instance.syncCalls--;
+				task.abandon(thread);
+				scheduler.leave();
+			}
+			return Promise.reject(error as Error);
+		}
+		scheduler.leave();
+		return task.value;
+	}
+
+	/** What comes after the guest's function has returned. */
+	#callOn(task: Task, thread: Thread, returned: number): unknown {
+		const scheduler = this.#scheduler;
+		void this.#goOn(task, thread, returned);
+		void thread.stopped;
+		if (task.resolved) {
+			scheduler.leave();
+			return task.value;
+		}
+		const promise = scheduler.promise((resolve) =>
+			task.tell((outcome) => resolve(outcome === CANCELLED ? undefined : outcome.value)),
+		);
+		scheduler.leave();
+		return promise;
 	}
 
 	async #callCancellable(args: readonly unknown[], signal: AbortSignal): Promise<unknown> {
@@ -264,4 +324,16 @@ export class AsyncLiftedFunction implements ComponentFunction, Callee {
 		instance.exclusive = null;
 		return set.wait(thread, true, free);
 	}
+}
+
+/**
+ * Until it first returns, a function that needs no stack of its own is like one that is not async, whose result is what it returns to the
+ * scheduler.
+ */
+function liftFirst({ type, core, options, instance, bare }: AsyncLift): ComponentFunction | null {
+	const result: ValueType | null = options.async ? { kind: "u32" } : type.result;
+	const first: FunctionType = { ...type, async: false, result };
+	// What is borrowed is given back before the task returns, which may be later.
+	if (bare === null || isAsync(first) || signatureOf(first).borrows) return null;
+	return canonLift(first, core, options, instance.instance, core, bare);
 }

@@ -140,6 +140,42 @@ export class Scheduler implements Pledges, StorePart, Turns {
 		});
 	}
 
+	/** A call by the host can begin at once: nothing runs, or waits for its turn. */
+	get atRest(): boolean {
+		const { store } = this;
+		if (this.#pumping || this.#inHost || this.waiting.length > 0) return false;
+		return this.current === null && store.poison === undefined && !store.disposed;
+	}
+
+	/** `thread` runs on the stack of the host, which calls it where all is at rest, until `leave` or `fail`. */
+	enter(thread: Thread): void {
+		this.#pumping = this.#ticking = true;
+		this.current = thread;
+	}
+
+	/** It has stopped. What is left to be done is done now. */
+	leave(): void {
+		this.current = null;
+		this.#pumping = this.#ticking = false;
+		const idle = this.#work.length === 0 && this.waiting.length === 0 && this.#quiet.length === 0;
+		if (!idle || this.#pledges > 0 || this.#calls.size > 0) this.#pump();
+	}
+
+	/** It has failed, and with it all others. */
+	fail(error: unknown): void {
+		this.#ticking = false;
+		this.#fail(this.store.fail(error));
+	}
+
+	/** What a call by the host that has stopped, and not returned, will give; `tell` is given what tells the result. */
+	promise(tell: (resolve: (value: unknown) => void) => void): Promise<unknown> {
+		return new Promise((resolve, reject) => {
+			const call: Call = { resolve, reject };
+			this.#calls.add(call);
+			tell((value) => this.#resolved.push({ call, value }));
+		});
+	}
+
 	#refusal(instance: ComponentInstance): Trap | undefined {
 		const { poison, disposed } = this.store;
 		if (poison === undefined && !disposed && !isEntered(instance)) return undefined;

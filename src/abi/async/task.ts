@@ -17,7 +17,9 @@ export class Task implements ThreadTask {
 	readonly scope: CallScope = new CallScope();
 	/** Whether a guest called it: see `Context.carried`. */
 	readonly carried: boolean;
-	readonly #resolve: (outcome: Outcome) => void;
+	#resolve: ((outcome: Outcome) => void) | null;
+	/** What it returned, where nobody was told. */
+	value: unknown = undefined;
 	#state: State = "initial";
 	#waitingToEnter: Thread | null = null;
 	#implicit: Thread | null = null;
@@ -25,12 +27,13 @@ export class Task implements ThreadTask {
 	/** Its threads beyond that one; most tasks have none. */
 	#others: Set<Thread> | null = null;
 
+	/** @param resolve told of its outcome; `null` where whoever began it looks for himself */
 	constructor(
 		instance: AsyncInstance,
 		type: FunctionType,
 		options: TaskOptions,
 		carried: boolean,
-		resolve: (outcome: Outcome) => void,
+		resolve: ((outcome: Outcome) => void) | null,
 	) {
 		this.instance = instance;
 		this.type = type;
@@ -97,6 +100,12 @@ export class Task implements ThreadTask {
 		thread.index = this.instance.threads.add(thread);
 	}
 
+	/** The call was refused before any of the guest's code ran for it. */
+	abandon(thread: Thread): void {
+		this.#state = "resolved";
+		this.unregister(thread);
+	}
+
 	/** A thread has ended. The last one must leave the task resolved. */
 	unregister(thread: Thread): void {
 		if (thread === this.#implicit) this.#implicitRuns = false;
@@ -155,7 +164,8 @@ export class Task implements ThreadTask {
 		if (this.#state === "resolved") trap("invalid `task.return` or `task.cancel` called for current task");
 		if (this.scope.borrows > 0) trap("borrow handles still remain at the end of the call");
 		this.#state = "resolved";
-		this.#resolve({ value });
+		if (this.#resolve === null) this.value = value;
+		else this.#resolve({ value });
 	}
 
 	/** CanonicalABI.md `Task.cancel` */
@@ -163,7 +173,12 @@ export class Task implements ThreadTask {
 		if (this.#state !== "cancel-delivered") trap("`task.cancel` called by task which has not been cancelled");
 		if (this.scope.borrows > 0) trap("borrow handles still remain at the end of the call");
 		this.#state = "resolved";
-		this.#resolve(CANCELLED);
+		this.#resolve?.(CANCELLED);
+	}
+
+	/** Whoever began it goes away before there is an outcome: from now on it is told. */
+	tell(resolve: (outcome: Outcome) => void): void {
+		this.#resolve = resolve;
 	}
 }
 

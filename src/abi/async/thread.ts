@@ -63,10 +63,12 @@ export class Thread {
 	#failed: ((error: unknown) => void) | null = null;
 	#next: Thread | null = null;
 
-	constructor(task: ThreadTask, turns: Turns, body: Body) {
+	/** @param body `null` where it runs already, on the stack of whoever makes it */
+	constructor(task: ThreadTask, turns: Turns, body: Body | null) {
 		this.task = task;
 		this.turns = turns;
 		this.#body = body;
+		if (body === null) this.#state = "running";
 	}
 
 	get suspended(): boolean {
@@ -92,14 +94,17 @@ export class Thread {
 		}
 		this.#body = null;
 		void body(this);
-		// `body` has changed it meanwhile, which the compiler does not see.
-		const state = this.#state as State;
-		if (state === "failed") throw this.#error;
-		if (state !== "running") return undefined;
+		if (this.stopped) return undefined;
 		return new Promise((resolve, reject) => {
 			this.#stopped = resolve;
 			this.#failed = reject;
 		});
+	}
+
+	/** Whether it waits, is suspended, or has ended. @throws what it failed with */
+	get stopped(): boolean {
+		if (this.#state === "failed") throw this.#error;
+		return this.#state !== "running";
 	}
 
 	/**
