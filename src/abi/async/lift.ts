@@ -1,9 +1,9 @@
-import type { FunctionType, ValueType } from "../../component/mod.ts";
+import { containsKind, type FunctionType, type ValueType } from "../../component/mod.ts";
 import { canonLift } from "../call.ts";
 import { checkArguments } from "../check.ts";
 import { Context } from "../context.ts";
 import type { Bare } from "../interpret-lift.ts";
-import { isAsync, signatureOf } from "../signature.ts";
+import { isAsync } from "../signature.ts";
 import {
 	type ComponentFunction,
 	type ComponentInstance,
@@ -64,6 +64,7 @@ export class AsyncLiftedFunction implements ComponentFunction, Callee {
 	readonly #results: FlatValues;
 	readonly #context: Context;
 	readonly #enteredFromHost: readonly ComponentInstance[] | null;
+	readonly #borrows: boolean;
 	/** Calls the guest's function until it first returns, and gives what it returned; `null` where it may be suspended. */
 	readonly #first: ComponentFunction | null;
 
@@ -75,7 +76,9 @@ export class AsyncLiftedFunction implements ComponentFunction, Callee {
 		this.#results = liftedResults(lift.type, lift.options.async);
 		this.#context = new Context(lift.options, lift.instance.instance);
 		this.#enteredFromHost = lift.instance.instance.enteredFrom(null);
-		this.#first = liftFirst(lift);
+		// What is borrowed is given back before the task returns, which may be later than the guest's function does.
+		this.#borrows = lift.type.params.some(({ type }) => containsKind(type, "borrow"));
+		this.#first = this.#borrows ? null : liftFirst(lift);
 	}
 
 	/**
@@ -258,7 +261,7 @@ export class AsyncLiftedFunction implements ComponentFunction, Callee {
 		const cx = this.#context;
 		const args = onStart();
 		cx.carried = task.carried;
-		cx.scope = task.scope;
+		cx.scope = this.#borrows ? task.scope : null;
 		return this.#lift.core(...this.#params.lower(cx, args, undefined));
 	}
 
@@ -296,7 +299,6 @@ export class AsyncLiftedFunction implements ComponentFunction, Callee {
 		const { options, instance } = this.#lift;
 		const cx = this.#context;
 		cx.carried = task.carried;
-		cx.scope = task.scope;
 		const [result] = this.#results.lift(cx, value === undefined ? [] : [value]);
 		task.return(result);
 		const { postReturn } = options;
@@ -333,7 +335,6 @@ export class AsyncLiftedFunction implements ComponentFunction, Callee {
 function liftFirst({ type, core, options, instance, bare }: AsyncLift): ComponentFunction | null {
 	const result: ValueType | null = options.async ? { kind: "u32" } : type.result;
 	const first: FunctionType = { ...type, async: false, result };
-	// What is borrowed is given back before the task returns, which may be later.
-	if (bare === null || isAsync(first) || signatureOf(first).borrows) return null;
+	if (bare === null || isAsync(first)) return null;
 	return canonLift(first, core, options, instance.instance, core, bare);
 }

@@ -13,8 +13,7 @@ export class Task implements ThreadTask {
 	readonly instance: AsyncInstance;
 	readonly type: FunctionType;
 	readonly options: TaskOptions;
-	/** Borrows that were made for it. */
-	readonly scope: CallScope = new CallScope();
+	#scope: CallScope | null = null;
 	/** Whether a guest called it: see `Context.carried`. */
 	readonly carried: boolean;
 	#resolve: ((outcome: Outcome) => void) | null;
@@ -40,6 +39,11 @@ export class Task implements ThreadTask {
 		this.options = options;
 		this.carried = carried;
 		this.#resolve = resolve;
+	}
+
+	/** Borrows that are made for it. */
+	get scope(): CallScope {
+		return (this.#scope ??= new CallScope());
 	}
 
 	get resolved(): boolean {
@@ -162,7 +166,7 @@ export class Task implements ThreadTask {
 	/** CanonicalABI.md `Task.return_` */
 	return(value: unknown): void {
 		if (this.#state === "resolved") trap("invalid `task.return` or `task.cancel` called for current task");
-		if (this.scope.borrows > 0) trap("borrow handles still remain at the end of the call");
+		if (this.#scope !== null && this.#scope.borrows > 0) trap("borrow handles still remain at the end of the call");
 		this.#state = "resolved";
 		if (this.#resolve === null) this.value = value;
 		else this.#resolve({ value });
@@ -171,7 +175,7 @@ export class Task implements ThreadTask {
 	/** CanonicalABI.md `Task.cancel` */
 	cancel(): void {
 		if (this.#state !== "cancel-delivered") trap("`task.cancel` called by task which has not been cancelled");
-		if (this.scope.borrows > 0) trap("borrow handles still remain at the end of the call");
+		if (this.#scope !== null && this.#scope.borrows > 0) trap("borrow handles still remain at the end of the call");
 		this.#state = "resolved";
 		this.#resolve?.(CANCELLED);
 	}

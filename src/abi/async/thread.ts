@@ -47,8 +47,7 @@ type State = "suspended" | "waiting" | "running" | "done" | "failed";
 export class Thread {
 	readonly task: ThreadTask;
 	readonly turns: Turns;
-	/** The slots of `context.get` and `context.set`. */
-	readonly storage: [number, number] = [0, 0];
+	#storage: [number, number] | null = null;
 	/** In the instance's table of threads; 0 before it has one. */
 	index = 0;
 	/** Whether its wait ends when its task is cancelled. */
@@ -69,6 +68,11 @@ export class Thread {
 		this.turns = turns;
 		this.#body = body;
 		if (body === null) this.#state = "running";
+	}
+
+	/** The slots of `context.get` and `context.set`. */
+	get storage(): [number, number] {
+		return (this.#storage ??= [0, 0]);
 	}
 
 	get suspended(): boolean {
