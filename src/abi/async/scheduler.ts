@@ -1,7 +1,6 @@
 import { LimitExceeded, Trap } from "../../fault/mod.ts";
 import type { Pledges, StorePart } from "../store-part.ts";
 import { type ComponentInstance, enterInstances, leaveInstances, type Store } from "../store.ts";
-import { after } from "./after.ts";
 import { AsyncInstance, DEADLOCK } from "./instance.ts";
 import type { Thread, Turns } from "./thread.ts";
 
@@ -89,29 +88,36 @@ export class Scheduler implements Pledges, StorePart, Turns {
 
 	/** Runs a thread until it stops, and whichever it stops in favour of. A promise where that is not at once. */
 	resume(thread: Thread, cancelled = false): void | Promise<void> {
-		const saved = this.current;
-		const stopped = this.#run(thread, cancelled, saved);
-		if (stopped === undefined) this.current = saved;
-		return stopped;
+		return this.#run(thread, cancelled, this.current, null);
 	}
 
-	/** `saved` is current again once it has stopped, where that is not at once. */
-	#run(thread: Thread, cancelled: boolean, saved: Thread | null): void | Promise<void> {
+	/** Once it has stopped, `saved` is current again, and `entered` are left. */
+	#run(
+		thread: Thread,
+		cancelled: boolean,
+		saved: Thread | null,
+		entered: readonly ComponentInstance[] | null,
+	): void | Promise<void> {
 		for (let next: Thread | null = thread; next !== null; cancelled = false) {
 			const running: Thread = next;
 			this.current = running;
 			if (running.waiting) this.#remove(running);
 			const stopped = running.run(cancelled);
-			if (stopped instanceof Promise) return stopped.then(() => this.#runNext(running.takeNext(), saved));
+			if (stopped instanceof Promise) return stopped.then(() => this.#runNext(running.takeNext(), saved, entered));
 			next = running.takeNext();
 		}
-		return undefined;
+		this.current = saved;
+		return leaveInstances(entered);
 	}
 
-	#runNext(next: Thread | null, saved: Thread | null): void | Promise<void> {
-		const stopped = next === null ? undefined : this.#run(next, false, saved);
-		if (stopped === undefined) this.current = saved;
-		return stopped;
+	#runNext(
+		next: Thread | null,
+		saved: Thread | null,
+		entered: readonly ComponentInstance[] | null,
+	): void | Promise<void> {
+		if (next !== null) return this.#run(next, false, saved, entered);
+		this.current = saved;
+		return leaveInstances(entered);
 	}
 
 	#remove(thread: Thread): void {
@@ -193,8 +199,13 @@ export class Scheduler implements Pledges, StorePart, Turns {
 		}
 	}
 
-	/** Something that the host does for its guests: `then` has its turn once `promise` has settled. */
-	pledge<T>(promise: PromiseLike<T>, then: (value: T) => void, failed?: (error: unknown) => void): void {
+	/** Something that the host does for its guests: `then` has its turn once `promise` has settled, of which `came` is told at once. */
+	pledge<T>(
+		promise: PromiseLike<T>,
+		then: (value: T) => void,
+		failed?: (error: unknown) => void,
+		came?: (value: T) => void,
+	): void {
 		const { store } = this;
 		const { epoch } = store;
 		this.#pledges++;
@@ -204,7 +215,10 @@ export class Scheduler implements Pledges, StorePart, Turns {
 			this.enqueue(work);
 		};
 		promise.then(
-			(value) => settle(() => then(value)),
+			(value) => {
+				came?.(value);
+				settle(() => then(value));
+			},
 			(error: unknown) =>
 				settle(() => {
 					if (failed === undefined) throw error;
@@ -339,7 +353,7 @@ export class Scheduler implements Pledges, StorePart, Turns {
 			const entered = thread.task.instance.instance.enteredFrom(null);
 			if (entered === null || entered.some((one) => one.entered) || thread.ready?.() !== true) continue;
 			enterInstances(entered);
-			return after(this.resume(thread), () => leaveInstances(entered));
+			return this.#run(thread, false, this.current, entered);
 		}
 		return null;
 	}

@@ -116,14 +116,35 @@ export class Thread {
 	 * @returns whether it was resumed because its task is cancelled
 	 */
 	block(ready: (() => boolean) | null, cancellable: boolean, next: Thread | null = null): Promise<boolean> {
+		return new Promise((resolve) => this.#block(ready, cancellable, next, resolve));
+	}
+
+	/** As `block`, for what cannot be cancelled: gives what `then` makes of it when it is resumed. */
+	blockFor<T>(ready: () => boolean, then: () => T): Promise<T> {
+		return new Promise((resolve, reject) => {
+			this.#block(ready, false, null, () => {
+				try {
+					resolve(then());
+				} catch (error) {
+					reject(error);
+				}
+			});
+		});
+	}
+
+	#block(
+		ready: (() => boolean) | null,
+		cancellable: boolean,
+		next: Thread | null,
+		wake: (cancelled: boolean) => void,
+	): void {
 		this.#state = ready === null ? "suspended" : "waiting";
 		this.ready = ready;
 		this.cancellable = cancellable;
 		this.#next = next;
 		if (ready !== null) this.turns.waiting.push(this);
-		const resumed = new Promise<boolean>((resolve) => (this.#wake = resolve));
+		this.#wake = wake;
 		this.#stop();
-		return resumed;
 	}
 
 	/** As `block`; at once when the task's cancellation is pending and can be delivered here. */
