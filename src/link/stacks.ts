@@ -8,7 +8,7 @@ const MOST_CODE = 256 * 1024;
 /** As many bytes of code an element of a table counts for. */
 const ELEMENT = 8;
 
-/** Built-ins that may have their caller wait, but for those that wait unless they are `async`. */
+/** Built-ins that may have their caller wait, or run code of the host's: what it gave for a stream, say. */
 const WAITING: ReadonlySet<Builtin["op"]> = new Set<Builtin["op"]>([
 	"waitable-set.wait",
 	"thread.yield",
@@ -19,8 +19,12 @@ const WAITING: ReadonlySet<Builtin["op"]> = new Set<Builtin["op"]>([
 	"thread.yield-then-promote",
 	// Runs the callee, which may be suspended.
 	"subtask.cancel",
+	...(["stream", "future"] as const).flatMap((kind) =>
+		(["read", "write", "cancel-read", "cancel-write", "drop-readable", "drop-writable"] as const).map(
+			(verb) => `${kind}.${verb}` as const,
+		),
+	),
 ]);
-const COPIES = /^(?:stream|future)\.(?:cancel-)?(?:read|write)$/;
 
 /** Everything is numbered: functions of core instances, types of indirect calls, trampolines, component instances. */
 type Node = number;
@@ -29,9 +33,10 @@ type Node = number;
 const WAIT: Node = 0;
 
 /**
- * For each lifted function of a plan, whether a call of it can come to something that waits, and hence needs a stack of its own:
- * a host function that may give a promise, a call that is to be awaited, a built-in that blocks. Asked over all calls that the core code
- * could make: direct ones, and those of equal type through tables. What is not known may wait.
+ * For each lifted function of a plan, whether a call of it needs a stack of its own, since it can come to something that waits (a call that
+ * is to be awaited, a built-in that blocks) or to code of the host's: that may wait, too, and must have the room that a guest leaves it
+ * only on a stack which is not the guest's. Asked over all calls that the core code could make: direct ones, and those of equal type
+ * through tables. What is not known may wait.
  */
 export function findStackful(
 	lifted: readonly LiftedFunction[],
@@ -187,15 +192,13 @@ class Reach {
 		switch (trampoline?.kind) {
 			case "lower": {
 				const { callee, options, instance } = trampoline;
-				// It is told of the end of an async call, but the host's other functions may give promises as well.
-				if (callee.kind === "host") return options.async && callee.type.async ? null : WAIT;
+				if (callee.kind === "host") return WAIT;
 				if (callee.type.async && !options.async) return WAIT;
 				const owner = this.#lifted[callee.index]?.instance ?? instance;
 				return this.#entering(owner, callee.type.async);
 			}
 			case "builtin": {
-				const { op, async } = trampoline;
-				return WAITING.has(op) || (COPIES.test(op) && !async) ? WAIT : null;
+				return WAITING.has(trampoline.op) ? WAIT : null;
 			}
 			case "resource.new":
 			case "resource.rep":

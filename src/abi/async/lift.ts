@@ -105,18 +105,19 @@ export class AsyncLiftedFunction implements ComponentFunction, Callee {
 		const scheduler = this.#scheduler;
 		const task = new Task(instance, type, options, false, null);
 		const thread = new Thread(task, scheduler, null);
+		let begun = false;
 		scheduler.enter(thread);
 		try {
 			task.begin(thread);
 			if (!type.async) instance.syncCalls++;
 			const returned = first.call(args);
+			begun = true;
 			if (!type.async) instance.syncCalls--;
 			if (!options.async) task.return(returned);
 			else if (returned !== CALLBACK.exit) return this.#callOn(task, thread, returned as number);
 			task.unregister(thread);
 		} catch (error) {
-			const { store } = instance.instance;
-			if (store.poison !== undefined || task.resolved) scheduler.fail(error);
+			if (begun || instance.instance.store.poison !== undefined) scheduler.fail(error);
 			else {
 				// The arguments are not what the function takes: the guest never heard of it.
 				if (!type.async) instance.syncCalls--;
