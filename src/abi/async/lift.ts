@@ -51,6 +51,8 @@ export interface AsyncLift {
 	readonly bare: Bare | null;
 }
 
+type First = (...args: unknown[]) => unknown;
+
 /** CanonicalABI.md `CallbackCode`. */
 const CALLBACK = { exit: 0, yield: 1, wait: 2 } as const;
 
@@ -67,6 +69,9 @@ export class AsyncLiftedFunction implements ComponentFunction, Callee {
 	readonly #borrows: boolean;
 	/** Calls the guest's function until it first returns, and gives what it returned; `null` where it may be suspended. */
 	readonly #first: ComponentFunction | null;
+	#invoke: First | undefined;
+	/** Of the last call that returned at once, for the next one: objects that are old already cost least. */
+	#spare: { readonly task: Task; readonly thread: Thread } | null = null;
 
 	constructor(lift: AsyncLift, scheduler: Scheduler) {
 		this.type = lift.type;
@@ -100,17 +105,19 @@ export class AsyncLiftedFunction implements ComponentFunction, Callee {
 	}
 
 	/** The same where nothing else goes on, and nothing needs a stack of its own. */
-	#callAtOnce(first: ComponentFunction, args: readonly unknown[]): unknown {
+	#callAtOnce(lifted: ComponentFunction, args: readonly unknown[]): unknown {
 		const { type, options, instance } = this.#lift;
 		const scheduler = this.#scheduler;
-		const task = new Task(instance, type, options, false, null);
-		const thread = new Thread(task, scheduler, null);
+		const used = this.#spare ?? this.#createSpare();
+		const { task, thread } = used;
+		this.#spare = null;
 		let begun = false;
 		scheduler.enter(thread);
 		try {
 			task.begin(thread);
 			if (!type.async) instance.syncCalls++;
-			const returned = first.call(args);
+			const first = (this.#invoke ??= lifted.invoke as First);
+			const returned = args.length === 1 ? first(args[0]) : first(...args);
 			begun = true;
 			if (!type.async) instance.syncCalls--;
 			if (!options.async) task.return(returned);
@@ -127,7 +134,18 @@ export class AsyncLiftedFunction implements ComponentFunction, Callee {
 			return Promise.reject(error as Error);
 		}
 		scheduler.leave();
-		return task.value;
+		const { value } = task;
+		if (task.renew()) {
+			thread.renew();
+			this.#spare = used;
+		}
+		return value;
+	}
+
+	#createSpare(): { readonly task: Task; readonly thread: Thread } {
+		const { type, options, instance } = this.#lift;
+		const task = new Task(instance, type, options, false, null);
+		return { task, thread: new Thread(task, this.#scheduler, null) };
 	}
 
 	/** What comes after the guest's function has returned. */

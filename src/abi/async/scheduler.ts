@@ -21,6 +21,8 @@ export interface Watch {
 /** So many threads run in one turn of the event loop: then the host gets to do something for them, or to end them. */
 const TURN = 64;
 
+const NOTHING: Promise<void> = Promise.resolve();
+
 /** Goes on in the next turn of the event loop. */
 const nextTurn = (): Promise<void> =>
 	new Promise((resolve) => {
@@ -255,6 +257,8 @@ export class Scheduler implements Pledges, StorePart, Turns {
 
 	/** Settles once no thread can run and the host owes nothing: the sandbox has come to its end, or waits for ever. */
 	get quiet(): Promise<void> {
+		const { size } = this.#calls;
+		if (!this.#pumping && this.#pledges === 0 && this.waiting.length === 0 && size === 0) return NOTHING;
 		return new Promise((resolve) => {
 			this.#quiet.push(resolve);
 			this.enqueue(() => {});

@@ -22,12 +22,14 @@ export function canonTaskReturn(
 ): CoreFunction {
 	const values = new FlatValues(result === null ? [] : [result], MAX_FLAT_PARAMS);
 	const cx = new Context(options, instance.instance);
-	const toHost = returnToHost(instance, result, options);
 	let checked: ThreadTask | null = null;
+	let returning: ThreadTask;
+	const toHost = returnToHost(instance, result, options, (value) => returning.return(value));
 	/** The task that returns, if it is one that may do so here. */
 	const current = (): ThreadTask => {
 		checkMayLeave(instance);
 		const { task } = instance.turns.thread;
+		returning = task;
 		if (checked?.type === task.type && checked.options === task.options) return task;
 		const { async, memory, encoding } = task.options;
 		// A return of what needs no memory may leave it out, as the suite's guests do; the reference asks for the same one even then.
@@ -64,12 +66,12 @@ function returnToHost(
 	instance: AsyncInstance,
 	result: ValueType | null,
 	options: CanonicalOptions,
+	give: (value: unknown) => void,
 ): CoreFunction | null {
 	const params = result === null ? [] : [{ name: "result", type: result }];
 	const type: FunctionType = { kind: "func", async: false, params, result: null };
 	if (isAsync(type)) return null;
-	const give = hostFunction(type, (value: unknown) => instance.turns.thread.task.return(value));
-	return canonLower(type, give, options, instance.instance);
+	return canonLower(type, hostFunction(type, give), options, instance.instance);
 }
 
 /** `canon task.cancel` */

@@ -104,6 +104,15 @@ export class Task implements ThreadTask {
 		thread.index = this.instance.threads.add(thread);
 	}
 
+	/** Whether it can be the task of another call: it has ended, and nobody knows of it. As new then. */
+	renew(): boolean {
+		if (this.#others !== null || this.#resolve !== null) return false;
+		this.#state = "initial";
+		this.#scope = null;
+		this.value = undefined;
+		return true;
+	}
+
 	/** The call was refused before any of the guest's code ran for it. */
 	abandon(thread: Thread): void {
 		this.#state = "resolved";

@@ -75,6 +75,11 @@ export class Thread {
 		return (this.#storage ??= [0, 0]);
 	}
 
+	/** As new, where it ran on its maker's stack and never stopped. */
+	renew(): void {
+		this.#storage = null;
+	}
+
 	get suspended(): boolean {
 		return this.#state === "suspended";
 	}
