@@ -79,7 +79,7 @@ suite("what a host gives", () => {
 	test("a source that fails ends the stream, and is told of; a chunk of another type ends the call", async () => {
 		for (const hops of [0, 3]) {
 			const failed = new Error("of the source");
-			const failing = async function* (): AsyncGenerator<unknown> {
+			const failing = async function* (): AsyncGenerator {
 				yield* delayed(hops, 0);
 				throw failed;
 			};
@@ -89,7 +89,7 @@ suite("what a host gives", () => {
 			assert.equal(await call(instance, "hash", failing(), 4096), hashOf(CHUNKS));
 			assert.deepEqual(reported, [failed]);
 
-			const wrong = async function* (): AsyncGenerator<unknown> {
+			const wrong = async function* (): AsyncGenerator {
 				yield* delayed(hops, 0);
 				yield "text";
 			};

@@ -131,7 +131,7 @@ export class AsyncLiftedFunction implements ComponentFunction, Callee {
 				task.abandon(thread);
 				scheduler.leave();
 			}
-			return Promise.reject(error as Error);
+			return Promise.reject(error);
 		}
 		scheduler.leave();
 		const { value } = task;
