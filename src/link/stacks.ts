@@ -61,6 +61,7 @@ class Reach {
 	/** Who comes to it. */
 	readonly #callers: Node[][] = [[]];
 	readonly #unseen: (() => void)[] = [];
+	readonly #waits = new Set<Node>([WAIT]);
 	#bytesLeft = MOST_BYTES;
 	#codeLeft = MOST_CODE;
 
@@ -83,10 +84,13 @@ class Reach {
 
 	find(): boolean[] {
 		const roots = this.#lifted.map((lifted) => this.#liftedNode(lifted));
-		for (let next = this.#unseen.pop(); next !== undefined; next = this.#unseen.pop()) next();
-		const waits = new Set<Node>([WAIT]);
-		for (const node of waits) for (const caller of this.#callers[node] ?? []) waits.add(caller);
-		return roots.map((node) => waits.has(node));
+		// Most guests come to the host soon: then the rest does not matter.
+		let known = 0;
+		for (let next = this.#unseen.pop(); next !== undefined && known < roots.length; next = this.#unseen.pop()) {
+			next();
+			while (known < roots.length && this.#waits.has(roots[known] as Node)) known++;
+		}
+		return roots.map((node) => this.#waits.has(node));
 	}
 
 	/** The node of this name; where it is new, `look` finds out later what it comes to. */
@@ -95,13 +99,22 @@ class Reach {
 		if (node === undefined) {
 			const made = (node = this.#callers.push([]) - 1);
 			this.#nodes.set(name, made);
-			this.#unseen.push(() => look(made));
+			this.#unseen.push(() => {
+				if (!this.#waits.has(made)) look(made);
+			});
 		}
 		return node;
 	}
 
 	#edge(from: Node, to: Node): void {
 		this.#callers[to]?.push(from);
+		if (!this.#waits.has(to) || this.#waits.has(from)) return;
+		const found = [from];
+		for (let node = found.pop(); node !== undefined; node = found.pop()) {
+			if (this.#waits.has(node)) continue;
+			this.#waits.add(node);
+			for (const caller of this.#callers[node] ?? []) found.push(caller);
+		}
 	}
 
 	#liftedNode(lifted: LiftedFunction): Node {
