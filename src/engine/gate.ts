@@ -38,6 +38,11 @@ function reserveStack(): void {
 
 function doNothing(): void {}
 
+/** As `toTrap` has it of what V8 throws. */
+function outOfStack(): Trap {
+	return new Trap("call stack exhausted");
+}
+
 const CANNOT_BLOCK = "cannot block a synchronous task before returning";
 
 /**
@@ -56,6 +61,8 @@ export class Gate implements Accounted {
 	/** Why the guest was ended. Once set, each of the sandbox's host calls ends in a trap. */
 	#fault: unknown;
 	#failed = false;
+	/** A host function ended with an error. Where that was at the end of the stack, there may have been no room to say more. */
+	#broken = false;
 	/** A start function is on the stack, which V8 cannot suspend. */
 	#starting = false;
 	readonly #waiters = new Set<Waiter>();
@@ -129,7 +136,7 @@ export class Gate implements Accounted {
 	reset(): void {
 		this.#setStatus(STATUS_DONE);
 		this.#pending = undefined;
-		this.#failed = false;
+		this.#failed = this.#broken = false;
 		this.#fault = undefined;
 		this.begin();
 		// Clearing an empty collection still makes a new one inside.
@@ -179,6 +186,7 @@ export class Gate implements Accounted {
 					if (!(value instanceof Promise)) return value;
 					this.#await(value);
 				} catch (error) {
+					this.#broken = true;
 					this.fail(hostFault(error));
 				}
 				return nothing;
@@ -191,6 +199,7 @@ export class Gate implements Accounted {
 				if (!(value instanceof Promise)) return value;
 				this.#await(value);
 			} catch (error) {
+				this.#broken = true;
 				this.fail(hostFault(error));
 			}
 			return nothing;
@@ -201,6 +210,7 @@ export class Gate implements Accounted {
 	#mayCall(): boolean {
 		// The last wait never began: V8 refused it, and the guest caught the refusal.
 		if (this.#pending !== undefined) this.fail(new Trap(CANNOT_BLOCK));
+		if (this.#broken && !this.#failed) this.fail(outOfStack());
 		if (this.#failed) {
 			// Where the stack came to its end, the first time may not have got so far.
 			this.#setStatus(STATUS_FAILED);
@@ -338,9 +348,9 @@ export class Gate implements Accounted {
 		this.#schedule.release();
 	}
 
-	/** The guest asked for a wait that cannot be: `reason` is to be thrown. */
+	/** The guest asked for a wait that cannot be, or for more of the host than the stack had room for: `reason` is to be thrown. */
 	get stuck(): boolean {
-		return this.#pending !== undefined;
+		return this.#pending !== undefined || (this.#broken && !this.#failed);
 	}
 
 	#direct(fn: CoreFunction, type: CoreFunctionType | undefined): CoreFunction {
@@ -360,7 +370,7 @@ export class Gate implements Accounted {
 					if (held) schedule.release();
 					else schedule.leave(current, suspendable);
 				}
-				if (this.#pending !== undefined) throw this.reason(undefined);
+				if (this.stuck) throw this.reason(undefined);
 				return result;
 			};
 		}
@@ -377,7 +387,7 @@ export class Gate implements Accounted {
 				if (held) schedule.release();
 				else schedule.leave(current, suspendable);
 			}
-			if (this.#pending !== undefined) throw this.reason(undefined);
+			if (this.stuck) throw this.reason(undefined);
 			return result;
 		};
 	}
@@ -502,6 +512,7 @@ export class Gate implements Accounted {
 	reason(error: unknown): unknown {
 		// A wait that was asked for and never began: V8 refused it.
 		if (this.#pending !== undefined) this.fail(new Trap(CANNOT_BLOCK, { cause: error }));
+		if (this.#broken && !this.#failed) this.fail(outOfStack());
 		if (isUnreachable(error)) {
 			const stopped = this.#schedule.takeHit(this.#account);
 			if (stopped !== undefined) this.fail(stopped);

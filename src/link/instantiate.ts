@@ -87,6 +87,7 @@ export class Instance {
 			memories: this.#memories,
 			tasks: this.#tasks,
 			blocking: mayBlock(linked),
+			pausing: mayPause(linked),
 		});
 		this.#states = new CoreStates(linked, this.#wiring.cores, this.#memories);
 		try {
@@ -209,8 +210,13 @@ export class Instance {
 }
 
 /** Whether the host's calls into the guest can be suspended: only where there is a host function to wait for, or code that may run for long. */
-function mayBlock({ plan, coreFunctions = [], metering, owned }: Linked): boolean {
-	if (plan.host.length > 0 || coreFunctions.length > 0) return true;
+function mayBlock(linked: Linked): boolean {
+	const { plan, coreFunctions = [] } = linked;
+	return plan.host.length > 0 || coreFunctions.length > 0 || mayPause(linked);
+}
+
+/** Whether a guest can be suspended wherever it is, so that others get the thread. */
+function mayPause({ metering, owned }: Linked): boolean {
 	const yields = metering === "yield" || metering === "fuel";
 	return yields && owned.some(({ imports }) => imports?.flag !== undefined);
 }
