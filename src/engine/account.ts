@@ -49,6 +49,27 @@ const TENTHS = 10;
 /** A day, in milliseconds: the flag counts no further. */
 export const LONGEST = 86_400_000;
 
+/** No idle value of the word `call` comes after it. */
+const NEVER = 0x3fff_ffff;
+
+/**
+ * What a call looks at that is to go by without telling anybody: the word `call`, as idle as it is between calls, has to lie in the
+ * `LEASED_CALLS` values above `last`, and the word `attentive` has to be `attended`. `Schedule.lease` says when that is so.
+ */
+export class Lease {
+	/** What the word is after the last of the calls. */
+	last: number = NEVER;
+	attended = 0;
+
+	/** From now on, each call is told of. */
+	end(): void {
+		this.last = NEVER;
+	}
+}
+
+/** Calls in a lease at most. */
+export const LEASED_CALLS = TRUSTED;
+
 /** As `Account.budget` has it, from milliseconds. */
 function encodeBudget(cpu: number, wall: number): number {
 	const budget = Math.min(cpu, wall);
@@ -61,6 +82,9 @@ function encodeBudget(cpu: number, wall: number): number {
 export class Account {
 	readonly guest: Accounted;
 	readonly metering: Metering;
+	readonly lease: Lease = new Lease();
+	/** Whether each call of the host begins anew, as if `begin` had been called. */
+	begins = false;
 	/** Held the thread for so long, without what has passed since `since`. */
 	cpu = 0;
 	/** When the present stretch on the thread began. */
@@ -129,6 +153,33 @@ export class Account {
 		}
 		this.#charged = this.trusted;
 		this.budget = this.#wholeBudget;
+	}
+
+	/** Calls that can be leased. Without `begins`, a wall limit has to be told when each of them is. */
+	get leasable(): number {
+		if (this.begins) return this.trusted + this.#reserve;
+		return this.#wallLimit === Infinity ? this.trusted : 0;
+	}
+
+	/** What each of them may take, as `budget`. */
+	get leaseBudget(): number {
+		return this.begins ? this.#wholeBudget : this.budget;
+	}
+
+	/** So many leased calls were made. */
+	leased(calls: number): void {
+		if (calls === 0) return;
+		if (!this.begins) {
+			this.trusted -= calls;
+			return;
+		}
+		const left = this.trusted + this.#reserve - calls;
+		this.begin();
+		const atOnce = this.#wallLimit === Infinity;
+		this.#reserve = atOnce ? 0 : left;
+		this.trusted = atOnce ? left : 0;
+		// The last of them began anew, and counts.
+		this.#charged = this.trusted + 1;
 	}
 
 	/** The guest gets the thread. */

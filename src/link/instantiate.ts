@@ -207,6 +207,7 @@ export class Instance {
 		});
 		this.#gate = new Gate({ limits, metering, ...(app === undefined ? {} : { app }) });
 		this.store = new Store(context, limits.handles, limits.streams);
+		this.store.onEnd = () => this.#gate.tellAll();
 		const yields = metering === "yield" || metering === "fuel";
 		this.#blocking =
 			plan.host.length > 0 ||
@@ -250,6 +251,13 @@ export class Instance {
 	/** A call begins: the limits `cpu`, `wall`, `fuel` and `hostCalls` count from here. Not needed for the first, nor after `reset`. */
 	begin(): void {
 		this.#gate.begin();
+	}
+
+	/** From now on each call is begun without being told to. @returns false where that cannot be: a call may last longer than its function */
+	beginEachCall(): boolean {
+		if (this.#blocking || this.#tasks !== null) return false;
+		this.#gate.beginEachCall();
+		return true;
 	}
 
 	/** What the call has used so far. */

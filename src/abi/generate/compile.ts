@@ -20,6 +20,7 @@ const BOUND = [
 	"core",
 	"turn",
 	"guarded",
+	"brief",
 	"postReturn",
 	"fn",
 	"callee",

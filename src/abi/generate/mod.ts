@@ -21,12 +21,12 @@ export function generateLift(lift: Lift, interpret: () => InterpretedLift): ((..
 	const names = { ...bindings(lift, false), postReturn: options.postReturn, entered, interpret };
 	const bind = (more: object): ((...args: unknown[]) => unknown) =>
 		code.bind({ ...names, ...more }, code.resources) as (...args: unknown[]) => unknown;
-	if (bare === null) return bind({ core, turn: null });
-	const { turn, realloc } = bare;
+	if (bare === null) return bind({ core, turn: null, brief: null });
+	const { turn, realloc, brief } = bare;
 	let other: ((...args: unknown[]) => unknown) | undefined;
 	// Where a guest holds the thread already, the calls of this one are told one by one.
-	const guarded = (...args: unknown[]): unknown => (other ??= bind({ core, turn: null }))(...args);
-	return bind({ ...contextOf({ ...options, realloc }, instance, false), core: bare.core, turn, guarded });
+	const guarded = (...args: unknown[]): unknown => (other ??= bind({ core, turn: null, brief: null }))(...args);
+	return bind({ ...contextOf({ ...options, realloc }, instance, false), core: bare.core, turn, guarded, brief });
 }
 
 /** A call of a lifted function by another guest, which enters `entered`; its values are carried. */
