@@ -40,8 +40,10 @@ const LONGEST_PORTION = 0.5;
 const BRIEF = 0.005;
 /** So many clocked calls in a row have to be that short. */
 const PROOFS = 16;
-/** Calls that go by unclocked between two that are measured. */
-const TRUSTED = 255;
+/** Calls that go by unclocked between two that are measured: as many as fit into so many milliseconds, within bounds. */
+const TRUSTED_TIME = 0.1;
+const FEWEST_TRUSTED = 255;
+const MOST_TRUSTED = 4095;
 /** Milliseconds before its limit from which on they are clocked all the same. */
 const NEAR = 2;
 /** Budgets are counted in tenths of a millisecond, as in the cells of the flag. */
@@ -68,7 +70,7 @@ export class Lease {
 }
 
 /** Calls in a lease at most. */
-export const LEASED_CALLS = TRUSTED;
+export const LEASED_CALLS: number = MOST_TRUSTED;
 
 /** As `Account.budget` has it, from milliseconds. */
 function encodeBudget(cpu: number, wall: number): number {
@@ -220,7 +222,8 @@ export class Account {
 		else if (this.#proofs < PROOFS) this.#proofs++;
 		// Near its limit each of its calls is clocked.
 		const trusts = this.#proofs === PROOFS && Math.min(this.#cpuLimit - this.cpu, this.#wallLimit) > NEAR;
-		this.#trust(trusts && attentive > 0 ? TRUSTED : 0);
+		const fit = Math.min(Math.max(Math.floor(TRUSTED_TIME / duration), FEWEST_TRUSTED), MOST_TRUSTED);
+		this.#trust(trusts && attentive > 0 ? fit : 0);
 		this.attended = attentive;
 		return trusts && attentive === 0;
 	}

@@ -98,7 +98,7 @@ const STUCK = "if (turn !== null && turn.stuck) throw undefined;";
 const REASON = "turn === null ? error : turn.reason(error)";
 
 /**
- * Small enough for V8 to put it into its callers: all that is seldom is outside. Where calls are leased, no guest has the thread, the
+ * Small enough for V8 to put it into its callers: what is seldom is called by `aside`. Where calls are leased, no guest has the thread, the
  * sandbox is well, and none of its instances is entered.
  */
 function hostFunction(args: readonly string[], call: string, brief: string): string {
@@ -114,9 +114,8 @@ function told(packed${comma}${all}) {
 	}
 }
 function slowly(packed${comma}${all}) {
-	if (packed === false) return interpret().call([${all}]);
 	const value = told(packed${comma}${all});
-	if (words !== null) turn.lease();
+	turn.lease();
 	return value;
 }
 function failed(error) {
@@ -134,15 +133,16 @@ function released(value) {
 return function lifted(${all}) {
 	if (arguments.length > ${args.length}) return interpret().call([...arguments]);
 	const packed = checks(${all});
-	if (packed === false || words === null) return slowly(packed${comma}${all});
+	if (packed === false) return interpret().call([${all}]);
+	if (words === null) return told(packed${comma}${all});
 	const before = words[CALL];
-	if ((before - lease.last - 1) >>> 0 >= MOST || words[ATTENTIVE] !== lease.attended) return slowly(packed${comma}${all});
+	if ((before - lease.last - 1) >>> 0 >= MOST || words[ATTENTIVE] !== lease.attended) return aside(slowly, [packed${comma}${all}]);
 	const number = 1 - before;
 	words[ENTRY] = number << SHIFT;
 	words[CALL] = number;
 	let value;
 	${brief}
-	if (words[CALL] !== number || words[SEEN] === number) return released(value);
+	if (words[CALL] !== number || words[SEEN] === number) return aside(released, [value]);
 	words[CALL] = -number;
 	return value;
 };`;
