@@ -80,9 +80,7 @@ function finish(ret0, scope, entered) {
 		turn.release();
 		throw error;
 	}`;
-	const words = `const words = brief === null${plain ? " || postReturn !== null" : ""} ? null : brief.words;
-const { lease, entry: ENTRY, call: CALL, seen: SEEN, attentive: ATTENTIVE, shift: SHIFT, most: MOST } = brief ?? {};`;
-	return `${finish}\n${words}\n${hostFunction(args, call, brief)}`;
+	return `${finish}\n${hostFunction(args, call, brief, plain ? " || postReturn !== null" : "")}`;
 }
 
 /** What is lifted and lowered without a look at memory, and without code of the host's: nothing can come in between. */
@@ -101,7 +99,7 @@ const REASON = "turn === null ? error : turn.reason(error)";
  * Small enough for V8 to put it into its callers: what is seldom is called by `aside`. Where calls are leased, no guest has the thread, the
  * sandbox is well, and none of its instances is entered.
  */
-function hostFunction(args: readonly string[], call: string, brief: string): string {
+function hostFunction(args: readonly string[], call: string, brief: string, unless: string): string {
 	const all = args.join(", ");
 	const comma = args.length === 0 ? "" : ", ";
 	return `
@@ -130,20 +128,25 @@ function released(value) {
 	turn.lease();
 	return value;
 }
-return function lifted(${all}) {
-	if (arguments.length > ${args.length}) return interpret().call([...arguments]);
+function wrong(args) {
+	return interpret().call([...args]);
+}
+if (words === null${unless}) return function lifted(${all}) {
 	const packed = checks(${all});
-	if (packed === false) return interpret().call([${all}]);
-	if (words === null) return told(packed${comma}${all});
-	const before = words[CALL];
-	if ((before - lease.last - 1) >>> 0 >= MOST || words[ATTENTIVE] !== lease.attended) return aside(slowly, [packed${comma}${all}]);
+	return packed === false || arguments.length > ${args.length} ? wrong(arguments) : told(packed${comma}${all});
+};
+return function lifted(${all}) {
+	const packed = checks(${all});
+	if (packed === false || arguments.length > ${args.length}) return wrong(arguments);
+	const before = words[callWord];
+	if ((before - lease.last - 1) >>> 0 >= mostLeased || words[attentiveWord] !== lease.attended) return aside(slowly, [packed${comma}${all}]);
 	const number = 1 - before;
-	words[ENTRY] = number << SHIFT;
-	words[CALL] = number;
+	words[entryWord] = number << numberShift;
+	words[callWord] = number;
 	let value;
 	${brief}
-	if (words[CALL] !== number || words[SEEN] === number) return aside(released, [value]);
-	words[CALL] = -number;
+	if (words[callWord] !== number || words[seenWord] === number) return aside(released, [value]);
+	words[callWord] = -number;
 	return value;
 };`;
 }
