@@ -57,7 +57,8 @@ function finish(ret0, scope, entered) {
 	return ${result.value};
 }`;
 	if (!byHost) return `${finish}\n${guestFunction(args, call)}`;
-	const plain = elements.every(({ kind }) => PLAIN.has(kind)) && (signature.result === null || PLAIN.has(signature.result.kind));
+	const plain =
+		elements.every(({ kind }) => PLAIN.has(kind)) && (signature.result === null || PLAIN.has(signature.result.kind));
 	const brief = plain
 		? `try {
 		${lowering}

@@ -26,7 +26,13 @@ export function generateLift(lift: Lift, interpret: () => InterpretedLift): ((..
 	let other: ((...args: unknown[]) => unknown) | undefined;
 	// Where a guest holds the thread already, the calls of this one are told one by one.
 	const guarded = (...args: unknown[]): unknown => (other ??= bind({ core, turn: null, words: null }))(...args);
-	return bind({ ...contextOf({ ...options, realloc }, instance, false), core: bare.core, turn, guarded, ...briefly(brief) });
+	return bind({
+		...contextOf({ ...options, realloc }, instance, false),
+		core: bare.core,
+		turn,
+		guarded,
+		...briefly(brief),
+	});
 }
 
 function briefly(brief: BriefCalls | null): object {
