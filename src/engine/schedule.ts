@@ -198,7 +198,8 @@ export class Schedule {
 		account.leased(number - this.#leasedAfter);
 		this.#flag.number = number;
 		if (call <= 0) return;
-		// One is under way: from now on, it is clocked.
+		// One is under way: from now on, it is clocked, and has its own cells.
+		if (this.#flag.takeHit()) account.hit = true;
 		this.#current = account;
 		this.#suspendable = false;
 		this.#clock(account, clock());

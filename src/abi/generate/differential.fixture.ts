@@ -102,8 +102,14 @@ export class World {
 	/** The thread, which nobody else wants. */
 	/** In `words`: `entry`, `call`, `seen` and `attentive`. The 500th call had the thread last. */
 	readonly brief = {
-		...{ words: Int32Array.of(0, -500, 0, 3), lease: { last: -501, attended: 3 } },
-		...{ entry: 0, call: 1, seen: 2, attentive: 3, shift: 16, most: 100 },
+		words: Int32Array.of(0, -500, 0, 3) as Int32Array,
+		lease: { last: -501, attended: 3 },
+		entry: 0,
+		call: 1,
+		seen: 2,
+		attentive: 3,
+		shift: 16,
+		most: 100,
 	};
 	readonly turn = {
 		held: false,
