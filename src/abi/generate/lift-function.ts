@@ -86,7 +86,18 @@ function finish(ret0, scope, entered) {
 
 /** What is lifted and lowered without a look at memory, and without code of the host's: nothing can come in between. */
 const PLAIN: ReadonlySet<string> = new Set([
-	...["bool", "u8", "s8", "u16", "s16", "u32", "s32", "u64", "s64", "f32", "f64", "char"],
+	"bool",
+	"u8",
+	"s8",
+	"u16",
+	"s16",
+	"u32",
+	"s32",
+	"u64",
+	"s64",
+	"f32",
+	"f64",
+	"char",
 ]);
 
 /** Where the instance has no parent, it is all there is to enter. */
@@ -118,6 +129,7 @@ function slowly(packed${comma}${all}) {
 	return value;
 }
 function failed(error) {
+	for (const each of entered) each.entered = true;
 	try {
 		return store.fail(turn.reason(error));
 	} finally {
@@ -178,9 +190,9 @@ function writeArguments(out: Emitter, signature: Signature, args: readonly strin
 	const text = out.take();
 	// Plain numbers cannot fail, and no guest code runs.
 	if (!/\bcx\b/.test(text)) return `${declared}\n${text}`;
+	// Nothing is written to memory before the guest has allocated some, which brings them.
 	return `${declared}
-	memory.refresh();
-	let { view, bytes } = memory;
+	let view, bytes;
 	instance.mayLeave = false;
 	try {
 		${text}
