@@ -24,28 +24,24 @@ import {
 	Gate,
 	type GateUsage,
 	type Growth,
-	type Metering,
 	type ModuleOrigin,
-	type OwnedParts,
 	type PageMapper,
 	readCoreState,
 	takeCoreImage,
 	type WasmExtern,
 	type WasmInstance,
 	type WasmMemory,
-	type WasmModule,
 } from "../engine/mod.ts";
 import type { Limits } from "../fault/mod.ts";
-import type { CoreGuest, CoreHostFunction } from "./core-host.ts";
+import type { CoreGuest } from "./core-host.ts";
 import { GuestMemory } from "./guest-memory.ts";
 import { liftSync } from "./lift-sync.ts";
+import type { Linked } from "./linked.ts";
 import { Tasks } from "./tasks.ts";
-import type { HostFunction, HostResource } from "./host.ts";
 import type {
 	CoreInstanceRef,
 	CoreItem,
 	FunctionRef,
-	Plan,
 	PlanExport,
 	PlanOptions,
 	Step,
@@ -57,46 +53,6 @@ const REALLOC: CoreFunctionType = { params: ["i32", "i32", "i32", "i32"], result
 const DESTRUCTOR: CoreFunctionType = { params: ["i32"], results: [] };
 /** Its parameter is of any type. */
 const POST_RETURN: CoreFunctionType = { params: ["i32"], results: [] };
-
-/** A plan with its modules compiled and each of its imports bound to a host function: all of it but the state that it begins in. */
-export interface LinkedCode {
-	readonly plan: Plan;
-	readonly modules: readonly WasmModule[];
-	/** For each module the state that a reset puts back, or why it cannot be. */
-	readonly states: readonly (CoreState | string)[];
-	/** How its modules were made to be interrupted. */
-	readonly metering: Metering;
-	/** One for each of the plan's host functions. */
-	readonly functions: readonly HostFunction<any>[];
-	/** Of a core module that is no component's: one for each of its imports, in their order. */
-	readonly coreFunctions?: readonly CoreHostFunction<any>[];
-	/** The host's resources among the imports. */
-	readonly resources: ReadonlyMap<ResourceType, HostResource<any>>;
-	/** Whether copies may be cancelled synchronously while their ends are in a waitable set, as guests of 2025 do. */
-	readonly lenientCancel: boolean;
-}
-
-/** A component, or a core module, that is ready to be instantiated. */
-export interface Linked extends LinkedCode {
-	/** The very same object for all that differ in their initial state only: instances of one can serve another. */
-	readonly code: LinkedCode;
-	/** For each module what the engine gives to an instance of it. */
-	readonly owned: readonly OwnedParts[];
-	/** For each module where it comes from, for traps. */
-	readonly origins: readonly ModuleOrigin[];
-}
-
-/** Whether an instance of this component can serve another with the same code: what start functions make of tables depends on their data. */
-export function mayShare({ owned, states }: Linked): boolean {
-	const changesTables = states.some((state) => typeof state === "object" && state.tables.length > 0);
-	return !changesTables || owned.every(({ exports }) => exports.start === undefined);
-}
-
-/** The same, without what is not needed any more once there is this image of it. */
-export function forgetInitial(linked: Linked, { isWhole }: InstanceImage): Linked {
-	if (!isWhole) return linked;
-	return { ...linked, owned: linked.owned.map((parts) => ({ ...parts, initial: { data: [], globals: [] } })) };
-}
 
 /** An exported function of a core module, called with numbers. More than one result is an array. */
 export interface CoreExport {

@@ -9,17 +9,14 @@ export type { HostImports } from "./imports.ts";
 export type { Features } from "./inline.ts";
 export {
 	type CoreExport,
-	forgetInitial,
 	Instance,
 	type InstanceExport,
 	type InstanceImage,
 	type InstanceState,
 	instantiate,
-	type Linked,
-	type LinkedCode,
-	mayShare,
 	type Tenant,
 } from "./instantiate.ts";
+export { forgetInitial, type Linked, type LinkedCode, mayShare } from "./linked.ts";
 export {
 	linkComponent,
 	type LinkOptions,
