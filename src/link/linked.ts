@@ -37,9 +37,3 @@ export function mayShare({ owned, states }: Linked): boolean {
 	const changesTables = states.some((state) => typeof state === "object" && state.tables.length > 0);
 	return !changesTables || owned.every(({ exports }) => exports.start === undefined);
 }
-
-/** The same, without what is not needed any more once there is this image of it. */
-export function forgetInitial(linked: Linked, { isWhole }: { readonly isWhole: boolean }): Linked {
-	if (!isWhole) return linked;
-	return { ...linked, owned: linked.owned.map((parts) => ({ ...parts, initial: { data: [], globals: [] } })) };
-}
