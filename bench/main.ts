@@ -160,7 +160,13 @@ if (what === "http") {
 	const report = await benchLoading({ rounds, only: values.only?.split(","), ...common });
 	print(renderLoading(report), report);
 } else if (what === "calls") {
-	const report = await benchCalls({ rounds: toNumber("rounds", values.rounds), only: values.only, ...common });
+	const wasmtime = process.env["SKERRY_BENCH_WASMTIME_CALLS"];
+	const report = await benchCalls({
+		rounds: toNumber("rounds", values.rounds),
+		only: values.only,
+		wasmtime,
+		...common,
+	});
 	print(renderCalls(report), report);
 } else if (values.soak !== undefined) {
 	const results = await soakSandboxes(toNumber("soak", values.soak, 100 * MAX_CYCLES), common.onProgress);

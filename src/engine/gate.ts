@@ -1,8 +1,9 @@
-import type { CoreFunction, CoreValue } from "../abi/mod.ts";
+import type { BriefCalls, CoreFunction, CoreValue } from "../abi/mod.ts";
 import type { CoreFunctionType } from "../component/mod.ts";
 import { SkerryError, Trap } from "../fault/mod.ts";
-import { Account, type AccountOptions, type Accounted, countedCalls } from "./account.ts";
+import { Account, type AccountOptions, type Accounted, countedCalls, LEASED_CALLS } from "./account.ts";
 import { announce, canAnnounce } from "./announcers.ts";
+import { ATTENTIVE_WORD, CALL_WORD, ENTRY_WORD, interruptFlag, NUMBER_SHIFT, SEEN_WORD } from "./flag.ts";
 import { leaveOut, type ModuleOrigin, withOrigin } from "./frames.ts";
 import { ENDED, type Schedule, threadSchedule } from "./schedule.ts";
 import { RESULTS, STATUS_DONE, STATUS_FAILED, STATUS_WAITING, TRAMPOLINE_IMPORTS } from "./trampolines.ts";
@@ -42,6 +43,16 @@ function doNothing(): void {}
 function outOfStack(): Trap {
 	return new Trap("call stack exhausted");
 }
+
+/** Where the words are that `Schedule.lease` tells of. */
+const BRIEF_CALLS = {
+	entry: ENTRY_WORD,
+	call: CALL_WORD,
+	seen: SEEN_WORD,
+	attentive: ATTENTIVE_WORD,
+	shift: NUMBER_SHIFT,
+	most: LEASED_CALLS,
+} as const;
 
 const CANNOT_BLOCK = "cannot block a synchronous task before returning";
 
@@ -111,12 +122,14 @@ export class Gate implements Accounted {
 
 	/** The sandbox is another app's from the next `begin` or `reset` on. */
 	adopt(options: Omit<AccountOptions, "metering">): void {
+		this.#schedule.endLease(this.#account);
 		this.#account.adopt(options);
 		this.#hostCalls = countedCalls(options.limits);
 	}
 
 	/** A call begins: its limits count from here. */
 	begin(): void {
+		this.#schedule.endLease(this.#account);
 		this.#account.begin();
 		this.#callsLeft = this.#hostCalls;
 		this.#pauses = 0;
@@ -290,6 +303,7 @@ export class Gate implements Accounted {
 
 	/** Ends the sandbox's guests: the ones that wait trap now, the others at their next host call. The first reason is kept. */
 	fail(reason: unknown): void {
+		this.tellAll();
 		if (!this.#failed) {
 			this.#failed = true;
 			this.#fault = reason;
@@ -341,11 +355,33 @@ export class Gate implements Accounted {
 	 * wrapping. False where a guest holds it already, and no `release` is to follow.
 	 */
 	hold(): boolean {
+		if (this.#account.begins && this.#schedule.current === undefined) this.begin();
 		return this.#schedule.hold(this.#account);
 	}
 
 	release(): void {
 		this.#schedule.release();
+	}
+
+	/** After `release`, where nothing of the host's is called by the guest: see `BRIEF_CALLS`. */
+	lease(): void {
+		this.#schedule.lease(this.#account);
+	}
+
+	/** Nothing goes by untold from now on: the guest is not to be entered, or the next call is to say what it may. */
+	tellAll(): void {
+		this.#schedule.endLease(this.#account);
+	}
+
+	/** What calls look at that nobody need be told of. */
+	get brief(): BriefCalls {
+		return { ...BRIEF_CALLS, words: interruptFlag().words, lease: this.#account.lease };
+	}
+
+	/** From now on, each call by the host begins anew: `begin` need not be called. */
+	beginEachCall(): void {
+		this.tellAll();
+		this.#account.begins = true;
 	}
 
 	/** The guest asked for a wait that cannot be, or for more of the host than the stack had room for: `reason` is to be thrown. */

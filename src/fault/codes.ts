@@ -29,6 +29,7 @@ export const CODES = {
 	// Calls from the host
 	"call/bad-value": { exit: 65, summary: "a host value that does not have the component type" },
 	"call/reentrant": { exit: 65, summary: "a host function calls into the sandbox that waits for it" },
+	"call/may-wait": { exit: 65, summary: "a call without a promise where the guest may wait" },
 	// Guests
 	"guest/trap": { exit: 134, summary: "the guest trapped" },
 	"guest/killed": { exit: 137, summary: "the guest exceeded a limit" },

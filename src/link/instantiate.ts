@@ -80,6 +80,7 @@ export class Instance {
 		});
 		this.#gate = new Gate({ limits, metering, ...(app === undefined ? {} : { app }) });
 		this.store = new Store(context, limits.handles, limits.streams);
+		this.store.onEnd = () => this.#gate.tellAll();
 		this.#tasks = plan.async ? new Tasks(this.#gate, this.store, linked.lenientCancel) : null;
 		this.#wiring = new Wiring(linked, {
 			store: this.store,
@@ -109,6 +110,13 @@ export class Instance {
 	/** A call begins: the limits `cpu`, `wall`, `fuel` and `hostCalls` count from here. Not needed for the first, nor after `reset`. */
 	begin(): void {
 		this.#gate.begin();
+	}
+
+	/** From now on each call is begun without being told to. @returns false where that cannot be: a call may last longer than its function */
+	beginEachCall(): boolean {
+		if (mayBlock(this.#linked) || this.#tasks !== null) return false;
+		this.#gate.beginEachCall();
+		return true;
 	}
 
 	/** What the call has used so far. */

@@ -101,7 +101,9 @@ export class Tasks {
 			callback: options.callback ? this.#entry(callback, CALLBACK, stackful) : null,
 			options,
 			instance: this.#scheduler.instance(instance),
-			bare: stackful ? null : { turn: this.#gate, core: core as CoreFunction, realloc: realloc as Realloc },
+			bare: stackful
+				? null
+				: { turn: this.#gate, core: core as CoreFunction, realloc: realloc as Realloc, brief: null },
 		};
 		return new AsyncLiftedFunction(lift, this.#scheduler);
 	}
