@@ -4,7 +4,7 @@
  */
 import type { CopyAcross, FindNonAscii } from "../abi/mod.ts";
 import { Writer } from "../bytes/mod.ts";
-import { webAssembly, type WasmMemory, type WasmModule } from "./v8.ts";
+import { webAssembly, type WasmExtern, type WasmMemory, type WasmModule } from "./v8.ts";
 
 const I32 = 0x7f;
 const V128 = 0x7b;
@@ -30,37 +30,32 @@ const [POINTER, LENGTH, BITS, VECTOR] = [0, 1, 2, 3];
 
 type Code = readonly number[];
 
+const code = (...parts: readonly (number | Code)[]): Code => parts.flat();
 const get = (local: number): Code => [0x20, local];
 const set = (local: number): Code => [0x21, local];
 const constant = (value: number): Code => [0x41, ...new Writer().s32(value).finish()];
-const atLeast = (bytes: number): Code => [...get(LENGTH), ...constant(bytes), GE_U];
-const advance = (bytes: number): Code => [
-	...[...get(POINTER), ...constant(bytes), ADD, ...set(POINTER)],
-	...[...get(LENGTH), ...constant(bytes), SUB, ...set(LENGTH)],
-];
-const loadInto = (offset: number): Code => [
-	...[...get(POINTER), ...LOAD_V128(offset)],
-	...[...get(VECTOR), ...OR_V128, ...set(VECTOR)],
-];
-const again = (bytes: number, work: Code): Code => [
-	...[...LOOP, ...atLeast(bytes), ...IF],
-	...[...work, ...advance(bytes), BR, 1],
-	...[END, END],
-];
+const change = (local: number, op: number, by: number): Code => code(get(local), constant(by), op, set(local));
+const loadInto = (offset: number): Code => code(get(POINTER), LOAD_V128(offset), get(VECTOR), OR_V128, set(VECTOR));
+/** As long as there are so many bytes. */
+const again = (bytes: number, ...work: readonly (number | Code)[]): Code =>
+	code(
+		code(LOOP, get(LENGTH), constant(bytes), GE_U, IF, ...work),
+		code(change(POINTER, ADD, bytes), change(LENGTH, SUB, bytes), BR, 1, END, END),
+	);
 
-const SCAN: Code = [
-	...[...get(LENGTH), ...constant(16), LT_U, ...IF],
-	...again(1, [...get(POINTER), ...LOAD_BYTE, ...get(BITS), OR, ...set(BITS)]),
-	...[...get(BITS), ...constant(0x80), AND, RETURN, END],
-	...again(64, [0, 16, 32, 48].flatMap(loadInto)),
-	...again(16, loadInto(0)),
+const SCAN: Code = code(
+	code(get(LENGTH), constant(16), LT_U, IF),
+	again(1, get(POINTER), LOAD_BYTE, get(BITS), OR, set(BITS)),
+	code(get(BITS), constant(0x80), AND, RETURN, END),
+	again(64, ...[0, 16, 32, 48].map(loadInto)),
+	again(16, loadInto(0)),
 	// The last sixteen, of which some were looked at.
-	...[...get(POINTER), ...get(LENGTH), ADD, ...constant(16), SUB, ...set(POINTER)],
-	...[...loadInto(0), ...get(VECTOR), ...BITMASK, END],
-];
+	code(get(POINTER), get(LENGTH), ADD, constant(16), SUB, set(POINTER)),
+	code(loadInto(0), get(VECTOR), BITMASK, END),
+);
 const SCAN_LOCALS: Code = [2, 1, I32, 1, V128];
 
-const COPY: Code = [...get(0), ...get(1), ...get(2), 0xfc, 0x0a, 1, 0, END];
+const COPY: Code = code(get(0), get(1), get(2), [0xfc, 0x0a, 1, 0], END);
 
 /** A module that exports a function over memories it imports. */
 function encode(memories: number, params: number, results: number, locals: Code, body: Code): Uint8Array {
@@ -70,14 +65,13 @@ function encode(memories: number, params: number, results: number, locals: Code,
 	for (let i = 0; i < results; i++) type.u8(I32);
 	const imports = new Writer().u32(memories);
 	for (let i = 0; i < memories; i++) imports.name("").name(`${i}`).u8(0x02).u8(0x00).u32(0);
-	const code = new Writer().raw(Uint8Array.from([...locals, ...body]));
 	return new Writer()
 		.raw(Uint8Array.of(0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00))
 		.section(1, type)
 		.section(2, imports)
 		.section(3, new Writer().u32(1).u32(0))
 		.section(7, new Writer().u32(1).name("run").u8(0x00).u32(0))
-		.section(10, new Writer().u32(1).sized(code.finish()))
+		.section(10, new Writer().u32(1).sized(Uint8Array.from([...locals, ...body])))
 		.finish();
 }
 
@@ -87,19 +81,19 @@ let copier: WasmModule | undefined;
 /** Not 0 where one of `length` bytes at `pointer`, which are there, is not ASCII. `null` for a memory that is shared or has 64 bits. */
 export function linkScanner(memory: WasmMemory): FindNonAscii | null {
 	scanner ??= new (webAssembly().Module)(encode(1, 2, 1, SCAN_LOCALS, SCAN));
-	return link(scanner, [memory]);
+	return link(scanner, { 0: memory }) as FindNonAscii | null;
 }
 
 /** Copies bytes that are there to where there is room. `null` where one of the memories is shared or has 64 bits. */
 export function linkCopier(from: WasmMemory, to: WasmMemory): CopyAcross | null {
 	copier ??= new (webAssembly().Module)(encode(2, 3, 0, [0], COPY));
-	return link(copier, [from, to]);
+	return link(copier, { 0: from, 1: to }) as CopyAcross | null;
 }
 
-function link<F>(module: WasmModule, memories: readonly WasmMemory[]): F | null {
+function link(module: WasmModule, memories: Readonly<Record<string, WasmMemory>>): WasmExtern {
 	const { Instance, LinkError } = webAssembly();
 	try {
-		return new Instance(module, { "": { ...memories } as unknown as Record<string, unknown> }).exports["run"] as F;
+		return new Instance(module, { "": memories }).exports["run"];
 	} catch (error) {
 		if (error instanceof LinkError) return null;
 		throw error;
