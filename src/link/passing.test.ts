@@ -128,3 +128,39 @@ for (const [name, message] of [
 		await assert.rejects(async () => await call(instance, "text", encode("right")), /cannot enter component instance/);
 	});
 }
+
+test("text that another guest returns is the same, in each of many calls", async () => {
+	const instance = await start(`(component
+		(component $callee
+			(core module $m
+				(memory (export "memory") 1)
+				(func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024))
+				(func (export "echo") (param i32 i32) (result i32)
+					(i32.store (i32.const 8) (local.get 0)) (i32.store (i32.const 12) (local.get 1)) (i32.const 8)))
+			(core instance $i (instantiate $m))
+			(func (export "echo") (param "v" string) (result string)
+				(canon lift (core func $i "echo") (memory (core memory $i "memory")) (realloc (core func $i "realloc")))))
+		(instance $callee (instantiate $callee))
+		(component $caller
+			(import "echo" (func $echo (param "v" string) (result string)))
+			(core module $memory (memory (export "memory") 1)
+				(global $next (mut i32) (i32.const 0))
+				(func (export "realloc") (param i32 i32 i32 i32) (result i32)
+					(if (local.get 0) (then (return (local.get 0))))
+					;; What is returned lies elsewhere than what was passed.
+					(global.set $next (i32.xor (global.get $next) (i32.const 16384)))
+					(i32.add (i32.const 8192) (global.get $next))))
+			(core instance $mem (instantiate $memory))
+			(core func $echo' (canon lower (func $echo) (memory (core memory $mem "memory")) (realloc (core func $mem "realloc"))))
+			(core module $m
+				(import "callee" "echo" (func $echo (param i32 i32 i32)))
+				(func (export "echo") (param i32 i32) (result i32)
+					(call $echo (local.get 0) (local.get 1) (i32.const 16)) (i32.const 16)))
+			(core instance $i (instantiate $m (with "callee" (instance (export "echo" (func $echo'))))))
+			(func (export "echo") (param "v" string) (result string)
+				(canon lift (core func $i "echo") (memory (core memory $mem "memory")) (realloc (core func $mem "realloc")))))
+		(instance $caller (instantiate $caller (with "echo" (func $callee "echo"))))
+		(export "echo" (func $caller "echo")))`);
+	for (let i = 0; i < CALLS; i++)
+		for (const text of TEXTS) assert.equal(await call(instance, "echo", text), text, `${i}`);
+});

@@ -65,7 +65,7 @@ export function loadStringOf(encoding: CanonicalOptions["encoding"], carried: bo
 	return carried || !native ? loadString : LOAD[encoding];
 }
 
-/** For arguments of another guest, who is given them before this one goes on. */
+/** For what another guest is given before this one goes on. */
 export function passStringOf(encoding: CanonicalOptions["encoding"]): LoadString {
 	return encoding === "utf8" && isUtf8 !== undefined ? passUtf8 : loadString;
 }
