@@ -1,4 +1,5 @@
 import { SkerryError } from "../fault/mod.ts";
+import { compareClocks } from "./compare-clocks.ts";
 import { openProcessorTime, type ProcessorTime } from "./processor-time.ts";
 
 /**
@@ -77,7 +78,11 @@ export function watchThread(buffer: SharedArrayBuffer): Watching {
 	const threads = process?.getBuiltinModule?.("node:worker_threads") as Threads | undefined;
 	if (process === undefined || threads === undefined)
 		return { wake() {}, begun: Promise.resolve(), processorTime: undefined };
-	const origin = compareClocks(process);
+	const processClock = (): number => {
+		const [seconds, nanoseconds] = process.hrtime();
+		return seconds * 1e3 + nanoseconds / 1e6;
+	};
+	const origin = compareClocks(processClock, () => performance.now());
 	const processorTime = openProcessorTime();
 	const watched: Watched = { buffer, origin, clockId: processorTime?.clockId ?? 0 };
 	// Started by this thread, or by one that this one stems from, which therefore outlives it.
@@ -99,30 +104,6 @@ export function watchThread(buffer: SharedArrayBuffer): Watching {
 	};
 	wake();
 	return { wake, begun: begin(bell), processorTime };
-}
-
-/** Of two readings of the process's clock with one of the thread's in between: milliseconds that are close enough. */
-const CLOSE = 0.01;
-const READINGS = 1_000;
-
-/** What the process's clock shows when the thread's own shows 0. */
-function compareClocks(process: HostProcess): number {
-	const read = (): number => {
-		const [seconds, nanoseconds] = process.hrtime();
-		return seconds * 1e3 + nanoseconds / 1e6;
-	};
-	let origin = 0;
-	let closest = Infinity;
-	// A thread that loses the processor between two of them would be interrupted too early by all that time, or too late.
-	for (let i = 0; i < READINGS && closest > CLOSE; i++) {
-		const before = read();
-		const own = performance.now();
-		const apart = read() - before;
-		if (apart >= closest) continue;
-		closest = apart;
-		origin = before + apart / 2 - own;
-	}
-	return origin;
 }
 
 function start(threads: Threads, watchdog: Watchdog, first: Watched): void {
