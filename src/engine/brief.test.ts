@@ -142,7 +142,9 @@ for (const metering of ["trap", "yield"] as const) {
 }
 
 test("a wall limit that no call begins anew counts from the first call, by the clock", async () => {
-	const { spin } = await start("trap", { wall: 100 });
+	const { gate, spin } = await start("trap", { wall: 100 });
+	// Instantiation has begun a call
+	gate.begin();
 	const from = performance.now();
 	const last = words[CALL_WORD];
 	killed(() => {
