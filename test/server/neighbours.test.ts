@@ -23,7 +23,10 @@ test("those who wait while a guest holds the thread are answered after it was st
 });
 
 test("several guests that hold the thread at once are stopped one after the other", async () => {
-	await using running = await RunningServer.start({ bytes: await buildGuest([OK, LOOP]), limits: LIMITS });
+	await using running = await RunningServer.start({
+		bytes: await buildGuest([OK, LOOP]),
+		limits: { ...LIMITS, cpu: 300 },
+	});
 	const answers = await Promise.all(Array.from({ length: 4 }, async () => await running.ask("/1")));
 	assert.deepEqual(
 		answers.map(({ status }) => status),
