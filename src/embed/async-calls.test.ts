@@ -170,7 +170,7 @@ suite("calls into a kept sandbox", () => {
 		});
 	}
 
-	test("so it does where the component's world says nothing of its tasks", { timeout: 10_000 }, async () => {
+	test("so it does where the component's world says nothing of its tasks", { timeout: 120_000 }, async () => {
 		const inner = `(component
 			(import "sync" (func $sync (result u32)))
 			(core func $sync (canon lower (func $sync)))
