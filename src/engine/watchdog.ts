@@ -1,4 +1,5 @@
 import { SkerryError } from "../fault/mod.ts";
+import { compareClocks } from "./compare-clocks.ts";
 import { openProcessorTime, type ProcessorTime } from "./processor-time.ts";
 
 /**
@@ -77,8 +78,11 @@ export function watchThread(buffer: SharedArrayBuffer): Watching {
 	const threads = process?.getBuiltinModule?.("node:worker_threads") as Threads | undefined;
 	if (process === undefined || threads === undefined)
 		return { wake() {}, begun: Promise.resolve(), processorTime: undefined };
-	const [seconds, nanoseconds] = process.hrtime();
-	const origin = seconds * 1e3 + nanoseconds / 1e6 - performance.now();
+	const processClock = (): number => {
+		const [seconds, nanoseconds] = process.hrtime();
+		return seconds * 1e3 + nanoseconds / 1e6;
+	};
+	const origin = compareClocks(processClock, () => performance.now());
 	const processorTime = openProcessorTime();
 	const watched: Watched = { buffer, origin, clockId: processorTime?.clockId ?? 0 };
 	// Started by this thread, or by one that this one stems from, which therefore outlives it.
