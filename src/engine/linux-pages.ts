@@ -21,6 +21,7 @@ import { Mapping } from "./mapping.ts";
 import { NO_DELTA } from "./page-delta.ts";
 import { PageScanner, type ScanMethod } from "./page-scan.ts";
 import type { MappedPages, PageImage, PageMapper } from "./pages.ts";
+import { catchesFaults } from "./trap-handler.ts";
 import { webAssembly } from "./v8.ts";
 
 interface HostProcess extends FfiProcess {
@@ -49,6 +50,7 @@ const METHODS: readonly ScanMethod[] = [
 export function tryPageMapper(methods: readonly ScanMethod[] = METHODS): PageMapper | string {
 	const { process } = globalThis as { process?: HostProcess };
 	if (process?.platform !== "linux") return "copy-on-write memory needs Linux";
+	if (!catchesFaults()) return "V8's trap handler is off, as where address space is limited (ulimit -v)";
 	try {
 		return withFfi(process, (ffi) => {
 			if (ffi === undefined) return "node:ffi is missing";

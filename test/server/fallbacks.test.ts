@@ -57,6 +57,14 @@ suite("fallbacks", { skip: process.platform !== "linux" }, () => {
 		});
 	});
 
+	test("V8's trap handler is off", async () => {
+		const why = "V8's trap handler is off, as where address space is limited (ulimit -v)";
+		assert.deepEqual(await ask(process.execPath, "--disable-wasm-trap-handler", FIXTURE), {
+			answers: RIGHT,
+			warnings: [`Cannot use copy-on-write memory: ${why}: resets copy whole memories`],
+		});
+	});
+
 	test("no more file descriptors", async () => {
 		assert.deepEqual(await ask("prlimit", "--nofile=256", process.execPath, FIXTURE, "descriptors"), {
 			answers: RIGHT,
