@@ -57,9 +57,7 @@ await ask(2);
 taken.length = 0;
 await ask(3);
 // What is written to the cache is written when there is time, which is said if it fails; once.
-for (const deadline = performance.now() + 20_000; cache !== "" && warnings.length === 0;) {
-	if (performance.now() > deadline) break;
-	await sleep(10);
-}
+const deadline = performance.now() + (cache === "" ? 0 : 20_000);
+while (warnings.length === 0 && performance.now() < deadline) await sleep(10);
 await sleep(300);
 console.log(JSON.stringify({ answers, warnings }));
