@@ -193,7 +193,7 @@ const LOCALS = 3 + BLOCK_LINES;
 
 const leb = (value: number): number[] => (value < 0x80 ? [value] : [(value & 0x7f) | 0x80, ...leb(value >>> 7)]);
 const section = (id: number, body: readonly number[]): number[] => [id, ...leb(body.length), ...body];
-const name = (text: string): number[] => [text.length, ...[...text].map((letter) => letter.charCodeAt(0))];
+const name = (text: string): number[] => [text.length, ...new TextEncoder().encode(text)];
 
 const get = (local: number): number[] => [0x20, local];
 const set = (local: number): number[] => [0x21, local];
@@ -202,7 +202,9 @@ const memarg = (align: number, memory: number, offset: number): number[] =>
 const loadWord = (address: number, offset: number): number[] => [...get(address), 0x28, ...memarg(2, LINES, offset)];
 const loadVector = (memory: number, address: number, offset: number): number[] => [
 	...get(address),
-	...[0xfd, 0x00, ...memarg(4, memory, offset)],
+	0xfd,
+	0x00,
+	...memarg(4, memory, offset),
 ];
 /** `i32.const`s of up to 13 bits. */
 const constant = (value: number): number[] => [
@@ -222,18 +224,23 @@ const VECTORS = Array.from({ length: (BLOCK_LINES * LINE) / 16 }, (_, i) => ({
 	place: i * 16,
 }));
 
+const writeVector = ({ line, offset, place }: (typeof VECTORS)[number]): number[] => [
+	...get(LOCAL.at),
+	...loadVector(LINES, line, offset),
+	0xfd,
+	0x0b,
+	...memarg(4, MEMORY, place),
+];
+
 function encode(): number[] {
 	const differs = VECTORS.flatMap(({ line, offset, place }, i) => [
 		...loadVector(MEMORY, LOCAL.at, place),
 		...loadVector(LINES, line, offset),
-		...[0xfd, 0x51],
+		0xfd,
+		0x51,
 		...(i === 0 ? [] : [0xfd, 0x50]),
 	]);
-	const write = VECTORS.flatMap(({ line, offset, place }) => [
-		...get(LOCAL.at),
-		...loadVector(LINES, line, offset),
-		...[0xfd, 0x0b, ...memarg(4, MEMORY, place)],
-	]);
+	const write = VECTORS.flatMap(writeVector);
 	const lines = Array.from({ length: BLOCK_LINES }, (_, i) => [
 		...loadWord(LOCAL.code, i * 4),
 		...set(LOCAL.lines + i),
@@ -241,24 +248,46 @@ function encode(): number[] {
 	const blocks = [
 		...LOOP,
 		...lines,
-		...[...differs, 0xfd, 0x53, 0x04, 0x40, ...write, END],
+		...differs,
+		0xfd,
+		0x53,
+		0x04,
+		0x40,
+		...write,
+		END,
 		...advance(LOCAL.at, BLOCK_LINES * LINE),
 		...advance(LOCAL.code, BLOCK_LINES * 4),
-		...[...repeatBelow(LOCAL.code, LOCAL.codeEnd), END],
+		...repeatBelow(LOCAL.code, LOCAL.codeEnd),
+		END,
 	];
 	const body = [
-		...[1, LOCALS, 0x7f],
+		1,
+		LOCALS,
+		0x7f,
 		...LOOP,
-		...[...loadWord(LOCAL.list, 0), ...set(LOCAL.at)],
-		...[...loadWord(LOCAL.list, 4), ...set(LOCAL.code)],
-		...[...get(LOCAL.code), ...loadWord(LOCAL.list, 8), 0x6a, ...set(LOCAL.codeEnd)],
+		...loadWord(LOCAL.list, 0),
+		...set(LOCAL.at),
+		...loadWord(LOCAL.list, 4),
+		...set(LOCAL.code),
+		...get(LOCAL.code),
+		...loadWord(LOCAL.list, 8),
+		0x6a,
+		...set(LOCAL.codeEnd),
 		...blocks,
 		...advance(LOCAL.list, 12),
-		...[...repeatBelow(LOCAL.list, LOCAL.listEnd), END],
+		...repeatBelow(LOCAL.list, LOCAL.listEnd),
+		END,
 		END,
 	];
 	return [
-		...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
+		0x00,
+		0x61,
+		0x73,
+		0x6d,
+		1,
+		0,
+		0,
+		0,
 		...section(1, [1, 0x60, 2, 0x7f, 0x7f, 0]),
 		...section(2, [2, ...name(""), ...name("memory"), 2, 0, 0, ...name(""), ...name("lines"), 2, 0, 0]),
 		...section(3, [1, 0]),
