@@ -17,12 +17,13 @@ import {
 	PROT_READ_WRITE,
 	withFfi,
 } from "./libc.ts";
+import { LinePatch, LineStore } from "./line-patch.ts";
 import { Mapping } from "./mapping.ts";
 import { NO_DELTA } from "./page-delta.ts";
 import { PageScanner, type ScanMethod } from "./page-scan.ts";
 import type { MappedPages, PageImage, PageMapper } from "./pages.ts";
 import { catchesFaults } from "./trap-handler.ts";
-import { webAssembly } from "./v8.ts";
+import { webAssembly, type WasmMemory } from "./v8.ts";
 
 interface HostProcess extends FfiProcess {
 	readonly platform: string;
@@ -95,9 +96,9 @@ class LinuxPageMapper implements PageMapper {
 		const pages = 4;
 		const bytes = new Uint8Array(pages * this.pageSize).fill(7);
 		using image = this.createImage(bytes);
-		const { buffer } = new (webAssembly().Memory)({ initial: 1 });
-		const view = new Uint8Array(buffer, 0, bytes.length);
-		const mapped = image.map(buffer);
+		const memory = new (webAssembly().Memory)({ initial: 1 });
+		const view = new Uint8Array(memory.buffer, 0, bytes.length);
+		const mapped = image.map(memory);
 		for (const page of [1, 2]) {
 			view[page * this.pageSize] = (view[3 * this.pageSize] as number) + 1;
 			// The page of the first round is known by the second.
@@ -135,8 +136,9 @@ class LinuxPageMapper implements PageMapper {
 		}
 		this.#joinPages(bytes);
 		let open = true;
+		let lines: LineStore | undefined;
 		const made: PageImage = {
-			map: (buffer) => this.#map(buffer, fd, bytes),
+			map: (memory) => this.#map(memory, fd, bytes, () => (lines ??= new LineStore())),
 			[Symbol.dispose]: () => {
 				if (!open) return;
 				open = false;
@@ -157,7 +159,8 @@ class LinuxPageMapper implements PageMapper {
 		if (this.#libc.madvise(from, to - from, MADV_HUGEPAGE) === 0) this.#libc.madvise(from, to - from, MADV_COLLAPSE);
 	}
 
-	#map(buffer: ArrayBufferLike, fd: number, image: Uint8Array): MappedPages {
+	#map(mapped: WasmMemory, fd: number, image: Uint8Array, lines: () => LineStore): MappedPages {
+		const { buffer } = mapped;
 		const base = this.#ffi.getRawPointer(buffer);
 		const length = BigInt(image.length);
 		if (this.#libc.mmap(base, length, PROT_READ_WRITE, MAP_PRIVATE_FIXED, fd, 0n) !== base) {
@@ -166,6 +169,7 @@ class LinuxPageMapper implements PageMapper {
 		const memory = new Uint8Array(buffer, 0, image.length);
 		const isShared = !(buffer instanceof ArrayBuffer);
 		const drop = (): boolean => this.#libc.madvise(base, length, MADV_DONTNEED) === 0;
-		return new Mapping(memory, image, this.#scanner.scan(base, image.length, isShared), this.pageSize, drop);
+		const patch = new LinePatch(mapped, lines);
+		return new Mapping(memory, image, this.#scanner.scan(base, image.length, isShared), this.pageSize, drop, patch);
 	}
 }

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
+import { LinePatch, LineStore } from "./line-patch.ts";
 import { Mapping } from "./mapping.ts";
 import { NO_DELTA } from "./page-delta.ts";
 import { FIRST_REVIEWS, IDLE_REVIEWS } from "./pages.ts";
+import { webAssembly } from "./v8.ts";
 
 const PAGE = 4096;
 const PAGES = 8;
@@ -17,7 +19,9 @@ function createSystem(): {
 	refuses: boolean;
 } {
 	const image = new Uint8Array(PAGES * PAGE).map((_, i) => i >> 12);
-	const memory = image.slice();
+	const own = new (webAssembly().Memory)({ initial: 1 });
+	const memory = new Uint8Array(own.buffer, 0, image.length);
+	memory.set(image);
 	const written = new Set<number>();
 	let asked = 0;
 	const scan = {
@@ -40,7 +44,7 @@ function createSystem(): {
 	};
 	const system = {
 		memory,
-		mapping: new Mapping(memory, image, scan, PAGE, drop),
+		mapping: new Mapping(memory, image, scan, PAGE, drop, new LinePatch(own, () => new LineStore())),
 		written,
 		asked: () => asked,
 		faults: 1,

@@ -1,3 +1,4 @@
+import type { LinePatch } from "./line-patch.ts";
 import { changedPages, changePages, DELTA_PAGE, isEqual, NO_DELTA, type PageDelta } from "./page-delta.ts";
 import type { PageScan } from "./page-scan.ts";
 import {
@@ -17,6 +18,7 @@ export class Mapping implements MappedPages {
 	readonly #scan: PageScan;
 	readonly #pageSize: number;
 	readonly #drop: () => boolean;
+	readonly #patch: LinePatch;
 	#restores = 0;
 	#held = NO_DELTA;
 	/** Starts and ends of the runs of written pages, as they were at so many faults; NaN where that is not known. */
@@ -27,13 +29,21 @@ export class Mapping implements MappedPages {
 	#idle: Uint8Array | undefined;
 
 	/** @param drop gives all pages back; whether that was done */
-	constructor(memory: Uint8Array, image: Uint8Array, scan: PageScan, pageSize: number, drop: () => boolean) {
+	constructor(
+		memory: Uint8Array,
+		image: Uint8Array,
+		scan: PageScan,
+		pageSize: number,
+		drop: () => boolean,
+		patch: LinePatch,
+	) {
 		this.#memory = memory;
 		this.#image = image;
 		this.#parts = new Parts(image);
 		this.#scan = scan;
 		this.#pageSize = pageSize;
 		this.#drop = drop;
+		this.#patch = patch;
 	}
 
 	restore(due: PageDelta): number | undefined {
@@ -44,8 +54,10 @@ export class Mapping implements MappedPages {
 		let plan = this.#plan;
 		if (plan?.due !== due || plan.held !== this.#held || plan.written !== this.#written)
 			this.#plan = plan = createPlan(this.#written, this.#held, due, this.#parts);
-		const { offsets, contents } = plan;
-		for (let i = 0; i < offsets.length; i++) this.#memory.set(contents[i] as Uint8Array, offsets[i]);
+		if (!this.#patch.restore(plan)) {
+			const { offsets, contents } = plan;
+			for (let i = 0; i < offsets.length; i++) this.#memory.set(contents[i] as Uint8Array, offsets[i]);
+		}
 		this.#held = due;
 		// A call that dirtied far more than others do: give the pages back rather than copy them each time.
 		const forgets = plan.bytes > RESIDENT_LIMIT * this.#pageSize || (!this.#scan.renews && idle.length > 0);

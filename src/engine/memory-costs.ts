@@ -83,7 +83,7 @@ function measure(mapper: PageMapper): MemoryCosts | undefined {
 	let [asked, few, many] = [Infinity, Infinity, Infinity];
 	for (let i = 0; i < MAPPINGS; i++) {
 		const { memory, bytes } = create();
-		const mapping = source.map(memory.buffer);
+		const mapping = source.map(memory);
 		const reset = (pages: number): number => {
 			// Each apart from the others, as calls write them
 			for (let page = 0; page < pages; page++) bytes[2 * page * pageSize] = 2;

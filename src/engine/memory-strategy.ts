@@ -130,7 +130,7 @@ class ChosenImage implements MemoryImage {
 		checkLength(memory, this.#bytes);
 		const source = this.#strategy === "cow" ? this.#source : undefined;
 		try {
-			if (source !== undefined) return this.#attachMapped(memory, source.map(memory.buffer));
+			if (source !== undefined) return this.#attachMapped(memory, source.map(memory.memory));
 		} catch {
 			// Too many mappings, or no memory for one: slower, never wrong.
 		}

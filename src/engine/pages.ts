@@ -1,14 +1,15 @@
 /** Copy-on-write memory: what the operating system does for it, behind one interface. */
 import type { PageDelta } from "./page-delta.ts";
+import type { WasmMemory } from "./v8.ts";
 
 /** The pages of an image, shared by every memory that it is mapped over. */
 export interface PageImage extends Disposable {
 	/**
-	 * Maps the image over the start of `buffer`, privately: writes stay in this memory, and the pages come from the image when they are
+	 * Maps the image over the start of `memory`, privately: writes stay in this memory, and the pages come from the image when they are
 	 * first touched.
 	 * @throws Error where the system refuses
 	 */
-	map(buffer: ArrayBufferLike): MappedPages;
+	map(memory: WasmMemory): MappedPages;
 }
 
 /** One memory over which an image is mapped. Valid as long as its buffer is. */

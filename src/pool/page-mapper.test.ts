@@ -28,7 +28,10 @@ suite("page mapper", () => {
 			{ ...REFUSING, createImage: () => ({ map: refuse, [Symbol.dispose]: () => {} }) },
 			(what) => told.push(what),
 		);
-		assert.throws(() => mapping.createImage(new Uint8Array(4096)).map(new ArrayBuffer(4096)), /refused/);
+		assert.throws(
+			() => mapping.createImage(new Uint8Array(4096)).map({ buffer: new ArrayBuffer(4096), grow: refuse }),
+			/refused/,
+		);
 		assert.deepEqual(told, [
 			"Cannot make an image of a memory: refused: resets copy whole memories",
 			"Cannot change the protection of memory: instances whose memory grew are made anew",

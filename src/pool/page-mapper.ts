@@ -40,7 +40,7 @@ export function watchMapper(mapper: PageMapper, warn: (what: string, consequence
 		createImage(bytes) {
 			const image = watched("Cannot make an image of a memory", () => mapper.createImage(bytes));
 			return {
-				map: (buffer) => watched("Cannot map an image over a memory", () => image.map(buffer)),
+				map: (memory) => watched("Cannot map an image over a memory", () => image.map(memory)),
 				[Symbol.dispose]: () => image[Symbol.dispose](),
 			};
 		},

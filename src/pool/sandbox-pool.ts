@@ -79,7 +79,9 @@ export class SandboxPool {
 	/** What a slot needs to serve this app; `undefined` before the first instance; a text says why there is none. */
 	#tenant: Tenant | string | undefined;
 	#kin: Kin | undefined;
-	readonly #counts = { acquired: 0, created: 0, reset: 0, switched: 0, restoredBytes: 0, discarded: 0 };
+	readonly #counts = { acquired: 0, created: 0, reset: 0, switched: 0, discarded: 0 };
+	/** A double from the start: as an integer it would outgrow its kind at 2³¹, and the code that counts be thrown away. */
+	#restoredBytes = -0;
 	/** Set by `close`. */
 	#closed: { readonly reason: unknown } | undefined;
 
@@ -98,7 +100,7 @@ export class SandboxPool {
 	}
 
 	get counts(): PoolCounts {
-		return { ...this.#counts };
+		return { ...this.#counts, restoredBytes: this.#restoredBytes + 0 };
 	}
 
 	/** Instances that are ready, or will be in microseconds. */
@@ -150,7 +152,7 @@ export class SandboxPool {
 			}
 			if (slot.dirty) this.#counts.reset++;
 			if (!own) this.#counts.switched++;
-			this.#counts.restoredBytes += written;
+			this.#restoredBytes += written;
 			slot.dirty = false;
 			slot.moved = !own;
 			slot.owner = this;
@@ -241,7 +243,7 @@ export class SandboxPool {
 				return;
 			}
 			this.#counts.reset++;
-			this.#counts.restoredBytes += restored;
+			this.#restoredBytes += restored;
 		}
 		this.#slots.put(slot);
 	}
