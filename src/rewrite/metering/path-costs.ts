@@ -4,7 +4,9 @@ import { BOUND, COST, HEAD, TURN, UP } from "./costs.ts";
 
 /** What callers are promised of a function; -1 where there is no such way. */
 export interface Contract {
-	/** The most that runs on a way through it without a check, or to its first one. */
+	/** The most that runs before its first check, or to its end. */
+	readonly head: number;
+	/** The most that runs on a way through it without a check. */
 	readonly through: number;
 	/** The most that runs from its last check to its end. */
 	readonly tail: number;
@@ -106,6 +108,7 @@ export class PathWalk {
 	/** Where checks are to be, ascending. */
 	readonly sites: number[] = [];
 	#loop = 0;
+	#head = 0;
 
 	constructor(reader: CodeReader, rules: PathRules) {
 		this.#reader = reader;
@@ -128,7 +131,7 @@ export class PathWalk {
 			}
 			if (flow !== 0) this.#step(flow);
 		}
-		return { through: this.#exit.head, tail: this.#exit.since };
+		return { head: this.#head, through: this.#exit.head, tail: this.#exit.since };
 	}
 
 	#check(position: number): void {
@@ -140,18 +143,21 @@ export class PathWalk {
 		const now = this.#now;
 		if (now.exceeds(cost)) this.#check(this.#reader.start);
 		now.add(cost);
+		if (now.head > this.#head) this.#head = now.head;
 	}
 
 	#call(): void {
 		const now = this.#now;
 		const cost = COST[this.#reader.op] as number;
-		const { through, tail, closes } = this.#rules.callee();
-		const more = cost + Math.max(through, 0);
+		const { head, through, tail, closes } = this.#rules.callee();
 		const isLast = FLOW[this.#reader.op] === RETURN || this.#rules.throws;
 		const isLate = closes && now.head >= 0 && this.#rules.entry === "late";
-		if (isLate || now.exceeds(more) || (isLast && through >= 0 && now.up + more > UP)) this.#check(this.#reader.start);
+		if (isLate || now.exceeds(cost + head) || (isLast && through >= 0 && now.up + cost + through > UP)) {
+			this.#check(this.#reader.start);
+		}
+		if (now.head >= 0) this.#head = Math.max(this.#head, now.head + cost + head);
 		if (through < 0) now.end();
-		else now.add(more);
+		else now.add(cost + through);
 		if (closes) {
 			now.since = Math.max(now.since, 0);
 			now.up = Math.max(now.up, 0);

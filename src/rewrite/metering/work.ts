@@ -12,12 +12,17 @@ import { findTurns } from "./turns.ts";
 export interface Contracts {
 	/** The group of each: calls lead into the same or a lower one. */
 	readonly groups: Uint32Array;
-	/** The most that runs on a way through it without a check, or to its first one; -1 where there is no such way. */
+	/** The most that runs before its first check, or to its end. */
+	readonly heads: Int32Array;
+	/** The most that runs on a way through it without a check; -1 where there is no such way. */
 	readonly through: Int32Array;
 	/** By group: the most that runs from a check in it until it is left; -1 where it has none. */
 	readonly tails: Int32Array;
 	/** For each type the number of what is called through it. */
 	readonly typeNodes: Uint32Array;
+	/** Whether tables may come to hold what they did not at the start, and whether calls may throw. */
+	readonly changesTables: boolean;
+	readonly throws: boolean;
 }
 
 /** Where bodies are to be checked besides their loops, and why that is enough. */
@@ -55,6 +60,7 @@ class Planner {
 	readonly #reader: CodeReader;
 	readonly #isLate: boolean;
 	readonly #graph: CallGraph;
+	readonly #heads: Int32Array;
 	readonly #through: Int32Array;
 	readonly #tails: Int32Array;
 	readonly #sites: (readonly number[] | undefined)[];
@@ -72,11 +78,14 @@ class Planner {
 		this.#isLate = isLate;
 		this.#graph = findCalls(module, survey);
 		const { of, order } = this.#graph.components;
+		this.#heads = new Int32Array(of.length);
 		this.#through = new Int32Array(of.length).fill(-1);
 		this.#tails = new Int32Array(order.length + 1).fill(-1);
 		this.#entries = new Uint8Array(of.length);
 		this.#state = new Uint8Array(of.length);
 		this.#next = new Uint32Array(of.length);
+		// What other instances have is promised to be within the same bound
+		this.#heads[this.#graph.outside] = this.#through[this.#graph.outside] = HEAD;
 		this.#sites = new Array(module.functions.length);
 	}
 
@@ -88,31 +97,32 @@ class Planner {
 			this.#planGroup(group, order.subarray(from, to));
 		}
 		const { typeNodes } = this.#graph;
-		return {
-			sites: this.#sites,
-			contracts: { groups: of, through: this.#through, tails: this.#tails, typeNodes },
-		};
+		const { changesTables, exceptions } = this.#survey;
+		const promised = { groups: of, heads: this.#heads, through: this.#through, tails: this.#tails };
+		return { sites: this.#sites, contracts: { ...promised, typeNodes, changesTables, throws: exceptions.any } };
 	}
 
 	#planGroup(group: number, nodes: Uint32Array): void {
 		this.#group = group;
-		const through = this.#through;
+		const [heads, through] = [this.#heads, this.#through];
 		const sorted = this.#sort(nodes);
 		for (const node of sorted) {
 			if (this.#entries[node] !== EARLY) continue;
 			const cost = this.#isLate ? this.#costOf(node, false) : Infinity;
 			if (cost > UP) continue;
 			this.#entries[node] = LATE;
-			through[node] = cost;
+			heads[node] = through[node] = cost;
 		}
 		for (const node of nodes) {
 			if (node < this.#graph.outside) continue;
-			// What other instances have is promised to be within the same bound
-			let most = node === this.#graph.outside ? HEAD : -1;
-			for (const target of this.#targetsOf(node)) most = Math.max(most, through[target] as number);
-			through[node] = most;
+			for (const target of this.#targetsOf(node)) {
+				heads[node] = Math.max(heads[node] as number, heads[target] as number);
+				through[node] = Math.max(through[node] as number, through[target] as number);
+			}
 		}
-		for (const node of sorted) if (this.#entries[node] === NONE) through[node] = Math.min(this.#costOf(node, true), HEAD);
+		for (const node of sorted) {
+			if (this.#entries[node] === NONE) heads[node] = through[node] = Math.min(this.#costOf(node, true), HEAD);
+		}
 		for (const node of sorted) this.#planBody(node);
 		for (const node of nodes) {
 			if (node === this.#graph.outside) this.#leave(BOUND);
@@ -175,8 +185,9 @@ class Planner {
 			throws: exceptions.any,
 			entry: entry === EARLY ? "early" : entry === LATE ? "late" : "none",
 		});
-		const { through, tail } = walk.run(body);
+		const { head, through, tail } = walk.run(body);
 		if (walk.sites.length > 0) this.#sites[body] = walk.sites;
+		this.#heads[node] = head;
 		this.#through[node] = through;
 		this.#leave(tail);
 	}
@@ -199,9 +210,9 @@ class Planner {
 		let cost = this.#survey.costs[node - this.#graph.imported] as number;
 		for (const target of this.#targetsOf(node)) {
 			const group = this.#groupOf(target);
-			const through = this.#through[target] as number;
-			if (group !== this.#group) cost += Math.max(through, this.#tails[group] as number, 0);
-			else if (closing && through > 0) cost += through;
+			const head = this.#heads[target] as number;
+			if (group !== this.#group) cost += Math.max(head, this.#tails[group] as number);
+			else if (closing) cost += head;
 		}
 		return cost;
 	}
@@ -215,6 +226,7 @@ class Planner {
 		if (!isReference && !isOpen(second)) return callee;
 		const other = this.#promise(outside);
 		return {
+			head: Math.max(callee.head, other.head),
 			through: Math.max(callee.through, other.through),
 			tail: Math.max(callee.tail, other.tail),
 			closes: callee.closes || other.closes,
@@ -224,6 +236,6 @@ class Planner {
 	#promise(node: number): Callee {
 		const group = this.#groupOf(node);
 		const closes = group === this.#group;
-		return { through: this.#through[node] as number, tail: this.#tails[group] as number, closes };
+		return { head: this.#heads[node] as number, through: this.#through[node] as number, tail: this.#tails[group] as number, closes };
 	}
 }
