@@ -5,7 +5,7 @@ import { type CodeEditor, opensBlock } from "./code-editor.ts";
 import { countParams, DELEGATE, END, findLoops, FLOW, LOOP, OUTLINED } from "./control.ts";
 import { closeOutline, EXIT_DEPTH, moveBranch, openOutline } from "./outline.ts";
 import { encodeCondition } from "./slow-path.ts";
-import { findTurns } from "./turns.ts";
+import type { CheckPlan } from "./work.ts";
 
 interface FlagParts {
 	/** The index of the memory with the flag. */
@@ -16,13 +16,12 @@ interface FlagParts {
 
 /**
  * Puts checks of the flag into bodies. With a slow path, small innermost loops that call nothing have it outside, and loops of which
- * every turn passes the check of a loop within have none (`findTurns`). At all other places a check is `(if flag (then …))`.
- * @param sitesOf where bodies are to be checked besides their loops
+ * every turn passes the check of a loop within have none (`CheckPlan.bare`). At all other places a check is `(if flag (then …))`.
  */
 export function insertFlagChecks(
 	module: Module,
 	survey: Survey,
-	sitesOf: readonly (readonly number[] | undefined)[],
+	plan: CheckPlan,
 	editor: CodeEditor,
 	parts: FlagParts,
 ): void {
@@ -31,7 +30,7 @@ export function insertFlagChecks(
 	const { reader } = editor;
 	for (let body = 0; body < module.code.starts.length; body++) {
 		const hasLoops = survey.loopStarts[body] !== survey.loopStarts[body + 1];
-		const sites = sitesOf[body];
+		const sites = plan.sites[body];
 		if (!hasLoops && sites === undefined) {
 			editor.copy(body);
 			continue;
@@ -42,13 +41,7 @@ export function insertFlagChecks(
 			findLoops(reader, params, loops);
 			// That it costs nothing more to look twice, with nothing to be called, was measured
 			if (parts.slow < 0) loops.fill(0);
-			const without =
-				parts.slow < 0
-					? undefined
-					: loops.every((bits) => bits === OUTLINED)
-						? undefined
-						: findTurns(reader, body, loops.length);
-			without?.forEach((bit, loop) => {
+			plan.bare[body]?.forEach((bit, loop) => {
 				if (bit === 1) loops[loop] = UNCHECKED;
 			});
 		}

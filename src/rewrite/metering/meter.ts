@@ -61,7 +61,8 @@ export function meterModule(
 	existing: HostTable | undefined,
 	owned: EngineImports | undefined,
 ): MeteredModule | undefined {
-	const { sites, contracts } = planChecks(original, survey, new CodeReader(original.code), metering === "yield");
+	const plan = planChecks(original, survey, new CodeReader(original.code), metering === "yield");
+	const { sites, contracts } = plan;
 	const endless = survey.loops.length > 0 || sites.some((places) => places !== undefined);
 	if (!endless && (metering !== "fuel" || original.functions.length === 0)) return undefined;
 	const imported = countImports(original);
@@ -85,14 +86,14 @@ export function meterModule(
 	});
 	if (metering === "trap") {
 		const editor = new CodeEditor(original.code, imported.func, hints, labels);
-		insertFlagChecks(original, survey, sites, editor, { memory, slow: -1 });
+		insertFlagChecks(original, survey, plan, editor, { memory, slow: -1 });
 		return { module: finish(original, editor.finish()), imports, host: existing, ledger: undefined, contracts };
 	}
 	const { module, host, index: slow, type } = planSlowPath(original, metering, existing);
 	const editor = new CodeEditor(module.code, imported.func, hints, labels);
 	const { exceptions } = survey;
 	let ledger: FuelLedger | undefined;
-	if (metering === "yield") insertFlagChecks(module, survey, sites, editor, { memory, slow });
+	if (metering === "yield") insertFlagChecks(module, survey, plan, editor, { memory, slow });
 	else ledger = insertFuel(module, survey, sites, editor, { memory, slow, throws: exceptions.any });
 	editor.writer.begin(0);
 	encodeSlowPath(editor.writer.out, metering, memory, host, exceptions.legacy);

@@ -1,5 +1,23 @@
 import type { CodeReader } from "../../wasm/mod.ts";
-import { BLOCK, BR, BR_IF, BR_TABLE, CATCH, DELEGATE, ELSE, END, FLOW, IF, isCall, labelsOf, LOOP, RETURN, THROW, TRY, UNREACHABLE } from "./control.ts";
+import {
+	BLOCK,
+	BR,
+	BR_IF,
+	BR_TABLE,
+	CATCH,
+	DELEGATE,
+	ELSE,
+	END,
+	FLOW,
+	IF,
+	isCall,
+	labelsOf,
+	LOOP,
+	RETURN,
+	THROW,
+	TRY,
+	UNREACHABLE,
+} from "./control.ts";
 import { BOUND, COST, HEAD, TURN, UP } from "./costs.ts";
 
 /** What callers are promised of a function; -1 where there is no such way. */
@@ -60,10 +78,7 @@ class Costs {
 
 	/** Whether so much more is too much. */
 	exceeds(cost: number): boolean {
-		return (
-			(this.head >= 0 && this.head + cost > HEAD) ||
-			(this.since >= 0 && this.since + cost > BOUND)
-		);
+		return (this.head >= 0 && this.head + cost > HEAD) || (this.since >= 0 && this.since + cost > BOUND);
 	}
 
 	check(): void {
@@ -139,6 +154,12 @@ export class PathWalk {
 		this.#now.check();
 	}
 
+	/** Before the current instruction, which has been paid. */
+	#checkBefore(): void {
+		this.#check(this.#reader.start);
+		this.#now.add(COST[this.#reader.op] as number);
+	}
+
 	#pay(cost: number): void {
 		const now = this.#now;
 		if (now.exceeds(cost)) this.#check(this.#reader.start);
@@ -169,7 +190,7 @@ export class PathWalk {
 
 	/** The function ends with the current instruction. */
 	#leave(): void {
-		if (this.#now.up > UP) this.#check(this.#reader.start);
+		if (this.#now.up > UP) this.#checkBefore();
 		this.#exit.join(this.#now);
 	}
 
@@ -247,8 +268,7 @@ export class PathWalk {
 		const now = this.#now;
 		// A turn that comes to a loop without a check brings little with it
 		if ((now.since > TURN || now.up >= 0) && labels.some((label) => this.#frames.at(-1 - label)?.isBare === true)) {
-			this.#check(this.#reader.start);
-			now.add(COST[this.#reader.op] as number);
+			this.#checkBefore();
 		}
 		for (const label of labels) {
 			const frame = this.#frames.at(-1 - label);

@@ -2,7 +2,7 @@ import { type CodeReader, type Module, OP } from "../../wasm/mod.ts";
 import type { Survey } from "../survey.ts";
 import { type CallGraph, findCalls } from "./call-graph.ts";
 import { BOUND, HEAD, UP } from "./costs.ts";
-import { type Callee, PathWalk } from "./path-costs.ts";
+import { type Callee, type PathRules, PathWalk } from "./path-costs.ts";
 import { findTurns } from "./turns.ts";
 
 /**
@@ -29,10 +29,10 @@ export interface Contracts {
 export interface CheckPlan {
 	/** Ascending positions in `code.bytes`, between two instructions, by body; `undefined` for none. */
 	readonly sites: readonly (readonly number[] | undefined)[];
+	/** 1 for each loop that needs no check of its own, by body; `undefined` where all do. */
+	readonly bare: readonly (Uint8Array | undefined)[];
 	readonly contracts: Contracts;
 }
-
-const NO_LOOPS = new Uint8Array();
 
 /** Not for cycles; where it is entered; before it calls what closes a cycle. */
 const NONE = 0;
@@ -64,6 +64,7 @@ class Planner {
 	readonly #through: Int32Array;
 	readonly #tails: Int32Array;
 	readonly #sites: (readonly number[] | undefined)[];
+	readonly #bare: (Uint8Array | undefined)[];
 	/** How each function is checked for the cycles that it is in. */
 	readonly #entries: Uint8Array;
 	/** Of the search. */
@@ -87,6 +88,7 @@ class Planner {
 		// What other instances have is promised to be within the same bound
 		this.#heads[this.#graph.outside] = this.#through[this.#graph.outside] = HEAD;
 		this.#sites = new Array(module.functions.length);
+		this.#bare = new Array(module.functions.length);
 	}
 
 	plan(): CheckPlan {
@@ -99,13 +101,17 @@ class Planner {
 		const { typeNodes } = this.#graph;
 		const { changesTables, exceptions } = this.#survey;
 		const promised = { groups: of, heads: this.#heads, through: this.#through, tails: this.#tails };
-		return { sites: this.#sites, contracts: { ...promised, typeNodes, changesTables, throws: exceptions.any } };
+		return {
+			sites: this.#sites,
+			bare: this.#bare,
+			contracts: { ...promised, typeNodes, changesTables, throws: exceptions.any },
+		};
 	}
 
 	#planGroup(group: number, nodes: Uint32Array): void {
 		this.#group = group;
 		const [heads, through] = [this.#heads, this.#through];
-		const sorted = this.#sort(nodes);
+		const sorted = this.#sort(nodes.length === 1 ? nodes : nodes.toSorted());
 		for (const node of sorted) {
 			if (this.#entries[node] !== EARLY) continue;
 			const cost = this.#isLate ? this.#costOf(node, false) : Infinity;
@@ -139,7 +145,8 @@ class Planner {
 		const { outside, imported } = this.#graph;
 		for (const node of nodes) {
 			if (node < outside) continue;
-			for (const target of this.#targetsOf(node)) if (this.#groupOf(target) === this.#group) this.#entries[target] = EARLY;
+			for (const target of this.#targetsOf(node))
+				if (this.#groupOf(target) === this.#group) this.#entries[target] = EARLY;
 		}
 		const sorted: number[] = [];
 		const path: number[] = [];
@@ -170,26 +177,37 @@ class Planner {
 		const entry = this.#entries[node] as number;
 		const closes = this.#targetsOf(node).some((target) => this.#groupOf(target) === this.#group);
 		const cost = this.#costOf(node, true);
-		const { loopStarts, codeStarts, exceptions } = this.#survey;
-		if (entry !== LATE && cost <= (closes ? UP : HEAD)) {
+		const { codeStarts, exceptions } = this.#survey;
+		const bare = this.#findBare(body);
+		if (entry !== LATE && bare === undefined && cost <= (closes ? UP : HEAD)) {
 			if (entry === EARLY) this.#sites[body] = [codeStarts[body] as number];
 			this.#leave(cost);
 			return;
 		}
-		const loops = (loopStarts[body + 1] as number) - (loopStarts[body] as number);
-		// With a slow path some loops have the checks of others
-		const bare = this.#isLate && loops > 1 ? findTurns(this.#reader, body, loops) : NO_LOOPS;
-		const walk = new PathWalk(this.#reader, {
+		const rules: PathRules = {
 			callee: () => this.#callee(),
-			isChecked: (loop) => bare[loop] !== 1,
+			isChecked: (loop) => bare?.[loop] !== 1,
 			throws: exceptions.any,
 			entry: entry === EARLY ? "early" : entry === LATE ? "late" : "none",
-		});
-		const { head, through, tail } = walk.run(body);
-		if (walk.sites.length > 0) this.#sites[body] = walk.sites;
-		this.#heads[node] = head;
-		this.#through[node] = through;
-		this.#leave(tail);
+		};
+		// Where it calls itself the first look may say that less is to be expected of that
+		for (let looks = entry === LATE ? 2 : 1; looks > 0; looks--) {
+			const walk = new PathWalk(this.#reader, rules);
+			const { head, through, tail } = walk.run(body);
+			this.#sites[body] = walk.sites.length > 0 ? walk.sites : undefined;
+			this.#heads[node] = head;
+			this.#through[node] = through;
+			if (looks === 1) this.#leave(tail);
+		}
+	}
+
+	/** With a slow path some loops have the checks of others. */
+	#findBare(body: number): Uint8Array | undefined {
+		const { loopStarts } = this.#survey;
+		const loops = (loopStarts[body + 1] as number) - (loopStarts[body] as number);
+		if (!this.#isLate || loops === 0) return undefined;
+		const bare = findTurns(this.#reader, body, loops);
+		return bare.includes(1) ? (this.#bare[body] = bare) : undefined;
 	}
 
 	/** What the group is left with. */
@@ -236,6 +254,11 @@ class Planner {
 	#promise(node: number): Callee {
 		const group = this.#groupOf(node);
 		const closes = group === this.#group;
-		return { head: this.#heads[node] as number, through: this.#through[node] as number, tail: this.#tails[group] as number, closes };
+		return {
+			head: this.#heads[node] as number,
+			through: this.#through[node] as number,
+			tail: this.#tails[group] as number,
+			closes,
+		};
 	}
 }

@@ -88,7 +88,11 @@ export class Calls {
 		const { changesTables, throws, typeNodes, heads } = this.#contracts;
 		if (this.changesTables && !changesTables) throw refuse("it changes tables, which is promised not to be");
 		if ((this.catches || hasTags) && !throws) throw refuse("it knows exceptions, which is promised not to be");
-		if (this.headOf(this.outside) < MOST_HEAD || this.throughOf(this.outside) < MOST_HEAD || this.tailOf(this.outside) < MOST_TAIL)
+		if (
+			this.headOf(this.outside) < MOST_HEAD ||
+			this.throughOf(this.outside) < MOST_HEAD ||
+			this.tailOf(this.outside) < MOST_TAIL
+		)
 			throw refuse("too little is promised of what others run");
 		for (const head of heads) if (head > MOST_HEAD) throw refuse("a function runs for too long without a check");
 		const open = new Set(taken);

@@ -258,7 +258,8 @@ export class PathCosts {
 
 	/** What is promised of the function holds where it is left. */
 	#exit(): void {
-		if (this.#head > this.#mostThrough || this.#since > this.#mostTail) throw this.#refuse("runs longer than is promised");
+		if (this.#head > this.#mostThrough || this.#since > this.#mostTail)
+			throw this.#refuse("runs longer than is promised");
 		if (this.#up > MOST_UP) throw this.#refuse("runs for too long without a check behind a call that closes a cycle");
 	}
 
