@@ -196,7 +196,8 @@ class Planner {
 			const { head, through, tail } = walk.run(body);
 			this.#sites[body] = walk.sites.length > 0 ? walk.sites : undefined;
 			this.#heads[node] = head;
-			this.#through[node] = through;
+			// As long as places may still change, what is promised is what it runs before its first check
+			this.#through[node] = looks > 1 ? head : through;
 			if (looks === 1) this.#leave(tail);
 		}
 	}
