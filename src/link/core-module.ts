@@ -4,7 +4,7 @@ import { type CompileCache, compileTrampolines } from "../engine/mod.ts";
 import { nearest, SkerryError } from "../fault/mod.ts";
 import { decodeModuleInterface, type ModuleImport, type ModuleInterface } from "../wasm/mod.ts";
 import type { CoreHostFunction, CoreHostModule } from "./core-host.ts";
-import type { Linked } from "./instantiate.ts";
+import type { Linked } from "./linked.ts";
 import { type LinkOptions, toKey, toRewriteOptions } from "./link.ts";
 import { defineCode, shareCode, type SharedCode, toLinked, unify } from "./shared-code.ts";
 import type { Plan, PlanExport, Step, Trampoline } from "./plan.ts";

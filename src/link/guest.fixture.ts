@@ -3,7 +3,8 @@ import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
 
 import { CompileCache } from "../engine/mod.ts";
 import type { HostImports } from "./imports.ts";
-import { type Instance, instantiate, type Linked } from "./instantiate.ts";
+import { type Instance, instantiate } from "./instantiate.ts";
+import type { Linked } from "./linked.ts";
 import { linkComponent, loadComponent } from "./link.ts";
 
 const cache = new CompileCache();

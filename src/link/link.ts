@@ -6,7 +6,7 @@ import { identifyCode } from "./code-identity.ts";
 import { bindImports, type HostImports } from "./imports.ts";
 import { createPlan, type Features } from "./inline.ts";
 import { isPacked, listModules, type PackedComponent, unpackComponent } from "./packed.ts";
-import type { Linked } from "./instantiate.ts";
+import type { Linked } from "./linked.ts";
 import type { Planned } from "./plan.ts";
 import { bindCode, defineCode, shareCode, type SharedCode, toLinked } from "./shared-code.ts";
 

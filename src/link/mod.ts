@@ -3,23 +3,12 @@ export { type Composed, composeComponents, linkComposed } from "./compose.ts";
 export type { CoreGuest, CoreHostFunction, CoreHostModule } from "./core-host.ts";
 export { linkCoreModule, loadCoreModule } from "./core-module.ts";
 export type { ComponentGraph, GraphEdge, GraphExport } from "./graph.ts";
+export { forgetInitial, type InstanceImage, type InstanceState } from "./core-states.ts";
 export { GuestMemory, OutOfBounds } from "./guest-memory.ts";
 export type { HostFunction, HostInterface, HostResource } from "./host.ts";
 export type { HostImports } from "./imports.ts";
 export type { Features } from "./inline.ts";
-export {
-	type CoreExport,
-	forgetInitial,
-	Instance,
-	type InstanceExport,
-	type InstanceImage,
-	type InstanceState,
-	instantiate,
-	type Linked,
-	type LinkedCode,
-	mayShare,
-	type Tenant,
-} from "./instantiate.ts";
+export { Instance, instantiate, type Tenant } from "./instantiate.ts";
 export {
 	linkComponent,
 	type LinkOptions,
@@ -28,5 +17,7 @@ export {
 	openComponent,
 	toRewriteOptions,
 } from "./link.ts";
+export { type Linked, type LinkedCode, mayShare } from "./linked.ts";
 export { isPacked, listModules, packComponent, type PackedComponent, unpackComponent } from "./packed.ts";
 export type { PlanExport } from "./plan.ts";
+export type { CoreExport, InstanceExport } from "./wiring.ts";

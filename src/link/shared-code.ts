@@ -3,7 +3,7 @@ import { type CompileCache, type CoreState, interruptFlag, type LoadedModule, We
 import type { WasmModule } from "../engine/mod.ts";
 import type { RewriteOptions } from "../rewrite/mod.ts";
 import { bindImports, type HostImports } from "./imports.ts";
-import type { Linked, LinkedCode } from "./instantiate.ts";
+import type { Linked, LinkedCode } from "./linked.ts";
 import type { Plan } from "./plan.ts";
 
 /** What components have in common that differ in their initial state only, before their imports are bound. */
