@@ -87,8 +87,8 @@ class Planner {
 		this.#next = new Uint32Array(of.length);
 		// What other instances have is promised to be within the same bound
 		this.#heads[this.#graph.outside] = this.#through[this.#graph.outside] = HEAD;
-		this.#sites = new Array(module.functions.length);
-		this.#bare = new Array(module.functions.length);
+		this.#sites = Array.from({ length: module.functions.length });
+		this.#bare = Array.from({ length: module.functions.length });
 	}
 
 	plan(): CheckPlan {

@@ -485,7 +485,7 @@ export class BodyComparison {
 				frame.hasElse = true;
 				this.#state = op === ELSE || frame.start === undefined ? frame.start : SETTLED;
 				if (op === ELSE) paths.turn();
-				else paths.catch();
+				else paths.handle();
 				break;
 			}
 			case DELEGATE:

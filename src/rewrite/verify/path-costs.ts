@@ -188,7 +188,7 @@ export class PathCosts {
 	}
 
 	/** A handler of a block begins: what it throws goes to others. */
-	catch(): void {
+	handle(): void {
 		const at = (this.#depth - 1) * SIZE;
 		this.#join(at + ENDS);
 		this.#endTry(at);
