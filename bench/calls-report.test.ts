@@ -4,7 +4,7 @@ import { type CallsReport, renderCalls } from "./calls-report.ts";
 
 it("renderCalls: microseconds, and ours as a multiple of what is by hand and a part of jco's", () => {
 	const report: CallsReport = {
-		schema: "skerry-bench-calls/1",
+		schema: "skerry-bench-calls/2",
 		date: "2026-11-21T00:00:00.000Z",
 		command: "npm run bench -- calls",
 		commit: null,
@@ -12,8 +12,12 @@ it("renderCalls: microseconds, and ours as a multiple of what is by hand and a p
 		pinned: false,
 		rounds: 5,
 		results: [
-			{ name: "add", micros: { skerry: 0.02, hand: 0.01, jco: 2 }, bytes: { skerry: 12.4, hand: 0 } },
-			{ name: "import", micros: { skerry: 5, hand: null, jco: 20 }, bytes: { skerry: null, hand: null } },
+			{ name: "add", micros: { skerry: 0.02, hand: 0.01, jco: 2, wasmtime: 0.08 }, bytes: { skerry: 12.4, hand: 0 } },
+			{
+				name: "import",
+				micros: { skerry: 5, hand: null, jco: 20, wasmtime: null },
+				bytes: { skerry: null, hand: null },
+			},
 		],
 	};
 	assert.equal(
@@ -21,8 +25,8 @@ it("renderCalls: microseconds, and ours as a multiple of what is by hand and a p
 		`Test CPU, 2 cores, 8 GB, Linux 6 x64, load average 0.5 before
 µs per call, medians of 5 rounds in turns, NOT PINNED
 
-case    skerry  by hand  jco  of by hand  of jco  allocates  by hand
-add     0.0200   0.0100    2       2.00×   1/100       12 B      0 B
-import  5             –   20           –     1/4          –        –`,
+case    skerry  by hand  jco  wasmtime  of by hand  of jco  of wasmtime  allocates  by hand
+add     0.0200   0.0100    2    0.0800       2.00×   1/100        0.25×       12 B      0 B
+import  5             –   20         –           –     1/4            –          –        –`,
 	);
 });

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,6 +8,7 @@ import { getHeapStatistics, setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { transpileBytes } from "@bytecodealliance/jco-transpile";
 import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
+import { Engine } from "../src/embed/mod.ts";
 import { CompileCache } from "../src/engine/mod.ts";
 import { instantiate, type Instance, linkComponent, loadComponent } from "../src/link/mod.ts";
 import { type Calls, EXPORTS_CORE_WAT, EXPORTS_WAT, handWritten, IMPORTS_WAT, INTERFACE } from "./calls-guest.ts";
@@ -20,6 +22,8 @@ export interface CallsOptions {
 	readonly rounds: number;
 	/** Cases with one of these in their names only. */
 	readonly only?: string | undefined;
+	/** The program of `peers/wasmtime-calls`; without, it is left out. */
+	readonly wasmtime?: string | undefined;
 	/** What was typed, for the report. */
 	readonly command: string;
 	readonly onProgress: (line: string) => void;
@@ -34,6 +38,8 @@ interface Case {
 	readonly per?: number;
 	/** Calls in a turn, where they are awaited. */
 	readonly turn?: number;
+	/** What `peers/wasmtime-calls` knows it as; it has no part in a case without. */
+	readonly wasmtime?: string;
 }
 
 type Contender = "skerry" | "hand" | "jco";
@@ -45,30 +51,48 @@ const pairs = Array.from({ length: 1000 }, (_, i) => ({ x: i, y: i * 3 }));
 const HOST_CALLS = 1000;
 
 const CASES: readonly Case[] = [
-	{ name: "add(u32, u32)", call: "add", args: [3, 4] },
+	{ name: "add(u32, u32)", call: "add", args: [3, 4], wasmtime: "add" },
 	{
 		name: "record of 5, with a string of 16 B",
 		call: "describe",
+		wasmtime: "describe",
 		args: [{ id: 7, size: 5n, ratio: 0.5, open: true, name: "content-type-xyz" }],
 	},
 	...([16, 1024, 1 << 20] as const).flatMap((size): Case[] => [
-		{ name: `string ${named(size)} in`, call: "takeString", args: ["a".repeat(size)] },
-		{ name: `string ${named(size)} out`, call: "giveString", args: [size] },
+		{ name: `string ${named(size)} in`, call: "takeString", args: ["a".repeat(size)], wasmtime: `takeString:${size}` },
+		{ name: `string ${named(size)} out`, call: "giveString", args: [size], wasmtime: `giveString:${size}` },
 	]),
 	...([1024, 1 << 20] as const).flatMap((size): Case[] => [
-		{ name: `list<u8> ${named(size)} in`, call: "takeBytes", args: [new Uint8Array(size).fill(97)] },
-		{ name: `list<u8> ${named(size)} out`, call: "giveBytes", args: [size] },
+		{
+			name: `list<u8> ${named(size)} in`,
+			call: "takeBytes",
+			args: [new Uint8Array(size).fill(97)],
+			wasmtime: `takeBytes:${size}`,
+		},
+		{ name: `list<u8> ${named(size)} out`, call: "giveBytes", args: [size], wasmtime: `giveBytes:${size}` },
 	]),
-	{ name: "list<u32> × 1000 in", call: "takeWords", args: [new Uint32Array(1000).fill(7)] },
-	{ name: "list<u32> × 1000 out", call: "giveWords", args: [1000] },
-	{ name: "list<record> × 1000 in", call: "takePairs", args: [pairs] },
-	{ name: "list<record> × 1000 out", call: "givePairs", args: [1000] },
+	{ name: "list<u32> × 1000 in", call: "takeWords", args: [new Uint32Array(1000).fill(7)], wasmtime: "takeWords:1000" },
+	{ name: "list<u32> × 1000 out", call: "giveWords", args: [1000], wasmtime: "giveWords:1000" },
+	{ name: "list<record> × 1000 in", call: "takePairs", args: [pairs], wasmtime: "takePairs:1000" },
+	{ name: "list<record> × 1000 out", call: "givePairs", args: [1000], wasmtime: "givePairs:1000" },
 ];
 
 const HOST_CASES: readonly Case[] = [
-	{ name: "guest calls host: add(u32, u32)", call: "adds", args: [HOST_CALLS], per: HOST_CALLS },
-	{ name: "guest calls host: append(string, list<u8>)", call: "appends", args: [HOST_CALLS], per: HOST_CALLS },
-	{ name: "guest calls guest: take(string 1 KiB)", call: "passes", args: [HOST_CALLS], per: HOST_CALLS },
+	{ name: "guest calls host: add(u32, u32)", call: "adds", args: [HOST_CALLS], per: HOST_CALLS, wasmtime: "adds" },
+	{
+		name: "guest calls host: append(string, list<u8>)",
+		call: "appends",
+		args: [HOST_CALLS],
+		per: HOST_CALLS,
+		wasmtime: "appends",
+	},
+	{
+		name: "guest calls guest: take(string 1 KiB)",
+		call: "passes",
+		args: [HOST_CALLS],
+		per: HOST_CALLS,
+		wasmtime: "passes",
+	},
 ];
 
 const STREAM_BYTES = 64 << 20;
@@ -106,13 +130,15 @@ export async function benchCalls(options: CallsOptions): Promise<CallsReport> {
 		const results = [
 			...measureAll(
 				chosen(CASES, options),
-				{ skerry: await ours(exports), hand: handWritten(core), jco: await jco(exports, folder, "exports") },
+				{ skerry: await keptSandbox(exports), hand: handWritten(core), jco: await jco(exports, folder, "exports") },
 				options,
+				wasmtimeOf(exports, join(folder, "exports.component.wasm"), options),
 			),
 			...(await measureWaiting(
 				chosen(HOST_CASES, options),
 				{ skerry: await ours(imports), jco: await jco(imports, folder, "imports") },
 				options,
+				wasmtimeOf(imports, join(folder, "imports.component.wasm"), options),
 			)),
 			...(await measureWaiting(
 				chosen(TASK_CASES, options),
@@ -121,7 +147,7 @@ export async function benchCalls(options: CallsOptions): Promise<CallsReport> {
 			)),
 		];
 		return {
-			schema: "skerry-bench-calls/1",
+			schema: "skerry-bench-calls/2",
 			date: new Date().toISOString(),
 			command: options.command,
 			commit: commit(),
@@ -146,6 +172,29 @@ async function compileCore(bytes: Uint8Array): Promise<unknown> {
 	};
 	return (await WebAssembly.instantiate(bytes)).instance.exports;
 }
+
+/** As an embedder calls it: a sandbox that is kept, with its default limits. */
+async function keptSandbox(bytes: Uint8Array): Promise<Calls> {
+	const component = await new Engine({ cache: false }).load(bytes);
+	return component.instantiate().sync[INTERFACE] as Calls;
+}
+
+/** Microseconds of a call in Wasmtime; each time in a process of its own, which has the cores of this one. */
+function wasmtimeOf(
+	component: Uint8Array,
+	file: string,
+	{ wasmtime, rounds }: CallsOptions,
+): (call: string | undefined) => number | null {
+	if (wasmtime === undefined) return () => null;
+	writeFileSync(file, component);
+	return (call) => {
+		if (call === undefined) return null;
+		const figures = JSON.parse(execFileSync(wasmtime, [file, `${rounds}`, call], { encoding: "utf8" })) as Figures;
+		return figures[call]! / 1000;
+	};
+}
+
+type Figures = Readonly<Record<string, number>>;
 
 async function ours(component: Uint8Array): Promise<Calls> {
 	const functions = {
@@ -195,8 +244,9 @@ function measureAll(
 	cases: readonly Case[],
 	contenders: Record<Contender, Calls>,
 	options: CallsOptions,
+	wasmtime: (call: string | undefined) => number | null,
 ): CallsResult[] {
-	return cases.map(({ name, call, args }) => {
+	return cases.map(({ name, call, args, wasmtime: peer }) => {
 		options.onProgress(name);
 		const names = Object.keys(contenders) as Contender[];
 		const expected = contenders.hand[call]!(...args);
@@ -217,7 +267,7 @@ function measureAll(
 		const micros = (contender: Contender): number => median(turns.get(contender)!.times);
 		return {
 			name,
-			micros: { skerry: micros("skerry"), hand: micros("hand"), jco: micros("jco") },
+			micros: { skerry: micros("skerry"), hand: micros("hand"), jco: micros("jco"), wasmtime: wasmtime(peer) },
 			bytes: { skerry: allocated(turns.get("skerry")!.run), hand: allocated(turns.get("hand")!.run) },
 		};
 	});
@@ -229,9 +279,14 @@ interface CodeConstructor {
 
 const Code = Function as unknown as CodeConstructor;
 
-/** A loop of its own for each contender and case: V8 specialises it. */
+let loops = 0;
+
+/**
+ * A loop of its own for each contender and case: V8 specialises it. Functions of equal text would share what V8 learns, and so call
+ * one of several.
+ */
 function loop(fn: (...args: any[]) => unknown, args: readonly unknown[]): (count: number) => void {
-	const body = `let last; for (let i = 0; i < count; i++) last = fn(${args.map((_, i) => `args[${i}]`).join(", ")}); return last;`;
+	const body = `/* ${loops++} */ let last; for (let i = 0; i < count; i++) last = fn(${args.map((_, i) => `args[${i}]`).join(", ")}); return last;`;
 	return new Code("fn", "args", `return (count) => { ${body} };`)(fn, args);
 }
 
@@ -266,9 +321,10 @@ async function measureWaiting(
 	cases: readonly Case[],
 	contenders: Readonly<Partial<Record<Contender, Calls>>>,
 	options: CallsOptions,
+	wasmtime: (call: string | undefined) => number | null = () => null,
 ): Promise<CallsResult[]> {
 	const results: CallsResult[] = [];
-	for (const { name, call, args, per = 1, turn = 20 } of cases) {
+	for (const { name, call, args, per = 1, turn = 20, wasmtime: peer } of cases) {
 		options.onProgress(name);
 		const times: Record<Contender, number[]> = { skerry: [], jco: [], hand: [] };
 		const expected = await contenders.skerry?.[call]!(...args);
@@ -288,7 +344,7 @@ async function measureWaiting(
 			contenders[contender] === undefined ? null : median(times[contender]);
 		results.push({
 			name,
-			micros: { skerry: median(times.skerry), hand: micros("hand"), jco: micros("jco") },
+			micros: { skerry: median(times.skerry), hand: micros("hand"), jco: micros("jco"), wasmtime: wasmtime(peer) },
 			bytes: { skerry: null, hand: null },
 		});
 	}

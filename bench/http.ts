@@ -13,6 +13,7 @@ import { workerd } from "./peers/workerd.ts";
 import type { AbsentPeer, FailedPeer, HttpReport, HttpResult } from "./report.ts";
 import { serve, type Served } from "./served.ts";
 import { toSpread } from "./statistics.ts";
+import { warmUp, type WarmUp } from "./warm-up.ts";
 
 const PEERS: readonly Peer[] = [skerry, nodeHttp, wasmtime, workerd, jco];
 
@@ -25,7 +26,7 @@ export interface HttpOptions {
 	/** Of each round. */
 	readonly seconds: number;
 	readonly rounds: number;
-	/** Of each server before the first round; not counted. */
+	/** Of each server before the first round, at most; not counted. */
 	readonly warmupSeconds: number;
 	/** Names of the peers to measure; all when absent. */
 	readonly only: readonly string[] | undefined;
@@ -78,7 +79,7 @@ export async function benchHttp(options: HttpOptions): Promise<HttpReport> {
 		}
 	}
 	return {
-		schema: "skerry-bench-http/1",
+		schema: "skerry-bench-http/2",
 		date: new Date().toISOString(),
 		command: options.command,
 		commit: commit(),
@@ -117,14 +118,17 @@ async function measure(
 	run: Run,
 ): Promise<Omit<HttpResult, "skerryRatio">[]> {
 	await using stack = new AsyncDisposableStack();
-	const servers: { peer: FoundPeer; server: Served; loads: LoadResult[] }[] = [];
+	const servers: { peer: FoundPeer; server: Served; warm: WarmUp; loads: LoadResult[] }[] = [];
 	for (const peer of peers) {
 		if (peer.serves?.(workload) === false) continue;
 		run.onProgress(`${workload.name}: starting ${peer.name}`);
 		try {
 			const server = stack.use(await serve(peer, workload, run.pin));
-			await run.tool.run(server.url, { ...run.load, seconds: run.warmupSeconds });
-			servers.push({ peer, server, loads: [] });
+			const warm = await warmUp(run.warmupSeconds, async () => {
+				const { requestsPerSecond } = await run.tool.run(server.url, { ...run.load, seconds: 1 });
+				return requestsPerSecond;
+			});
+			servers.push({ peer, server, warm, loads: [] });
 		} catch (error) {
 			run.failed.push({ workload: workload.name, peer: peer.name, reason: (error as Error).message });
 		}
@@ -135,7 +139,7 @@ async function measure(
 	}
 	const wrong = new Map<Served, number>();
 	for (const { server } of servers) wrong.set(server, await countWrong(server.url, workload.answer));
-	return servers.map(({ peer, server, loads }) => {
+	return servers.map(({ peer, server, warm, loads }) => {
 		const memory = server.memory();
 		return {
 			workload: workload.name,
@@ -146,6 +150,7 @@ async function measure(
 			requests: loads.reduce((sum, load) => sum + load.requests, 0),
 			failures: loads.reduce((sum, load) => sum + load.failures, wrong.get(server) ?? 0),
 			startMs: server.startMs,
+			warmUp: warm,
 			peakRssBytes: memory?.peakRssBytes ?? null,
 			rssBytes: memory?.rssBytes ?? null,
 		};

@@ -24,7 +24,7 @@ const USAGE = `Usage: npm run bench -- http|sandbox|tenants|calls|load|metering 
 http: servers under load
   --seconds N     length of a round (default 3)
   --rounds N      rounds, of which the medians are shown (default 5)
-  --warmup N      seconds of load before the first round (default 2)
+  --warmup N      seconds of load before the first round, at most: until three bring no 5 % more (default 15)
   --only A,B      these servers only: ${PEER_NAMES.join(", ")}
   --app NAME      this app only: ${WORKLOAD_NAMES.join(", ")}
 sandbox: what making a sandbox ready and putting it back takes
@@ -87,7 +87,7 @@ function parse(args: string[]): {
 			options: {
 				seconds: { type: "string", default: "3" },
 				rounds: { type: "string", default: "5" },
-				warmup: { type: "string", default: "2" },
+				warmup: { type: "string", default: "15" },
 				cycles: { type: "string", default: "10000" },
 				soak: { type: "string" },
 				apps: { type: "string", default: "200" },
@@ -160,7 +160,13 @@ if (what === "http") {
 	const report = await benchLoading({ rounds, only: values.only?.split(","), ...common });
 	print(renderLoading(report), report);
 } else if (what === "calls") {
-	const report = await benchCalls({ rounds: toNumber("rounds", values.rounds), only: values.only, ...common });
+	const wasmtime = process.env["SKERRY_BENCH_WASMTIME_CALLS"];
+	const report = await benchCalls({
+		rounds: toNumber("rounds", values.rounds),
+		only: values.only,
+		wasmtime,
+		...common,
+	});
 	print(renderCalls(report), report);
 } else if (values.soak !== undefined) {
 	const results = await soakSandboxes(toNumber("soak", values.soak, 100 * MAX_CYCLES), common.onProgress);

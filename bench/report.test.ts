@@ -17,12 +17,12 @@ it("figure: three significant digits, whole from 100 on", () => {
 
 it("renderHttp: every result, what failed and what is absent", () => {
 	const report: HttpReport = {
-		schema: "skerry-bench-http/1",
+		schema: "skerry-bench-http/2",
 		date: "2026-11-21T00:00:00.000Z",
 		command: "npm run bench -- http",
 		commit: null,
 		machine: { cpu: "Test CPU", cores: 2, memoryBytes: 8e9, system: "Linux 6 x64", loadAverage: 0.5 },
-		load: { tool: "wrk", version: "4.1.0", connections: 32, seconds: 3, rounds: 3, warmupSeconds: 2 },
+		load: { tool: "wrk", version: "4.1.0", connections: 32, seconds: 3, rounds: 3, warmupSeconds: 15 },
 		cores: null,
 		peers: [{ peer: "node:http", version: "26.0.0", isolation: "none" }],
 		absent: [{ peer: "jco serve", install: "npm i" }],
@@ -37,6 +37,7 @@ it("renderHttp: every result, what failed and what is absent", () => {
 				requests: 9699,
 				failures: 7,
 				startMs: 250,
+				warmUp: { rates: [300, 900, 960, 1001, 1000, 1000, 1000], settled: true },
 				peakRssBytes: null,
 				rssBytes: null,
 				skerryRatio: 0.5,
@@ -46,11 +47,11 @@ it("renderHttp: every result, what failed and what is absent", () => {
 	assert.equal(
 		renderHttp(report),
 		`Test CPU, 2 cores, 8 GB, Linux 6 x64, load average 0.5 before
-wrk 4.1.0: 32 connections, medians of 3 rounds of 3 s after 2 s of warm-up; NOT PINNED: server and load share cores
+wrk 4.1.0: 32 connections, medians of 3 rounds of 3 s, warm-up of 15 s at most; NOT PINNED: server and load share cores
 
 hello
-server            per request  req/s  (min–max)  p50 ms  p99 ms  peak RSS   start  failures  skerry ÷ it
-node:http 26.0.0  none          1000   999–1234       1     2.5         –  0.25 s         7         0.5×
+server            per request  req/s  (min–max)  p50 ms  p99 ms  peak RSS   start  1st second  warm after  failures  skerry ÷ it
+node:http 26.0.0  none          1000   999–1234       1     2.5         –  0.25 s         300         2 s         7         0.5×
 
 Failed:
   wasmtime serve on hello: it ended with 1

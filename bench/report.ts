@@ -1,5 +1,6 @@
 import type { Machine } from "./machine.ts";
 import type { Spread } from "./statistics.ts";
+import { RISE, type WarmUp } from "./warm-up.ts";
 
 export interface AbsentPeer {
 	readonly peer: string;
@@ -23,6 +24,7 @@ export interface HttpResult {
 	readonly requests: number;
 	readonly failures: number;
 	readonly startMs: number;
+	readonly warmUp: WarmUp;
 	readonly peakRssBytes: number | null;
 	readonly rssBytes: number | null;
 	/** Skerry's median requests per second divided by this peer's. */
@@ -31,7 +33,7 @@ export interface HttpResult {
 
 /** What `npm run bench -- http --json` writes; README.md says what each number means. */
 export interface HttpReport {
-	readonly schema: "skerry-bench-http/1";
+	readonly schema: "skerry-bench-http/2";
 	readonly date: string;
 	readonly command: string;
 	readonly commit: string | null;
@@ -56,7 +58,7 @@ export function renderHttp(report: HttpReport): string {
 	const { machine, load, cores } = report;
 	const lines = [
 		`${machine.cpu}, ${machine.cores} cores, ${bytes(machine.memoryBytes)}, ${machine.system}, load average ${figure(machine.loadAverage)} before`,
-		`${load.tool} ${load.version}: ${load.connections} connections, medians of ${load.rounds} rounds of ${load.seconds} s after ${load.warmupSeconds} s of warm-up; ` +
+		`${load.tool} ${load.version}: ${load.connections} connections, medians of ${load.rounds} rounds of ${load.seconds} s, warm-up of ${load.warmupSeconds} s at most; ` +
 			(cores === null
 				? "NOT PINNED: server and load share cores"
 				: `server on core ${cores.server}, load on core ${cores.load}`),
@@ -88,12 +90,14 @@ const HEAD = [
 	"p99 ms",
 	"peak RSS",
 	"start",
+	"1st second",
+	"warm after",
 	"failures",
 	"skerry ÷ it",
 ];
 
 function cells(result: HttpResult, report: HttpReport): string[] {
-	const { requestsPerSecond: rate, p50Ms, p99Ms, peakRssBytes, skerryRatio } = result;
+	const { requestsPerSecond: rate, p50Ms, p99Ms, peakRssBytes, skerryRatio, warmUp } = result;
 	const peer = report.peers.find(({ peer }) => peer === result.peer);
 	return [
 		`${result.peer} ${peer?.version ?? ""}`,
@@ -104,9 +108,17 @@ function cells(result: HttpResult, report: HttpReport): string[] {
 		figure(p99Ms.median),
 		peakRssBytes === null ? "–" : bytes(peakRssBytes),
 		`${figure(result.startMs / 1000)} s`,
+		figure(warmUp.rates[0] ?? Number.NaN),
+		`${warmUp.settled ? "" : "> "}${secondsUntilWarm(warmUp)} s`,
 		`${result.failures}`,
 		skerryRatio === null ? "–" : `${figure(skerryRatio)}×`,
 	];
+}
+
+/** Seconds of load until the first of those that are as quick as any, within what counts as a rise. */
+function secondsUntilWarm({ rates }: WarmUp): number {
+	const best = Math.max(...rates);
+	return rates.findIndex((rate) => rate * RISE >= best);
 }
 
 /** Three significant digits, whole from 100 on. */

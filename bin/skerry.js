@@ -2,9 +2,10 @@
 // The launcher. Skerry needs Node 26 (JavaScript Promise Integration); this file finds it and starts the command line on it.
 // Plain JavaScript that Node 18 parses, because the system's Node may be that old.
 import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
-import { createRequire } from "node:module";
-import { constants } from "node:os";
+import { existsSync, mkdirSync, realpathSync, statSync } from "node:fs";
+import module, { createRequire } from "node:module";
+import { constants, homedir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
 /** The npm packages that bring the pinned Node, by `process.platform` and `process.arch`: package.json's optionalDependencies. */
@@ -23,11 +24,33 @@ const EXIT_UNSUPPORTED = 69;
 const source = fileURLToPath(new URL("../src/cli/main.ts", import.meta.url));
 const entry = existsSync(source) ? source : fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
 
-if (isSuitable()) await import(pathToFileURL(entry).href);
-else startOnPinnedNode();
+if (isSuitable()) {
+	// What V8 made of our own modules, for the next start: without it, half of that is parsing.
+	const folder = cacheFolder();
+	if (isOurs(folder)) module.enableCompileCache(folder);
+	await import(pathToFileURL(entry).href);
+} else startOnPinnedNode();
 
 function isSuitable() {
 	return Number.parseInt(process.versions.node, 10) >= 26 && typeof WebAssembly.Suspending === "function";
+}
+
+/** Beside that of `src/pool/artefacts.ts`. */
+function cacheFolder() {
+	const { SKERRY_CACHE_DIR: own, XDG_CACHE_HOME: user } = process.env;
+	const base = user !== undefined && user.startsWith("/") ? user : join(homedir(), ".cache");
+	return join(own === undefined || own === "" ? join(base, "skerry") : own, "code");
+}
+
+/** Code from it is run unseen: nobody else may write there. What cannot be used, as on a system that is read-only, is no error. */
+function isOurs(folder) {
+	try {
+		mkdirSync(folder, { recursive: true, mode: 0o700 });
+		const { uid, mode } = statSync(folder);
+		return process.getuid === undefined || (uid === process.getuid() && (mode & 0o022) === 0);
+	} catch {
+		return false;
+	}
 }
 
 function startOnPinnedNode() {
@@ -46,7 +69,12 @@ function startOnPinnedNode() {
 			"install again without --omit=optional (and without a node_modules from another machine), or put Node 26 or newer first in PATH",
 		);
 	}
-	const child = spawn(binary, [entry, ...process.argv.slice(2)], { stdio: "inherit" });
+	// Were it no newer, it would start itself for ever.
+	if (realpathSync(binary) === process.execPath) {
+		return refuse(`the package ${name} brings no other`, "install again, or put Node 26 or newer first in PATH");
+	}
+	const launcher = fileURLToPath(import.meta.url);
+	const child = spawn(binary, [launcher, ...process.argv.slice(2)], { stdio: "inherit" });
 	// A terminal sends its signals to the child too; the command line takes two in quick succession as one.
 	const forward = (signal) => child.kill(signal);
 	const signals = ["SIGINT", "SIGTERM", "SIGHUP"];

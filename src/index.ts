@@ -9,6 +9,7 @@ export {
 	type EngineOptions,
 	type ExportedFunction,
 	type Exports,
+	type SyncExports,
 	type Features,
 	type GrantedPath,
 	type Grants,

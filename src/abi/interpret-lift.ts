@@ -25,10 +25,29 @@ interface Turn {
 	/** False where a guest holds it already: there is nothing to be released then. */
 	hold(): boolean;
 	release(): void;
+	/** After a call that went well: the next may go by as `BriefCalls` says. */
+	lease(): void;
 	/** The guest asked for a wait that cannot be. */
 	readonly stuck: boolean;
 	/** What is to be thrown for what the guest threw; for `undefined` where it is stuck. */
 	reason(error: unknown): unknown;
+}
+
+/**
+ * How a call of the guest goes by with nobody told, where the guest cannot call the host: if the word `call` is in the `most` values
+ * above `lease.last`, and `attentive` is `lease.attended`. Then it is -n; the call makes it n + 1, and that, `shift`ed, the word `entry`,
+ * and -(n + 1) in the end; unless it is another by then, or `seen` is n + 1: then the turn is to be released.
+ */
+export interface BriefCalls {
+	readonly words: Int32Array;
+	readonly lease: { readonly last: number; readonly attended: number };
+	/** Indices of words. */
+	readonly entry: number;
+	readonly call: number;
+	readonly seen: number;
+	readonly attentive: number;
+	readonly shift: number;
+	readonly most: number;
 }
 
 /** The guest's functions as they are, for a caller that holds the thread and throws what `turn` says. */
@@ -36,6 +55,8 @@ export interface Bare {
 	readonly turn: Turn;
 	readonly core: CoreFunction;
 	readonly realloc: CanonicalOptions["realloc"];
+	/** `null` where the guest calls the host. */
+	readonly brief: BriefCalls | null;
 }
 
 /** What `canon lift` is given. */

@@ -33,6 +33,7 @@ export {
 export type { TaskOptions } from "./async/thread.ts";
 export { canonLift, canonLower } from "./call.ts";
 export { hostFunction } from "./host-function.ts";
+export type { BriefCalls } from "./interpret-lift.ts";
 export { isNumeric } from "./numeric-list.ts";
 export { canonResourceDrop, canonResourceNew, canonResourceRep } from "./resources.ts";
 export { findUnsupported, isAsync } from "./signature.ts";

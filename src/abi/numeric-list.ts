@@ -57,6 +57,16 @@ export function loadNumbers(kind: NumericKind, buffer: ArrayBufferLike, pointer:
 	return numbers;
 }
 
+/** The same numbers where they are, for who copies them at once; `null` where some of them would have to change on the way. */
+export function viewNumbers(
+	kind: NumericKind,
+	buffer: ArrayBufferLike,
+	pointer: number,
+	length: number,
+): NumericArray | null {
+	return kind === "f32" || kind === "f64" ? null : new ARRAYS[kind](buffer, pointer, length);
+}
+
 /** Numbers one by one, as a typed array of `kind`. */
 export function toNumbers(kind: NumericKind, values: readonly unknown[]): NumericArray {
 	const numbers = new ARRAYS[kind](values.length);

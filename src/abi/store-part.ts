@@ -10,8 +10,13 @@ export interface Pledges {
 	hold(): () => void;
 	/** To be done when no thread runs. */
 	enqueue(work: () => void): void;
-	/** `then` has its turn once `promise` has settled. */
-	pledge<T>(promise: PromiseLike<T>, then: (value: T) => void, failed?: (error: unknown) => void): void;
+	/** `then` has its turn once `promise` has settled; `came` is told of the value at once, and touches nothing of the sandbox. */
+	pledge<T>(
+		promise: PromiseLike<T>,
+		then: (value: T) => void,
+		failed?: (error: unknown) => void,
+		came?: (value: T) => void,
+	): void;
 }
 
 /** Something that the host holds of a sandbox, and that ends with it. */

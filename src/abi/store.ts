@@ -74,6 +74,8 @@ export class Store {
 	readonly held: Set<HeldEnd> = new Set();
 	/** Told of what a stream of the host's fails with, which ends for the guest then. `null`: it ends the sandbox. */
 	report: ((error: unknown) => void) | null = null;
+	/** Told when the sandbox has failed or ends: who may enter it unasked is to ask again. */
+	onEnd: (() => void) | null = null;
 	readonly #instances: ComponentInstance[] = [];
 	#disposed = false;
 	#epoch: object = {};
@@ -159,6 +161,7 @@ export class Store {
 
 	/** Guest code ended with `error`: records the first, and returns it to be thrown on. */
 	fail(error: unknown): unknown {
+		this.onEnd?.();
 		this.poison ??= error instanceof Error ? error : new Trap("a host function failed", { cause: error });
 		return error;
 	}
@@ -202,6 +205,7 @@ export class Store {
 	 */
 	dispose(reason: unknown = new Trap("cannot enter component instance")): void {
 		this.#disposed = true;
+		this.onEnd?.();
 		const errors: unknown[] = [];
 		for (const part of this.parts) part.end(reason);
 		for (const instance of this.#instances) {

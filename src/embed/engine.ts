@@ -1,6 +1,6 @@
 import { type GuestResource, isAsync } from "../abi/mod.ts";
 import type { ComponentType, ExternType } from "../component/mod.ts";
-import { type CompileCache, type PageMapper, webAssembly } from "../engine/mod.ts";
+import { type CompileCache, type PageMapper, watchdogReady, webAssembly } from "../engine/mod.ts";
 import { inFile, type Limits, type MeteringMode, SkerryError, withDefaultLimits } from "../fault/mod.ts";
 import {
 	composeComponents,
@@ -21,7 +21,16 @@ import { createWasiContext, WASI_HOST, WASI_P1, type WasiContext } from "../wasi
 import { isCoreModule } from "../wasm/mod.ts";
 import type { Composition } from "./compose.ts";
 import { strayCoreImports, toCoreModules } from "./core-imports.ts";
-import { callExport, createExports, type Exports, typeOf } from "./exports.ts";
+import {
+	bindSync,
+	callExport,
+	createExports,
+	type ExportedFunction,
+	type Exports,
+	type ExportType,
+	type SyncExports,
+	typeOf,
+} from "./exports.ts";
 import { type Grants, type GrantsAndLimit, SHARED_CLIENT, toWasiOptions } from "./grants.ts";
 import { type Imports, toHostImports } from "./imports.ts";
 import { findInside } from "./inside.ts";
@@ -119,7 +128,7 @@ export class Engine {
 
 	/**
 	 * Decodes, validates, links and compiles a component or a core module. What a core module imports of WASI 0.1 is there.
-	 * @throws SkerryError `cli/file-not-found`, `binary/*`, `component/invalid`, `link/*`, `core/invalid`, with a byte offset where there is one
+	 * @throws SkerryError `cli/file-not-found`, `binary/*`, `component/invalid`, `link/*`, `core/invalid`, `engine/watchdog`, with a byte offset where there is one
 	 */
 	async load<W extends World = AnyWorld>(
 		source: Source,
@@ -132,7 +141,7 @@ export class Engine {
 				(options.imports ?? {}) as Imports,
 				this.#linkOptions(options),
 			);
-			return this.#create(loaded, options);
+			return await this.#create(loaded, options);
 		} catch (error) {
 			throw file === undefined ? error : inFile(error, file);
 		}
@@ -163,7 +172,7 @@ export class Engine {
 		const linked = await linkToHost(composed.resolved.type, given, (host) =>
 			linkComposed(composed, host, this.#cache, linkOptions),
 		);
-		return this.#create({ kind: "component", linked, imports: [...linked.plan.imports.keys()] }, options);
+		return await this.#create({ kind: "component", linked, imports: [...linked.plan.imports.keys()] }, options);
 	}
 
 	#linkOptions(options: GuestOptions): LinkOptions {
@@ -175,12 +184,14 @@ export class Engine {
 		};
 	}
 
-	#create<E extends object>(loaded: Loaded, options: Omit<LoadOptions, "imports">): Component<E> {
+	async #create<E extends object>(loaded: Loaded, options: Omit<LoadOptions, "imports">): Promise<Component<E>> {
 		const limits = withDefaultLimits({ ...this.#options.limits, ...options.limits });
 		// By default an embedder's streams get all that is written.
 		const output = options.limits?.output ?? this.#options.limits?.output;
 		const grants: GrantsAndLimit = { ...options.wasi, ...(output === undefined ? {} : { outputLimit: output }) };
 		const { app, dedicated = false, warm = WARM } = options;
+		// Whose time is limited is not called while nobody could stop it.
+		if (loaded.linked.metering !== "off" && Math.min(limits.cpu, limits.wall) < Infinity) await watchdogReady();
 		// Where every call gets a new instance, nothing is put back.
 		const mapper = warm === 0 ? undefined : findPageMapper(this.#options.onWarning);
 		const onStreamError = options.onStreamError ?? this.#options.onStreamError ?? warnOfStream;
@@ -291,7 +302,12 @@ export class Component<E extends object = Exports> {
 			limits,
 			...(app === undefined ? {} : { app }),
 		});
-		this.exports = createExports(linked.plan.exports, (path, args) => this.call(path, args)) as E;
+		this.exports = createExports(
+			linked.plan.exports,
+			(path) =>
+				(...args) =>
+					this.call(path, args),
+		) as E;
 	}
 
 	/** The names of what it exports, as in the binary. */
@@ -354,6 +370,9 @@ export class Sandbox<E extends object = Exports> implements Disposable {
 	readonly #instance: Instance;
 	readonly #context: WasiContext;
 	readonly #classes: ResourceClasses;
+	/** Its guest cannot call the host. */
+	readonly #cannotWait: boolean;
+	#sync: SyncExports<E> | undefined;
 	#calls = 0;
 	#disposed = false;
 	/** Destructors that run, or wait. */
@@ -369,9 +388,54 @@ export class Sandbox<E extends object = Exports> implements Disposable {
 			context.end();
 			throw error;
 		}
+		this.#cannotWait = this.#instance.beginEachCall();
 		const caller: Caller = (path, args) => this.call(path, args);
 		this.#classes = new ResourceClasses(caller, (resource) => this.drop(resource));
-		this.exports = createExports(plan.exports, caller, this.#classes) as E;
+		this.exports = createExports(plan.exports, (path, type) => this.#bind(path, type), this.#classes) as E;
+	}
+
+	#bind(path: readonly string[], type: ExportType): ExportedFunction {
+		const call: ExportedFunction = (...args) => this.call(path, args);
+		if (!this.#cannotWait) return call;
+		let sync: ((...args: unknown[]) => unknown) | undefined;
+		return (...args) => {
+			if (this.#disposed || args.length !== type.params.length) return call(...args);
+			try {
+				return Promise.resolve((sync ??= this.#bindSync(path, type))(...args));
+			} catch (error) {
+				return Promise.reject(error);
+			}
+		};
+	}
+
+	/**
+	 * The exported functions once more, which return what the guest does at once: for calls that are too short to be awaited. Limits count
+	 * for each of them. There are none where a call could wait: where the component imports functions (WASI's, too) or is asynchronous.
+	 * @throws SkerryError `call/may-wait`
+	 */
+	get sync(): SyncExports<E> {
+		if (!this.#cannotWait) {
+			throw new SkerryError(
+				"call/may-wait",
+				"Cannot call the sandbox without a promise: its guest may wait for the host",
+				{
+					hint: "use `exports`, and await its functions",
+				},
+			);
+		}
+		return (this.#sync ??= createExports(this.#plan.exports, (path, type) =>
+			this.#bindSync(path, type),
+		) as SyncExports<E>);
+	}
+
+	#bindSync(path: readonly string[], type: ExportType): (...args: unknown[]) => unknown {
+		const found = this.#instance.function(path);
+		const call = (...args: unknown[]): unknown => {
+			this.#instance.begin();
+			return found?.call(args);
+		};
+		const invoke = found !== undefined && "invoke" in found ? found.invoke : call;
+		return bindSync(type, path.join("#"), invoke, this.#classes.wardrobe);
 	}
 
 	/** Calls an export by its names in the binary: `["wasi:cli/run@0.2.3", "run"]`; of a core module `["_start"]`. */

@@ -1,9 +1,9 @@
-import { type CoreFunctionType, type FunctionType, toCamelCase } from "../component/mod.ts";
+import { type CoreFunctionType, type FunctionType, toCamelCase, type ValueType } from "../component/mod.ts";
 import { SkerryError } from "../fault/mod.ts";
 import type { PlanExport } from "../link/mod.ts";
-import { dress, type Wardrobe } from "./dress.ts";
+import { dress, needsDress, type Wardrobe } from "./dress.ts";
 import { ComponentError } from "./imports.ts";
-import type { Caller, ResourceClasses } from "./resources.ts";
+import type { ResourceClasses } from "./resources.ts";
 import { PLAIN } from "./streams.ts";
 
 /** An exported function. A WIT `result` comes back as its `ok` value, or is thrown as a `ComponentError`. */
@@ -16,13 +16,24 @@ export type ExportedFunction = (...args: any[]) => Promise<any>;
  */
 export type Exports = { readonly [name: string]: any };
 
-/** The type of an exported function: of a component, or of a core module. */
-type ExportType = FunctionType | CoreFunctionType;
+/** Exports whose functions return values and not promises of them; without classes. */
+export type SyncExports<E extends object = Exports> = { readonly [K in keyof E]: Sync<E[K]> };
 
-/** The tree of exported functions, each calling through `caller`, with the `classes` of resources where there are some. */
+type Sync<T> = 0 extends 1 & T
+	? any
+	: T extends (...args: infer A) => Promise<infer R>
+		? (...args: A) => R
+		: T extends object
+			? SyncExports<T>
+			: T;
+
+/** The type of an exported function: of a component, or of a core module. */
+export type ExportType = FunctionType | CoreFunctionType;
+
+/** The tree of exported functions, each as `bind` makes it, with the `classes` of resources where there are some. */
 export function createExports(
 	tree: ReadonlyMap<string, PlanExport>,
-	caller: Caller,
+	bind: (path: readonly string[], type: ExportType) => (...args: any[]) => unknown,
 	classes?: ResourceClasses,
 	path: readonly string[] = [],
 ): Exports {
@@ -30,10 +41,10 @@ export function createExports(
 	for (const [name, item] of tree) {
 		const inner = [...path, name];
 		if (item.kind === "func" || item.kind === "core") {
-			const call: ExportedFunction = (...args) => caller(inner, args);
-			made[item.kind === "core" || name.startsWith("[") ? name : toCamelCase(name)] = call;
+			const type = item.kind === "func" ? item.ref.type : item.type;
+			made[item.kind === "core" || name.startsWith("[") ? name : toCamelCase(name)] = bind(inner, type);
 		} else if (item.kind === "instance") {
-			const nested = createExports(item.exports, caller, classes, inner);
+			const nested = createExports(item.exports, bind, classes, inner);
 			made[name] = nested;
 			const base = name.replace(/@.*$/, "");
 			if (base !== name && !tree.has(base)) made[base] = nested;
@@ -66,13 +77,41 @@ export async function callExport(
 	call: (args: readonly unknown[]) => unknown,
 	wardrobe: Wardrobe = PLAIN,
 ): Promise<unknown> {
+	checkCall(type, name, args);
+	return toResult(type, await call(args), wardrobe);
+}
+
+/**
+ * The same where nothing can wait: a function that returns what the guest does. What takes numbers and the like, and needs no
+ * dress, is the guest's function as it is.
+ */
+export function bindSync(
+	type: ExportType,
+	name: string,
+	call: (...args: unknown[]) => unknown,
+	wardrobe: Wardrobe,
+): (...args: unknown[]) => unknown {
+	if (!("results" in type) && (type.result === null || isPlain(type.result))) return call;
+	return (...args) => {
+		checkCall(type, name, args);
+		return toResult(type, call(...args), wardrobe);
+	};
+}
+
+function isPlain(result: ValueType): boolean {
+	return result.kind !== "result" && !needsDress(result);
+}
+
+function checkCall(type: ExportType, name: string, args: readonly unknown[]): void {
 	const { params } = type;
 	if (args.length !== params.length) {
 		const counts = `${args.length} arguments for ${params.length} parameters`;
 		throw new SkerryError("call/bad-value", `Cannot call ${name}: ${counts}`);
 	}
 	if ("results" in type) checkNumbers(type, name, args);
-	const given = await call(args);
+}
+
+function toResult(type: ExportType, given: unknown, wardrobe: Wardrobe): unknown {
 	if ("results" in type || type.result === null) return given;
 	const value: unknown = dress(type.result, given, wardrobe);
 	if (type.result.kind !== "result") return value;

@@ -14,7 +14,7 @@ export {
 	type World,
 } from "./engine.ts";
 export type { Source } from "./source.ts";
-export type { ExportedFunction, Exports } from "./exports.ts";
+export type { ExportedFunction, Exports, SyncExports } from "./exports.ts";
 export {
 	ComponentError,
 	type ImportedClass,

@@ -40,14 +40,37 @@ const LONGEST_PORTION = 0.5;
 const BRIEF = 0.005;
 /** So many clocked calls in a row have to be that short. */
 const PROOFS = 16;
-/** Calls that go by unclocked between two that are measured. */
-const TRUSTED = 255;
+/** Calls that go by unclocked between two that are measured: as many as fit into so many milliseconds, within bounds. */
+const TRUSTED_TIME = 0.1;
+const FEWEST_TRUSTED = 255;
+const MOST_TRUSTED = 4095;
 /** Milliseconds before its limit from which on they are clocked all the same. */
 const NEAR = 2;
 /** Budgets are counted in tenths of a millisecond, as in the cells of the flag. */
 const TENTHS = 10;
 /** A day, in milliseconds: the flag counts no further. */
 export const LONGEST = 86_400_000;
+
+/** No idle value of the word `call` comes after it. */
+const NEVER = 0x3fff_ffff;
+
+/**
+ * What a call looks at that is to go by without telling anybody: the word `call`, as idle as it is between calls, has to lie in the
+ * `LEASED_CALLS` values above `last`, and the word `attentive` has to be `attended`. `Schedule.lease` says when that is so.
+ */
+export class Lease {
+	/** What the word is after the last of the calls. */
+	last: number = NEVER;
+	attended = 0;
+
+	/** From now on, each call is told of. */
+	end(): void {
+		this.last = NEVER;
+	}
+}
+
+/** Calls in a lease at most. */
+export const LEASED_CALLS: number = MOST_TRUSTED;
 
 /** As `Account.budget` has it, from milliseconds. */
 function encodeBudget(cpu: number, wall: number): number {
@@ -61,6 +84,9 @@ function encodeBudget(cpu: number, wall: number): number {
 export class Account {
 	readonly guest: Accounted;
 	readonly metering: Metering;
+	readonly lease: Lease = new Lease();
+	/** Whether each call of the host begins anew, as if `begin` had been called. */
+	begins = false;
 	/** Held the thread for so long, without what has passed since `since`. */
 	cpu = 0;
 	/** When the present stretch on the thread began. */
@@ -131,6 +157,33 @@ export class Account {
 		this.budget = this.#wholeBudget;
 	}
 
+	/** Calls that can be leased. Without `begins`, a wall limit has to be told when each of them is. */
+	get leasable(): number {
+		if (this.begins) return this.trusted + this.#reserve;
+		return this.#wallLimit === Infinity ? this.trusted : 0;
+	}
+
+	/** What each of them may take, as `budget`. */
+	get leaseBudget(): number {
+		return this.begins ? this.#wholeBudget : this.budget;
+	}
+
+	/** So many leased calls were made. */
+	leased(calls: number): void {
+		if (calls === 0) return;
+		if (!this.begins) {
+			this.trusted -= calls;
+			return;
+		}
+		const left = this.trusted + this.#reserve - calls;
+		this.begin();
+		const atOnce = this.#wallLimit === Infinity;
+		this.#reserve = atOnce ? 0 : left;
+		this.trusted = atOnce ? left : 0;
+		// The last of them began anew, and counts.
+		this.#charged = this.trusted + 1;
+	}
+
 	/** The guest gets the thread. */
 	enter(now: number): void {
 		this.since = now;
@@ -169,7 +222,8 @@ export class Account {
 		else if (this.#proofs < PROOFS) this.#proofs++;
 		// Near its limit each of its calls is clocked.
 		const trusts = this.#proofs === PROOFS && Math.min(this.#cpuLimit - this.cpu, this.#wallLimit) > NEAR;
-		this.#trust(trusts && attentive > 0 ? TRUSTED : 0);
+		const fit = Math.min(Math.max(Math.floor(TRUSTED_TIME / duration), FEWEST_TRUSTED), MOST_TRUSTED);
+		this.#trust(trusts && attentive > 0 ? fit : 0);
 		this.attended = attentive;
 		return trusts && attentive === 0;
 	}
@@ -224,6 +278,11 @@ export class Account {
 		const portion = Math.min(Math.max(this.#portion, -left), this.#fuelLimit - this.fuelGiven);
 		this.fuelGiven += portion;
 		return left + portion;
+	}
+
+	/** Whose guest it is. */
+	get app(): string | undefined {
+		return this.#app;
 	}
 
 	get outOfFuel(): LimitExceeded {

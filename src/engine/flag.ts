@@ -96,14 +96,28 @@ export class InterruptFlag {
 
 	/** What guests import. From the first time on, a watchdog looks after the thread. */
 	get memory(): WasmMemory {
-		void this.watch();
+		this.watch();
 		return this.#memory;
 	}
 
-	/** Starts the watchdog, which takes some milliseconds: the sooner, the better. Settles when it has begun. */
-	async watch(): Promise<void> {
-		this.#watching ??= watchThread(this.#memory.buffer as SharedArrayBuffer);
-		await this.#watching.begun;
+	/** Starts the watchdog, which takes some milliseconds: the sooner, the better. */
+	watch(): void {
+		// Guests whose time counts are not called before it has begun: they wait for that themselves.
+		this.watched().catch(() => {});
+	}
+
+	/**
+	 * Settles when it has begun.
+	 * @throws SkerryError `engine/watchdog`; whoever asks after that has it tried again
+	 */
+	async watched(): Promise<void> {
+		const watching = (this.#watching ??= watchThread(this.#memory.buffer as SharedArrayBuffer));
+		try {
+			await watching.begun;
+		} catch (error) {
+			if (this.#watching === watching) this.#watching = undefined;
+			throw error;
+		}
 	}
 
 	/**
@@ -171,9 +185,14 @@ export class InterruptFlag {
 	/** From now on, or soon, `enterBriefly` is to work. */
 	attend(): void {
 		if (this.words[WANTED_WORD] !== 0) return;
-		void this.watch();
+		this.watch();
 		this.words[WANTED_WORD] = 1;
 		this.#watching?.wake();
+	}
+
+	/** As the watchdog would: whoever holds the thread stops at its next check. Who counts fuel does so when it asks for more. */
+	raise(): void {
+		this.#bytes[FLAG_CELL] = 1;
 	}
 
 	get raised(): boolean {
@@ -243,7 +262,16 @@ export function interruptFlag(): InterruptFlag {
 	return (flag ??= new InterruptFlag());
 }
 
-/** Settles when guests on this thread can be interrupted in time; starts what does that. */
+/**
+ * Settles when guests on this thread can be interrupted in time; starts what does that.
+ * @throws SkerryError `engine/watchdog`
+ */
 export async function watchdogReady(): Promise<void> {
-	await interruptFlag().watch();
+	// The watchdog keeps no process alive, and nothing else may be there yet that does
+	const alive = setInterval(() => {}, 1_000);
+	try {
+		await interruptFlag().watched();
+	} finally {
+		clearInterval(alive);
+	}
 }

@@ -1,8 +1,9 @@
-import type { CoreFunction, CoreValue } from "../abi/mod.ts";
+import type { BriefCalls, CoreFunction, CoreValue } from "../abi/mod.ts";
 import type { CoreFunctionType } from "../component/mod.ts";
 import { SkerryError, Trap } from "../fault/mod.ts";
-import { Account, type AccountOptions, type Accounted, countedCalls } from "./account.ts";
+import { Account, type AccountOptions, type Accounted, countedCalls, LEASED_CALLS } from "./account.ts";
 import { announce, canAnnounce } from "./announcers.ts";
+import { ATTENTIVE_WORD, CALL_WORD, ENTRY_WORD, interruptFlag, NUMBER_SHIFT, SEEN_WORD } from "./flag.ts";
 import { leaveOut, type ModuleOrigin, withOrigin } from "./frames.ts";
 import { ENDED, type Schedule, threadSchedule } from "./schedule.ts";
 import { RESULTS, STATUS_DONE, STATUS_FAILED, STATUS_WAITING, TRAMPOLINE_IMPORTS } from "./trampolines.ts";
@@ -38,6 +39,21 @@ function reserveStack(): void {
 
 function doNothing(): void {}
 
+/** As `toTrap` has it of what V8 throws. */
+function outOfStack(): Trap {
+	return new Trap("call stack exhausted");
+}
+
+/** Where the words are that `Schedule.lease` tells of. */
+const BRIEF_CALLS = {
+	entry: ENTRY_WORD,
+	call: CALL_WORD,
+	seen: SEEN_WORD,
+	attentive: ATTENTIVE_WORD,
+	shift: NUMBER_SHIFT,
+	most: LEASED_CALLS,
+} as const;
+
 const CANNOT_BLOCK = "cannot block a synchronous task before returning";
 
 /**
@@ -56,6 +72,8 @@ export class Gate implements Accounted {
 	/** Why the guest was ended. Once set, each of the sandbox's host calls ends in a trap. */
 	#fault: unknown;
 	#failed = false;
+	/** A host function ended with an error. Where that was at the end of the stack, there may have been no room to say more. */
+	#broken = false;
 	/** A start function is on the stack, which V8 cannot suspend. */
 	#starting = false;
 	readonly #waiters = new Set<Waiter>();
@@ -104,12 +122,14 @@ export class Gate implements Accounted {
 
 	/** The sandbox is another app's from the next `begin` or `reset` on. */
 	adopt(options: Omit<AccountOptions, "metering">): void {
+		this.#schedule.endLease(this.#account);
 		this.#account.adopt(options);
 		this.#hostCalls = countedCalls(options.limits);
 	}
 
 	/** A call begins: its limits count from here. */
 	begin(): void {
+		this.#schedule.endLease(this.#account);
 		this.#account.begin();
 		this.#callsLeft = this.#hostCalls;
 		this.#pauses = 0;
@@ -129,7 +149,7 @@ export class Gate implements Accounted {
 	reset(): void {
 		this.#setStatus(STATUS_DONE);
 		this.#pending = undefined;
-		this.#failed = false;
+		this.#failed = this.#broken = false;
 		this.#fault = undefined;
 		this.begin();
 		// Clearing an empty collection still makes a new one inside.
@@ -179,6 +199,7 @@ export class Gate implements Accounted {
 					if (!(value instanceof Promise)) return value;
 					this.#await(value);
 				} catch (error) {
+					this.#broken = true;
 					this.fail(hostFault(error));
 				}
 				return nothing;
@@ -191,6 +212,7 @@ export class Gate implements Accounted {
 				if (!(value instanceof Promise)) return value;
 				this.#await(value);
 			} catch (error) {
+				this.#broken = true;
 				this.fail(hostFault(error));
 			}
 			return nothing;
@@ -201,6 +223,7 @@ export class Gate implements Accounted {
 	#mayCall(): boolean {
 		// The last wait never began: V8 refused it, and the guest caught the refusal.
 		if (this.#pending !== undefined) this.fail(new Trap(CANNOT_BLOCK));
+		if (this.#broken && !this.#failed) this.fail(outOfStack());
 		if (this.#failed) {
 			// Where the stack came to its end, the first time may not have got so far.
 			this.#setStatus(STATUS_FAILED);
@@ -280,6 +303,7 @@ export class Gate implements Accounted {
 
 	/** Ends the sandbox's guests: the ones that wait trap now, the others at their next host call. The first reason is kept. */
 	fail(reason: unknown): void {
+		this.tellAll();
 		if (!this.#failed) {
 			this.#failed = true;
 			this.#fault = reason;
@@ -331,6 +355,7 @@ export class Gate implements Accounted {
 	 * wrapping. False where a guest holds it already, and no `release` is to follow.
 	 */
 	hold(): boolean {
+		if (this.#account.begins && this.#schedule.current === undefined) this.begin();
 		return this.#schedule.hold(this.#account);
 	}
 
@@ -338,9 +363,30 @@ export class Gate implements Accounted {
 		this.#schedule.release();
 	}
 
-	/** The guest asked for a wait that cannot be: `reason` is to be thrown. */
+	/** After `release`, where nothing of the host's is called by the guest: see `BRIEF_CALLS`. */
+	lease(): void {
+		this.#schedule.lease(this.#account);
+	}
+
+	/** Nothing goes by untold from now on: the guest is not to be entered, or the next call is to say what it may. */
+	tellAll(): void {
+		this.#schedule.endLease(this.#account);
+	}
+
+	/** What calls look at that nobody need be told of. */
+	get brief(): BriefCalls {
+		return { ...BRIEF_CALLS, words: interruptFlag().words, lease: this.#account.lease };
+	}
+
+	/** From now on, each call by the host begins anew: `begin` need not be called. */
+	beginEachCall(): void {
+		this.tellAll();
+		this.#account.begins = true;
+	}
+
+	/** The guest asked for a wait that cannot be, or for more of the host than the stack had room for: `reason` is to be thrown. */
 	get stuck(): boolean {
-		return this.#pending !== undefined;
+		return this.#pending !== undefined || (this.#broken && !this.#failed);
 	}
 
 	#direct(fn: CoreFunction, type: CoreFunctionType | undefined): CoreFunction {
@@ -360,7 +406,7 @@ export class Gate implements Accounted {
 					if (held) schedule.release();
 					else schedule.leave(current, suspendable);
 				}
-				if (this.#pending !== undefined) throw this.reason(undefined);
+				if (this.stuck) throw this.reason(undefined);
 				return result;
 			};
 		}
@@ -377,7 +423,7 @@ export class Gate implements Accounted {
 				if (held) schedule.release();
 				else schedule.leave(current, suspendable);
 			}
-			if (this.#pending !== undefined) throw this.reason(undefined);
+			if (this.stuck) throw this.reason(undefined);
 			return result;
 		};
 	}
@@ -502,6 +548,7 @@ export class Gate implements Accounted {
 	reason(error: unknown): unknown {
 		// A wait that was asked for and never began: V8 refused it.
 		if (this.#pending !== undefined) this.fail(new Trap(CANNOT_BLOCK, { cause: error }));
+		if (this.#broken && !this.#failed) this.fail(outOfStack());
 		if (isUnreachable(error)) {
 			const stopped = this.#schedule.takeHit(this.#account);
 			if (stopped !== undefined) this.fail(stopped);

@@ -3,12 +3,9 @@
  * into (outside of Node), there is room.
  */
 
-/** The little of `node:v8` and `node:vm` that is needed. */
-interface V8 {
-	getHeapStatistics(): { readonly used_heap_size: number; readonly heap_size_limit: number };
-	setFlagsFromString(flags: string): void;
-}
+import { builtin, nodeV8, type NodeV8 } from "./builtin.ts";
 
+/** The little of `node:vm` that is needed. */
 interface Vm {
 	runInNewContext(code: string): unknown;
 }
@@ -23,18 +20,15 @@ const LOOK_AFTER = 1024 * 1024;
 const COLLECT_AFTER = 250;
 const COLLECT_SHARE = 0.1;
 
-let v8: V8 | undefined;
+let v8: NodeV8 | undefined;
 let unseen = 0;
 let nextCollection = -Infinity;
-let collect: (() => void) | undefined;
+/** Milliseconds that the last one took. */
+let lastTook = 0;
+let collect: ((options?: { readonly type: "minor" }) => void) | undefined;
 
-function builtin(name: string): unknown {
-	const { process } = globalThis as { process?: { getBuiltinModule?: (name: string) => unknown } };
-	return process?.getBuiltinModule?.(name);
-}
-
-function statistics(): ReturnType<V8["getHeapStatistics"]> | undefined {
-	v8 ??= builtin("node:v8") as V8 | undefined;
+function statistics(): ReturnType<NodeV8["getHeapStatistics"]> | undefined {
+	v8 ??= nodeV8();
 	return v8?.getHeapStatistics();
 }
 
@@ -55,15 +49,53 @@ export function collectHeap(): number {
 	if (now >= nextCollection) {
 		collector()();
 		const end = performance.now();
-		nextCollection = end + Math.max(COLLECT_AFTER, (end - now) / COLLECT_SHARE);
+		lastTook = end - now;
+		nextCollection = end + Math.max(COLLECT_AFTER, lastTook / COLLECT_SHARE);
 	}
 	return statistics()?.used_heap_size ?? Infinity;
 }
 
-function collector(): () => void {
+/** Milliseconds that `collectHeap` may take, by what it took the last time; 0 where it does nothing. */
+export function collectionTakes(): number {
+	return performance.now() < nextCollection ? 0 : lastTook;
+}
+
+/** V8's part for new objects, in bytes. */
+export interface YoungHeap {
+	/** Of objects that a collection moves, if they are still in use. */
+	readonly small: number;
+	/** Of those that it leaves where they are. */
+	readonly large: number;
+	/** What can be made before V8 collects it. */
+	readonly room: number;
+}
+
+/** Some 3 µs to read. `undefined` where that is not known. */
+export function youngHeap(): YoungHeap | undefined {
+	v8 ??= nodeV8();
+	const spaces = v8?.getHeapSpaceStatistics();
+	const small = spaces?.find((space) => space.space_name === "new_space");
+	const large = spaces?.find((space) => space.space_name === "new_large_object_space");
+	if (small === undefined || large === undefined) return undefined;
+	return {
+		small: small.space_used_size,
+		large: large.space_used_size,
+		room: Math.min(small.space_available_size, large.space_available_size),
+	};
+}
+
+/** Has V8 collect its part for new objects: what is in use there is moved to the others. */
+export function collectYoung(): void {
+	collector()({ type: "minor" });
+}
+
+function collector(): NonNullable<typeof collect> {
 	if (collect === undefined) {
+		v8 ??= nodeV8();
 		v8?.setFlagsFromString("--expose-gc");
-		collect = ((builtin("node:vm") as Vm | undefined)?.runInNewContext("gc") ?? (() => {})) as () => void;
+		collect = ((builtin("node:vm") as Vm | undefined)?.runInNewContext("gc") ?? (() => {})) as NonNullable<
+			typeof collect
+		>;
 		v8?.setFlagsFromString("--no-expose-gc");
 	}
 	return collect;

@@ -1,5 +1,5 @@
 import { LimitExceeded, type Limits, SkerryError } from "../fault/mod.ts";
-import { collectHeap, heapHasRoom } from "./heap.ts";
+import { collectHeap, collectionTakes, heapHasRoom } from "./heap.ts";
 
 /** What a sandbox asks for: its holdings of one kind, all together, in the unit of the limit of that name. */
 export interface Growth {
@@ -75,12 +75,15 @@ export class Holdings {
 	/**
 	 * The guest needs so many bytes more in V8's heap, where nobody says when it has thrown some away. What all are using after a collection
 	 * is more than this guest does: where that is little, it counts from there.
-	 * @returns how many it is given; or why it is to be ended
+	 * @param affords whether it has so many milliseconds left; it is ended where it has not
+	 * @returns how many it is given; or why it is to be ended; `undefined` where it was
 	 */
-	allocate(bytes: number): number | SkerryError {
+	allocate(bytes: number, affords: (time: number) => boolean): number | SkerryError | undefined {
 		const limit = this.#limits.gcHeap ?? Infinity;
 		if (this.#held.gcHeap + bytes > limit) {
-			const used = limit < COLLECTED_FROM || bytes > limit / 2 ? Infinity : collectHeap();
+			const collects = limit >= COLLECTED_FROM && bytes <= limit / 2;
+			if (collects && !affords(collectionTakes())) return undefined;
+			const used = collects ? collectHeap() : Infinity;
 			if (used > limit / 2) return new LimitExceeded("gcHeap", limit, this.#app);
 			this.#held.gcHeap = used;
 		}

@@ -23,6 +23,7 @@ export { CoreMemories, type OwnedParts } from "./owned.ts";
 export type { PageMapper } from "./pages.ts";
 export { limitStacks } from "./stack-size.ts";
 export { decodePlain, encodePlain } from "./plain-data.ts";
+export { optimizeGuestsEarly, optimizeHostEarly } from "./tiering.ts";
 export { compileTrampolines } from "./trampolines.ts";
 export { toTrap } from "./traps.ts";
 export {

@@ -4,6 +4,7 @@ import { interruptFlag } from "./flag.ts";
 import { Holdings, type HoldingsOptions } from "./holdings.ts";
 import { fillHostTable } from "./host-functions.ts";
 import type { StartState } from "./initial-state.ts";
+import { threadNursery } from "./nursery.ts";
 import type { PageMapper } from "./pages.ts";
 import { threadSchedule } from "./schedule.ts";
 import { adoptMemory, createSlotMemory, type SlotMemory, WASM_PAGE } from "./slot-memory.ts";
@@ -27,6 +28,11 @@ const MOST_ELEMENTS = 32_768;
 /** For each so many bytes of an object V8 takes so many milliseconds, which nothing interrupts. */
 const LARGE_OBJECT = 1024 * 1024;
 const LARGE_OBJECT_TIME = 2;
+
+/** The same for the elements of a table, all of which V8 may have to move where it grows. */
+const ELEMENT_TIME = 0.0001;
+/** Elements of all tables from which on it takes long enough to look at the time. */
+const MANY_ELEMENTS = 10_000;
 
 /** What the engine has to give to an instance of a rewritten module. */
 export interface OwnedParts extends Pick<RewrittenModule, "imports" | "exports"> {
@@ -138,16 +144,31 @@ export class CoreMemories {
 
 	/** A negative index: what was granted before, V8 does not have. */
 	#growTable(index: number, delta: number): number {
-		if (index >= 0) return this.holdings.grow("tables", delta) ? 1 : 0;
-		this.holdings.giveBack("tables", delta);
-		return 0;
+		const { holdings } = this;
+		if (index < 0) {
+			holdings.giveBack("tables", delta);
+			return 0;
+		}
+		if (!holdings.grow("tables", delta)) return 0;
+		const elements = holdings.held.tables;
+		const schedule = threadSchedule();
+		if (elements > MANY_ELEMENTS && !schedule.affords(elements * ELEMENT_TIME)) {
+			holdings.giveBack("tables", delta);
+			return 0;
+		}
+		if (elements > MANY_ELEMENTS) threadNursery().make(schedule.left());
+		return 1;
 	}
 
 	#allocate(bytes: number): bigint {
-		if (bytes > LARGE_OBJECT && !threadSchedule().affords((bytes / LARGE_OBJECT) * LARGE_OBJECT_TIME)) return 0n;
-		const given = this.holdings.allocate(bytes);
-		if (typeof given === "number") return BigInt(given);
-		threadSchedule().current?.guest.fail(given);
+		const schedule = threadSchedule();
+		if (bytes > LARGE_OBJECT && !schedule.affords((bytes / LARGE_OBJECT) * LARGE_OBJECT_TIME)) return 0n;
+		const given = this.holdings.allocate(bytes, (time) => schedule.affords(time));
+		if (typeof given === "number") {
+			threadNursery().make(schedule.left());
+			return BigInt(given);
+		}
+		if (given !== undefined) schedule.current?.guest.fail(given);
 		return 0n;
 	}
 

@@ -3,6 +3,10 @@ import { execFile } from "node:child_process";
 import { before, suite, test } from "node:test";
 import { promisify } from "node:util";
 import { CPU, ENOUGH, type Outcome, WALL } from "./contended.fixture.ts";
+import { LimitExceeded } from "../fault/mod.ts";
+import { watchdogReady } from "./flag.ts";
+import { Gate } from "./gate.ts";
+import { guest } from "./guest.fixture.ts";
 import { openProcessorTime } from "./processor-time.ts";
 
 const time = openProcessorTime();
@@ -16,6 +20,38 @@ test("counts what the thread computes, and not what it sleeps", { skip }, () => 
 	assert.ok(slept >= 0 && slept < 25, `${slept} ms of sleep`);
 	while (time.now() - from < 30);
 	assert.ok(performance.now() - begin >= 50 + 30 - slept - 1);
+});
+
+suite("what the host does for a guest counts as what the guest does itself", { skip }, () => {
+	const started = watchdogReady();
+	const cell = new Int32Array(new SharedArrayBuffer(4));
+	for (const [name, act, limits, ends] of [
+		["computing is time of `cpu`", () => compute(5), { cpu: 50, wall: 60_000 }, "cpu"],
+		["waiting in a call that blocks the thread is not", () => block(5), { cpu: 150, wall: 400 }, "wall"],
+	] as const) {
+		test(name, async () => {
+			await started;
+			const gate = new Gate({ limits });
+			const { exports } = await guest(
+				gate,
+				`(module (import "host" "act" (func $act)) (func (export "f") (loop $l (call $act) (br $l))))`,
+				{ act: ["->", act] },
+			);
+			await assert.rejects(
+				async () => await gate.wrapExport(exports["f"], false)(),
+				(error) => error instanceof LimitExceeded && error.limit === ends,
+			);
+		});
+	}
+
+	function block(ms: number): undefined {
+		Atomics.wait(cell, 0, 0, ms);
+	}
+
+	function compute(ms: number): undefined {
+		const end = (time?.now() ?? 0) + ms;
+		while ((time?.now() ?? 0) < end);
+	}
 });
 
 suite("on a processor that others want too", { skip }, () => {

@@ -170,6 +170,39 @@ suite("sharing the thread", () => {
 		assert.ok(ticks > 5, `${ticks} ticks`);
 	});
 
+	test("apps take turns, and their guests among themselves, with a turn of the event loop after each", async () => {
+		const log: string[] = [];
+		let turns = 0;
+		const timer = setInterval(() => {}, 1_000);
+		const count = (): void => {
+			turns++;
+			if (log.length < 20) setImmediate(count);
+		};
+		const started = await Promise.all(
+			["a1", "a2", "a3", "b1"].map(async (name) => {
+				const gate = new Gate({ metering: "yield", app: name.slice(0, 1) });
+				const act = (): undefined => {
+					if (log.at(-1) !== name) log.push(name);
+					if (log.length >= 20) gate.fail("enough");
+				};
+				const host = await withHost(gate, { act: ["->", act] });
+				const body = '(func (export "f") (loop $l (call $act) (call $check) (br $l)))';
+				const { exports } = await meteredGuest(gate, "yield", body, { host }, '(import "host" "act" (func $act))');
+				return gate.wrapExport(exports["f"], true);
+			}),
+		);
+		setImmediate(count);
+		// All have their first slice in one turn, as they are called
+		assert.deepEqual(
+			await Promise.all(started.map(async (f) => await caught(f))),
+			started.map(() => "enough"),
+		);
+		clearInterval(timer);
+		const [all, halves] = [["a1", "a2", "a3", "b1"], "a1 b1 a2 b1 a3 b1 a1 b1 a2 b1 a3 b1 a1 b1 a2 b1".split(" ")];
+		assert.deepEqual(log.slice(0, 20), [...all, ...halves]);
+		assert.ok(turns >= halves.length, `${turns} turns of the event loop`);
+	});
+
 	test("a guest above whose stack the host is called again is not suspended, yet stopped", async () => {
 		const outer = new Gate({ limits: { cpu: 20 }, metering: "yield" });
 		let inner: CoreFunction | undefined;

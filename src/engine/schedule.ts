@@ -11,6 +11,7 @@ import {
 	NUMBER_SHIFT,
 	SEEN_WORD,
 } from "./flag.ts";
+import { Turns } from "./turns.ts";
 import { webAssembly, type WasmExtern } from "./v8.ts";
 
 // V8 takes a constant of the module itself for one, and looks one of another module up each time.
@@ -22,8 +23,11 @@ const ATTENTIVE = ATTENTIVE_WORD;
 const MASK = NUMBER_MASK;
 const SHIFT = NUMBER_SHIFT;
 
-/** Milliseconds that a guest may hold the thread at a stretch when it can give it to others: some of these make a delay that one notices. */
-const SLICE = 4;
+/**
+ * Milliseconds that a guest may hold the thread at a stretch when it can give it to others: some of these make a delay that one notices,
+ * and where other processes want the processor each lasts twice as long. Giving it up costs a hundredth of that.
+ */
+const SLICE = 3;
 
 /** So many calls could have done without a clock before the watchdog is asked to look more often. */
 const REQUESTS = 16;
@@ -78,14 +82,17 @@ export class Schedule {
 	#entering: Account | undefined;
 	/** When the call by the host that is clocked began. */
 	#heldSince = 0;
+	/** Whose calls by the host go by untold, and the number that was before the first of them. */
+	#leased: Account | undefined;
+	#leasedAfter = 0;
 	/** Milliseconds between two readings of the clock, one right after the other. */
 	readonly #clockTakes: number = timeClock();
 	/** Calls of trusted guests that were clocked because the watchdog does not look often enough. */
 	#unattended = 0;
 	/** When the guest that runs has had its slice. */
 	#sliceEnd = 0;
-	/** Guests that have had theirs, the one that waits longest first. They say whether they are still there to run. */
-	readonly #paused: (() => boolean)[] = [];
+	/** Guests that have had theirs, by app. They say whether they are still there to run. */
+	readonly #paused = new Turns<() => boolean>();
 	/** Guests that are about to run again. */
 	readonly #tickets = new Map<number, Account>();
 	#nextTicket = 0;
@@ -96,6 +103,7 @@ export class Schedule {
 
 	/** Whose guest holds the thread: to be handed to `leave` by who enters another. */
 	get current(): Account | undefined {
+		if (this.#leased !== undefined) this.#endLease();
 		return this.#current;
 	}
 
@@ -105,6 +113,7 @@ export class Schedule {
 
 	/** A guest is about to run. Costs nothing where one of the same account runs already. */
 	enter(account: Account, suspendable: boolean): void {
+		if (this.#leased !== undefined) this.#endLease();
 		this.#suspendable = suspendable;
 		if (this.#current !== account) this.#switch(account);
 	}
@@ -121,6 +130,7 @@ export class Schedule {
 	 */
 	hold(account: Account): boolean {
 		// Small enough for V8 to put it into its callers, and all that such a call costs.
+		if (this.#leased !== undefined) this.#endLease();
 		if (this.#current !== undefined) return false;
 		const words = this.#words;
 		if (account.trusted > 0 && account.attended === words[ATTENTIVE]) {
@@ -156,7 +166,51 @@ export class Schedule {
 		} else Reflect.apply(this.#releaseClocked, undefined, NOTHING);
 	}
 
+	/**
+	 * The host has called the account's guest, and is done with it. If it is trusted, its next calls go by untold: each makes the word
+	 * `call` from what it was, -n, to n + 1 while it lasts and to -(n + 1) after it, and writes that number into `entry`. Where it finds
+	 * another `call` then, or its own number in `seen`, it is to be released like any other. Whoever else asks the schedule for anything
+	 * ends that.
+	 */
+	lease(account: Account): void {
+		const words = this.#words;
+		const calls = account.leasable;
+		if (calls <= 0 || this.#current !== undefined || this.#leased !== undefined) return;
+		if (account.attended !== words[ATTENTIVE]) return;
+		const { number } = this.#flag;
+		const after = number > MASK - calls ? 1 : number;
+		words[BUDGET] = account.leaseBudget;
+		words[CALL] = -after;
+		account.lease.attended = account.attended;
+		account.lease.last = -after - calls;
+		this.#leasedAfter = after;
+		this.#leased = account;
+	}
+
+	/** The account's calls are told of again. */
+	endLease(account: Account): void {
+		if (this.#leased === account) this.#endLease();
+	}
+
+	#endLease(): void {
+		const account = this.#leased;
+		if (account === undefined) return;
+		this.#leased = undefined;
+		account.lease.end();
+		const call = this.#words[CALL] as number;
+		const number = Math.abs(call);
+		account.leased(number - this.#leasedAfter);
+		this.#flag.number = number;
+		if (call <= 0) return;
+		// One is under way: from now on, it is clocked, and has its own cells.
+		if (this.#flag.takeHit()) account.hit = true;
+		this.#current = account;
+		this.#suspendable = false;
+		this.#clock(account, clock());
+	}
+
 	readonly #releaseClocked = (): void => {
+		if (this.#leased !== undefined) this.#endLease();
 		const account = this.#current;
 		if (account === undefined) return;
 		this.#suspendable = false;
@@ -216,6 +270,7 @@ export class Schedule {
 
 	/** Asked when a guest calls the host. Why it is to be stopped here; `undefined` when it is not. */
 	overdue(account: Account): unknown {
+		if (this.#leased !== undefined) this.#endLease();
 		if (!this.#flag.raised) return undefined;
 		const now = clock();
 		if (this.#current === account) this.#settle(account, now);
@@ -224,6 +279,7 @@ export class Schedule {
 
 	/** Asked when a guest has trapped in `unreachable`: why, if that was a check of its own. */
 	takeHit(account: Account): unknown {
+		if (this.#leased !== undefined) this.#endLease();
 		const now = clock();
 		if (this.#current === account) {
 			// What is clocked from now on has its own cells.
@@ -240,13 +296,20 @@ export class Schedule {
 	 * would only end later.
 	 */
 	affords(time: number): boolean {
-		const account = this.#current;
-		if (account === undefined) return true;
+		const account = this.current;
+		if (account === undefined || this.left() >= time) return true;
+		account.guest.fail(account.nearest(clock()));
+		this.#flag.raise();
+		return false;
+	}
+
+	/** Milliseconds until the guest that runs is to be ended; Infinity for one that is not. */
+	left(): number {
+		const account = this.current;
+		if (account === undefined || account.metering === "off") return Infinity;
 		const now = clock();
 		this.#settle(account, now);
-		if (account.deadline - now >= time) return true;
-		account.guest.fail(account.nearest(now));
-		return false;
+		return account.deadline - now;
 	}
 
 	/** Instructions that the account's guest has used. */
@@ -257,6 +320,7 @@ export class Schedule {
 
 	/** Milliseconds that the account's guest has held the thread. */
 	cpuUsed(account: Account): number {
+		if (this.#leased !== undefined) this.#endLease();
 		if (this.#current === account) this.#settle(account, clock());
 		else account.charge();
 		return account.cpu;
@@ -271,7 +335,7 @@ export class Schedule {
 
 	/** A guest found the flag raised, or its fuel used up. */
 	poll(): number {
-		const account = this.#current;
+		const account = this.current;
 		// Nobody answers for it.
 		if (account === undefined) return TRAP;
 		const now = clock();
@@ -304,7 +368,8 @@ export class Schedule {
 	}
 
 	/**
-	 * Has a guest that was suspended run again in a turn of the event loop of its own, when it is its turn.
+	 * Has a guest that was suspended run again in a turn of the event loop of its own, when it is its turn: apps take turns, and an app's
+	 * guests among themselves.
 	 * @param settle what it waits for; told a ticket
 	 * @param isThere whether it is still to be resumed
 	 */
@@ -317,7 +382,8 @@ export class Schedule {
 			settle(ticket);
 			return true;
 		};
-		if (this.#paused.push(resume) === 1) later(this.#next);
+		if (!this.#paused.any) later(this.#next);
+		this.#paused.add(account.app, resume);
 	}
 
 	/** The first that a guest does when it runs again. */
@@ -333,12 +399,13 @@ export class Schedule {
 
 	readonly #next = (): void => {
 		// One guest a turn: whatever else waits for the thread comes in between.
-		while (this.#paused.shift()?.() === false);
-		if (this.#paused.length > 0) later(this.#next);
+		while (this.#paused.take()?.() === false);
+		if (this.#paused.any) later(this.#next);
 	};
 
 	/** The account's guest waits for the host: from now on, somebody else has to look at its wall limit. */
 	wait(account: Account): void {
+		if (this.#leased !== undefined) this.#endLease();
 		// Its call may have gone by unclocked.
 		if (Number.isNaN(account.wallEnd)) account.enter(clock());
 		if (account.wallEnd === Infinity) return;

@@ -1,7 +1,4 @@
-/** The few things of `node:v8` that are needed. */
-interface V8 {
-	setFlagsFromString(flags: string): void;
-}
+import { nodeV8 } from "./builtin.ts";
 
 /** Below that, not even V8's own code between two stacks has room. */
 const SMALLEST = 64 * 1024;
@@ -12,7 +9,5 @@ const SMALLEST = 64 * 1024;
  * functions, and components that import nothing) have that one, whatever is said here.
  */
 export function limitStacks(bytes: number): void {
-	const { process } = globalThis as { process?: { getBuiltinModule?: (name: string) => unknown } };
-	const v8 = process?.getBuiltinModule?.("node:v8") as V8 | undefined;
-	v8?.setFlagsFromString(`--wasm-stack-switching-stack-size=${Math.floor(Math.max(bytes, SMALLEST) / 1024)}`);
+	nodeV8()?.setFlagsFromString(`--wasm-stack-switching-stack-size=${Math.floor(Math.max(bytes, SMALLEST) / 1024)}`);
 }

@@ -1,3 +1,4 @@
+import { SkerryError } from "../fault/mod.ts";
 import { openProcessorTime, type ProcessorTime } from "./processor-time.ts";
 
 /**
@@ -17,16 +18,22 @@ interface Watched {
 
 /** How to reach the watchdog; threads that are started later find it in their environment. */
 interface Watchdog {
-	/** Two words: one that is changed to wake it, and one that is 1 once it has begun. */
+	/** Two words: one that is changed to wake it, and what became of its start: 0 as long as that is not known, or one of those below. */
 	readonly bell: SharedArrayBuffer;
 	/** Threads name themselves on this channel. */
 	readonly channel: string;
 }
 
+const BEGUN = 1;
+const FAILED = 2;
+
 /** The few things of `node:worker_threads` that are needed. */
 interface Threads {
 	readonly threadId: number;
-	readonly Worker: new (code: string, options: object) => { unref(): void };
+	readonly Worker: new (
+		code: string,
+		options: object,
+	) => { unref(): void; once(event: "error", listener: (error: unknown) => void): unknown };
 	readonly BroadcastChannel: new (name: string) => { postMessage(message: unknown): void; close(): void };
 	getEnvironmentData(key: string): unknown;
 	setEnvironmentData(key: string, value: unknown): void;
@@ -58,8 +65,8 @@ const KEY = "skerry:watchdog";
 interface Watching {
 	/** Wakes it; to be called when the thread's `until` is earlier than `planned`. */
 	wake(): void;
-	/** Settles when it has begun, some 40 ms after its start: until then nobody is interrupted. */
-	readonly begun: Promise<unknown>;
+	/** Settles when it has begun, some 40 ms after its start: until then nobody is interrupted. Fails with `engine/watchdog`. */
+	readonly begun: Promise<void>;
 	/** Of the thread that is watched. */
 	readonly processorTime: ProcessorTime | undefined;
 }
@@ -76,12 +83,11 @@ export function watchThread(buffer: SharedArrayBuffer): Watching {
 	const watched: Watched = { buffer, origin, clockId: processorTime?.clockId ?? 0 };
 	// Started by this thread, or by one that this one stems from, which therefore outlives it.
 	let watchdog = threads.getEnvironmentData(KEY) as Watchdog | undefined;
-	if (watchdog === undefined) {
+	if (watchdog === undefined || new Int32Array(watchdog.bell)[1] === FAILED) {
 		const bell = new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT);
 		watchdog = { bell, channel: `${KEY}:${threads.threadId}:${watched.origin}` };
 		threads.setEnvironmentData(KEY, watchdog);
-		const workerData = { ...watchdog, first: watched };
-		new threads.Worker(`(${watch.toString()})()`, { eval: true, workerData, execArgv: [] }).unref();
+		start(threads, watchdog, watched);
 	} else {
 		const channel = new threads.BroadcastChannel(watchdog.channel);
 		channel.postMessage(watched);
@@ -93,7 +99,39 @@ export function watchThread(buffer: SharedArrayBuffer): Watching {
 		Atomics.notify(bell, 0);
 	};
 	wake();
-	return { wake, begun: Promise.resolve(Atomics.waitAsync(bell, 1, 0).value), processorTime };
+	return { wake, begun: begin(bell), processorTime };
+}
+
+function start(threads: Threads, watchdog: Watchdog, first: Watched): void {
+	const bell = new Int32Array(watchdog.bell);
+	const fail = (cause: unknown): void => {
+		// Guests that run are not to go on with nobody to stop them.
+		if (Atomics.load(bell, 1) === BEGUN) throw failure("it has ended", cause);
+		// Who needs one next tries again.
+		threads.setEnvironmentData(KEY, undefined);
+		Atomics.store(bell, 1, FAILED);
+		Atomics.notify(bell, 1);
+	};
+	try {
+		const workerData = { ...watchdog, first };
+		const worker = new threads.Worker(`(${watch.toString()})()`, { eval: true, workerData, execArgv: [] });
+		worker.once("error", fail);
+		worker.unref();
+	} catch (error) {
+		fail(error);
+	}
+}
+
+async function begin(bell: Int32Array): Promise<void> {
+	await Atomics.waitAsync(bell, 1, 0).value;
+	if (Atomics.load(bell, 1) === FAILED) throw failure("the system gives no thread, or not the files that one needs");
+}
+
+function failure(state: string, cause?: unknown): SkerryError {
+	return new SkerryError("engine/watchdog", `Cannot stop guests in time: no watchdog's thread: ${state}`, {
+		hint: "allow the process more open files (ulimit -n) and threads (ulimit -u), or turn metering off for guests that are trusted",
+		cause,
+	});
 }
 
 /**
@@ -124,14 +162,17 @@ function watch(): void {
 	const FUEL_BYTE = 16;
 	/** `FUEL_TAKEN` of `flag.ts` */
 	const TAKEN = 2n ** 50n;
-	/** Milliseconds between two looks while guests come and go; a raised flag is looked after as soon. */
-	const TICK = 4;
+	/**
+	 * Milliseconds between two looks while guests come and go; a raised flag is looked after as soon. Not more than a slice of
+	 * `schedule.ts`: each would have to ring.
+	 */
+	const TICK = 3;
 	/** The same while calls come that nobody clocks. */
 	const CALL_TICK = 1;
 	/** Looks in a row without such a call before they have to ask for it again. */
 	const CALL_PATIENCE = 25;
-	/** Looks in a row without a guest before it sleeps. */
-	const PATIENCE = 25;
+	/** Looks in a row without a guest before it sleeps. A look costs some 50 µs of a processor, what it takes to be woken no more than that. */
+	const PATIENCE = 4;
 	/** Milliseconds that a guest has left, or less, for which it is not worth coming again; and after which to come again at the soonest. */
 	const OVER = 0.05;
 	const AGAIN = 0.25;

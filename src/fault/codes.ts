@@ -29,6 +29,7 @@ export const CODES = {
 	// Calls from the host
 	"call/bad-value": { exit: 65, summary: "a host value that does not have the component type" },
 	"call/reentrant": { exit: 65, summary: "a host function calls into the sandbox that waits for it" },
+	"call/may-wait": { exit: 65, summary: "a call without a promise where the guest may wait" },
 	// Guests
 	"guest/trap": { exit: 134, summary: "the guest trapped" },
 	"guest/killed": { exit: 137, summary: "the guest exceeded a limit" },
@@ -42,6 +43,7 @@ export const CODES = {
 	"wast/malformed": { exit: 65, summary: "a test script that cannot be read" },
 	// Embedding
 	"engine/verification": { exit: 70, summary: "a module that Skerry has rewritten wrongly: it is not run" },
+	"engine/watchdog": { exit: 71, summary: "the thread that stops guests in time cannot be had" },
 	"engine/unsupported-platform": { exit: 69, summary: "the JavaScript engine lacks what Skerry needs" },
 } as const;
 

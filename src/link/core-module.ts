@@ -142,6 +142,7 @@ function createCorePlan({ interface: { imports, exports } }: LoadedCoreModule): 
 		instances: [null],
 		async: false,
 		waits: [types.length > 0],
+		stackful: [],
 		coreInstances: 1,
 		lifted: [],
 		host: [],

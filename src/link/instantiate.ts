@@ -80,6 +80,7 @@ export class Instance {
 		});
 		this.#gate = new Gate({ limits, metering, ...(app === undefined ? {} : { app }) });
 		this.store = new Store(context, limits.handles, limits.streams);
+		this.store.onEnd = () => this.#gate.tellAll();
 		this.#tasks = plan.async ? new Tasks(this.#gate, this.store, linked.lenientCancel) : null;
 		this.#wiring = new Wiring(linked, {
 			store: this.store,
@@ -87,6 +88,7 @@ export class Instance {
 			memories: this.#memories,
 			tasks: this.#tasks,
 			blocking: mayBlock(linked),
+			pausing: mayPause(linked),
 		});
 		this.#states = new CoreStates(linked, this.#wiring.cores, this.#memories);
 		try {
@@ -108,6 +110,13 @@ export class Instance {
 	/** A call begins: the limits `cpu`, `wall`, `fuel` and `hostCalls` count from here. Not needed for the first, nor after `reset`. */
 	begin(): void {
 		this.#gate.begin();
+	}
+
+	/** From now on each call is begun without being told to. @returns false where that cannot be: a call may last longer than its function */
+	beginEachCall(): boolean {
+		if (mayBlock(this.#linked) || this.#tasks !== null) return false;
+		this.#gate.beginEachCall();
+		return true;
 	}
 
 	/** What the call has used so far. */
@@ -209,8 +218,13 @@ export class Instance {
 }
 
 /** Whether the host's calls into the guest can be suspended: only where there is a host function to wait for, or code that may run for long. */
-function mayBlock({ plan, coreFunctions = [], metering, owned }: Linked): boolean {
-	if (plan.host.length > 0 || coreFunctions.length > 0) return true;
+function mayBlock(linked: Linked): boolean {
+	const { plan, coreFunctions = [] } = linked;
+	return plan.host.length > 0 || coreFunctions.length > 0 || mayPause(linked);
+}
+
+/** Whether a guest can be suspended wherever it is, so that others get the thread. */
+function mayPause({ metering, owned }: Linked): boolean {
 	const yields = metering === "yield" || metering === "fuel";
 	return yields && owned.some(({ imports }) => imports?.flag !== undefined);
 }

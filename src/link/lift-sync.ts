@@ -26,6 +26,11 @@ export function liftSync(type: FunctionType, lift: SyncLift): ComponentFunction 
 	const { found, gate, blocking, instance, options, nested } = lift;
 	const core = gate.wrapExport(found, blocking, flattenFunctionType(type, "lift"));
 	const realloc = lift.realloc as CanonicalOptions["realloc"];
-	const bare = { turn: gate, core: blocking ? core : (found as CoreFunction), realloc };
+	const bare = {
+		turn: gate,
+		core: blocking ? core : (found as CoreFunction),
+		realloc,
+		brief: blocking ? null : gate.brief,
+	};
 	return canonLift(type, core, options, instance, nested, bare);
 }

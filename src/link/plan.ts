@@ -125,6 +125,8 @@ export interface Plan {
 	readonly async: boolean;
 	/** For each component instance, whether a call into it may have to wait for the host. */
 	readonly waits: readonly boolean[];
+	/** Where it is asynchronous: for each lifted function, whether a call of it may have to wait in the midst of its code. */
+	readonly stackful: readonly boolean[];
 	readonly coreInstances: number;
 	readonly lifted: readonly LiftedFunction[];
 	readonly host: readonly HostFunctionSlot[];

@@ -40,7 +40,7 @@ export function defineCode(
 	{ metering }: RewriteOptions,
 	lenientCancel: boolean = false,
 ): SharedCode {
-	if (modules.some(({ imports }) => imports?.flag !== undefined)) void interruptFlag().watch();
+	if (modules.some(({ imports }) => imports?.flag !== undefined)) interruptFlag().watch();
 	return {
 		plan,
 		type,

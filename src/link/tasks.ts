@@ -49,6 +49,20 @@ const DESTRUCTOR: FunctionType = {
 	result: null,
 };
 
+const CALLBACK: CoreFunctionType = { params: ["i32", "i32", "i32"], results: ["i32"] };
+
+type Realloc = CanonicalOptions["realloc"];
+
+/** What a function is lifted from, as it is. */
+interface CoreParts {
+	readonly core: WasmExtern;
+	readonly coreType: CoreFunctionType;
+	readonly callback: WasmExtern;
+	readonly realloc: WasmExtern;
+	/** Whether it may have to wait in the midst of its code. */
+	readonly stackful: boolean;
+}
+
 /** What the functions of a sandbox are made of where calls are tasks: the ABI's tasks on the engine's stacks. */
 export class Tasks {
 	readonly #gate: Gate;
@@ -71,24 +85,25 @@ export class Tasks {
 		return this.#scheduler.quiet;
 	}
 
-	#entry(exported: WasmExtern, type: CoreFunctionType): CoreFunction {
-		return this.#gate.wrapExport(exported, true, type);
+	#entry(exported: WasmExtern, type: CoreFunctionType, stackful = true): CoreFunction {
+		return this.#gate.wrapExport(exported, stackful, type);
 	}
 
 	lift(
 		type: FunctionType,
-		core: WasmExtern,
-		coreType: CoreFunctionType,
+		{ core, coreType, callback, realloc, stackful }: CoreParts,
 		options: TaskOptions,
-		callback: WasmExtern,
 		instance: ComponentInstance,
 	): ComponentFunction {
 		const lift = {
 			type,
-			core: this.#entry(core, coreType),
-			callback: options.callback ? this.#entry(callback, { params: ["i32", "i32", "i32"], results: ["i32"] }) : null,
+			core: this.#entry(core, coreType, stackful),
+			callback: options.callback ? this.#entry(callback, CALLBACK, stackful) : null,
 			options,
 			instance: this.#scheduler.instance(instance),
+			bare: stackful
+				? null
+				: { turn: this.#gate, core: core as CoreFunction, realloc: realloc as Realloc, brief: null },
 		};
 		return new AsyncLiftedFunction(lift, this.#scheduler);
 	}
@@ -108,7 +123,7 @@ export class Tasks {
 		const entry = this.#entry(core, { params: ["i32"], results: [] });
 		const options = { ...NO_OPTIONS, async: false, callback: false };
 		const own = this.#scheduler.instance(instance);
-		const lift = { type: DESTRUCTOR, core: entry, callback: null, options, instance: own };
+		const lift = { type: DESTRUCTOR, core: entry, callback: null, options, instance: own, bare: null };
 		const lifted = new AsyncLiftedFunction(lift, this.#scheduler);
 		return {
 			instance,

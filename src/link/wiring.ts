@@ -49,6 +49,8 @@ export interface Ground {
 	readonly tasks: Tasks | null;
 	/** Whether the host's calls into the guest can be suspended. */
 	readonly blocking: boolean;
+	/** Whether a guest can be suspended wherever it is, so that others get the thread. */
+	readonly pausing: boolean;
 }
 
 /** The parts of one instance, bound to each other as its plan says: component instances, core instances, trampolines and functions. */
@@ -63,6 +65,7 @@ export class Wiring {
 	readonly #memories: CoreMemories;
 	readonly #tasks: Tasks | null;
 	readonly #blocking: boolean;
+	readonly #pausing: boolean;
 	readonly #components: ComponentInstance[] = [];
 	readonly #trampolines: WasmExtern[] = [];
 	readonly #lifted: (ComponentFunction | undefined)[] = [];
@@ -70,7 +73,7 @@ export class Wiring {
 	/** What the host's functions see of a core module's instance. */
 	readonly #guest: CoreGuest<unknown>;
 
-	constructor(linked: Linked, { store, gate, memories, tasks, blocking }: Ground) {
+	constructor(linked: Linked, { store, gate, memories, tasks, blocking, pausing }: Ground) {
 		const { plan } = linked;
 		this.#linked = linked;
 		this.#store = store;
@@ -78,6 +81,7 @@ export class Wiring {
 		this.#memories = memories;
 		this.#tasks = tasks;
 		this.#blocking = blocking;
+		this.#pausing = pausing;
 		this.#guest = this.#createGuest(store);
 		for (const parent of plan.instances) {
 			this.#components.push(new ComponentInstance(store, parent === null ? null : this.#component(parent)));
@@ -182,9 +186,8 @@ export class Wiring {
 		};
 	}
 
-	#taskOptions(plan: PlanOptions): { readonly options: TaskOptions; readonly callback: WasmExtern } {
-		const options = { ...this.#options(plan), async: plan.async, callback: plan.callback !== null };
-		return { options, callback: plan.callback === null ? undefined : this.#resolve(plan.callback) };
+	#taskOptions(plan: PlanOptions): TaskOptions {
+		return { ...this.#options(plan), async: plan.async, callback: plan.callback !== null };
 	}
 
 	#trampoline(trampoline: Trampoline): CoreFunction {
@@ -247,9 +250,12 @@ export class Wiring {
 			const plan = this.#linked.plan.lifted[ref.index];
 			if (plan === undefined) throw new Error(`plan has no lifted function ${ref.index}`);
 			if (this.#tasks !== null) {
-				const { options, callback } = this.#taskOptions(plan.options);
-				const instance = this.#component(plan.instance);
-				lifted = this.#tasks.lift(plan.type, this.#resolve(plan.core), plan.coreType, options, callback, instance);
+				const options = this.#taskOptions(plan.options);
+				const items = [plan.core, plan.options.callback, plan.options.realloc];
+				const [core, callback, realloc] = items.map((item) => item && this.#resolve(item));
+				const stackful = this.#pausing || this.#linked.plan.stackful[ref.index] !== false;
+				const parts = { core, coreType: plan.coreType, callback, realloc, stackful };
+				lifted = this.#tasks.lift(plan.type, parts, options, this.#component(plan.instance));
 				this.#lifted[ref.index] = lifted;
 				return lifted;
 			}

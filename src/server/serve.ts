@@ -1,4 +1,10 @@
-import { limitStacks, type MemoryChoice, watchdogReady } from "../engine/mod.ts";
+import {
+	limitStacks,
+	type MemoryChoice,
+	optimizeGuestsEarly,
+	optimizeHostEarly,
+	watchdogReady,
+} from "../engine/mod.ts";
 import { type Limits, type MeteringMode, SkerryError, withDefaultLimits } from "../fault/mod.ts";
 import { linkComponent, type LoadedComponent, openComponent } from "../link/mod.ts";
 import {
@@ -73,12 +79,13 @@ export interface Server {
 
 /**
  * Serves a component's `wasi:http/incoming-handler`, each request in a fresh sandbox.
- * @throws SkerryError `binary/*`, `component/invalid`, `link/*`, `core/invalid`, `cli/port-in-use`
+ * @throws SkerryError `binary/*`, `component/invalid`, `link/*`, `core/invalid`, `engine/watchdog`, `cli/port-in-use`
  */
 export async function serve(options: ServeOptions): Promise<Server> {
 	const started = performance.now();
 	const limits = withDefaultLimits(options.limits);
 	limitStacks(limits.stack);
+	optimizeGuestsEarly();
 	const { metering } = options;
 	const cache = createCompileCache(options);
 	const loaded = await openComponent(options.bytes, cache, { metering });
@@ -119,13 +126,9 @@ export async function serve(options: ServeOptions): Promise<Server> {
 		...(options.onRequest === undefined ? {} : { onRequest: options.onRequest }),
 		troubleOnly: options.troubleOnly === true,
 	});
-	if (metering !== "off") {
-		// The watchdog keeps no process alive, and nothing else may be there yet that does
-		const alive = setInterval(() => {}, LONGEST_TIMER);
-		await watchdogReady().finally(() => clearInterval(alive));
-	}
+	if (metering !== "off") await watchdogReady();
 	const listener = await listen({ ...options.listen, handler });
-	void admission.prepare(REQUEST_OVER);
+	void admission.prepare(REQUEST_OVER).then(optimizeHostEarly);
 	return {
 		url: listener.url,
 		loadTime,

@@ -1,5 +1,5 @@
-import * as http from "node:http";
-import * as https from "node:https";
+import type { Agent, ClientRequest, IncomingMessage } from "node:http";
+import { nodeHttp, nodeHttps } from "./node-http.ts";
 import type { BufferMeter } from "./buffer-meter.ts";
 import { HttpFailure, toHttpFailure } from "./http-failure.ts";
 import { type BodySink, DiscardingSink, OutgoingMessageSink } from "./http-sink.ts";
@@ -77,17 +77,21 @@ const IDEMPOTENT = new Set(["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"])
  * here requests and responses of both sides go through the same two stream classes. Certificates are always verified.
  */
 export function createHttpClient(options: HttpClientOptions = {}): HttpClient {
-	const plain = new http.Agent({ keepAlive: true, maxFreeSockets: 64 });
-	const secure = new https.Agent({
-		keepAlive: true,
-		maxFreeSockets: 64,
-		rejectUnauthorized: true,
-		...(options.ca === undefined ? {} : { ca: options.ca }),
-	});
+	const plain = new nodeHttp.Agent({ keepAlive: true, maxFreeSockets: 64 });
+	let secure: Agent | undefined;
+	const findAgent = (scheme: string): Agent => {
+		if (scheme !== "https") return plain;
+		return (secure ??= new (nodeHttps().Agent)({
+			keepAlive: true,
+			maxFreeSockets: 64,
+			rejectUnauthorized: true,
+			...(options.ca === undefined ? {} : { ca: options.ca }),
+		}));
+	};
 	const exchanges = new Set<Exchange>();
 	return {
 		send(request) {
-			const exchange = new Exchange(request, request.scheme === "https" ? secure : plain, options, () => {
+			const exchange = new Exchange(request, findAgent(request.scheme), options, () => {
 				exchanges.delete(exchange);
 				request.onDone?.();
 			});
@@ -101,18 +105,18 @@ export function createHttpClient(options: HttpClientOptions = {}): HttpClient {
 		close() {
 			for (const exchange of exchanges) exchange.abort();
 			plain.destroy();
-			secure.destroy();
+			secure?.destroy();
 		},
 	};
 }
 
 class Exchange implements HttpExchange {
 	readonly #request: HttpClientRequest;
-	readonly #agent: http.Agent;
+	readonly #agent: Agent;
 	readonly #options: HttpClientOptions;
 	readonly #onDone: () => void;
 	readonly #signal = new Signal();
-	#client: http.ClientRequest | undefined;
+	#client: ClientRequest | undefined;
 	#body: BodySink | undefined;
 	#response: HttpClientResponse | undefined;
 	#failure: HttpFailure | undefined;
@@ -121,7 +125,7 @@ class Exchange implements HttpExchange {
 	#connected = false;
 	#done = false;
 
-	constructor(request: HttpClientRequest, agent: http.Agent, options: HttpClientOptions, onDone: () => void) {
+	constructor(request: HttpClientRequest, agent: Agent, options: HttpClientOptions, onDone: () => void) {
 		this.#request = request;
 		this.#agent = agent;
 		this.#options = options;
@@ -165,11 +169,11 @@ class Exchange implements HttpExchange {
 	}
 
 	/** Sends over a connection of `agent`; without one, over a connection of its own. */
-	#open(agent: http.Agent | undefined): void {
+	#open(agent: Agent | undefined): void {
 		const { scheme, host, port, method, path, headers, hasBody, bodyBound, meter } = this.#request;
-		let client: http.ClientRequest;
+		let client: ClientRequest;
 		try {
-			client = (scheme === "https" ? https : http).request({
+			client = (scheme === "https" ? nodeHttps() : nodeHttp).request({
 				host,
 				port,
 				method,
@@ -221,7 +225,7 @@ class Exchange implements HttpExchange {
 	}
 
 	/** A kept connection that the server had closed when the request was sent: nothing was done with it, so it may be sent again. */
-	#isStale(client: http.ClientRequest, error: Error): boolean {
+	#isStale(client: ClientRequest, error: Error): boolean {
 		return (
 			client.reusedSocket &&
 			!this.ready() &&
@@ -247,7 +251,7 @@ class Exchange implements HttpExchange {
 		);
 	}
 
-	#onResponse(message: http.IncomingMessage): void {
+	#onResponse(message: IncomingMessage): void {
 		this.#stopTimers();
 		if (this.#failure !== undefined || this.#done) {
 			message.destroy();

@@ -26,6 +26,7 @@ export { type BodySink, DiscardingSink } from "./http-sink.ts";
 export { type BodySource, EMPTY_BODY, IncomingMessageSource } from "./http-source.ts";
 export { createMonotonicClock, createWallClock, type MonotonicClock, type WallClock, type WallTime } from "./clocks.ts";
 export { toLatin1 } from "./latin1.ts";
+export { nodeHttp } from "./node-http.ts";
 export { CollectingSink, createBytesSource, createNullSink } from "./memory-stream.ts";
 export { createPipe, type Pipe } from "./pipe.ts";
 export { createSecureRandom, createSeededRandom, type RandomSource } from "./random.ts";

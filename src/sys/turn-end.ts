@@ -4,14 +4,26 @@ export interface TurnEnding {
 }
 
 let due: TurnEnding[] = [];
+let ending = false;
 
-/** Calls `onTurnEnd` once, in the next turn of the event loop: all that ask for it in one turn share that turn. */
-export function atTurnEnd(ending: TurnEnding): void {
-	if (due.push(ending) === 1) setImmediate(endTurn);
+/**
+ * Calls `onTurnEnd` once, when all callbacks of this turn have run: all that ask for it in one turn share one look, and what they ask for in turn is
+ * part of that.
+ */
+export function atTurnEnd(what: TurnEnding): void {
+	if (due.push(what) === 1 && !ending) setImmediate(endTurn);
 }
 
 function endTurn(): void {
-	const endings = due;
-	due = [];
-	for (const ending of endings) ending.onTurnEnd();
+	ending = true;
+	let at = 0;
+	try {
+		// It may grow meanwhile.
+		while (at < due.length) (due[at++] as TurnEnding).onTurnEnd();
+	} finally {
+		ending = false;
+		// None is left, but when one has thrown.
+		due = due.slice(at);
+		if (due.length > 0) setImmediate(endTurn);
+	}
 }

@@ -1,5 +1,5 @@
 /**
- * What has to hold many times in a row: `npm run soak -- stop [times] [trap|yield|fuel] [idle|load] [part of a shape's name]`, `-- reset [runs] [first seed]`,
+ * What has to hold many times in a row: `npm run soak -- stop [times] [trap|yield|fuel] [idle|load] [part of a shape's name | 1/8]`, `-- reset [runs] [first seed]`,
  * `-- tasks [runs] [first seed]`, `-- mutate [binaries] [first seed]`, `-- abi [cases]`.
  */
 const [name, ...rest] = process.argv.slice(2);
@@ -34,7 +34,7 @@ if (name === "stop" && numbers.length <= 1) {
 
 function explain(): void {
 	console.error(
-		"usage: npm run soak -- stop [times] [trap|yield|fuel] [idle|load] [part of a shape's name] | reset|tasks|mutate [runs] [first seed] | abi [cases]",
+		"usage: npm run soak -- stop [times] [trap|yield|fuel] [idle|load] [part of a shape's name | 1/8] | reset|tasks|mutate [runs] [first seed] | abi [cases]",
 	);
 	process.exitCode = 2;
 }

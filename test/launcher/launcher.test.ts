@@ -1,7 +1,16 @@
 /** `bin/skerry.js` in packages made for the purpose, whose command line shows how it was started. */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+	chmodSync,
+	copyFileSync,
+	mkdirSync,
+	mkdtempSync,
+	readdirSync,
+	rmSync,
+	symlinkSync,
+	writeFileSync,
+} from "node:fs";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, suite, test } from "node:test";
@@ -64,6 +73,31 @@ test("a checkout runs its sources", async () => {
 	assert.deepEqual(JSON.parse(stdout), [Number.parseInt(process.versions.node, 10), ["show", "--x"], []]);
 });
 
+test("what was compiled is kept for the next start, where caches are", async () => {
+	const launcher = createPackage(undefined);
+	const start = async (environment: NodeJS.ProcessEnv): Promise<object> => {
+		const { stdout, status } = await runProcess(process.execPath, [launcher, "show"], {
+			env: { ...process.env, NODE_COMPILE_CACHE: "", ...environment },
+		});
+		return { status, arguments: (JSON.parse(stdout) as unknown[])[1] };
+	};
+	const folder = mkdtempSync(join(tmpdir(), "skerry-launcher-"));
+	folders.push(folder);
+	const ended = { status: 0, arguments: ["show"] };
+	const own = join(folder, "own");
+	assert.deepEqual(await start({ SKERRY_CACHE_DIR: own }), ended);
+	assert.ok(readdirSync(join(own, "code"), { recursive: true }).length > 1);
+	assert.deepEqual(await start({ SKERRY_CACHE_DIR: "", XDG_CACHE_HOME: folder }), ended);
+	assert.ok(readdirSync(join(folder, "skerry/code"), { recursive: true }).length > 1);
+	const shared = join(folder, "shared");
+	mkdirSync(join(shared, "code"), { recursive: true });
+	chmodSync(join(shared, "code"), 0o777);
+	assert.deepEqual(await start({ SKERRY_CACHE_DIR: shared }), ended);
+	assert.deepEqual(readdirSync(join(shared, "code")), [], "anybody may write there");
+	// A file is there.
+	assert.deepEqual(await start({ SKERRY_CACHE_DIR: launcher }), ended);
+});
+
 suite("an older Node", { skip, concurrency: 2 }, () => {
 	test("starts the pinned one with the same arguments", async () => {
 		const { stdout, status } = await runProcess(old, [createPackage(process.execPath), "show", "a b", "--", "-c", ""]);
@@ -110,6 +144,14 @@ suite("an older Node", { skip, concurrency: 2 }, () => {
 	const hideVersion = <T extends { stderr: string }>(ended: T): T => ({
 		...ended,
 		stderr: ended.stderr.replace(/this is Node \d+\.\d+\.\d+/, "this is Node VERSION"),
+	});
+
+	test("says so when the pinned one is no newer", async () => {
+		const ended = await runProcess(old, [createPackage(old), "show"]);
+		assert.deepEqual(
+			hideVersion(ended),
+			refused(`the package ${NODE_PACKAGE} brings no other`, "install again, or put Node 26 or newer first in PATH"),
+		);
 	});
 
 	test("says so when the pinned one is not installed", async () => {

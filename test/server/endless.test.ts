@@ -130,6 +130,24 @@ for (const metering of METERINGS) {
 			});
 		}
 
+		test("what takes longer than it has left is not begun", async () => {
+			const pool = await start(
+				`(component
+					(core module $m (table $t 0 funcref) (func (export "f")
+						(drop (table.grow $t (ref.null func) (i32.const 900000))) (loop $l (br $l))))
+					(core instance $i (instantiate $m))
+					(func (export "f") (canon lift (core func $i "f"))))`,
+				metering,
+				{ cpu: 80, tables: 1_000_000 },
+			);
+			const sandbox = await pool.acquire();
+			await assert.rejects(async () => await sandbox.call(["f"], []), LimitExceeded);
+			const { cpu } = sandbox.usage;
+			sandbox.end(undefined);
+			pool.close(undefined);
+			assert.ok(cpu < 80, `${cpu} ms`);
+		});
+
 		test("a guest that works for long, but not for too long, is left alone", async () => {
 			const pool = await start(
 				`(component

@@ -255,3 +255,31 @@ test("two copies of one end at once trap; so does an end of another kind, direct
 		}
 	});
 });
+
+test("numbers go from one guest's memory to the other's as they are, also where they overlap; NaN comes out canonical", async () => {
+	for (const [kind, size] of [
+		["u8", 1],
+		["s16", 2],
+		["u32", 4],
+		["s64", 8],
+	] as const) {
+		await withEnds(stream({ kind }), (ends, { bytes }) => {
+			for (let i = 0; i < 64; i++) bytes[1024 + i] = 200 + i;
+			const given = bytes.slice(1024, 1024 + 6 * size);
+			assert.equal(ends.write(1024, 6), BLOCKED);
+			assert.equal(ends.read(1024 + size, 4), COMPLETED | (4 << 4), kind);
+			assert.deepEqual(bytes.subarray(1024 + size, 1024 + 5 * size), given.subarray(0, 4 * size));
+			// The rest is what stands there by now: a guest does not write to what it gives.
+			const rest = bytes.slice(1024 + 4 * size, 1024 + 6 * size);
+			assert.equal(ends.read(2048, 9), COMPLETED | (2 << 4));
+			assert.deepEqual(bytes.subarray(2048, 2048 + 2 * size), rest);
+			assert.equal(bytes[2048 + 2 * size], 0);
+		});
+	}
+	await withEnds(stream({ kind: "f64" }), (ends, { bytes }) => {
+		bytes.set([1, 2, 3, 0, 0, 0, 0xf8, 0xff, 0, 0, 0, 0, 0, 0, 0xf0, 0x3f], 1024);
+		assert.equal(ends.read(2048, 2), BLOCKED);
+		assert.equal(ends.write(1024, 2), COMPLETED | (2 << 4));
+		assert.deepEqual([...bytes.subarray(2048, 2064)], [0, 0, 0, 0, 0, 0, 0xf8, 0x7f, 0, 0, 0, 0, 0, 0, 0xf0, 0x3f]);
+	});
+});

@@ -2,6 +2,7 @@ import type { ValueType } from "../../component/mod.ts";
 import type { Context } from "../context.ts";
 import { layoutOf } from "../layout.ts";
 import { loadElements } from "../load.ts";
+import { isNumeric, viewNumbers } from "../numeric-list.ts";
 import { storeElements } from "../store-value.ts";
 import { trap } from "../traps.ts";
 import { MAX_BUFFER_LENGTH, type ReadableBuffer, type WritableBuffer } from "./shared-stream.ts";
@@ -44,9 +45,11 @@ export class GuestBuffer implements ReadableBuffer, WritableBuffer {
 		const cx = this.#cx;
 		cx.refresh();
 		cx.carried = carried;
-		const values = loadElements(cx, element, this.#pointer, count) as ArrayLike<unknown>;
+		const pointer = this.#pointer;
 		this.#pointer += count * layoutOf(element).size;
-		return values;
+		// Another guest takes them from here.
+		const there = carried && isNumeric(element) ? viewNumbers(element.kind, cx.bytes.buffer, pointer, count) : null;
+		return there ?? (loadElements(cx, element, pointer, count) as ArrayLike<unknown>);
 	}
 
 	write(values: ArrayLike<unknown>, carried: boolean): void {

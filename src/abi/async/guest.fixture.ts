@@ -50,6 +50,9 @@ export class World {
 	}
 }
 
+/** What may need a stack of its own always gives a promise. */
+type Lifted = { call(args: readonly unknown[], signal?: AbortSignal): Promise<unknown> } & AsyncLiftedFunction;
+
 /** One component instance of it, with a memory of a page. */
 export class TestGuest {
 	readonly world: World;
@@ -78,9 +81,10 @@ export class TestGuest {
 		type: FunctionType,
 		core: CoreFunction,
 		{ callback = null, async = true }: { callback?: CoreFunction | null; async?: boolean } = {},
-	): AsyncLiftedFunction {
+	): Lifted {
 		const options = { ...this.options, async, callback: callback !== null };
-		return new AsyncLiftedFunction({ type, core, callback, options, instance: this.instance }, this.world.scheduler);
+		const lift = { type, core, callback, options, instance: this.instance, bare: null };
+		return new AsyncLiftedFunction(lift, this.world.scheduler) as Lifted;
 	}
 
 	lower(

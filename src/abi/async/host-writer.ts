@@ -24,7 +24,9 @@ export function fromHost(store: Store, type: EndType, value: unknown): Shared {
 		return shared;
 	}
 	const shared = new SharedStream(type.element);
-	new HostWriter(store, type, shared).pump(value);
+	const writer = new HostWriter(store, type, shared);
+	writer.pump(value);
+	shared.fill = () => writer.fill();
 	return shared;
 }
 
@@ -43,6 +45,9 @@ class HostWriter implements HeldEnd {
 	readonly #release: () => void;
 	/** What it reads are all elements, in one array. */
 	#whole = false;
+	/** What the source gave that is not written yet. */
+	#arrived: IteratorResult<unknown> | null = null;
+	#takeArrived: () => void = () => {};
 	/** Where there is more to come: tells the source that nobody wants it. */
 	#close: () => void = () => {};
 
@@ -105,14 +110,27 @@ class HostWriter implements HeldEnd {
 			// Nobody hears any more of what goes wrong there.
 			iterator.return?.().catch(() => {});
 		};
+		const take = (): void => {
+			const next = this.#arrived;
+			this.#arrived = null;
+			// It may have been taken by a guest that did not wait for it.
+			if (next !== null) this.#take(next, step);
+		};
 		const step = (): void => {
 			this.#pledges.pledge(
 				iterator.next(),
-				(next) => this.#take(next, step),
+				take,
 				(error) => this.#fail(error),
+				(next) => (this.#arrived = next),
 			);
 		};
+		this.#takeArrived = take;
 		step();
+	}
+
+	/** A guest asks for more than was written: what the host has given by now is there at once. */
+	fill(): void {
+		this.#takeArrived();
 	}
 
 	/** Writes what came, then asks for more. */

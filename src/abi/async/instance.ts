@@ -33,6 +33,11 @@ export class AsyncInstance {
 		return current !== null && current.task.instance === this ? current.storage : this.#slots;
 	}
 
+	/** Nobody keeps a call from beginning, of whatever kind it is. */
+	get free(): boolean {
+		return this.backpressure === 0 && this.waitingToEnter === 0 && this.exclusive === null;
+	}
+
 	reset(): void {
 		this.#slots.fill(0);
 		this.threads.clear();

@@ -1,6 +1,9 @@
-import type { FunctionType } from "../../component/mod.ts";
+import { containsKind, type FunctionType, type ValueType } from "../../component/mod.ts";
+import { canonLift } from "../call.ts";
 import { checkArguments } from "../check.ts";
 import { Context } from "../context.ts";
+import type { Bare } from "../interpret-lift.ts";
+import { isAsync } from "../signature.ts";
 import {
 	type ComponentFunction,
 	type ComponentInstance,
@@ -44,7 +47,11 @@ export interface AsyncLift {
 	readonly callback: CoreFunction | null;
 	readonly options: TaskOptions;
 	readonly instance: AsyncInstance;
+	/** Where the guest's code never has to be suspended: for calls by the host, on its own stack. */
+	readonly bare: Bare | null;
 }
+
+type First = (...args: unknown[]) => unknown;
 
 /** CanonicalABI.md `CallbackCode`. */
 const CALLBACK = { exit: 0, yield: 1, wait: 2 } as const;
@@ -59,6 +66,12 @@ export class AsyncLiftedFunction implements ComponentFunction, Callee {
 	readonly #results: FlatValues;
 	readonly #context: Context;
 	readonly #enteredFromHost: readonly ComponentInstance[] | null;
+	readonly #borrows: boolean;
+	/** Calls the guest's function until it first returns, and gives what it returned; `null` where it may be suspended. */
+	readonly #first: ComponentFunction | null;
+	#invoke: First | undefined;
+	/** Of the last call that returned at once, for the next one: objects that are old already cost least. */
+	#spare: { readonly task: Task; readonly thread: Thread } | null = null;
 
 	constructor(lift: AsyncLift, scheduler: Scheduler) {
 		this.type = lift.type;
@@ -68,18 +81,87 @@ export class AsyncLiftedFunction implements ComponentFunction, Callee {
 		this.#results = liftedResults(lift.type, lift.options.async);
 		this.#context = new Context(lift.options, lift.instance.instance);
 		this.#enteredFromHost = lift.instance.instance.enteredFrom(null);
+		// What is borrowed is given back before the task returns, which may be later than the guest's function does.
+		this.#borrows = lift.type.params.some(({ type }) => containsKind(type, "borrow"));
+		this.#first = this.#borrows ? null : liftFirst(lift);
 	}
 
-	/** A call by the host. When `signal` is aborted its task is cancelled, as `subtask.cancel` does. */
-	call(args: readonly unknown[], signal?: AbortSignal): Promise<unknown> {
-		const { instance } = this.#lift.instance;
+	/**
+	 * A call by the host: a promise, unless the guest returns at once. When `signal` is aborted its task is cancelled, as `subtask.cancel`
+	 * does.
+	 */
+	call(args: readonly unknown[], signal?: AbortSignal): unknown {
 		const scheduler = this.#scheduler;
+		if (this.#first !== null && signal === undefined && scheduler.atRest && this.#lift.instance.free) {
+			return this.#callAtOnce(this.#first, args);
+		}
+		const { instance } = this.#lift.instance;
 		checkArguments(instance.store, this.type.params, args);
 		if (signal !== undefined) return this.#callCancellable(args, signal);
 		return scheduler.call(instance, (resolve) => {
 			const onResolve = (outcome: Outcome): void => resolve(outcome === CANCELLED ? undefined : outcome.value);
 			return this.#start(null, () => args, onResolve, false).stopped;
 		});
+	}
+
+	/** The same where nothing else goes on, and nothing needs a stack of its own. */
+	#callAtOnce(lifted: ComponentFunction, args: readonly unknown[]): unknown {
+		const { type, options, instance } = this.#lift;
+		const scheduler = this.#scheduler;
+		const used = this.#spare ?? this.#createSpare();
+		const { task, thread } = used;
+		this.#spare = null;
+		let begun = false;
+		scheduler.enter(thread);
+		try {
+			task.begin(thread);
+			if (!type.async) instance.syncCalls++;
+			const first = (this.#invoke ??= lifted.invoke as First);
+			const returned = args.length === 1 ? first(args[0]) : first(...args);
+			begun = true;
+			if (!type.async) instance.syncCalls--;
+			if (!options.async) task.return(returned);
+			else if (returned !== CALLBACK.exit) return this.#callOn(task, thread, returned as number);
+			task.unregister(thread);
+		} catch (error) {
+			if (begun || instance.instance.store.poison !== undefined) scheduler.fail(error);
+			else {
+				// The arguments are not what the function takes: the guest never heard of it.
+				if (!type.async) instance.syncCalls--;
+				task.abandon(thread);
+				scheduler.leave();
+			}
+			return Promise.reject(error);
+		}
+		scheduler.leave();
+		const { value } = task;
+		if (task.renew()) {
+			thread.renew();
+			this.#spare = used;
+		}
+		return value;
+	}
+
+	#createSpare(): { readonly task: Task; readonly thread: Thread } {
+		const { type, options, instance } = this.#lift;
+		const task = new Task(instance, type, options, false, null);
+		return { task, thread: new Thread(task, this.#scheduler, null) };
+	}
+
+	/** What comes after the guest's function has returned. */
+	#callOn(task: Task, thread: Thread, returned: number): unknown {
+		const scheduler = this.#scheduler;
+		void this.#goOn(task, thread, returned);
+		void thread.stopped;
+		if (task.resolved) {
+			scheduler.leave();
+			return task.value;
+		}
+		const promise = scheduler.promise((resolve) =>
+			task.tell((outcome) => resolve(outcome === CANCELLED ? undefined : outcome.value)),
+		);
+		scheduler.leave();
+		return promise;
 	}
 
 	async #callCancellable(args: readonly unknown[], signal: AbortSignal): Promise<unknown> {
@@ -198,7 +280,7 @@ export class AsyncLiftedFunction implements ComponentFunction, Callee {
 		const cx = this.#context;
 		const args = onStart();
 		cx.carried = task.carried;
-		cx.scope = task.scope;
+		cx.scope = this.#borrows ? task.scope : null;
 		return this.#lift.core(...this.#params.lower(cx, args, undefined));
 	}
 
@@ -236,7 +318,6 @@ export class AsyncLiftedFunction implements ComponentFunction, Callee {
 		const { options, instance } = this.#lift;
 		const cx = this.#context;
 		cx.carried = task.carried;
-		cx.scope = task.scope;
 		const [result] = this.#results.lift(cx, value === undefined ? [] : [value]);
 		task.return(result);
 		const { postReturn } = options;
@@ -264,4 +345,15 @@ export class AsyncLiftedFunction implements ComponentFunction, Callee {
 		instance.exclusive = null;
 		return set.wait(thread, true, free);
 	}
+}
+
+/**
+ * Until it first returns, a function that needs no stack of its own is like one that is not async, whose result is what it returns to the
+ * scheduler.
+ */
+function liftFirst({ type, core, options, instance, bare }: AsyncLift): ComponentFunction | null {
+	const result: ValueType | null = options.async ? { kind: "u32" } : type.result;
+	const first: FunctionType = { ...type, async: false, result };
+	if (bare === null || isAsync(first)) return null;
+	return canonLift(first, core, options, instance.instance, core, bare);
 }

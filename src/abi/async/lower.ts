@@ -85,7 +85,7 @@ export class AsyncLoweredFunction {
 		};
 		return after(stopped, () => {
 			if (subtask.resolved) return finish();
-			return instance.turns.thread.block(() => subtask.resolved, false).then(finish);
+			return instance.turns.thread.blockFor(() => subtask.resolved, finish);
 		});
 	}
 

@@ -1,7 +1,6 @@
 import { LimitExceeded, Trap } from "../../fault/mod.ts";
 import type { Pledges, StorePart } from "../store-part.ts";
 import { type ComponentInstance, enterInstances, leaveInstances, type Store } from "../store.ts";
-import { after } from "./after.ts";
 import { AsyncInstance, DEADLOCK } from "./instance.ts";
 import type { Thread, Turns } from "./thread.ts";
 
@@ -21,6 +20,8 @@ export interface Watch {
 
 /** So many threads run in one turn of the event loop: then the host gets to do something for them, or to end them. */
 const TURN = 64;
+
+const NOTHING: Promise<void> = Promise.resolve();
 
 /** Goes on in the next turn of the event loop. */
 const nextTurn = (): Promise<void> =>
@@ -89,29 +90,36 @@ export class Scheduler implements Pledges, StorePart, Turns {
 
 	/** Runs a thread until it stops, and whichever it stops in favour of. A promise where that is not at once. */
 	resume(thread: Thread, cancelled = false): void | Promise<void> {
-		const saved = this.current;
-		const stopped = this.#run(thread, cancelled, saved);
-		if (stopped === undefined) this.current = saved;
-		return stopped;
+		return this.#run(thread, cancelled, this.current, null);
 	}
 
-	/** `saved` is current again once it has stopped, where that is not at once. */
-	#run(thread: Thread, cancelled: boolean, saved: Thread | null): void | Promise<void> {
+	/** Once it has stopped, `saved` is current again, and `entered` are left. */
+	#run(
+		thread: Thread,
+		cancelled: boolean,
+		saved: Thread | null,
+		entered: readonly ComponentInstance[] | null,
+	): void | Promise<void> {
 		for (let next: Thread | null = thread; next !== null; cancelled = false) {
 			const running: Thread = next;
 			this.current = running;
 			if (running.waiting) this.#remove(running);
 			const stopped = running.run(cancelled);
-			if (stopped instanceof Promise) return stopped.then(() => this.#runNext(running.takeNext(), saved));
+			if (stopped instanceof Promise) return stopped.then(() => this.#runNext(running.takeNext(), saved, entered));
 			next = running.takeNext();
 		}
-		return undefined;
+		this.current = saved;
+		return leaveInstances(entered);
 	}
 
-	#runNext(next: Thread | null, saved: Thread | null): void | Promise<void> {
-		const stopped = next === null ? undefined : this.#run(next, false, saved);
-		if (stopped === undefined) this.current = saved;
-		return stopped;
+	#runNext(
+		next: Thread | null,
+		saved: Thread | null,
+		entered: readonly ComponentInstance[] | null,
+	): void | Promise<void> {
+		if (next !== null) return this.#run(next, false, saved, entered);
+		this.current = saved;
+		return leaveInstances(entered);
 	}
 
 	#remove(thread: Thread): void {
@@ -140,6 +148,42 @@ export class Scheduler implements Pledges, StorePart, Turns {
 		});
 	}
 
+	/** A call by the host can begin at once: nothing runs, or waits for its turn. */
+	get atRest(): boolean {
+		const { store } = this;
+		if (this.#pumping || this.#inHost || this.waiting.length > 0) return false;
+		return this.current === null && store.poison === undefined && !store.disposed;
+	}
+
+	/** `thread` runs on the stack of the host, which calls it where all is at rest, until `leave` or `fail`. */
+	enter(thread: Thread): void {
+		this.#pumping = this.#ticking = true;
+		this.current = thread;
+	}
+
+	/** It has stopped. What is left to be done is done now. */
+	leave(): void {
+		this.current = null;
+		this.#pumping = this.#ticking = false;
+		const idle = this.#work.length === 0 && this.waiting.length === 0 && this.#quiet.length === 0;
+		if (!idle || this.#pledges > 0 || this.#calls.size > 0) this.#pump();
+	}
+
+	/** It has failed, and with it all others. */
+	fail(error: unknown): void {
+		this.#ticking = false;
+		this.#fail(this.store.fail(error));
+	}
+
+	/** What a call by the host that has stopped, and not returned, will give; `tell` is given what tells the result. */
+	promise(tell: (resolve: (value: unknown) => void) => void): Promise<unknown> {
+		return new Promise((resolve, reject) => {
+			const call: Call = { resolve, reject };
+			this.#calls.add(call);
+			tell((value) => this.#resolved.push({ call, value }));
+		});
+	}
+
 	#refusal(instance: ComponentInstance): Trap | undefined {
 		const { poison, disposed } = this.store;
 		if (poison === undefined && !disposed && !isEntered(instance)) return undefined;
@@ -157,8 +201,13 @@ export class Scheduler implements Pledges, StorePart, Turns {
 		}
 	}
 
-	/** Something that the host does for its guests: `then` has its turn once `promise` has settled. */
-	pledge<T>(promise: PromiseLike<T>, then: (value: T) => void, failed?: (error: unknown) => void): void {
+	/** Something that the host does for its guests: `then` has its turn once `promise` has settled, of which `came` is told at once. */
+	pledge<T>(
+		promise: PromiseLike<T>,
+		then: (value: T) => void,
+		failed?: (error: unknown) => void,
+		came?: (value: T) => void,
+	): void {
 		const { store } = this;
 		const { epoch } = store;
 		this.#pledges++;
@@ -168,7 +217,10 @@ export class Scheduler implements Pledges, StorePart, Turns {
 			this.enqueue(work);
 		};
 		promise.then(
-			(value) => settle(() => then(value)),
+			(value) => {
+				came?.(value);
+				settle(() => then(value));
+			},
 			(error: unknown) =>
 				settle(() => {
 					if (failed === undefined) throw error;
@@ -205,6 +257,8 @@ export class Scheduler implements Pledges, StorePart, Turns {
 
 	/** Settles once no thread can run and the host owes nothing: the sandbox has come to its end, or waits for ever. */
 	get quiet(): Promise<void> {
+		const { size } = this.#calls;
+		if (!this.#pumping && this.#pledges === 0 && this.waiting.length === 0 && size === 0) return NOTHING;
 		return new Promise((resolve) => {
 			this.#quiet.push(resolve);
 			this.enqueue(() => {});
@@ -303,7 +357,7 @@ export class Scheduler implements Pledges, StorePart, Turns {
 			const entered = thread.task.instance.instance.enteredFrom(null);
 			if (entered === null || entered.some((one) => one.entered) || thread.ready?.() !== true) continue;
 			enterInstances(entered);
-			return after(this.resume(thread), () => leaveInstances(entered));
+			return this.#run(thread, false, this.current, entered);
 		}
 		return null;
 	}

@@ -17,7 +17,7 @@ export interface Buffer {
 }
 
 export interface ReadableBuffer extends Buffer {
-	/** The next `count` elements: an array, or a typed array. */
+	/** The next `count` elements: an array, or a typed array. `carried`: both sides are guests, and what is read is written at once. */
 	read(count: number, carried: boolean): ArrayLike<unknown>;
 }
 
@@ -104,7 +104,11 @@ function copy(from: ReadableBuffer, to: WritableBuffer, count: number): void {
 
 /** CanonicalABI.md `SharedStreamImpl`. */
 export class SharedStream extends SharedBase implements Shared {
+	/** Of a host that writes: writes what has come meanwhile, or ends, where there is something. */
+	fill: (() => void) | null = null;
+
 	read(copier: Copier, buffer: WritableBuffer): void {
+		if (this.pending === null && this.fill !== null && buffer.remain > 0 && !this.dropped) this.fill();
 		const { pending } = this;
 		if (this.dropped) return copier.onDone(COPY.dropped);
 		if (pending === null) return this.#wait(copier, buffer);

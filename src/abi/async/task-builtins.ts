@@ -1,5 +1,8 @@
-import { MAX_FLAT_PARAMS, type ValueType } from "../../component/mod.ts";
+import { type FunctionType, MAX_FLAT_PARAMS, type ValueType } from "../../component/mod.ts";
+import { canonLower } from "../call.ts";
 import { Context } from "../context.ts";
+import { hostFunction } from "../host-function.ts";
+import { isAsync } from "../signature.ts";
 import type { CanonicalOptions, CoreFunction, CoreValue } from "../store.ts";
 import { trap } from "../traps.ts";
 import { after } from "./after.ts";
@@ -8,6 +11,7 @@ import { FlatValues } from "./flat-values.ts";
 import type { AsyncInstance } from "./instance.ts";
 import { sameType } from "./same-type.ts";
 import { Subtask } from "./subtask.ts";
+import type { ThreadTask } from "./thread.ts";
 import { BLOCKED, Waitable, WaitableSet } from "./waitable.ts";
 
 /** `canon task.return` */
@@ -18,9 +22,15 @@ export function canonTaskReturn(
 ): CoreFunction {
 	const values = new FlatValues(result === null ? [] : [result], MAX_FLAT_PARAMS);
 	const cx = new Context(options, instance.instance);
-	return (...flat: CoreValue[]) => {
+	let checked: ThreadTask | null = null;
+	let returning: ThreadTask;
+	const toHost = returnToHost(instance, result, options, (value) => returning.return(value));
+	/** The task that returns, if it is one that may do so here. */
+	const current = (): ThreadTask => {
 		checkMayLeave(instance);
 		const { task } = instance.turns.thread;
+		returning = task;
+		if (checked?.type === task.type && checked.options === task.options) return task;
 		const { async, memory, encoding } = task.options;
 		// A return of what needs no memory may leave it out, as the suite's guests do; the reference asks for the same one even then.
 		const elsewhere = options.memory !== null && options.memory !== memory;
@@ -28,12 +38,40 @@ export function canonTaskReturn(
 		if (!same || elsewhere || options.encoding !== encoding) {
 			trap("invalid `task.return` signature and/or options for current task");
 		}
+		checked = task;
+		return task;
+	};
+	const lift = (task: ThreadTask, flat: readonly CoreValue[]): undefined => {
 		cx.carried = task.carried;
-		cx.scope = task.scope;
 		const [value] = values.lift(cx, flat);
 		task.return(value);
-		return undefined;
 	};
+	const { length } = values.slots;
+	if (toHost === null || length > 1) {
+		return (...flat: CoreValue[]) => {
+			const task = current();
+			return task.carried || toHost === null ? lift(task, flat) : toHost(...flat);
+		};
+	}
+	// Most results are one value, or a pointer to it: without an array.
+	return (flat: CoreValue) => {
+		const task = current();
+		if (task.carried) return lift(task, length === 0 ? [] : [flat]);
+		return length === 0 ? toHost() : toHost(flat);
+	};
+}
+
+/** The same for a result that the host gets: what is returned is lowered like the argument of one of its functions. */
+function returnToHost(
+	instance: AsyncInstance,
+	result: ValueType | null,
+	options: CanonicalOptions,
+	give: (value: unknown) => void,
+): CoreFunction | null {
+	const params = result === null ? [] : [{ name: "result", type: result }];
+	const type: FunctionType = { kind: "func", async: false, params, result: null };
+	if (isAsync(type)) return null;
+	return canonLower(type, hostFunction(type, give), options, instance.instance);
 }
 
 /** `canon task.cancel` */

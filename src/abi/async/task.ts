@@ -13,11 +13,12 @@ export class Task implements ThreadTask {
 	readonly instance: AsyncInstance;
 	readonly type: FunctionType;
 	readonly options: TaskOptions;
-	/** Borrows that were made for it. */
-	readonly scope: CallScope = new CallScope();
+	#scope: CallScope | null = null;
 	/** Whether a guest called it: see `Context.carried`. */
 	readonly carried: boolean;
-	readonly #resolve: (outcome: Outcome) => void;
+	#resolve: ((outcome: Outcome) => void) | null;
+	/** What it returned, where nobody was told. */
+	value: unknown = undefined;
 	#state: State = "initial";
 	#waitingToEnter: Thread | null = null;
 	#implicit: Thread | null = null;
@@ -25,18 +26,24 @@ export class Task implements ThreadTask {
 	/** Its threads beyond that one; most tasks have none. */
 	#others: Set<Thread> | null = null;
 
+	/** @param resolve told of its outcome; `null` where whoever began it looks for himself */
 	constructor(
 		instance: AsyncInstance,
 		type: FunctionType,
 		options: TaskOptions,
 		carried: boolean,
-		resolve: (outcome: Outcome) => void,
+		resolve: ((outcome: Outcome) => void) | null,
 	) {
 		this.instance = instance;
 		this.type = type;
 		this.options = options;
 		this.carried = carried;
 		this.#resolve = resolve;
+	}
+
+	/** Borrows that are made for it. */
+	get scope(): CallScope {
+		return (this.#scope ??= new CallScope());
 	}
 
 	get resolved(): boolean {
@@ -97,6 +104,21 @@ export class Task implements ThreadTask {
 		thread.index = this.instance.threads.add(thread);
 	}
 
+	/** Whether it can be the task of another call: it has ended, and nobody knows of it. As new then. */
+	renew(): boolean {
+		if (this.#others !== null || this.#resolve !== null) return false;
+		this.#state = "initial";
+		this.#scope = null;
+		this.value = undefined;
+		return true;
+	}
+
+	/** The call was refused before any of the guest's code ran for it. */
+	abandon(thread: Thread): void {
+		this.#state = "resolved";
+		this.unregister(thread);
+	}
+
 	/** A thread has ended. The last one must leave the task resolved. */
 	unregister(thread: Thread): void {
 		if (thread === this.#implicit) this.#implicitRuns = false;
@@ -153,17 +175,23 @@ export class Task implements ThreadTask {
 	/** CanonicalABI.md `Task.return_` */
 	return(value: unknown): void {
 		if (this.#state === "resolved") trap("invalid `task.return` or `task.cancel` called for current task");
-		if (this.scope.borrows > 0) trap("borrow handles still remain at the end of the call");
+		if (this.#scope !== null && this.#scope.borrows > 0) trap("borrow handles still remain at the end of the call");
 		this.#state = "resolved";
-		this.#resolve({ value });
+		if (this.#resolve === null) this.value = value;
+		else this.#resolve({ value });
 	}
 
 	/** CanonicalABI.md `Task.cancel` */
 	cancel(): void {
 		if (this.#state !== "cancel-delivered") trap("`task.cancel` called by task which has not been cancelled");
-		if (this.scope.borrows > 0) trap("borrow handles still remain at the end of the call");
+		if (this.#scope !== null && this.#scope.borrows > 0) trap("borrow handles still remain at the end of the call");
 		this.#state = "resolved";
-		this.#resolve(CANCELLED);
+		this.#resolve?.(CANCELLED);
+	}
+
+	/** Whoever began it goes away before there is an outcome: from now on it is told. */
+	tell(resolve: (outcome: Outcome) => void): void {
+		this.#resolve = resolve;
 	}
 }
 

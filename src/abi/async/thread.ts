@@ -47,8 +47,7 @@ type State = "suspended" | "waiting" | "running" | "done" | "failed";
 export class Thread {
 	readonly task: ThreadTask;
 	readonly turns: Turns;
-	/** The slots of `context.get` and `context.set`. */
-	readonly storage: [number, number] = [0, 0];
+	#storage: [number, number] | null = null;
 	/** In the instance's table of threads; 0 before it has one. */
 	index = 0;
 	/** Whether its wait ends when its task is cancelled. */
@@ -63,10 +62,22 @@ export class Thread {
 	#failed: ((error: unknown) => void) | null = null;
 	#next: Thread | null = null;
 
-	constructor(task: ThreadTask, turns: Turns, body: Body) {
+	/** @param body `null` where it runs already, on the stack of whoever makes it */
+	constructor(task: ThreadTask, turns: Turns, body: Body | null) {
 		this.task = task;
 		this.turns = turns;
 		this.#body = body;
+		if (body === null) this.#state = "running";
+	}
+
+	/** The slots of `context.get` and `context.set`. */
+	get storage(): [number, number] {
+		return (this.#storage ??= [0, 0]);
+	}
+
+	/** As new, where it ran on its maker's stack and never stopped. */
+	renew(): void {
+		this.#storage = null;
 	}
 
 	get suspended(): boolean {
@@ -92,14 +103,17 @@ export class Thread {
 		}
 		this.#body = null;
 		void body(this);
-		// `body` has changed it meanwhile, which the compiler does not see.
-		const state = this.#state as State;
-		if (state === "failed") throw this.#error;
-		if (state !== "running") return undefined;
+		if (this.stopped) return undefined;
 		return new Promise((resolve, reject) => {
 			this.#stopped = resolve;
 			this.#failed = reject;
 		});
+	}
+
+	/** Whether it waits, is suspended, or has ended. @throws what it failed with */
+	get stopped(): boolean {
+		if (this.#state === "failed") throw this.#error;
+		return this.#state !== "running";
 	}
 
 	/**
@@ -107,14 +121,35 @@ export class Thread {
 	 * @returns whether it was resumed because its task is cancelled
 	 */
 	block(ready: (() => boolean) | null, cancellable: boolean, next: Thread | null = null): Promise<boolean> {
+		return new Promise((resolve) => this.#block(ready, cancellable, next, resolve));
+	}
+
+	/** As `block`, for what cannot be cancelled: gives what `then` makes of it when it is resumed. */
+	blockFor<T>(ready: () => boolean, then: () => T): Promise<T> {
+		return new Promise((resolve, reject) => {
+			this.#block(ready, false, null, () => {
+				try {
+					resolve(then());
+				} catch (error) {
+					reject(error);
+				}
+			});
+		});
+	}
+
+	#block(
+		ready: (() => boolean) | null,
+		cancellable: boolean,
+		next: Thread | null,
+		wake: (cancelled: boolean) => void,
+	): void {
 		this.#state = ready === null ? "suspended" : "waiting";
 		this.ready = ready;
 		this.cancellable = cancellable;
 		this.#next = next;
 		if (ready !== null) this.turns.waiting.push(this);
-		const resumed = new Promise<boolean>((resolve) => (this.#wake = resolve));
+		this.#wake = wake;
 		this.#stop();
-		return resumed;
 	}
 
 	/** As `block`; at once when the task's cancellation is pending and can be delivered here. */

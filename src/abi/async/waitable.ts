@@ -53,12 +53,13 @@ export abstract class Waitable implements TableElement {
 	/** Stops the thread until there is an event, which no set may take meanwhile; gives what came of it. */
 	waitAlone(thread: Thread): Promise<number> {
 		this.#alone = true;
-		return thread
-			.block(() => this.hasPending, false)
-			.then(() => {
+		return thread.blockFor(
+			() => this.hasPending,
+			() => {
 				this.#alone = false;
 				return this.takePending()[2];
-			});
+			},
+		);
 	}
 
 	/** Traps where it is in a set. `hint` is what else there is to say. */

@@ -100,15 +100,31 @@ export class Memory implements LinearMemory {
 /** One of two equal sandboxes. */
 export class World {
 	/** The thread, which nobody else wants. */
+	/** In `words`: `entry`, `call`, `seen` and `attentive`. The 500th call had the thread last. */
+	readonly brief = {
+		words: Int32Array.of(0, -500, 0, 3) as Int32Array,
+		lease: { last: -501, attended: 3 },
+		entry: 0,
+		call: 1,
+		seen: 2,
+		attentive: 3,
+		shift: 16,
+		most: 100,
+	};
 	readonly turn = {
 		held: false,
+		/** Calls that were told of. */
+		told: 0,
 		stuck: false,
-		hold(): boolean {
-			return !this.held && (this.held = true);
+		hold: (): boolean => {
+			this.turn.told++;
+			return !this.turn.held && (this.turn.held = true);
 		},
-		release(): void {
-			this.held = false;
+		release: (): void => {
+			this.turn.held = false;
+			this.brief.words[1] = Math.min(this.brief.words[1]!, -this.brief.words[1]!);
 		},
+		lease(): void {},
 		reason: (error: unknown): unknown => error,
 	};
 	readonly store: Store = new Store("context");

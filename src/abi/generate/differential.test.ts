@@ -112,6 +112,8 @@ let interpreted = 0;
 let generated = 0;
 /** Types too large for code of their own. */
 let rare = 0;
+/** Calls that nobody was told of. */
+let unclocked = 0;
 
 interface Outcome {
 	readonly value?: unknown;
@@ -222,11 +224,13 @@ function rareShape(run: () => unknown): () => unknown {
 function check(
 	name: string,
 	run: (type: FunctionType, encoding: Encoding, other: Encoding, seed: number) => void,
+	ran?: (cases: number) => void,
 ): void {
 	test(name, () => {
 		interpreted = 0;
 		generated = 0;
 		rare = 0;
+		unclocked = 0;
 		let cases = 0;
 		fc.assert(
 			fc.property(functions, encodings, encodings, seeds, (type, encoding, other, chosen) => {
@@ -241,37 +245,55 @@ function check(
 		assert.equal(generated + rare, cases);
 		assert.ok(rare < cases / 4, "the fast path ran");
 		assert.ok(interpreted < cases / 2, "and was not left for the interpreter");
+		ran?.(cases);
 	});
 }
 
-check("a host calls a guest", (type, encoding, _, seed) => {
-	const dice = new Dice(seed);
-	const wrong = dice.once(4);
-	const postReturn = dice.once(2);
-	both(seed, dice.once(2), (world, oracle) => {
-		const values = new Dice(seed);
-		const args = type.params.map((param) => randomValue(values, param.type, world, wrong));
-		const options = world.options(encoding, postReturn);
-		const run = core(world, seed, signatureOf(type), encoding);
-		const bare = values.once(2) ? null : { turn: world.turn, core: run, realloc: options.realloc };
-		const lift: Lift = { type, core: run, nested: run, options, instance: world.instance, bare };
-		if (oracle) return () => new InterpretedLift(lift).call(args);
-		const fast = generateLift(lift, () => {
-			interpreted++;
-			assert.ok(wrong, "right values are served by the fast path");
-			return new InterpretedLift(lift);
+check(
+	"a host calls a guest",
+	(type, encoding, _, seed) => {
+		const dice = new Dice(seed);
+		const wrong = dice.once(4);
+		const postReturn = dice.once(2);
+		both(seed, dice.once(2), (world, oracle) => {
+			const values = new Dice(seed);
+			const args = type.params.map((param) => randomValue(values, param.type, world, wrong));
+			const options = world.options(encoding, postReturn);
+			const run = core(world, seed, signatureOf(type), encoding);
+			const { turn, brief } = world;
+			const leased = values.once(2);
+			// It is not attended to, its lease is over, or the watchdog has seen it.
+			const unlike = values.roll(6);
+			if (unlike === 0) brief.lease.attended = 2;
+			else if (unlike === 1) brief.lease.last = values.once(2) ? -500 : 0x3fff_ffff;
+			else if (unlike === 2) brief.words[brief.seen] = 501;
+			const bare = values.once(3) ? null : { turn, core: run, realloc: options.realloc, brief: leased ? brief : null };
+			const lift: Lift = { type, core: run, nested: run, options, instance: world.instance, bare };
+			if (oracle) return () => new InterpretedLift(lift).call(args);
+			const fast = generateLift(lift, () => {
+				interpreted++;
+				assert.ok(wrong, "right values are served by the fast path");
+				return new InterpretedLift(lift);
+			});
+			if (fast === null) return rareShape(() => new InterpretedLift(lift).call(args));
+			generated++;
+			return () => {
+				try {
+					return fast(...args);
+				} finally {
+					assert.equal(turn.held, false, "the thread is free again");
+					const [entry, call] = brief.words;
+					const untold = entry !== 0;
+					assert.equal(call, untold ? -501 : -500);
+					assert.equal(entry, untold ? 501 << 16 : 0);
+					assert.ok(!untold || (bare?.brief === brief && unlike > 1 && turn.told === 0));
+					if (untold) unclocked++;
+				}
+			};
 		});
-		if (fast === null) return rareShape(() => new InterpretedLift(lift).call(args));
-		generated++;
-		return () => {
-			try {
-				return fast(...args);
-			} finally {
-				assert.equal(world.turn.held, false, "the thread is free again");
-			}
-		};
-	});
-});
+	},
+	(cases) => assert.ok(unclocked > cases / 20, "calls went by untold"),
+);
 
 check("a guest calls a host", (type, encoding, _, seed) => {
 	const dice = new Dice(seed);

@@ -22,8 +22,7 @@ export function writeLift(out: Emitter, type: FunctionType, caller: "host" | "gu
 	const flat = signature.paramSlots.map((_, i) => `flat${i}`);
 	const result = writeResult(out, signature, !byHost);
 	const returned = signature.resultSlots.length > 0 ? "ret0" : "";
-	const call = `${byHost ? ENTER : "enterInstances(entered);"}
-	const { epoch } = store;
+	const begin = `const { epoch } = store;
 	${signature.borrows ? "const scope = cx.scope = new CallScope();" : ""}
 	${lowering}
 	let ret0;
@@ -32,14 +31,16 @@ export function writeLift(out: Emitter, type: FunctionType, caller: "host" | "gu
 		${byHost ? STUCK : ""}
 	} catch (error) {
 		throw store.fail(${byHost ? REASON : "error"});
-	}
+	}`;
+	const call = `${byHost ? ENTER : "enterInstances(entered);"}
+	${begin}
 	try {
 		if (!(ret0 instanceof Promise)) return finish(ret0, ${scope}, entered);
 	} catch (error) {
 		throw store.fail(error);
 	}
 	return later(store, epoch, ret0, (value) => finish(value, ${scope}, entered));`;
-	return `
+	const finish = `
 ${checks}
 ${byHost ? "const only = entered.length === 1;" : ""}
 function finish(ret0, scope, entered) {
@@ -54,9 +55,50 @@ function finish(ret0, scope, entered) {
 	}
 	${byHost ? "if (only) instance.entered = false; else leaveInstances(entered);" : "leaveInstances(entered);"}
 	return ${result.value};
+}`;
+	if (!byHost) return `${finish}\n${guestFunction(args, call)}`;
+	const plain =
+		elements.every(({ kind }) => PLAIN.has(kind)) && (signature.result === null || PLAIN.has(signature.result.kind));
+	const brief = plain
+		? `try {
+		${lowering}
+		const ret0 = core(${flat.join(", ")});
+		${result.text}
+		value = ${result.value};
+	} catch (error) {
+		throw failed(error);
+	}`
+		: `try {
+		if (only) instance.entered = true; else enterInstances(entered);
+		${signature.borrows ? "const scope = cx.scope = new CallScope();" : ""}
+		${lowering.replace(STUCK, "")}
+		try {
+			value = finish(core(${flat.join(", ")}), ${scope}, entered);
+		} catch (error) {
+			throw store.fail(turn.reason(error));
+		}
+	} catch (error) {
+		turn.release();
+		throw error;
+	}`;
+	return `${finish}\n${hostFunction(args, call, brief, plain ? " || postReturn !== null" : "")}`;
 }
-${byHost ? hostFunction(args, call) : guestFunction(args, call)}`;
-}
+
+/** What is lifted and lowered without a look at memory, and without code of the host's: nothing can come in between. */
+const PLAIN: ReadonlySet<string> = new Set([
+	"bool",
+	"u8",
+	"s8",
+	"u16",
+	"s16",
+	"u32",
+	"s32",
+	"u64",
+	"s64",
+	"f32",
+	"f64",
+	"char",
+]);
 
 /** Where the instance has no parent, it is all there is to enter. */
 const ENTER = `if (only && instance.entered === false && store.poison === undefined && !store.disposed) instance.entered = true;
@@ -65,18 +107,60 @@ const ENTER = `if (only && instance.entered === false && store.poison === undefi
 const STUCK = "if (turn !== null && turn.stuck) throw undefined;";
 const REASON = "turn === null ? error : turn.reason(error)";
 
-function hostFunction(args: readonly string[], call: string): string {
+/**
+ * Small enough for V8 to put it into its callers: what is seldom is called by `aside`. Where calls are leased, no guest has the thread, the
+ * sandbox is well, and none of its instances is entered.
+ */
+function hostFunction(args: readonly string[], call: string, brief: string, unless: string): string {
 	const all = args.join(", ");
-	return `return function lifted(${all}) {
-	if (arguments.length > ${args.length}) return interpret().call([...arguments]);
-	const packed = checks(${all});
-	if (packed === false) return interpret().call([...arguments]);
+	const comma = args.length === 0 ? "" : ", ";
+	return `
+function told(packed${comma}${all}) {
 	if (turn !== null && !turn.hold()) return guarded(${all});
 	try {
 		${call}
 	} finally {
 		if (turn !== null) turn.release();
 	}
+}
+function slowly(packed${comma}${all}) {
+	const value = told(packed${comma}${all});
+	turn.lease();
+	return value;
+}
+function failed(error) {
+	for (const each of entered) each.entered = true;
+	try {
+		return store.fail(turn.reason(error));
+	} finally {
+		turn.release();
+	}
+}
+function released(value) {
+	turn.release();
+	turn.lease();
+	return value;
+}
+function wrong(args) {
+	return interpret().call([...args]);
+}
+if (words === null${unless}) return function lifted(${all}) {
+	const packed = checks(${all});
+	return packed === false || arguments.length > ${args.length} ? wrong(arguments) : told(packed${comma}${all});
+};
+return function lifted(${all}) {
+	const packed = checks(${all});
+	if (packed === false || arguments.length > ${args.length}) return wrong(arguments);
+	const before = words[callWord];
+	if ((before - lease.last - 1) >>> 0 >= mostLeased || words[attentiveWord] !== lease.attended) return aside(slowly, [packed${comma}${all}]);
+	const number = 1 - before;
+	words[entryWord] = number << numberShift;
+	words[callWord] = number;
+	let value;
+	${brief}
+	if (words[callWord] !== number || words[seenWord] === number) return aside(released, [value]);
+	words[callWord] = -number;
+	return value;
 };`;
 }
 
@@ -106,9 +190,9 @@ function writeArguments(out: Emitter, signature: Signature, args: readonly strin
 	const text = out.take();
 	// Plain numbers cannot fail, and no guest code runs.
 	if (!/\bcx\b/.test(text)) return `${declared}\n${text}`;
+	// Nothing is written to memory before the guest has allocated some, which brings them.
 	return `${declared}
-	memory.refresh();
-	let { view, bytes } = memory;
+	let view, bytes;
 	instance.mayLeave = false;
 	try {
 		${text}

@@ -4,7 +4,7 @@
  */
 import { Context } from "../context.ts";
 import { HostComponentFunction } from "../host-function.ts";
-import type { InterpretedLift, Lift } from "../interpret-lift.ts";
+import type { BriefCalls, InterpretedLift, Lift } from "../interpret-lift.ts";
 import type { InterpretedLower, Lower } from "../interpret-lower.ts";
 import type { CanonicalOptions, ComponentFunction, ComponentInstance, CoreFunction } from "../store.ts";
 import { compile, useKey } from "./compile.ts";
@@ -21,12 +21,25 @@ export function generateLift(lift: Lift, interpret: () => InterpretedLift): ((..
 	const names = { ...bindings(lift, false), postReturn: options.postReturn, entered, interpret };
 	const bind = (more: object): ((...args: unknown[]) => unknown) =>
 		code.bind({ ...names, ...more }, code.resources) as (...args: unknown[]) => unknown;
-	if (bare === null) return bind({ core, turn: null });
-	const { turn, realloc } = bare;
+	if (bare === null) return bind({ core, turn: null, words: null });
+	const { turn, realloc, brief } = bare;
 	let other: ((...args: unknown[]) => unknown) | undefined;
 	// Where a guest holds the thread already, the calls of this one are told one by one.
-	const guarded = (...args: unknown[]): unknown => (other ??= bind({ core, turn: null }))(...args);
-	return bind({ ...contextOf({ ...options, realloc }, instance, false), core: bare.core, turn, guarded });
+	const guarded = (...args: unknown[]): unknown => (other ??= bind({ core, turn: null, words: null }))(...args);
+	return bind({
+		...contextOf({ ...options, realloc }, instance, false),
+		core: bare.core,
+		turn,
+		guarded,
+		...briefly(brief),
+	});
+}
+
+function briefly(brief: BriefCalls | null): object {
+	if (brief === null) return { words: null };
+	const { words, lease, entry, call, seen, attentive, shift, most } = brief;
+	const indices = { entryWord: entry, callWord: call, seenWord: seen, attentiveWord: attentive };
+	return { words, lease, ...indices, numberShift: shift, mostLeased: most };
 }
 
 /** A call of a lifted function by another guest, which enters `entered`; its values are carried. */

@@ -32,6 +32,13 @@ function putBytes(bytes: Uint8Array, pointer: number, values: ArrayLike<number>)
 	else for (let i = 0; i < length; i++) bytes[pointer + i] = values[i]!;
 }
 
+/** Calls what V8 is not to put into the caller: where it has seen more than one function, it calls none of them by itself. */
+function aside(fn: (...args: unknown[]) => unknown, args: unknown[]): unknown {
+	return fn(...args);
+}
+// Often enough that it takes notice
+for (let i = 0; i < 500; i++) for (const fn of [(): number => 0, (): number => 1, (): number => 2]) aside(fn, []);
+
 /** A host that gives one resource away twice is told so; only what the guest did ends the guest. */
 function notLowered(instance: ComponentInstance, entered: Entered, error: unknown): unknown {
 	if (!(error instanceof SkerryError) || error.code !== "call/bad-value") return instance.store.fail(error);
@@ -64,6 +71,7 @@ function later(
 
 export const runtime: Readonly<Record<string, unknown>> = {
 	CallScope,
+	aside,
 	badDiscriminant: (): never => trap("invalid variant discriminant"),
 	badPointer,
 	borrowsRemain: (): never => trap("borrow handles still remain at the end of the call"),

@@ -1,18 +1,12 @@
 import { Cursor, refuse, sameBytes } from "./cursor.ts";
+import { Added, takeBytes } from "./lift-added.ts";
+import { type SegmentKind, Segments } from "./lift-segments.ts";
 import { CALL, CALL_INDIRECT, FUNCTION_REFERENCE, Instructions } from "./instructions.ts";
 import * as bodies from "./lift-bodies.ts";
 import * as heap from "./lift-heap.ts";
 import * as tables from "./lift-tables.ts";
 import { signed, type Surroundings, unsigned } from "./lift-pieces.ts";
 import type { LiftOutline } from "./lift-outline.ts";
-
-/** A function that was added, by what it stands for: the key is the instruction's bytes. */
-interface Expected {
-	readonly key: string;
-	readonly params: readonly number[];
-	readonly results: readonly number[];
-	readonly body: () => readonly number[];
-}
 
 /** What code was found to need, to be compared with what the module says of itself. */
 export interface CodeFindings {
@@ -45,9 +39,6 @@ const SIZE = 0x3f;
 const GROW = 0x40;
 const THROW = 0x08;
 
-/** Of a function that stands before what takes something out of a segment. */
-const GATE_TYPE = [0x60, 2, 0x7f, 0x7f, 2, 0x7f, 0x7f];
-
 /** Walks the guest's code beside the lifted: equal but for the instructions that are the engine's, in whose place stands just what has to. */
 export function compareLiftedCode(original: Cursor, lifted: Cursor, context: CodeContext): CodeFindings {
 	const walk = new LiftWalk(original.number(), lifted, context);
@@ -64,15 +55,10 @@ class LiftWalk {
 	readonly bodies: number;
 	readonly #lifted: Cursor;
 	readonly #context: CodeContext;
-	readonly #added = new Map<number, Expected>();
+	readonly #added = new Added();
 	readonly #changedTables = new Set<number>();
 	readonly #sized = new Set<number>();
-	/** By `data 3` or `elem 3`: the global that says that the segment was dropped. */
-	readonly #dropped = new Map<string, number>();
-	readonly #droppedGlobals = new Set<number>();
-	/** Segments that are used in a way that takes no notice of their being dropped, and those that are used through a function which does. */
-	readonly #plain = new Set<string>();
-	readonly #gated = new Set<string>();
+	readonly #segments: Segments;
 	#tablesGlobal: number | undefined;
 	#namesData = false;
 	/** Whether something is made in V8's heap. */
@@ -85,6 +71,7 @@ class LiftWalk {
 		this.bodies = count;
 		this.#lifted = lifted;
 		this.#context = context;
+		this.#segments = new Segments(context.from, context.to, this.#added);
 	}
 
 	compareBody(from: Cursor, to: Cursor, index: number): void {
@@ -151,7 +138,7 @@ class LiftWalk {
 				this.#table(table);
 				return undefined;
 			}
-			return this.#changes(table, (to) => this.#bytes(to, [0x26, ...unsigned(table)]));
+			return this.#changes(table, (to) => takeBytes(to, [0x26, ...unsigned(table)]));
 		}
 		if (op === THROW) {
 			const tag = from.tags[cursor.number()];
@@ -162,9 +149,10 @@ class LiftWalk {
 			const memory = cursor.number();
 			if (from.isShared(memory)) return undefined;
 			this.#sized.add(memory);
-			if (op === SIZE) return (to) => this.#bytes(to, [0x23, ...unsigned(this.#context.pages(memory) ?? 0)]);
+			if (op === SIZE) return (to) => takeBytes(to, [0x23, ...unsigned(this.#context.pages(memory) ?? 0)]);
 			const type = this.#address(memory);
-			return (to) => this.#call(to, `grow ${memory}`, [type], [type], () => bodies.growBody(this.#context, memory));
+			return (to) =>
+				this.#added.call(to, `grow ${memory}`, [type], [type], () => bodies.growBody(this.#context, memory));
 		}
 		const code = cursor.number();
 		if (op === 0xfc) return this.#bulk(code, cursor, start);
@@ -184,11 +172,11 @@ class LiftWalk {
 				this.#namesData = true;
 				if (from.isShared(memory)) return this.#use("data", first, cursor.bytes);
 				this.#sized.add(memory);
-				const length = this.#isPassive("data", first) ? this.#length(first) : 0;
+				const length = this.#segments.isPassive("data", first) ? this.#segments.length(first) : 0;
 				const params = [this.#address(memory), 0x7f, 0x7f];
 				const body = (): readonly number[] =>
-					bodies.initBody(context, first, memory, length, this.#dropped.get(`data ${first}`));
-				return (to) => this.#call(to, `init ${first} ${memory}`, params, [], body);
+					bodies.initBody(context, first, memory, length, this.#segments.globalOf("data", first));
+				return (to) => this.#added.call(to, `init ${first} ${memory}`, params, [], body);
 			}
 			case 0x09:
 				this.#namesData = true;
@@ -200,14 +188,14 @@ class LiftWalk {
 				const types = [this.#address(first), this.#address(second)];
 				const params = [...types, types.includes(0x7f) ? 0x7f : 0x7e];
 				const body = (): readonly number[] => bodies.copyBody(context, first, second);
-				return (to) => this.#call(to, `copy ${first} ${second}`, params, [], body);
+				return (to) => this.#added.call(to, `copy ${first} ${second}`, params, [], body);
 			}
 			case 0x0b: {
 				if (from.isShared(first)) return undefined;
 				this.#sized.add(first);
 				const type = this.#address(first);
 				const body = (): readonly number[] => bodies.fillBody(context, first);
-				return (to) => this.#call(to, `fill ${first}`, [type, 0x7f, type], [], body);
+				return (to) => this.#added.call(to, `fill ${first}`, [type, 0x7f, type], [], body);
 			}
 			case 0x0c: {
 				const table = cursor.number();
@@ -217,9 +205,9 @@ class LiftWalk {
 				const body = (): readonly number[] => tables.tableInitBody(context, first, table, length);
 				const isLong = length > tables.TABLE_CHUNK;
 				return this.#changes(table, (to) => {
-					this.#gate(to, "elem", first);
-					if (isLong) this.#call(to, `table.init ${first} ${table}`, params, [], body);
-					else this.#bytes(to, init);
+					this.#segments.gate(to, "elem", first);
+					if (isLong) this.#added.call(to, `table.init ${first} ${table}`, params, [], body);
+					else takeBytes(to, init);
 				});
 			}
 			case 0x0d:
@@ -230,21 +218,21 @@ class LiftWalk {
 				const types = [...this.#tableAddress(first), ...this.#tableAddress(second)];
 				const params = [...types, types.includes(0x7f) ? 0x7f : 0x7e];
 				const body = (): readonly number[] => tables.tableCopyBody(context, first, second);
-				return this.#changes(first, (to) => this.#call(to, `table.copy ${first} ${second}`, params, [], body));
+				return this.#changes(first, (to) => this.#added.call(to, `table.copy ${first} ${second}`, params, [], body));
 			}
 			case 0x0f: {
 				const type = this.#tableAddress(first);
 				const element = this.#elementType(first);
 				const body = (): readonly number[] => tables.tableGrowBody(context, first, element);
 				return this.#changes(first, (to) =>
-					this.#call(to, `table.grow ${first}`, [...element, ...type], type, body, 2),
+					this.#added.call(to, `table.grow ${first}`, [...element, ...type], type, body, 2),
 				);
 			}
 			case 0x11: {
 				const type = this.#tableAddress(first);
 				const params = [...type, ...this.#elementType(first), ...type];
 				const body = (): readonly number[] => tables.tableFillBody(context, first);
-				return this.#changes(first, (to) => this.#call(to, `table.fill ${first}`, params, [], body, 3));
+				return this.#changes(first, (to) => this.#added.call(to, `table.fill ${first}`, params, [], body, 3));
 			}
 			default:
 				// table.size, and what is no bulk operation
@@ -269,7 +257,7 @@ class LiftWalk {
 		if (code > 0x0a) return this.#use(data ? "data" : "elem", segment, bytes);
 		const width = heap.elementWidth(type);
 		const { elements } = this.#context.from;
-		const most = data ? Math.floor(this.#length(segment) / 2 ** width) : (elements[segment] ?? 0);
+		const most = data ? Math.floor(this.#segments.length(segment) / 2 ** width) : (elements[segment] ?? 0);
 		return this.#arrayOf(data ? "data" : "elem", segment, width, most, bytes);
 	}
 
@@ -283,29 +271,29 @@ class LiftWalk {
 	#make(size: number, bytes: Uint8Array): Site {
 		this.#makes = true;
 		return (to, start, end) => {
-			this.#bytes(to, [0x42, ...signed(size)]);
-			this.#call(to, "allocate", [0x7e], [], () => heap.allocateBody(this.#context, this.#context.heapGlobal()));
-			this.#bytes(to, [...bytes.subarray(start, end)]);
+			takeBytes(to, [0x42, ...signed(size)]);
+			this.#added.call(to, "allocate", [0x7e], [], () => heap.allocateBody(this.#context, this.#context.heapGlobal()));
+			takeBytes(to, [...bytes.subarray(start, end)]);
 		};
 	}
 
 	#array(width: number, bytes: Uint8Array): Site {
 		this.#makes = true;
 		return (to, start, end) => {
-			this.#call(to, `array ${width}`, [0x7f], [0x7f], () => heap.lengthBody(width, this.#allocate));
-			this.#bytes(to, [...bytes.subarray(start, end)]);
+			this.#added.call(to, `array ${width}`, [0x7f], [0x7f], () => heap.lengthBody(width, this.#allocate));
+			takeBytes(to, [...bytes.subarray(start, end)]);
 		};
 	}
 
 	/** An array of what is in a segment, which has so many elements. */
-	#arrayOf(kind: "data" | "elem", segment: number, width: number, most: number, bytes: Uint8Array): Site {
+	#arrayOf(kind: SegmentKind, segment: number, width: number, most: number, bytes: Uint8Array): Site {
 		this.#makes = true;
 		return (to, start, end) => {
-			this.#gate(to, kind, segment);
-			this.#call(to, `${kind} ${width} ${most}`, [0x7f], [0x7f], () =>
+			this.#segments.gate(to, kind, segment);
+			this.#added.call(to, `${kind} ${width} ${most}`, [0x7f], [0x7f], () =>
 				heap.copiedLengthBody(width, most, this.#allocate),
 			);
-			this.#bytes(to, [...bytes.subarray(start, end)]);
+			takeBytes(to, [...bytes.subarray(start, end)]);
 		};
 	}
 
@@ -314,7 +302,7 @@ class LiftWalk {
 		this.#table(table);
 		this.#changedTables.add(table);
 		return (to) => {
-			this.#bytes(to, [0x41, 1, 0x24]);
+			takeBytes(to, [0x41, 1, 0x24]);
 			const global = to.number();
 			this.#tablesGlobal ??= global;
 			if (this.#tablesGlobal !== global) throw refuse("changes of tables are noted in two places");
@@ -353,96 +341,29 @@ class LiftWalk {
 		if (!wide && offset > 0xffff_ffffn) throw refuse("an offset that is too large");
 		const pushed = wide ? [0x42, ...signed(BigInt.asIntN(64, offset))] : [0x41, ...signed(BigInt.asIntN(32, offset))];
 		return (to) => {
-			this.#bytes(to, pushed);
-			this.#call(to, `atomic ${code} ${memory}`, [type, ...operands, type], results, () =>
+			takeBytes(to, pushed);
+			this.#added.call(to, `atomic ${code} ${memory}`, [type, ...operands, type], results, () =>
 				bodies.atomicBody(this.#context, code, memory),
 			);
 		};
 	}
 
-	#drop(kind: "data" | "elem", segment: number): Site {
+	#drop(kind: SegmentKind, segment: number): Site {
 		// What is gone once the module is instantiated can be dropped as often as one likes
-		if (!this.#isPassive(kind, segment)) return undefined;
-		return (to) => {
-			this.#bytes(to, [0x41, 1, 0x24]);
-			const global = to.number();
-			const key = `${kind} ${segment}`;
-			const known = this.#dropped.get(key);
-			if (known !== undefined && known !== global) throw refuse("a segment is dropped in two places");
-			if (known === undefined && this.#droppedGlobals.has(global))
-				throw refuse("two segments are dropped in one place");
-			this.#droppedGlobals.add(global);
-			this.#dropped.set(key, global);
-		};
+		return this.#segments.isPassive(kind, segment) ? (to) => this.#segments.drop(to, kind, segment) : undefined;
 	}
 
 	/** An instruction that takes elements or bytes out of a segment: behind a call where that can be dropped. */
-	#use(kind: "data" | "elem", segment: number, bytes: Uint8Array): Site {
-		if (!this.#isPassive(kind, segment)) return undefined;
+	#use(kind: SegmentKind, segment: number, bytes: Uint8Array): Site {
+		if (!this.#segments.isPassive(kind, segment)) return undefined;
 		return (to, start, end) => {
-			this.#gate(to, kind, segment);
-			this.#bytes(to, [...bytes.subarray(start, end)]);
+			this.#segments.gate(to, kind, segment);
+			takeBytes(to, [...bytes.subarray(start, end)]);
 		};
-	}
-
-	/** The call before an instruction that takes something out of a segment, where there is one. */
-	#gate(to: Cursor, kind: "data" | "elem", segment: number): void {
-		const key = `${kind} ${segment}`;
-		if (!this.#isPassive(kind, segment)) return;
-		if (!this.#callsGate(to)) {
-			this.#plain.add(key);
-			return;
-		}
-		this.#gated.add(key);
-		this.#call(to, `segment ${key}`, [0x7f, 0x7f], [0x7f, 0x7f], () =>
-			bodies.segmentBody(this.#dropped.get(key) ?? -1),
-		);
-	}
-
-	/** Whether a call of a function of a gate's type comes next; what it is else is looked into at the end. */
-	#callsGate({ bytes, at, end }: Cursor): boolean {
-		if (bytes[at] !== 0x10) return false;
-		const { types, functions } = this.#context.to;
-		const type = types[functions[new Cursor(bytes, at + 1, end).number()] ?? -1];
-		return type !== undefined && isBytes(type, GATE_TYPE);
-	}
-
-	#isPassive(kind: "data" | "elem", segment: number): boolean {
-		const { from } = this.#context;
-		if (kind === "elem") return from.passiveElements[segment] !== undefined;
-		const item = from.data[segment];
-		return item !== undefined && item.memory === undefined;
-	}
-
-	#length(segment: number): number {
-		const content = this.#context.from.data[segment]?.content;
-		return content === undefined ? 0 : content.end - content.at;
 	}
 
 	#address(memory: number): number {
 		return this.#context.from.wideMemory(memory) ? 0x7e : 0x7f;
-	}
-
-	#bytes(to: Cursor, expected: readonly number[]): void {
-		for (const byte of expected)
-			if (to.byte() !== byte) throw refuse("an instruction that is the engine's is not replaced as it should be");
-	}
-
-	/** A call of an added function; what that has to be is looked into at the end. */
-	#call(
-		to: Cursor,
-		key: string,
-		params: readonly number[],
-		results: readonly number[],
-		body: () => readonly number[],
-		count = params.length,
-	): void {
-		this.#bytes(to, [0x10]);
-		const index = to.number();
-		const known = this.#added.get(index);
-		if (known !== undefined && known.key !== key) throw refuse("one function for two instructions");
-		if (known !== undefined) return;
-		this.#added.set(index, { key, params: [count, ...params], results: [results.length, ...results], body });
 	}
 
 	finish(more: number): CodeFindings {
@@ -450,47 +371,24 @@ class LiftWalk {
 		const lifted = this.#lifted;
 		if (this.#highestMemory >= from.memories.length)
 			throw refuse(`code names memory ${this.#highestMemory}, which the guest does not have`);
-		for (const key of this.#dropped.keys())
-			if (this.#plain.has(key)) throw refuse(`the segment ${key} is used as if it were never dropped`);
-		for (const key of this.#gated) if (!this.#dropped.has(key)) throw refuse(`the segment ${key} is never dropped`);
+		this.#segments.check();
 		if (this.#makes) this.#findAllocate(from.functions.length, more);
-		for (let i = 0; i < more; i++) {
-			const index = from.functions.length + i;
-			const expected = this.#added.get(index);
-			if (expected === undefined) throw refuse(`function ${index} is added, and stands for nothing`);
-			const body = lifted.take(lifted.number());
-			if (!isBytes(body, expected.body())) throw refuse(`function ${index} is not what stands for ${expected.key}`);
-			const type = to.functions[index] ?? 0;
-			const { params, results } = expected;
-			const actual = to.types[type];
-			if (type < from.types.length || actual === undefined || !isBytes(actual, [0x60, ...params, ...results]))
-				throw refuse(`function ${index} has another type than ${expected.key}`);
-		}
-		if (this.#added.size !== more) throw refuse("a call of a function that was not added");
+		this.#added.compare(lifted, from, to, more);
 		if (!lifted.done) throw refuse("there is more code than functions");
 		return {
 			changedTables: this.#changedTables,
 			sized: this.#sized,
 			namesData: this.#namesData,
-			droppedGlobals: this.#droppedGlobals,
+			droppedGlobals: this.#segments.globals,
 			tablesGlobal: this.#tablesGlobal,
 			heapGlobal: this.#makes ? this.#context.heapGlobal() : undefined,
 		};
 	}
 
-	/** It may be called by none but the functions that look at the lengths of arrays: then it is the one that stands for nothing else. */
 	#findAllocate(first: number, more: number): void {
-		for (const [index, { key }] of this.#added) if (key === "allocate") this.#allocate = index;
-		for (let index = first; index < first + more && this.#allocate < 0; index++)
-			if (!this.#added.has(index)) this.#allocate = index;
-		const { heapGlobal } = this.#context;
-		const body = (): readonly number[] => heap.allocateBody(this.#context, heapGlobal());
-		this.#added.set(this.#allocate, { key: "allocate", params: [1, 0x7e], results: [0], body });
+		const body = (): readonly number[] => heap.allocateBody(this.#context, this.#context.heapGlobal());
+		this.#allocate = this.#added.find("allocate", first, more, { params: [1, 0x7e], results: [0], body });
 	}
-}
-
-function isBytes({ bytes, at, end }: Cursor, expected: readonly number[]): boolean {
-	return end - at === expected.length && expected.every((byte, i) => bytes[at + i] === byte);
 }
 
 /** An unsigned LEB128, all its 64 bits. */

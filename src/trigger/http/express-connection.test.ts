@@ -323,6 +323,43 @@ suite("ExpressLane", () => {
 		});
 	});
 
+	test("requests that came in one turn are answered in their order, though one breaks, is slow, or waits", async () => {
+		const handle: Handle = async (guest, outparam, path) => answer(guest, outparam, path);
+		const kinds: Record<string, Handle> = {
+			"/broken": () => {
+				throw new Error("broken");
+			},
+			"/slow": (guest, outparam, path) => {
+				answer(guest, outparam, path);
+				for (const start = performance.now(); performance.now() - start < 5;);
+			},
+			"/late": async (guest, outparam, path) => {
+				await new Promise((resolve) => setTimeout(resolve, 5));
+				await handle(guest, outparam, path);
+			},
+		};
+		const paths = ["/a", "/broken", "/b", "/slow", "/c", "/late", "/d"];
+		const serve: Handle = (guest, outparam, path) => (kinds[path] ?? echo)(guest, outparam, path);
+		await serving(serve, async ({ port, log, records }) => {
+			const clients = paths.map(() => new Client(port));
+			await until(() => clients.every(({ socket }) => socket.readyState === "open"), "all are connected");
+			for (const [i, client] of clients.entries()) client.socket.write(get(paths[i] as string));
+			await until(() => records.length === paths.length, "all are over");
+			await until(() => clients.every(({ received }) => received.includes("\r\n\r\n")), "all are answered");
+			for (const [i, path] of paths.entries()) {
+				const [head = "", body] = clients[i]?.received.split("\r\n\r\n") ?? [];
+				assert.match(head, path === "/broken" ? /^HTTP\/1.1 500 / : /^HTTP\/1.1 200 /);
+				if (path !== "/broken") assert.equal(body, path);
+			}
+			const express = log.filter((line) => line.startsWith("express"));
+			assert.deepEqual(
+				express,
+				paths.map((path) => `express ${path}`),
+			);
+			for (const { socket } of clients) socket.destroy();
+		});
+	});
+
 	test("who asks for trouble only hears of what failed, not of what was answered", async () => {
 		const handle: Handle = (guest, outparam, path) => {
 			if (path === "/broken") throw new Error("broken");

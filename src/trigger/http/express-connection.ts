@@ -1,8 +1,10 @@
 import type { Socket } from "node:net";
 import type { Server } from "node:http";
+import { atTurnEnd, type TurnEnding } from "../../sys/mod.ts";
 import { parseExpressHead, type RequestHead } from "./express-head.ts";
 import { ExpressReply, type ReplayableConnection } from "./express-reply.ts";
 import { SERVER_LIMITS } from "./limits.ts";
+import { Outbox } from "./outbox.ts";
 import type { WatchedResponse } from "./watched-response.ts";
 
 /** Longer heads are Node's. */
@@ -22,7 +24,11 @@ type ConnectionListener = (this: Server, socket: Socket) => void;
  * its connection, makes the connection Node's, once for all: Node reads the request's bytes anew, and everything is as if it always
  * had. So nothing here knows of bodies, of pipelines, of chunks, or of waiting for a guest.
  */
-export class ExpressLane {
+export class ExpressLane implements TurnEnding {
+	/** The answers of all connections. */
+	readonly outbox: Outbox = new Outbox();
+	/** Those whose request was read in this turn. */
+	#asking: ExpressConnection[] = [];
 	readonly #server: Server;
 	readonly #take: Take;
 	readonly #toNode: ConnectionListener;
@@ -59,6 +65,28 @@ export class ExpressLane {
 		this.#take(head, reply);
 	}
 
+	/**
+	 * Its request is answered when the turn is over: first all that have come are read, then all are answered, then all answers are sent. In
+	 * each step the same code runs again and again; request by request, most of it would have left the caches in between.
+	 */
+	ask(connection: ExpressConnection): void {
+		if (this.#asking.push(connection) === 1) atTurnEnd(this);
+	}
+
+	/** Answers what was asked so far. */
+	onTurnEnd(): void {
+		const asking = this.#asking;
+		this.#asking = [];
+		let now = performance.now();
+		for (const connection of asking) {
+			const began = now;
+			connection.answer(began);
+			now = performance.now();
+			this.outbox.served(began, now);
+		}
+		this.outbox.flush();
+	}
+
 	forget(connection: ExpressConnection): void {
 		this.#connections.delete(connection);
 	}
@@ -83,12 +111,14 @@ export class ExpressLane {
 
 	/** Closes connections that have nothing left to send. */
 	closeIdle(): void {
+		this.onTurnEnd();
 		for (const { socket } of this.#connections) socket.destroySoon();
 	}
 
 	/** Closes all. */
 	close(): void {
 		clearInterval(this.#timer);
+		this.onTurnEnd();
 		for (const { socket } of this.#connections) socket.destroy();
 	}
 }
@@ -98,6 +128,9 @@ class ExpressConnection implements ReplayableConnection {
 	readonly #lane: ExpressLane;
 	/** The bytes of the last request. */
 	#bytes: Buffer | undefined;
+	/** What they say, until it is answered. */
+	#head: RequestHead | undefined;
+	#reply: ExpressReply | undefined;
 	#served = false;
 	/** Looks since something happened last. */
 	#idle = 0;
@@ -105,6 +138,7 @@ class ExpressConnection implements ReplayableConnection {
 	#waiting = 0;
 
 	readonly #onData = (bytes: Buffer): void => {
+		this.#hurry();
 		// The server is closing: the client has to ask elsewhere.
 		if (!this.socket.writable) return;
 		// What comes while an answer is on its way is for who knows how to hold it back.
@@ -118,10 +152,12 @@ class ExpressConnection implements ReplayableConnection {
 		this.#idle = 0;
 		this.#served = true;
 		this.#bytes = bytes;
-		this.#lane.take(head, new ExpressReply(this));
+		this.#head = head;
+		this.#lane.ask(this);
 	};
 	/** The client sends no more; what it asked is answered. */
 	readonly #onEnd = (): void => {
+		this.#hurry();
 		this.socket.end();
 	};
 	readonly #onError = (): void => {
@@ -138,6 +174,20 @@ class ExpressConnection implements ReplayableConnection {
 		socket.on("close", this.#onClose);
 		socket.on("end", this.#onEnd);
 		socket.on("data", this.#onData);
+	}
+
+	/** Answers its request, if that was not done or given up. */
+	answer(now: number): void {
+		const head = this.#head;
+		this.#head = undefined;
+		if (head === undefined || this.socket.destroyed) return;
+		this.#reply = new ExpressReply(this, this.#lane.outbox, now);
+		this.#lane.take(head, this.#reply);
+	}
+
+	/** Something else happens to it: what was before that must not wait. */
+	#hurry(): void {
+		if (this.#head !== undefined || this.#reply?.held === true) this.#lane.onTurnEnd();
 	}
 
 	look(): void {

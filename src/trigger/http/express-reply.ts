@@ -1,8 +1,8 @@
-import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
-import { toLatin1 } from "../../sys/mod.ts";
+import { nodeHttp, toLatin1 } from "../../sys/mod.ts";
 import { isFieldValue, isToken } from "./express-head.ts";
 import { SERVER_LIMITS } from "./limits.ts";
+import type { Outbox, Parcel } from "./outbox.ts";
 import { type Reply, type ResponseWatcher, TEXT_BYTES, type WatchedResponse } from "./watched-response.ts";
 
 /** The connection on which a request came. */
@@ -19,17 +19,28 @@ const KEPT = `Connection: keep-alive\r\nKeep-Alive: timeout=${Math.floor(SERVER_
  * The answer to a request that was taken on an express connection. One that is whole goes out as it is. For any other the connection
  * becomes Node's, with the request, and this stands for Node's response.
  */
-export class ExpressReply implements Reply {
+export class ExpressReply implements Reply, Parcel {
+	readonly arrived: number;
 	watcher: ResponseWatcher | undefined;
 	readonly #connection: ReplayableConnection;
+	readonly #outbox: Outbox;
+	/** What waits for the end of the turn. */
+	#text: string | undefined;
 	/** Once the connection is Node's. */
 	#response: WatchedResponse | undefined;
 	#status: number | undefined;
 	#sent = false;
 	#onSent: (() => void) | undefined;
 
-	constructor(connection: ReplayableConnection) {
+	constructor(connection: ReplayableConnection, outbox: Outbox, arrived: number) {
+		this.arrived = arrived;
 		this.#connection = connection;
+		this.#outbox = outbox;
+	}
+
+	/** It is whole, and still here. */
+	get held(): boolean {
+		return this.#text !== undefined;
 	}
 
 	get destroyed(): boolean {
@@ -47,21 +58,26 @@ export class ExpressReply implements Reply {
 	send(status: number, headers: string[], body: Uint8Array): boolean {
 		if (this.#response !== undefined) return this.#response.send(status, headers, body);
 		const { socket } = this.#connection;
-		const head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? "unknown"}\r\n${renderFields(headers)}`;
+		const head = `HTTP/1.1 ${status} ${nodeHttp.STATUS_CODES[status] ?? "unknown"}\r\n${renderFields(headers)}`;
 		this.#status = status;
-		const onWritten = (error?: Error | null): void => {
-			if (!this.#sent) this.#end(error);
-		};
-		if (body.length <= TEXT_BYTES) socket.write(head + toLatin1(body), "latin1", onWritten);
-		else {
+		if (body.length <= TEXT_BYTES) {
+			this.#text = head + toLatin1(body);
+			this.#outbox.add(this);
+		} else {
 			socket.cork();
 			socket.write(head, "latin1");
-			socket.write(body, onWritten);
+			socket.write(body, this.#onWritten);
 			socket.uncork();
+			this.#look();
 		}
-		// Node tells of it later; the kernel has it now.
-		if (socket.writableLength === 0 && !socket.destroyed) this.#end(undefined);
 		return this.#sent;
+	}
+
+	deliver(): void {
+		const text = this.#text as string;
+		this.#text = undefined;
+		this.#connection.socket.write(text, "latin1", this.#onWritten);
+		this.#look();
 	}
 
 	onSent(callback: () => void): void {
@@ -75,6 +91,16 @@ export class ExpressReply implements Reply {
 			this.#response.watcher = this.watcher;
 		}
 		return this.#response;
+	}
+
+	readonly #onWritten = (error?: Error | null): void => {
+		if (!this.#sent) this.#end(error);
+	};
+
+	/** Node tells later of what the kernel has now. */
+	#look(): void {
+		const { socket } = this.#connection;
+		if (socket.writableLength === 0 && !socket.destroyed) this.#end(undefined);
 	}
 
 	/** Nothing more happens to it. */

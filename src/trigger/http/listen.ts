@@ -1,6 +1,7 @@
-import { createServer, type Server } from "node:http";
+import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { SkerryError } from "../../fault/mod.ts";
+import { nodeHttp } from "../../sys/mod.ts";
 import { ExpressLane } from "./express-connection.ts";
 import type { HttpHandler } from "./http-handler.ts";
 import { SERVER_LIMITS } from "./limits.ts";
@@ -28,7 +29,7 @@ const IDLE_SWEEP = 50;
 
 /** Listens for HTTP/1.1. Throws `cli/port-in-use` when the address is taken, not allowed or not this machine's. */
 export async function listen({ host, port, handler }: ListenOptions): Promise<HttpListener> {
-	const server = createServer({ ...SERVER_LIMITS, ServerResponse: WatchedResponse }, (request, response) => {
+	const server = nodeHttp.createServer({ ...SERVER_LIMITS, ServerResponse: WatchedResponse }, (request, response) => {
 		if (!lane.claims(response)) handler.handle(request, response);
 	});
 	const lane = new ExpressLane(server, (request, reply) => handler.handle(request, reply));

@@ -1,4 +1,3 @@
-import { STATUS_CODES } from "node:http";
 import type { TLSSocket } from "node:tls";
 import { LimitExceeded, SkerryError } from "../../fault/mod.ts";
 import {
@@ -8,6 +7,7 @@ import {
 	DiscardingSink,
 	EMPTY_BODY,
 	IncomingMessageSource,
+	nodeHttp,
 	ResponseSink,
 	type TurnEnding,
 } from "../../sys/mod.ts";
@@ -52,7 +52,7 @@ const BROKEN_OFF = "the guest dropped its response body before it had finished i
  * is released and the record is written.
  */
 export class RequestExchange implements ResponseReceiver, ResponseWatcher, Expiring, TurnEnding {
-	readonly started: number = performance.now();
+	readonly started: number;
 	// Of `Expiring`
 	before: Expiring | undefined;
 	after: Expiring | undefined;
@@ -87,6 +87,7 @@ export class RequestExchange implements ResponseReceiver, ResponseWatcher, Expir
 		this.#serial = serial;
 		this.#request = request;
 		this.#reply = reply;
+		this.started = reply.arrived;
 		this.#continueDue = continueDue;
 	}
 
@@ -171,6 +172,7 @@ export class RequestExchange implements ResponseReceiver, ResponseWatcher, Expir
 	#wait(): void {
 		if (!this.#waiting) this.#site.deadlines.add(this);
 		this.#waiting = true;
+		this.#sink?.sendWithTurn();
 		if (!this.#responseOver && this.#reply.sentStatus === undefined) this.#reply.open();
 	}
 
@@ -237,8 +239,8 @@ export class RequestExchange implements ResponseReceiver, ResponseWatcher, Expir
 		const sized = announcedLength !== undefined;
 		this.#sink = new ResponseSink(this.#reply, { status, headers, sized }, { bound: limits.bodyBytes, meter });
 		body.attach(this.#sink);
-		// The head goes out in this turn, in one packet with what the guest writes right away.
-		this.#sink.sendWithTurn();
+		// The head goes out in this turn, in one packet with what the guest writes right away. A guest that returns in it writes no more.
+		if (this.#waiting) this.#sink.sendWithTurn();
 		return true;
 	}
 
@@ -293,7 +295,7 @@ export class RequestExchange implements ResponseReceiver, ResponseWatcher, Expir
 		}
 		this.#decided = true;
 		this.#note(outcome, reason, error);
-		const text = `${STATUS_CODES[status] ?? "Error"}\nrequest id: ${this.#id}\n`;
+		const text = `${nodeHttp.STATUS_CODES[status] ?? "Error"}\nrequest id: ${this.#id}\n`;
 		const response = this.#reply.open();
 		response.writeHead(status, {
 			"content-type": "text/plain; charset=utf-8",
@@ -347,13 +349,13 @@ export class RequestExchange implements ResponseReceiver, ResponseWatcher, Expir
 		if (this.#responseOver) this.#finish();
 		else {
 			if (this.#body?.sink.end === "open") this.#sink?.abort();
-			atTurnEnd(this);
+			// What went out whole, in one, is watched by its connection.
+			if (this.#reply.response !== undefined) atTurnEnd(this);
 		}
 	}
 
 	/** The guest is over. From here on only the client can hold up the end, and few do: most responses are gone with the turn. */
 	onTurnEnd(): void {
-		// What went out whole, in one, is watched by its connection.
 		const { response } = this.#reply;
 		if (!this.#responseOver) response?.setTimeout(this.#site.limits.idle, () => response.destroy());
 	}

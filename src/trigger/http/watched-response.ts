@@ -1,5 +1,4 @@
-import { ServerResponse } from "node:http";
-import { type ResponseOutlet, toLatin1 } from "../../sys/mod.ts";
+import { nodeHttp, type ResponseOutlet, toLatin1 } from "../../sys/mod.ts";
 
 /** Bodies of up to so many bytes go out as one text with their head: Node sends that by one system call, without a vector. */
 export const TEXT_BYTES: number = 8 * 1024;
@@ -14,6 +13,8 @@ export interface ResponseWatcher {
 
 /** Where the answer to a request goes. */
 export interface Reply extends ResponseOutlet {
+	/** When the request arrived, as `performance.now()` has it. */
+	readonly arrived: number;
 	/** Is told from when it is set. */
 	watcher: ResponseWatcher | undefined;
 	/** The status that was sent, if one was. */
@@ -25,7 +26,8 @@ export interface Reply extends ResponseOutlet {
 }
 
 /** A response with one watcher: three listeners would cost each request more than its guest's calls of the host. */
-export class WatchedResponse extends ServerResponse implements Reply {
+export class WatchedResponse extends nodeHttp.ServerResponse implements Reply {
+	readonly arrived: number = performance.now();
 	watcher: ResponseWatcher | undefined;
 
 	get response(): WatchedResponse {

@@ -1,0 +1,33 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { LimitExceeded } from "../fault/mod.ts";
+import { collectHeap } from "./heap.ts";
+import { Holdings } from "./holdings.ts";
+
+const MIB = 1024 * 1024;
+
+for (const [name, limit, affords, outcome] of [
+	["is let go on, if it has the time", 4096, true, 5 * MIB],
+	["is not collected for, if it has not", 4096, false, undefined],
+	["is ended where its limit is one of all that is made, whatever time it has", 32, false, "gcHeap"],
+] as const) {
+	test(`a guest that has made as much in V8's heap as it may ${name}`, () => {
+		// How long that takes is known then, and there may be another one
+		collectHeap();
+		const holdings = new Holdings({ limits: { gcHeap: limit * MIB } });
+		holdings.take("gcHeap", (limit - 1) * MIB);
+		let asked = 0;
+		const given = holdings.allocate(5 * MIB, (time) => {
+			assert.ok(time >= 0 && time < 60_000);
+			asked++;
+			return affords;
+		});
+		if (outcome === "gcHeap") assert.ok(given instanceof LimitExceeded && given.limit === outcome, String(given));
+		else if (outcome === undefined) assert.equal(given, undefined);
+		else assert.ok(typeof given === "number" && given >= outcome, String(given));
+		assert.equal(asked, outcome === "gcHeap" ? 0 : 1);
+		const { gcHeap } = holdings.held;
+		if (outcome === 5 * MIB) assert.ok(gcHeap < (limit / 2) * MIB, "from then on it holds what all hold");
+		else assert.equal(gcHeap, (limit - 1) * MIB);
+	});
+}
