@@ -18,7 +18,7 @@ import {
 	TRY,
 	UNREACHABLE,
 } from "./control.ts";
-import { BOUND, COST, HEAD, TURN, UP } from "./costs.ts";
+import { BOUND, COST, HEAD, TAIL, TURN, UP } from "./costs.ts";
 
 /** What callers are promised of a function; -1 where there is no such way. */
 export interface Contract {
@@ -32,14 +32,18 @@ export interface Contract {
 
 /** What is known of the function that the current instruction calls. */
 export interface Callee extends Contract {
-	/** Whether it may come back to the caller: then what runs behind the call runs in every frame of a recursion. */
+	/** Whether it may come back to the caller: then what runs behind the call may run in every frame of a recursion. */
 	readonly closes: boolean;
+	/** If so, the most that has run since its last check where it comes back; 0 of what is bounded in each frame. */
+	readonly returns: number;
 }
 
 export interface PathRules {
 	readonly callee: () => Callee;
 	/** Whether a loop, by its number in the body, has a check at its head. */
 	readonly isChecked: (loop: number) => boolean;
+	/** Whether what runs behind calls that close a cycle is bounded in each frame, or told to whoever calls. */
+	readonly isBounded: boolean;
 	/** Whether calls may throw. */
 	readonly throws: boolean;
 	/** Whether the function is checked where it is entered, or before it calls what closes a cycle. */
@@ -122,6 +126,10 @@ export class PathWalk {
 	readonly #tries: Frame[] = [];
 	/** Where checks are to be, ascending. */
 	readonly sites: number[] = [];
+	/** How many of them are only before calls that close a cycle. */
+	late = 0;
+	/** Whether something that has more to run than is told ends the function. */
+	isUnfit = false;
 	#loop = 0;
 	#head = 0;
 
@@ -170,18 +178,20 @@ export class PathWalk {
 	#call(): void {
 		const now = this.#now;
 		const cost = COST[this.#reader.op] as number;
-		const { head, through, tail, closes } = this.#rules.callee();
+		const { head, through, tail, closes, returns } = this.#rules.callee();
 		const isLast = FLOW[this.#reader.op] === RETURN || this.#rules.throws;
 		const isLate = closes && now.head >= 0 && this.#rules.entry === "late";
-		if (isLate || now.exceeds(cost + head) || (isLast && through >= 0 && now.up + cost + through > UP)) {
+		if (isLate) this.late++;
+		if (isLate || now.exceeds(cost + head) || (isLast && this.#rules.isBounded && through >= 0 && now.up + cost + through > UP)) {
 			this.#check(this.#reader.start);
 		}
 		if (now.head >= 0) this.#head = Math.max(this.#head, now.head + cost + head);
 		if (through < 0) now.end();
 		else now.add(cost + through);
 		if (closes) {
-			now.since = Math.max(now.since, 0);
-			now.up = Math.max(now.up, 0);
+			now.since = Math.max(now.since, returns);
+			now.up = Math.max(now.up, returns);
+			if (isLast && this.#rules.isBounded && returns > UP) this.isUnfit = true;
 		} else now.since = Math.max(now.since, tail, now.head < 0 ? 0 : -1);
 		if (!this.#rules.throws) return;
 		this.#exit.join(now);
@@ -190,7 +200,7 @@ export class PathWalk {
 
 	/** The function ends with the current instruction. */
 	#leave(): void {
-		if (this.#now.up > UP) this.#checkBefore();
+		if ((this.#rules.isBounded && this.#now.up > UP) || this.#now.since > TAIL) this.#checkBefore();
 		this.#exit.join(this.#now);
 	}
 

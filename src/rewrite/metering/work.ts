@@ -18,6 +18,8 @@ export interface Contracts {
 	readonly through: Int32Array;
 	/** By group: the most that runs from a check in it until it is left; -1 where it has none. */
 	readonly tails: Int32Array;
+	/** For whoever is in the same group: the most that has run since its last check where it comes back; 0 where that is little in each frame. */
+	readonly returns: Int32Array;
 	/** For each type the number of what is called through it. */
 	readonly typeNodes: Uint32Array;
 	/** Whether tables may come to hold what they did not at the start, and whether calls may throw. */
@@ -39,6 +41,11 @@ const NONE = 0;
 const EARLY = 1;
 const LATE = 2;
 
+/** What closes a cycle and is called behind a check: nothing else of it is known yet. */
+const UNKNOWN: Callee = { head: 0, through: -1, tail: -1, closes: true, returns: 0 };
+
+const MODE = Number(process.env["MODE"] ?? 1);
+const LATEMAX = Number(process.env["LATEMAX"] ?? 1);
 const OPEN = 1;
 const DONE = 2;
 
@@ -63,10 +70,12 @@ class Planner {
 	readonly #heads: Int32Array;
 	readonly #through: Int32Array;
 	readonly #tails: Int32Array;
+	readonly #returns: Int32Array;
 	readonly #sites: (readonly number[] | undefined)[];
 	readonly #bare: (Uint8Array | undefined)[];
 	/** How each function is checked for the cycles that it is in. */
 	readonly #entries: Uint8Array;
+	readonly #taken: Uint8Array;
 	/** Of the search. */
 	readonly #state: Uint8Array;
 	readonly #next: Uint32Array;
@@ -82,7 +91,9 @@ class Planner {
 		this.#heads = new Int32Array(of.length);
 		this.#through = new Int32Array(of.length).fill(-1);
 		this.#tails = new Int32Array(order.length + 1).fill(-1);
+		this.#returns = new Int32Array(of.length);
 		this.#entries = new Uint8Array(of.length);
+		this.#taken = new Uint8Array(of.length);
 		this.#state = new Uint8Array(of.length);
 		this.#next = new Uint32Array(of.length);
 		// What other instances have is promised to be within the same bound
@@ -100,7 +111,7 @@ class Planner {
 		}
 		const { typeNodes } = this.#graph;
 		const { changesTables, exceptions } = this.#survey;
-		const promised = { groups: of, heads: this.#heads, through: this.#through, tails: this.#tails };
+		const promised = { groups: of, heads: this.#heads, through: this.#through, tails: this.#tails, returns: this.#returns };
 		return {
 			sites: this.#sites,
 			bare: this.#bare,
@@ -113,11 +124,7 @@ class Planner {
 		const [heads, through] = [this.#heads, this.#through];
 		const sorted = this.#sort(nodes.length === 1 ? nodes : nodes.toSorted());
 		for (const node of sorted) {
-			if (this.#entries[node] !== EARLY) continue;
-			const cost = this.#isLate ? this.#costOf(node, false) : Infinity;
-			if (cost > UP) continue;
-			this.#entries[node] = LATE;
-			heads[node] = through[node] = cost;
+			if (this.#entries[node] === EARLY) this.#tryLate(node);
 		}
 		for (const node of nodes) {
 			if (node < this.#graph.outside) continue;
@@ -126,15 +133,28 @@ class Planner {
 				through[node] = Math.max(through[node] as number, through[target] as number);
 			}
 		}
-		for (const node of sorted) {
-			if (this.#entries[node] === NONE) heads[node] = through[node] = Math.min(this.#costOf(node, true), HEAD);
-		}
-		for (const node of sorted) this.#planBody(node);
+		// An exception passes frames without a check, and so may the end of what is called instead of an end
+		if (this.#survey.exceptions.any || !this.#planBodies(sorted, false)) this.#planBodies(sorted, true);
 		for (const node of nodes) {
 			if (node === this.#graph.outside) this.#leave(BOUND);
 			else if (node > this.#graph.outside)
 				for (const target of this.#targetsOf(node)) this.#leave(this.#tails[this.#groupOf(target)] as number);
 		}
+	}
+
+	/**
+	 * @param areBounded whether all are bounded behind calls that close a cycle, or only one in each cycle
+	 * @returns whether that is enough
+	 */
+	#planBodies(sorted: readonly number[], areBounded: boolean): boolean {
+		this.#tails[this.#group] = -1;
+		for (const node of sorted) {
+			if (this.#entries[node] !== NONE) continue;
+			this.#heads[node] = this.#through[node] = Math.min(this.#costOf(node, true), HEAD);
+		}
+		let isFit = true;
+		for (const node of sorted) if (!this.#planBody(node, areBounded)) isFit = false;
+		return isFit;
 	}
 
 	/**
@@ -146,7 +166,7 @@ class Planner {
 		for (const node of nodes) {
 			if (node < outside) continue;
 			for (const target of this.#targetsOf(node))
-				if (this.#groupOf(target) === this.#group) this.#entries[target] = EARLY;
+				if (this.#groupOf(target) === this.#group) { this.#entries[target] = EARLY; this.#taken[target] = 1; }
 		}
 		const sorted: number[] = [];
 		const path: number[] = [];
@@ -172,34 +192,62 @@ class Planner {
 		return sorted;
 	}
 
-	#planBody(node: number): void {
+	/**
+	 * Whether a body is better checked before its calls than at its entry: if these are behind a loop's check as it is, or with a slow path if
+	 * the ways without them are short, which every frame may run that made such a call.
+	 */
+	#tryLate(node: number): void {
+		if (MODE === 1 && this.#taken[node] === 1) return;
+		const body = node - this.#graph.imported;
+		const { loopStarts, exceptions } = this.#survey;
+		if (!this.#isLate && loopStarts[body] === loopStarts[body + 1]) return;
+		const bare = this.#findBare(body);
+		const walk = new PathWalk(this.#reader, {
+			callee: () => {
+				const callee = this.#callee();
+				return callee.closes ? UNKNOWN : callee;
+			},
+			isChecked: (loop) => bare?.[loop] !== 1,
+			throws: exceptions.any,
+			isBounded: true,
+			entry: "late",
+		});
+		const { head, through } = walk.run(body);
+		if (through > UP || walk.late > (this.#isLate ? LATEMAX : 0)) return;
+		this.#entries[node] = LATE;
+		this.#heads[node] = head;
+		this.#through[node] = through;
+	}
+
+	#planBody(node: number, areBounded: boolean): boolean {
 		const body = node - this.#graph.imported;
 		const entry = this.#entries[node] as number;
-		const closes = this.#targetsOf(node).some((target) => this.#groupOf(target) === this.#group);
+		const inGroup = this.#targetsOf(node).filter((target) => this.#groupOf(target) === this.#group);
+		const isShort = inGroup.every((target) => (this.#returns[target] as number) <= 0);
 		const cost = this.#costOf(node, true);
 		const { codeStarts, exceptions } = this.#survey;
 		const bare = this.#findBare(body);
-		if (entry !== LATE && bare === undefined && cost <= (closes ? UP : HEAD)) {
+		if (entry !== LATE && bare === undefined && isShort && cost <= (inGroup.length > 0 ? UP : HEAD)) {
 			if (entry === EARLY) this.#sites[body] = [codeStarts[body] as number];
 			this.#leave(cost);
-			return;
+			this.#returns[node] = 0;
+			return true;
 		}
 		const rules: PathRules = {
 			callee: () => this.#callee(),
 			isChecked: (loop) => bare?.[loop] !== 1,
 			throws: exceptions.any,
+			isBounded: areBounded || entry !== NONE,
 			entry: entry === EARLY ? "early" : entry === LATE ? "late" : "none",
 		};
-		// Where it calls itself the first look may say that less is to be expected of that
-		for (let looks = entry === LATE ? 2 : 1; looks > 0; looks--) {
-			const walk = new PathWalk(this.#reader, rules);
-			const { head, through, tail } = walk.run(body);
-			this.#sites[body] = walk.sites.length > 0 ? walk.sites : undefined;
-			this.#heads[node] = head;
-			// As long as places may still change, what is promised is what it runs before its first check
-			this.#through[node] = looks > 1 ? head : through;
-			if (looks === 1) this.#leave(tail);
-		}
+		const walk = new PathWalk(this.#reader, rules);
+		const { head, through, tail } = walk.run(body);
+		this.#sites[body] = walk.sites.length > 0 ? walk.sites : undefined;
+		this.#heads[node] = head;
+		this.#through[node] = through;
+		this.#leave(tail);
+		this.#returns[node] = rules.isBounded ? 0 : tail;
+		return !walk.isUnfit;
 	}
 
 	/** With a slow path some loops have the checks of others. */
@@ -249,6 +297,7 @@ class Planner {
 			through: Math.max(callee.through, other.through),
 			tail: Math.max(callee.tail, other.tail),
 			closes: callee.closes || other.closes,
+			returns: Math.max(callee.returns, other.returns),
 		};
 	}
 
@@ -260,6 +309,7 @@ class Planner {
 			through: this.#through[node] as number,
 			tail: this.#tails[group] as number,
 			closes,
+			returns: closes ? (this.#returns[node] as number) : -1,
 		};
 	}
 }
