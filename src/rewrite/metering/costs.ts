@@ -4,21 +4,26 @@ import { OP, type OpName } from "../../wasm/mod.ts";
  * What may run between two checks, in nanoseconds at most: of V8's first compiler, on a slow machine, each access of memory a miss of all
  * caches. An ordinary program is five to ten times as fast.
  */
-export const BOUND = Number(process.env["BOUND"] ?? 500_000);
+export const BOUND = 350_000;
 
 /** Of that, what a function may run before its first check, if it comes to one: whoever calls it has to have so much left. */
-export const HEAD = Number(process.env["HEAD"] ?? 250_000);
+export const HEAD = 125_000;
+
+/** What may have run since its last check where it ends: so much less is left to whoever called it. */
+export const TAIL = 175_000;
+
+/** What is called from more places than this has one check of its own rather than one at each of them: both bounds are then `SHORT`. */
+export const OFTEN = 12;
+export const SHORT = 15_000;
 
 /**
  * What a function may run behind a call that closes a cycle, to its end or next check. A stack of V8's default size holds 18,000 frames,
  * and an exception or a return may go through all of them: one millisecond. An access of memory is more than that.
  */
-export const UP = Number(process.env["UP"] ?? 64);
-
-export const TAIL = Number(process.env["TAIL"] ?? 62_500);
+export const UP = 64;
 
 /** What a turn of a loop may bring to its head, where the check is another loop's within. */
-export const TURN = Number(process.env["TURN"] ?? 125_000);
+export const TURN = 125_000;
 
 const RULES: readonly (readonly [names: RegExp, cost: number])[] = [
 	[/^(memory|table|array)\.(fill|copy|init|init_data|init_elem)$/, 50_000],

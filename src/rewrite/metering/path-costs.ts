@@ -18,7 +18,7 @@ import {
 	TRY,
 	UNREACHABLE,
 } from "./control.ts";
-import { BOUND, COST, HEAD, TAIL, TURN, UP } from "./costs.ts";
+import { BOUND, COST, TURN, UP } from "./costs.ts";
 
 /** What callers are promised of a function; -1 where there is no such way. */
 export interface Contract {
@@ -44,6 +44,9 @@ export interface PathRules {
 	readonly isChecked: (loop: number) => boolean;
 	/** Whether what runs behind calls that close a cycle is bounded in each frame, or told to whoever calls. */
 	readonly isBounded: boolean;
+	/** What the function may run before its first check, and from its last to its end. */
+	readonly head: number;
+	readonly tail: number;
 	/** Whether calls may throw. */
 	readonly throws: boolean;
 	/** Whether the function is checked where it is entered, or before it calls what closes a cycle. */
@@ -80,9 +83,9 @@ class Costs {
 		if (this.up >= 0) this.up += cost;
 	}
 
-	/** Whether so much more is too much. */
-	exceeds(cost: number): boolean {
-		return (this.head >= 0 && this.head + cost > HEAD) || (this.since >= 0 && this.since + cost > BOUND);
+	/** Whether so much more is too much, of which `head` may be run before the first check. */
+	exceeds(cost: number, head: number): boolean {
+		return (this.head >= 0 && this.head + cost > head) || (this.since >= 0 && this.since + cost > BOUND);
 	}
 
 	check(): void {
@@ -170,7 +173,7 @@ export class PathWalk {
 
 	#pay(cost: number): void {
 		const now = this.#now;
-		if (now.exceeds(cost)) this.#check(this.#reader.start);
+		if (now.exceeds(cost, this.#rules.head)) this.#check(this.#reader.start);
 		now.add(cost);
 		if (now.head > this.#head) this.#head = now.head;
 	}
@@ -182,7 +185,11 @@ export class PathWalk {
 		const isLast = FLOW[this.#reader.op] === RETURN || this.#rules.throws;
 		const isLate = closes && now.head >= 0 && this.#rules.entry === "late";
 		if (isLate) this.late++;
-		if (isLate || now.exceeds(cost + head) || (isLast && this.#rules.isBounded && through >= 0 && now.up + cost + through > UP)) {
+		if (
+			isLate ||
+			now.exceeds(cost + head, this.#rules.head) ||
+			(isLast && this.#rules.isBounded && through >= 0 && now.up + cost + through > UP)
+		) {
 			this.#check(this.#reader.start);
 		}
 		if (now.head >= 0) this.#head = Math.max(this.#head, now.head + cost + head);
@@ -200,7 +207,7 @@ export class PathWalk {
 
 	/** The function ends with the current instruction. */
 	#leave(): void {
-		if ((this.#rules.isBounded && this.#now.up > UP) || this.#now.since > TAIL) this.#checkBefore();
+		if ((this.#rules.isBounded && this.#now.up > UP) || this.#now.since > this.#rules.tail) this.#checkBefore();
 		this.#exit.join(this.#now);
 	}
 

@@ -1,7 +1,7 @@
 import { type CodeReader, type Module, OP } from "../../wasm/mod.ts";
 import type { Survey } from "../survey.ts";
 import { type CallGraph, findCalls } from "./call-graph.ts";
-import { BOUND, HEAD, UP } from "./costs.ts";
+import { BOUND, HEAD, OFTEN, SHORT, TAIL, UP } from "./costs.ts";
 import { type Callee, type PathRules, PathWalk } from "./path-costs.ts";
 import { findTurns } from "./turns.ts";
 
@@ -44,14 +44,13 @@ const LATE = 2;
 /** What closes a cycle and is called behind a check: nothing else of it is known yet. */
 const UNKNOWN: Callee = { head: 0, through: -1, tail: -1, closes: true, returns: 0 };
 
-const MODE = Number(process.env["MODE"] ?? 1);
-const LATEMAX = Number(process.env["LATEMAX"] ?? 1);
 const OPEN = 1;
 const DONE = 2;
 
 /**
- * Bounds what runs between two checks, wherever the guest goes: `BOUND` on every way through calls that close no cycle, and `UP` more
- * for each frame of a recursion that is returned to. A function that is in a cycle is checked before it calls what is in it: where it is entered, or if the
+ * Bounds what runs between two checks, wherever the guest goes: `BOUND` on every way through calls, and `UP` more for each frame of a
+ * recursion that is returned to. Each cycle has a function whose frames run no more than that on their way back, or pass a check; of the
+ * others those who call them know what they have run. A function that is in a cycle is checked before it calls what is in it: where it is entered, or if the
  * ways without such a call are short, on those with one alone.
  *
  * Functions are taken in the order in which they are called, the called first. What costs little in all needs no look at its ways: no
@@ -71,11 +70,14 @@ class Planner {
 	readonly #through: Int32Array;
 	readonly #tails: Int32Array;
 	readonly #returns: Int32Array;
+	/** How many places call each. */
+	readonly #callers: Uint32Array;
 	readonly #sites: (readonly number[] | undefined)[];
 	readonly #bare: (Uint8Array | undefined)[];
 	/** How each function is checked for the cycles that it is in. */
 	readonly #entries: Uint8Array;
-	readonly #taken: Uint8Array;
+	/** 1 for what is called from outside or through a type, in a cycle. */
+	readonly #isTaken: Uint8Array;
 	/** Of the search. */
 	readonly #state: Uint8Array;
 	readonly #next: Uint32Array;
@@ -92,8 +94,10 @@ class Planner {
 		this.#through = new Int32Array(of.length).fill(-1);
 		this.#tails = new Int32Array(order.length + 1).fill(-1);
 		this.#returns = new Int32Array(of.length);
+		this.#callers = new Uint32Array(of.length);
+		for (const targets of this.#graph.edges) for (const target of targets ?? []) this.#callers[target]!++;
 		this.#entries = new Uint8Array(of.length);
-		this.#taken = new Uint8Array(of.length);
+		this.#isTaken = new Uint8Array(of.length);
 		this.#state = new Uint8Array(of.length);
 		this.#next = new Uint32Array(of.length);
 		// What other instances have is promised to be within the same bound
@@ -111,7 +115,13 @@ class Planner {
 		}
 		const { typeNodes } = this.#graph;
 		const { changesTables, exceptions } = this.#survey;
-		const promised = { groups: of, heads: this.#heads, through: this.#through, tails: this.#tails, returns: this.#returns };
+		const promised = {
+			groups: of,
+			heads: this.#heads,
+			through: this.#through,
+			tails: this.#tails,
+			returns: this.#returns,
+		};
 		return {
 			sites: this.#sites,
 			bare: this.#bare,
@@ -150,7 +160,7 @@ class Planner {
 		this.#tails[this.#group] = -1;
 		for (const node of sorted) {
 			if (this.#entries[node] !== NONE) continue;
-			this.#heads[node] = this.#through[node] = Math.min(this.#costOf(node, true), HEAD);
+			this.#heads[node] = this.#through[node] = Math.min(this.#costOf(node, true), this.#headLimit(node));
 		}
 		let isFit = true;
 		for (const node of sorted) if (!this.#planBody(node, areBounded)) isFit = false;
@@ -166,7 +176,7 @@ class Planner {
 		for (const node of nodes) {
 			if (node < outside) continue;
 			for (const target of this.#targetsOf(node))
-				if (this.#groupOf(target) === this.#group) { this.#entries[target] = EARLY; this.#taken[target] = 1; }
+				if (this.#groupOf(target) === this.#group) this.#entries[target] = this.#isTaken[target] = EARLY;
 		}
 		const sorted: number[] = [];
 		const path: number[] = [];
@@ -193,11 +203,12 @@ class Planner {
 	}
 
 	/**
-	 * Whether a body is better checked before its calls than at its entry: if these are behind a loop's check as it is, or with a slow path if
-	 * the ways without them are short, which every frame may run that made such a call.
+	 * A body is better checked before its calls than at its entry where these are behind a loop's check as it is, or with a slow path in one
+	 * place: if the ways without them are short, which every frame may run that made such a call. What is called through a type would make
+	 * the ways longer for all that is.
 	 */
 	#tryLate(node: number): void {
-		if (MODE === 1 && this.#taken[node] === 1) return;
+		if (this.#isTaken[node] === 1) return;
 		const body = node - this.#graph.imported;
 		const { loopStarts, exceptions } = this.#survey;
 		if (!this.#isLate && loopStarts[body] === loopStarts[body + 1]) return;
@@ -209,11 +220,13 @@ class Planner {
 			},
 			isChecked: (loop) => bare?.[loop] !== 1,
 			throws: exceptions.any,
+			head: this.#headLimit(node),
+			tail: this.#isOften(node) ? SHORT : TAIL,
 			isBounded: true,
 			entry: "late",
 		});
 		const { head, through } = walk.run(body);
-		if (through > UP || walk.late > (this.#isLate ? LATEMAX : 0)) return;
+		if (through > UP || walk.late > (this.#isLate ? 1 : 0)) return;
 		this.#entries[node] = LATE;
 		this.#heads[node] = head;
 		this.#through[node] = through;
@@ -227,7 +240,7 @@ class Planner {
 		const cost = this.#costOf(node, true);
 		const { codeStarts, exceptions } = this.#survey;
 		const bare = this.#findBare(body);
-		if (entry !== LATE && bare === undefined && isShort && cost <= (inGroup.length > 0 ? UP : HEAD)) {
+		if (entry !== LATE && bare === undefined && isShort && cost <= (inGroup.length > 0 ? UP : this.#headLimit(node))) {
 			if (entry === EARLY) this.#sites[body] = [codeStarts[body] as number];
 			this.#leave(cost);
 			this.#returns[node] = 0;
@@ -237,6 +250,8 @@ class Planner {
 			callee: () => this.#callee(),
 			isChecked: (loop) => bare?.[loop] !== 1,
 			throws: exceptions.any,
+			head: this.#headLimit(node),
+			tail: this.#isOften(node) ? SHORT : TAIL,
 			isBounded: areBounded || entry !== NONE,
 			entry: entry === EARLY ? "early" : entry === LATE ? "late" : "none",
 		};
@@ -262,6 +277,14 @@ class Planner {
 	/** What the group is left with. */
 	#leave(tail: number): void {
 		if (tail > (this.#tails[this.#group] as number)) this.#tails[this.#group] = tail;
+	}
+
+	#headLimit(node: number): number {
+		return this.#isOften(node) ? SHORT : HEAD;
+	}
+
+	#isOften(node: number): boolean {
+		return (this.#callers[node] as number) > OFTEN;
 	}
 
 	#groupOf(node: number): number {

@@ -2,10 +2,10 @@ import { refuse } from "./cursor.ts";
 import { KIND_FUNCTION, type Outline } from "./outline.ts";
 
 /** What a function may run before its first check, in nanoseconds: of those that other instances have nothing else is known. */
-const MOST_HEAD = 250_000;
+const MOST_HEAD = 125_000;
 
 /** What may have run since a check where another instance comes back. */
-const MOST_TAIL = 500_000;
+const MOST_TAIL = 350_000;
 
 /**
  * What the rewriter promises of functions. It is believed of none before it has been found true of all. Behind the functions are numbers
@@ -18,6 +18,8 @@ export interface Contracts {
 	readonly through: Int32Array;
 	/** By group. */
 	readonly tails: Int32Array;
+	/** For the same group: what has run since a check where it comes back, or 0 of what is bounded in each frame. */
+	readonly returns: Int32Array;
 	readonly typeNodes: Uint32Array;
 	readonly changesTables: boolean;
 	readonly throws: boolean;
@@ -39,9 +41,9 @@ export class Calls {
 		this.#contracts = contracts;
 		this.#imported = outline.count(KIND_FUNCTION);
 		this.outside = outline.functions.length;
-		const { groups, heads, through } = contracts;
-		if (heads.length !== groups.length || through.length !== groups.length || groups.length <= this.outside)
-			throw refuse("not everything is promised that has to be");
+		const { groups, heads, through, returns } = contracts;
+		const isWhole = [heads, through, returns].every(({ length }) => length === groups.length);
+		if (!isWhole || groups.length <= this.outside) throw refuse("not everything is promised that has to be");
 	}
 
 	get throws(): boolean {
@@ -62,6 +64,10 @@ export class Calls {
 
 	tailOf(callee: number): number {
 		return known(this.#contracts.tails, this.groupOf(callee));
+	}
+
+	returnsOf(callee: number): number {
+		return known(this.#contracts.returns, callee);
 	}
 
 	/** The number of what is called by name. */
@@ -119,7 +125,9 @@ export class Calls {
 			this.groupOf(callee) <= this.groupOf(node) &&
 			this.headOf(callee) <= this.headOf(node) &&
 			this.throughOf(callee) <= this.throughOf(node) &&
-			this.tailOf(callee) <= this.tailOf(node);
+			this.tailOf(callee) <= this.tailOf(node) &&
+			// Of another group it is its tail: a check is passed in each call of it that comes back with one
+			(this.groupOf(callee) < this.groupOf(node) || this.returnsOf(callee) <= this.returnsOf(node));
 		if (!holds) throw refuse(`function ${callee} runs longer than is promised of what may call it`);
 	}
 }

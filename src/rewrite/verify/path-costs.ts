@@ -2,7 +2,7 @@ import type { Calls } from "./calls.ts";
 import { refuse } from "./cursor.ts";
 
 /** Nanoseconds of V8's first compiler that may run between two checks. The rewriter aims at two thirds of this, and of the next. */
-const MOST = 750_000;
+const MOST = 525_000;
 
 /** The same behind a call that closes a cycle, to the function's end: that many frames may be returned to as a stack holds, without a check. */
 const MOST_UP = 96;
@@ -73,6 +73,7 @@ export class PathCosts {
 	#mostHead = 0;
 	#mostThrough = 0;
 	#mostTail = 0;
+	#mostReturns = 0;
 	#head = -1;
 	#since = -1;
 	#up = -1;
@@ -96,6 +97,7 @@ export class PathCosts {
 		this.#mostHead = calls.headOf(index);
 		this.#mostThrough = calls.throughOf(index);
 		this.#mostTail = calls.tailOf(index);
+		this.#mostReturns = calls.returnsOf(index);
 		this.#depth = 0;
 		this.#labels.clear();
 		this.#head = 0;
@@ -132,14 +134,19 @@ export class PathCosts {
 		if (through < 0) this.#head = this.#since = this.#up = -1;
 		else this.run(through);
 		if (group === this.#group) {
-			this.#since = Math.max(this.#since, 0);
-			this.#up = Math.max(this.#up, 0);
+			const returns = Math.max(this.#returnsOf(callee), this.#returnsOf(other));
+			this.#since = Math.max(this.#since, returns);
+			this.#up = Math.max(this.#up, returns);
 		} else {
 			const tail = Math.max(calls.tailOf(callee), calls.tailOf(other));
 			this.#since = Math.max(this.#since, tail, this.#head < 0 ? 0 : -1);
 		}
 		if (calls.throws) this.throws();
 		if (ends) this.leave();
+	}
+
+	#returnsOf(callee: number): number {
+		return this.#calls.groupOf(callee) === this.#group ? this.#calls.returnsOf(callee) : -1;
 	}
 
 	/** An exception may come from here, and go on in a handler or leave the function. */
@@ -260,7 +267,9 @@ export class PathCosts {
 	#exit(): void {
 		if (this.#head > this.#mostThrough || this.#since > this.#mostTail)
 			throw this.#refuse("runs longer than is promised");
-		if (this.#up > MOST_UP) throw this.#refuse("runs for too long without a check behind a call that closes a cycle");
+		const most = this.#mostReturns;
+		if (this.#since > most && (most < 0 || this.#up > MOST_UP))
+			throw this.#refuse("runs for too long without a check behind a call that closes a cycle");
 	}
 
 	#tooLong(): Error {

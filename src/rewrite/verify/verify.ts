@@ -42,6 +42,7 @@ const NO_CONTRACTS: Contracts = {
 	heads: new Int32Array(),
 	through: new Int32Array(),
 	tails: new Int32Array(),
+	returns: new Int32Array(),
 	typeNodes: new Uint32Array(),
 	changesTables: true,
 	throws: true,
