@@ -15,16 +15,17 @@ const BODIES: readonly (readonly [name: string, body: string, trap: number, yiel
 	["a call at once", self, 1, 1],
 	["leaves", `(br_if 0 (i32.eqz (local.get 0))) ${self} ${self}`, 1, 1],
 	["a call in one arm", `(if (local.get 0) (then ${self}))`, 1, 1],
-	["calls in both arms", `(if (local.get 0) (then ${self}) (else ${self}))`, 1, 2],
-	["a call behind one in an arm", `(if (local.get 0) (then ${self})) ${self}`, 1, 2],
+	["a loop around calls, and leaves", `(br_if 0 (local.get 0)) (loop $l ${self} (br_if $l (local.get 0)))`, 1, 1],
+	["calls in both arms", `(if (local.get 0) (then ${self}) (else ${self}))`, 1, 1],
+	["a call behind one in an arm", `(if (local.get 0) (then ${self})) ${self}`, 1, 1],
 	[
 		"a call behind calls in both arms, dear enough for a check at the entry",
 		`(if (local.get 0) (then ${self}) (else ${self})) ${self}`,
 		1,
 		1,
 	],
-	["a way past the call", `(block $b (br_if $b (local.get 0)) ${self}) ${self}`, 1, 2],
-	["a loop around it", `(loop $l ${self} (br_if $l (local.get 0)))`, 2, 1],
+	["a way past the call", `(block $b (br_if $b (local.get 0)) ${self}) ${self}`, 1, 1],
+	["a loop around it", `(loop $l ${self} (br_if $l (local.get 0)))`, 1, 1],
 	["a call of something else before it", `(call $leaf) (br_if 0 (local.get 0)) ${self}`, 1, 1],
 	["a handler", `(block $h (try_table (catch_all $h) ${self}))`, 1, 1],
 	["an old handler", `nop (if (local.get 0) (then (call $leaf) ${self}) (else (nop)))`, 1, 1],
@@ -88,6 +89,9 @@ const CHECKS = {
 /** One access. */
 const LOADS = "(drop (i32.load (i32.const 0)))";
 
+/** Of two functions that call each other the second has an access behind that, for which the first is checked. */
+const IN_CYCLE = `(func $f (call $g)) (func $g (br_if 0 (i32.const 0)) (call $f) ${LOADS})`;
+
 const REFUSED = { code: "engine/verification", message: /is promised|without a check|has no check/ };
 
 suite("cycles of calls are checked before they call", () => {
@@ -115,7 +119,7 @@ suite("cycles of calls are checked before they call", () => {
 		["a long way without a branch", `(func ${LOADS.repeat(10_000)})`],
 		[
 			"a long way in both arms",
-			`(func (if (i32.const 0) (then ${LOADS.repeat(6_000)}) (else ${LOADS.repeat(9_000)})))`,
+			`(func (if (i32.const 0) (then ${LOADS.repeat(4_100)}) (else ${LOADS.repeat(6_850)})))`,
 		],
 		[
 			"a long way behind a loop that is passed by",
@@ -125,6 +129,8 @@ suite("cycles of calls are checked before they call", () => {
 			"long ways that are called one behind the other",
 			`(func $g ${LOADS.repeat(900)}) (func ${"(call $g)".repeat(9)})`,
 		],
+		["much behind a call in one function of a cycle", IN_CYCLE],
+		["a long way that is called in many places", `(func $g ${LOADS.repeat(80)}) ${"(func (call $g))".repeat(13)}`],
 		[
 			"long ways at the ends of what calls",
 			`(func $a ${LOADS.repeat(2_000)}) (func $b (loop $l (br_if $l (i32.const 0))) (call $a)) (func (call $b) (call $b) (call $b))`,
@@ -145,6 +151,19 @@ suite("cycles of calls are checked before they call", () => {
 			});
 		}
 	}
+
+	test("what functions of a cycle run behind their calls cannot be kept from those who call them", async () => {
+		const { original, module, contracts } = await meterText(`(module (memory 1) ${IN_CYCLE})`, "trap");
+		const access = 254;
+		assert.ok((contracts.returns[1] ?? 0) > access);
+		for (const told of [-1, 0, access]) {
+			const returns = contracts.returns.with(1, told);
+			const forged = { metering: "trap", contracts: { ...contracts, returns } } as const;
+			assert.throws(() => verifyRewriting(original, encodeModule(module), forged), REFUSED);
+		}
+		const forged = { metering: "trap", contracts: { ...contracts, returns: new Int32Array() } } as const;
+		assert.throws(() => verifyRewriting(original, encodeModule(module), forged), REFUSED);
+	});
 
 	test("leaves pass none, and what calls does", async () => {
 		const engine = new TestEngine();
