@@ -189,7 +189,7 @@ function measure(
 	turns((variants.length * milliseconds) / 2, 2);
 	shortest.fill(Infinity);
 	rounds = 0;
-	turns(variants.length * milliseconds, 4);
+	turns(variants.length * milliseconds, 8);
 	const times = Object.fromEntries(variants.map(({ name }, i) => [name, shortest[i]]));
 	return { milliseconds: times as MeteringResult["milliseconds"], rounds };
 }

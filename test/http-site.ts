@@ -83,11 +83,11 @@ export async function serving(
 }
 
 export async function until(condition: () => boolean, what: string | (() => string)): Promise<void> {
-	for (let i = 0; i < 300; i++) {
+	for (let i = 0; i < 2_000; i++) {
 		if (condition()) return;
 		await new Promise((resolve) => setTimeout(resolve, 10));
 	}
-	assert.fail(`not within three seconds: ${typeof what === "string" ? what : what()}`);
+	assert.fail(`not within twenty seconds: ${typeof what === "string" ? what : what()}`);
 }
 
 export interface Answer {

@@ -1,6 +1,6 @@
 import type { FunctionType } from "../component/mod.ts";
 import { generateLower } from "./generate/mod.ts";
-import type { Bare } from "./interpret-lift.ts";
+import type { Bare, NestedBare } from "./interpret-lift.ts";
 import { InterpretedLower, type Lower } from "./interpret-lower.ts";
 import { lazily } from "./lazily.ts";
 import { LiftedFunction } from "./lifted.ts";
@@ -10,6 +10,7 @@ import type { CanonicalOptions, ComponentFunction, ComponentInstance, CoreFuncti
 /**
  * `canon lift`: the component function that calls `core`; `nested` in its place when another guest calls.
  * @param bare what a call of the host can use in place of `core` and realloc
+ * @param nestedBare what a call of another guest can use in place of `nested` and realloc
  */
 export function canonLift(
 	type: FunctionType,
@@ -18,8 +19,9 @@ export function canonLift(
 	instance: ComponentInstance,
 	nested: CoreFunction = core,
 	bare: Bare | null = null,
+	nestedBare: NestedBare | null = null,
 ): ComponentFunction {
-	return new LiftedFunction({ type, core, nested, options, instance, bare });
+	return new LiftedFunction({ type, core, nested, nestedBare, options, instance, bare });
 }
 
 /** `canon lower`: the core function that calls `callee`. It returns a promise when the callee does. */

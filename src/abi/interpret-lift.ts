@@ -59,12 +59,17 @@ export interface Bare {
 	readonly brief: BriefCalls | null;
 }
 
+/** The same for a caller that is a guest: nothing that is called can wait. */
+export type NestedBare = Omit<Bare, "turn" | "brief"> & { readonly turn: Pick<Turn, "stuck" | "reason"> };
+
 /** What `canon lift` is given. */
 export interface Lift {
 	readonly type: FunctionType;
 	readonly core: CoreFunction;
 	/** In the place of `core` when another guest calls. */
 	readonly nested: CoreFunction;
+	/** For calls of other guests, which have the thread; `null` where `nested` is all there is. */
+	readonly nestedBare: NestedBare | null;
 	readonly options: CanonicalOptions;
 	readonly instance: ComponentInstance;
 	/** For calls of the host; `null` where `core` is all there is. */

@@ -1,6 +1,9 @@
-import type { LinearMemory } from "./store.ts";
+import type { CopyAcross, FindNonAscii, LinearMemory } from "./store.ts";
 
 const NOTHING = new ArrayBuffer(0);
+/** What is used this often has a Wasm function of its own, which takes as long to be made as some hundred uses. */
+const OFTEN = 100;
+
 const memories = new WeakMap<LinearMemory, GuestMemory>();
 
 /**
@@ -16,9 +19,21 @@ export class GuestMemory {
 	readonly #source: LinearMemory | null;
 	/** What the length of `bytes` is as long as they are right; -1 where that says nothing. */
 	#length = -1;
+	#scan: FindNonAscii;
+	#copy: CopyAcross | undefined;
+	/** What `#copy` copies to. */
+	#copiesTo: GuestMemory | undefined;
+	/** By target: how it is copied to, or how often it was. */
+	readonly #copiers = new Map<GuestMemory, CopyAcross | number>();
 
 	constructor(source: LinearMemory | null) {
 		this.#source = source;
+		const unknown = (): number => 1;
+		let uses = 0;
+		this.#scan = () => {
+			if (++uses === OFTEN) this.#scan = source?.linkScanner?.() ?? unknown;
+			return 1;
+		};
 	}
 
 	/** The one of `source`, shared by all functions that use it. */
@@ -37,6 +52,32 @@ export class GuestMemory {
 			if (logical === undefined || logical === length) return;
 		}
 		this.#renew();
+	}
+
+	/** Whether these bytes, which lie in the memory, are known to be ASCII: true only where that is told fast. */
+	isAscii(pointer: number, length: number): boolean {
+		return this.#scan(pointer, length) === 0;
+	}
+
+	/** Copies bytes that lie in this memory to where there is room in the other. Both are as they were at the last `refresh`. */
+	copyTo(other: GuestMemory, target: number, source: number, length: number): void {
+		if (other !== this.#copiesTo) this.#copyTo(other, target, source, length);
+		else this.#copy!(target, source, length);
+	}
+
+	#copyTo(other: GuestMemory, target: number, source: number, length: number): void {
+		let copier = this.#copiers.get(other) ?? 0;
+		if (typeof copier === "number" && ++copier === OFTEN && other.#source !== null) {
+			copier = this.#source?.linkCopier?.(other.#source) ?? copier;
+		}
+		this.#copiers.set(other, copier);
+		if (typeof copier === "number") {
+			other.bytes.set(new Uint8Array(this.buffer, source, length), target);
+			return;
+		}
+		this.#copiesTo = other;
+		this.#copy = copier;
+		copier(target, source, length);
 	}
 
 	#renew(): void {

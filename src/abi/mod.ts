@@ -43,6 +43,8 @@ export {
 	ComponentInstance,
 	type CoreFunction,
 	type CoreValue,
+	type CopyAcross,
+	type FindNonAscii,
 	type LinearMemory,
 	type ResourceImplementation,
 	Store,

@@ -19,7 +19,15 @@ export interface LinearMemory {
 	readonly buffer: ArrayBufferLike;
 	/** How much of the buffer belongs to the guest, where that is less than all. May grow while the buffer stays. */
 	readonly byteLength?: number;
+	/** Functions that need no view of the memory, on ranges that were checked; `null` where there are none for such memories. */
+	linkScanner?(): FindNonAscii | null;
+	linkCopier?(to: LinearMemory): CopyAcross | null;
 }
+
+/** Not 0 where one of these bytes is not ASCII. */
+export type FindNonAscii = (pointer: number, length: number) => number;
+/** Copies bytes from one memory to another. */
+export type CopyAcross = (target: number, source: number, length: number) => void;
 
 /** CanonicalABI.md `CanonicalOptions`, resolved. */
 export interface CanonicalOptions {

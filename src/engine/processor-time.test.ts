@@ -59,7 +59,7 @@ suite("on a processor that others want too", { skip }, () => {
 	before(async () => {
 		const program = new URL("contended.fixture.ts", import.meta.url).pathname;
 		const { stdout } = await promisify(execFile)("taskset", ["-c", "0", process.execPath, program], {
-			timeout: 60_000,
+			timeout: 240_000,
 		});
 		outcomes = JSON.parse(stdout) as Outcome[];
 	});

@@ -1,5 +1,6 @@
-import type { LinearMemory } from "../abi/mod.ts";
+import type { CopyAcross, FindNonAscii, LinearMemory } from "../abi/mod.ts";
 import type { EngineImports } from "../rewrite/mod.ts";
+import { linkCopier, linkScanner } from "./memory-links.ts";
 import type { PageMapper } from "./pages.ts";
 import { webAssembly, type WasmGlobal, type WasmMemory } from "./v8.ts";
 
@@ -100,6 +101,14 @@ abstract class Sized {
 		if (this.#bytes?.buffer !== buffer || this.#bytes.length !== byteLength)
 			this.#bytes = new Uint8Array(buffer, 0, byteLength);
 		return this.#bytes;
+	}
+
+	linkScanner(): FindNonAscii | null {
+		return linkScanner(this.memory);
+	}
+
+	linkCopier(to: LinearMemory): CopyAcross | null {
+		return to instanceof Sized ? linkCopier(this.memory, to.memory) : null;
 	}
 
 	watch(global: WasmGlobal): void {

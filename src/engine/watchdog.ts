@@ -1,4 +1,5 @@
 import { SkerryError } from "../fault/mod.ts";
+import { compareClocks } from "./compare-clocks.ts";
 import { openProcessorTime, type ProcessorTime } from "./processor-time.ts";
 
 /**
@@ -61,6 +62,8 @@ interface Ffi {
 }
 
 const KEY = "skerry:watchdog";
+/** An hour, in milliseconds. */
+const LONG = 3_600_000;
 
 interface Watching {
 	/** Wakes it; to be called when the thread's `until` is earlier than `planned`. */
@@ -77,8 +80,11 @@ export function watchThread(buffer: SharedArrayBuffer): Watching {
 	const threads = process?.getBuiltinModule?.("node:worker_threads") as Threads | undefined;
 	if (process === undefined || threads === undefined)
 		return { wake() {}, begun: Promise.resolve(), processorTime: undefined };
-	const [seconds, nanoseconds] = process.hrtime();
-	const origin = seconds * 1e3 + nanoseconds / 1e6 - performance.now();
+	const processClock = (): number => {
+		const [seconds, nanoseconds] = process.hrtime();
+		return seconds * 1e3 + nanoseconds / 1e6;
+	};
+	const origin = compareClocks(processClock, () => performance.now());
 	const processorTime = openProcessorTime();
 	const watched: Watched = { buffer, origin, clockId: processorTime?.clockId ?? 0 };
 	// Started by this thread, or by one that this one stems from, which therefore outlives it.
@@ -123,7 +129,10 @@ function start(threads: Threads, watchdog: Watchdog, first: Watched): void {
 }
 
 async function begin(bell: Int32Array): Promise<void> {
+	// Neither the thread nor the wait for it keeps a process alive that has nothing else to do
+	const alive = setInterval(() => {}, LONG);
 	await Atomics.waitAsync(bell, 1, 0).value;
+	clearInterval(alive);
 	if (Atomics.load(bell, 1) === FAILED) throw failure("the system gives no thread, or not the files that one needs");
 }
 

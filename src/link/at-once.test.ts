@@ -160,7 +160,7 @@ suite("a call that returns at once", () => {
 	}
 
 	test("one that never ends comes to its limit", async () => {
-		const instance = await create("trap", { cpu: 30 });
+		const instance = await create("trap", { cpu: 200 });
 		await assert.rejects(
 			async () => await begin(instance, "ever", []),
 			(error) => error instanceof LimitExceeded && error.limit === "cpu",
@@ -257,14 +257,23 @@ test("at the end of the stack a built-in has done all or nothing, or the guest i
 		assert.ok(isTrap(/call stack|stack exhausted|failed to produce a result/)(given), String(given));
 		return false;
 	};
-	// First its code is to be as it stays: how much of the stack it takes depends on it.
-	for (let i = 0; i < 300; i++) assert.equal(await begin(instance, "deep", [5_000]), 9);
-	await new Promise((resolve) => setTimeout(resolve, 100));
-	let [low, high] = [0, 1_000_000];
-	while (high - low > 1) {
-		const depth = (low + high) >> 1;
-		if (await attempt(depth)) low = depth;
-		else high = depth;
+	const border = async (): Promise<number> => {
+		let [low, high] = [0, 1_000_000];
+		while (high - low > 1) {
+			const depth = (low + high) >> 1;
+			if (await attempt(depth)) low = depth;
+			else high = depth;
+		}
+		return low;
+	};
+	// First its code is to be as it stays: how much of the stack it takes depends on it, and V8 takes its time to make it.
+	let low = Number.NaN;
+	for (let [tries, steady] = [0, false]; tries < 20 && !steady; tries++) {
+		for (let i = 0; i < 300; i++) assert.equal(await begin(instance, "deep", [5_000]), 9);
+		await new Promise((resolve) => setTimeout(resolve, 100));
+		const before = low;
+		low = await border();
+		steady = Math.abs(low - before) < 50;
 	}
 	// All around the border, one by one: each call of the built-in's own is once the last for which there is room.
 	const seen = new Set<boolean>();

@@ -19,18 +19,17 @@ interface SyncLift {
 	readonly options: CanonicalOptions;
 	/** The function as other guests call it. */
 	readonly nested: CoreFunction;
+	/** Whether a call of it by another guest can be suspended, wherever that is. */
+	readonly suspends: boolean;
 }
 
 /** A function that is no task: the host holds the thread for a call of it, and then calls what needs no wrapping as it is. */
 export function liftSync(type: FunctionType, lift: SyncLift): ComponentFunction {
-	const { found, gate, blocking, instance, options, nested } = lift;
+	const { found, gate, blocking, instance, options, nested, suspends } = lift;
 	const core = gate.wrapExport(found, blocking, flattenFunctionType(type, "lift"));
 	const realloc = lift.realloc as CanonicalOptions["realloc"];
-	const bare = {
-		turn: gate,
-		core: blocking ? core : (found as CoreFunction),
-		realloc,
-		brief: blocking ? null : gate.brief,
-	};
-	return canonLift(type, core, options, instance, nested, bare);
+	const direct = found as CoreFunction;
+	const bare = { turn: gate, core: blocking ? core : direct, realloc, brief: blocking ? null : gate.brief };
+	const nestedBare = suspends ? null : { turn: gate, core: direct, realloc };
+	return canonLift(type, core, options, instance, nested, bare, nestedBare);
 }

@@ -262,7 +262,8 @@ export class Wiring {
 			const { core, options, type, instance } = plan;
 			const [found, realloc] = [core, options.realloc].map((item) => (item === null ? null : this.#resolve(item)));
 			const nested = this.#wrap(core, instance, flattenFunctionType(type, "lift"));
-			const made = { instance: this.#component(instance), options: this.#options(options), nested };
+			const suspends = this.#pausing || (this.#linked.plan.waits[instance] ?? true);
+			const made = { instance: this.#component(instance), options: this.#options(options), nested, suspends };
 			lifted = liftSync(type, { found, realloc, gate: this.#gate, blocking: this.#blocking, ...made });
 			this.#lifted[ref.index] = lifted;
 		}

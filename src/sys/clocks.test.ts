@@ -8,7 +8,7 @@ function timers(): number {
 	return process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
 }
 
-suite("monotonic clock", { timeout: 10_000 }, () => {
+suite("monotonic clock", { timeout: 120_000 }, () => {
 	test("starts near zero and never goes back", () => {
 		const clock = createMonotonicClock();
 		let last = clock.now();

@@ -23,7 +23,7 @@ function runWithStdin(body: string): {
 			const source = createReadableSource(() => process.stdin, { destroy: false });
 			${body}`,
 		],
-		{ stdio: ["pipe", "pipe", "inherit"], timeout: 10_000 },
+		{ stdio: ["pipe", "pipe", "inherit"], timeout: 100_000 },
 	);
 	let output = "";
 	const said = Promise.withResolvers<string>();
@@ -42,7 +42,7 @@ function runWithStdin(body: string): {
 	};
 }
 
-suite("process.stdin", { timeout: 15_000 }, () => {
+suite("process.stdin", { timeout: 120_000 }, () => {
 	test("is left alone by a process that never reads it, which ends although its input is open", async () => {
 		const child = runWithStdin(`console.log(process.stdin === undefined ? "" : "ran");`);
 		assert.deepEqual(await child.done, [0, "ran\n"]);

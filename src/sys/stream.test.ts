@@ -42,7 +42,7 @@ async function readAll(source: ByteSource, max: number): Promise<Uint8Array> {
 }
 
 for (const [name, create] of Object.entries(SOURCES)) {
-	suite(`source: ${name}`, { timeout: 5000 }, () => {
+	suite(`source: ${name}`, { timeout: 120_000 }, () => {
 		for (const max of [1, 7, 1000, 100_000]) {
 			test(`gives all bytes in order, ${max} at most at once`, async () => {
 				const source = create();
@@ -119,7 +119,7 @@ async function writeAll(sink: ByteSink, bytes: Uint8Array): Promise<void> {
 }
 
 for (const [name, create] of Object.entries(SINKS)) {
-	suite(`sink: ${name}`, { timeout: 5000 }, () => {
+	suite(`sink: ${name}`, { timeout: 120_000 }, () => {
 		test("delivers all bytes in order, and what was written before it is closed", async () => {
 			const { sink, delivered } = create();
 			const result = delivered();

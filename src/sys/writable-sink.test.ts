@@ -54,7 +54,7 @@ test("an error after the sink was closed does not end the process", async () => 
 	}
 });
 
-test("what goes to process.stdout arrives whole before the process ends", { timeout: 15_000 }, async () => {
+test("what goes to process.stdout arrives whole before the process ends", { timeout: 120_000 }, async () => {
 	const module = new URL("writable-sink.ts", import.meta.url).href;
 	const child = spawn(
 		process.execPath,
@@ -72,7 +72,7 @@ test("what goes to process.stdout arrives whole before the process ends", { time
 			sink.flush();
 			sink.close();`,
 		],
-		{ stdio: ["ignore", "pipe", "inherit"], timeout: 10_000 },
+		{ stdio: ["ignore", "pipe", "inherit"], timeout: 100_000 },
 	);
 	let length = 0;
 	child.stdout.on("data", (chunk: Buffer) => (length += chunk.length));
@@ -80,7 +80,7 @@ test("what goes to process.stdout arrives whole before the process ends", { time
 	assert.deepEqual([code, length], [0, 300_000]);
 });
 
-test("a reader that has gone is found out by the next write to process.stdout", { timeout: 15_000 }, async () => {
+test("a reader that has gone is found out by the next write to process.stdout", { timeout: 120_000 }, async () => {
 	const module = new URL("writable-sink.ts", import.meta.url).href;
 	const child = spawn(
 		process.execPath,
@@ -94,7 +94,7 @@ test("a reader that has gone is found out by the next write to process.stdout", 
 				process.exitCode = sink.capacity() === null ? 3 : 4;
 			}).resume();`,
 		],
-		{ stdio: ["pipe", "pipe", "inherit"], timeout: 10_000 },
+		{ stdio: ["pipe", "pipe", "inherit"], timeout: 100_000 },
 	);
 	child.stdout.destroy();
 	child.stdin.end();

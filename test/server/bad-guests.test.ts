@@ -34,7 +34,7 @@ const begun = (then: string): string => `
 
 const NEVER = "(call $sleep (i64.const 9223372036854))";
 const FOREVER = "(loop $again (br $again))";
-const WALL = /longer than the limit wall|killed: wall 2000 ms \(limit "wall"\)/;
+const WALL = /longer than the limit wall|killed: wall 1000 ms \(limit "wall"\)/;
 const CPU = /^killed: cpu 400 ms \(limit "cpu"\)$/;
 const EARLY = { status: 500, outcome: "failed" } as const;
 const BROKEN = { status: 200, outcome: "truncated", text: "x", whole: false } as const;
@@ -194,20 +194,28 @@ const EXTRA = `
 	(func $head-of-nothing (result i32) (i32.const 99))
 `;
 
-const LIMITS: Limits & Partial<TriggerLimits> = { wall: 2_000, cpu: 400, handles: 5_000 };
+const LIMITS: Limits & Partial<TriggerLimits> = { wall: 60_000, cpu: 400, handles: 5_000 };
+/** For those who wait: nobody else comes to this limit because the machine is busy. */
+const SHORT: typeof LIMITS = { ...LIMITS, wall: 1_000 };
 
 suite("guests that misbehave", () => {
-	let running: RunningServer;
+	let [patient, impatient]: RunningServer[] = [];
 	before(async () => {
 		const cases = [`(call $ok ${GET_OUT})`, ...GUESTS.map(({ wat }) => wat)];
-		running = await RunningServer.start({ bytes: await buildGuest(cases, EXTRA), limits: LIMITS });
+		const bytes = await buildGuest(cases, EXTRA);
+		[patient, impatient] = await Promise.all(
+			[LIMITS, SHORT].map(async (limits) => await RunningServer.start({ bytes, limits })),
+		);
 	});
 	after(async () => {
-		await running[Symbol.asyncDispose]();
+		await patient?.[Symbol.asyncDispose]();
+		await impatient?.[Symbol.asyncDispose]();
 	});
 
 	for (const [i, guest] of GUESTS.entries()) {
 		test(guest.name, async () => {
+			const running = guest.reason === WALL || guest.wat.includes(NEVER) ? impatient : patient;
+			assert.ok(running !== undefined);
 			const path = `/${i + 1}`;
 			const answer = await running.ask(path, guest.body);
 			const record = await running.recordOf(path);

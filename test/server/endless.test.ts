@@ -115,13 +115,13 @@ for (const metering of METERINGS) {
 				"hostCalls",
 				'killed: hostCalls 1000 calls (limit "hostCalls" of app x)',
 			],
-			["short waits", () => sleep(1), { wall: 100 }, "wall", 'killed: wall 100 ms (limit "wall" of app x)'],
+			["short waits", () => sleep(1), { wall: 400 }, "wall", 'killed: wall 400 ms (limit "wall" of app x)'],
 			[
 				"a wait for ever",
 				() => new Promise(() => {}),
-				{ wall: 100 },
+				{ wall: 400 },
 				"wall",
-				'killed: wall 100 ms (limit "wall" of app x)',
+				'killed: wall 400 ms (limit "wall" of app x)',
 			],
 		] as const) {
 			test(name, async () => {

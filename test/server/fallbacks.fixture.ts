@@ -1,5 +1,6 @@
 /** Run by `fallbacks.test.ts` where something is missing: what calls of a component answer, and what its embedder is told. */
 import { openSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
 import { Engine } from "../../src/embed/mod.ts";
 import { webAssembly } from "../../src/engine/v8.ts";
@@ -55,6 +56,10 @@ try {
 await ask(2);
 taken.length = 0;
 await ask(3);
-// What is written to the cache is written when there is time.
-await new Promise((resolve) => setTimeout(resolve, 300));
+// What is written to the cache is written when there is time, which is said if it fails; once.
+for (const deadline = performance.now() + 20_000; cache !== "" && warnings.length === 0;) {
+	if (performance.now() > deadline) break;
+	await sleep(10);
+}
+await sleep(300);
 console.log(JSON.stringify({ answers, warnings }));

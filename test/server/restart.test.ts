@@ -1,6 +1,6 @@
 /** The server as a process of its own that nothing keeps alive but itself: the first time, and again with what the first one kept. */
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,7 +12,11 @@ const SKERRY = fileURLToPath(new URL("../../bin/skerry.js", import.meta.url));
 
 test("skerry up answers, with an empty cache and with a full one, and ends when it is told to", async (t) => {
 	const folder = mkdtempSync(join(tmpdir(), "skerry-restart-"));
-	t.after(() => rmSync(folder, { recursive: true, force: true }));
+	const servers: ChildProcess[] = [];
+	t.after(() => {
+		for (const server of servers) server.kill("SIGKILL");
+		rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+	});
 	const guest = join(folder, "guest.wasm");
 	writeFileSync(guest, await buildGuest(["(call $ok (local.get $out))"]));
 	for (const metering of ["trap", "trap", "trap", "off", "yield", "yield", "fuel", "fuel"]) {
@@ -20,12 +24,14 @@ test("skerry up answers, with an empty cache and with a full one, and ends when 
 			env: { ...process.env, SKERRY_CACHE_DIR: join(folder, "cache") },
 			stdio: ["ignore", "pipe", "pipe"],
 		});
+		servers.push(server);
 		let output = "";
-		const ended = new Promise<number | null>((resolve) => server.once("exit", resolve));
+		// When it has also said all that it had to say
+		const ended = new Promise<unknown[]>((resolve) => server.once("close", (...how) => resolve(how)));
 		const url = await new Promise<string | undefined>((resolve) => {
 			const onText = (text: string): void => {
 				output += text;
-				const found = /http:\/\/127\.0\.0\.1:\d+/.exec(output)?.[0];
+				const found = /(http:\/\/127\.0\.0\.1:\d+)\s/.exec(output)?.[1];
 				if (found !== undefined) resolve(found);
 			};
 			server.stdout.setEncoding("utf8").on("data", onText);
@@ -33,8 +39,9 @@ test("skerry up answers, with an empty cache and with a full one, and ends when 
 			void ended.then(() => resolve(undefined));
 		});
 		assert.ok(url !== undefined, `${metering}: ${output}`);
-		assert.equal((await fetch(`${url}/0`)).status, 200, metering);
+		const answer = await fetch(`${url}/0`).then(async (response) => [response.status, await response.text()], String);
+		assert.deepEqual(answer, [200, "ok"], `${metering}: ${output}`);
 		server.kill("SIGTERM");
-		assert.equal(await ended, 0, `${metering}: ${output}`);
+		assert.deepEqual(await ended, [0, null], `${metering}: ${output}`);
 	}
 });

@@ -18,6 +18,8 @@ export interface Answer {
 	readonly whole: boolean;
 }
 
+/** Milliseconds that are waited for what comes at once where others leave the processor alone. */
+const PATIENCE = 20_000;
 export const ID = "x-skerry-request-id";
 const NOTHING: ServerUsage = { requests: 0, sandboxes: 0, handles: 0, outgoing: 0, bufferedBytes: 0 };
 
@@ -100,9 +102,9 @@ export class RunningServer implements AsyncDisposable {
 		return await promise;
 	}
 
-	/** Fails unless everything that requests held is given back within two seconds. */
+	/** Fails unless everything that requests held is given back. */
 	async assertIdle(): Promise<void> {
-		const deadline = performance.now() + 2_000;
+		const deadline = performance.now() + PATIENCE;
 		let usage = await this.usage();
 		while (performance.now() < deadline && Object.values(usage).some((count) => count > 0)) {
 			await sleep(10);
@@ -137,7 +139,7 @@ export class RunningServer implements AsyncDisposable {
 		this.#agent.destroy();
 		if (this.#process.exitCode === null && this.#process.signalCode === null) {
 			const exit = once(this.#process, "exit");
-			const kill = setTimeout(() => this.#process.kill("SIGKILL"), 5_000);
+			const kill = setTimeout(() => this.#process.kill("SIGKILL"), PATIENCE);
 			if (this.#process.connected) this.#tell("stop");
 			await exit;
 			clearTimeout(kill);
@@ -151,9 +153,9 @@ export class RunningServer implements AsyncDisposable {
 	}
 }
 
-/** Waits at most five seconds. */
+/** Fails when that takes too long. */
 export async function until(condition: () => boolean, what: string): Promise<void> {
-	const deadline = performance.now() + 5_000;
+	const deadline = performance.now() + PATIENCE;
 	while (!condition()) {
 		if (performance.now() > deadline) assert.fail(`waited in vain for ${what}`);
 		await sleep(5);

@@ -14,7 +14,15 @@ const never = (): InterpretedLift => assert.fail("interpreted");
 
 /** A call of `core`, by generated code or not at all. */
 function generated(guest: Guest, type: FunctionType, core: CoreFunction): ((...args: unknown[]) => unknown) | null {
-	const lift: Lift = { type, core, nested: core, options: guest.options(), instance: guest.instance, bare: null };
+	const lift: Lift = {
+		type,
+		core,
+		nested: core,
+		options: guest.options(),
+		instance: guest.instance,
+		nestedBare: null,
+		bare: null,
+	};
 	return generateLift(lift, never);
 }
 

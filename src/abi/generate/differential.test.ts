@@ -268,7 +268,7 @@ check(
 			else if (unlike === 1) brief.lease.last = values.once(2) ? -500 : 0x3fff_ffff;
 			else if (unlike === 2) brief.words[brief.seen] = 501;
 			const bare = values.once(3) ? null : { turn, core: run, realloc: options.realloc, brief: leased ? brief : null };
-			const lift: Lift = { type, core: run, nested: run, options, instance: world.instance, bare };
+			const lift: Lift = { type, core: run, nested: run, nestedBare: null, options, instance: world.instance, bare };
 			if (oracle) return () => new InterpretedLift(lift).call(args);
 			const fast = generateLift(lift, () => {
 				interpreted++;
@@ -335,7 +335,9 @@ check("a guest calls a guest", (type, encoding, other, seed) => {
 		if (resultSpilled) flat.push(values.once(5) ? randomFlat(values, "i32") : 2048);
 		const run = core(world, seed + 1, signature, other, world.otherMemory);
 		const target = world.options(other, values.once(2), world.otherMemory);
-		const lift: Lift = { type, core: run, nested: run, options: target, instance: world.other, bare: null };
+		const nestedBare = values.once(2) ? null : { turn: world.turn, core: run, realloc: target.realloc };
+		const instance = world.other;
+		const lift: Lift = { type, core: run, nested: run, nestedBare, options: target, instance, bare: null };
 		const slow = new InterpretedLift(lift);
 		const nested = oracle
 			? (entered: Parameters<InterpretedLift["callFrom"]>[0], args: readonly unknown[]) =>

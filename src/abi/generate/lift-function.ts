@@ -28,9 +28,9 @@ export function writeLift(out: Emitter, type: FunctionType, caller: "host" | "gu
 	let ret0;
 	try {
 		ret0 = core(${flat.join(", ")});
-		${byHost ? STUCK : ""}
+		${STUCK}
 	} catch (error) {
-		throw store.fail(${byHost ? REASON : "error"});
+		throw store.fail(${REASON});
 	}`;
 	const call = `${byHost ? ENTER : "enterInstances(entered);"}
 	${begin}
@@ -196,9 +196,9 @@ function writeArguments(out: Emitter, signature: Signature, args: readonly strin
 	instance.mayLeave = false;
 	try {
 		${text}
-		${caller === "host" ? STUCK : ""}
+		${STUCK}
 	} catch (error) {
-		throw notLowered(instance, entered, ${caller === "host" ? REASON : "error"});
+		throw notLowered(instance, entered, ${REASON});
 	}
 	instance.mayLeave = true;`;
 }

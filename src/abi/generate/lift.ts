@@ -16,13 +16,13 @@ export class LiftEmitter {
 	readonly #out: Emitter;
 	/** See `Context.carried`. */
 	readonly #carried: boolean;
-	readonly #views: boolean;
+	readonly #passes: boolean;
 
-	/** @param views numbers may be views of the memory: they are used before the guest runs again */
-	constructor(out: Emitter, carried: boolean, views = false) {
+	/** @param passes lists of numbers stay in the memory: they are used before the guest runs again */
+	constructor(out: Emitter, carried: boolean, passes = false) {
 		this.#out = out;
 		this.#carried = carried;
-		this.#views = views;
+		this.#passes = passes;
 	}
 
 	/** An expression without effects, which is to be evaluated at once or not at all. */
@@ -87,6 +87,10 @@ export class LiftEmitter {
 		out.line(`if (${bytes} > ${MAX_BYTE_LENGTH}${unaligned} || ${pointer} + ${bytes} > bytes.length) {`);
 		out.line(`checkList(cx, ${pointer}, ${length}, ${size}, ${alignment});`);
 		out.line("}");
+		// Whatever the bits of a NaN, those that another guest gets are canonical.
+		if (this.#passes && isNumeric(element) && element.kind !== "f32" && element.kind !== "f64") {
+			return out.define(`new PassedNumbers(memory, ${pointer}, ${length})`);
+		}
 		return this.#elements(element, pointer, length);
 	}
 
@@ -101,10 +105,6 @@ export class LiftEmitter {
 	/** `pointer` and `length` are names or numbers, and were checked. */
 	#elements(element: ValueType, pointer: string, length: string): string {
 		const out = this.#out;
-		// Whatever the bits of a NaN, those that another guest gets are canonical.
-		if (this.#views && isNumeric(element) && element.kind !== "f32" && element.kind !== "f64") {
-			return out.define(`new ${arrayName(element.kind)}(memory.buffer, ${pointer}, ${length})`);
-		}
 		if (element.kind === "u8") return out.define(`copyBytes(bytes, ${pointer}, ${length})`);
 		const list = out.name();
 		const index = out.name();

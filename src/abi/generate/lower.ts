@@ -112,8 +112,14 @@ export class LowerEmitter {
 			out.line(`bytes.set(scratch.bytes.subarray(0, ${length} * ${size}), ${pointer});`);
 			out.line("} else {");
 		}
+		const passed = this.#carried && isNumeric(element);
+		if (passed) {
+			out.line(`if (${list} instanceof PassedNumbers) {`);
+			out.line(`${list}.memory.copyTo(memory, ${pointer}, ${list}.pointer, ${length} * ${size});`);
+			out.line("} else {");
+		}
 		this.#elements(element, list, pointer, length);
-		if (packed) out.line("}");
+		if (packed || passed) out.line("}");
 		to.write("u32", pointer);
 		to.writeSecond(length);
 	}

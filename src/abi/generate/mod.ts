@@ -46,10 +46,21 @@ function briefly(brief: BriefCalls | null): object {
 export function generateNestedLift(
 	lift: Lift,
 ): ((entered: readonly ComponentInstance[] | null, args: readonly unknown[]) => unknown) | null {
-	const { type, nested, options } = lift;
+	const { type, nested, nestedBare, options, instance } = lift;
 	const code = compile(type, useKey("lift guest", options), (out) => writeLift(out, type, "guest"), false);
 	if (code === null) return null;
-	const names = { ...bindings(lift, true), core: nested, postReturn: options.postReturn };
+	const names: Record<string, unknown> = {
+		...bindings(lift, true),
+		core: nested,
+		turn: null,
+		postReturn: options.postReturn,
+	};
+	if (nestedBare !== null) {
+		const { turn, core, realloc } = nestedBare;
+		Object.assign(names, { ...contextOf({ ...options, realloc }, instance, true), turn, core });
+		// The caller is given its result before this guest goes on.
+		if (options.postReturn === null) names.loadString = passStringOf(options.encoding);
+	}
 	return code.bind(names, code.resources) as ReturnType<typeof generateNestedLift>;
 }
 

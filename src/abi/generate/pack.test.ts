@@ -33,7 +33,15 @@ async function taking(types: readonly ValueType[], size: number = SIZE): Promise
 		given.push(new Uint8Array(guest.options().memory!.buffer, start, (length as number) * size).slice());
 	};
 	const type = func(types);
-	const lift: Lift = { type, core, nested: core, options: guest.options(), instance: guest.instance, bare: null };
+	const lift: Lift = {
+		type,
+		core,
+		nested: core,
+		options: guest.options(),
+		instance: guest.instance,
+		nestedBare: null,
+		bare: null,
+	};
 	const take = generateLift(lift, () => new InterpretedLift(lift));
 	assert.ok(take !== null);
 	return { take, given, guest };

@@ -5,6 +5,7 @@ import type { Context } from "../context.ts";
 import { f32Bits, f32FromBits, f64Bits, f64FromBits } from "../flat.ts";
 import { CallScope } from "../handles.ts";
 import { checkListRange, toChar } from "../load.ts";
+import type { GuestMemory } from "../memory.ts";
 import { liftBorrow, liftOwn, lowerBorrow, lowerOwn } from "../resources.ts";
 import { scratch } from "./pack.ts";
 import { type ComponentInstance, type CoreValue, enterInstances, leaveInstances, type Store } from "../store.ts";
@@ -18,6 +19,19 @@ function badPointer(cx: Context, pointer: number, size: number, alignment: numbe
 
 /** Up to this many bytes a loop is faster than a call. */
 const SHORT_COPY = 32;
+
+/** A list of numbers that is still in the memory of a guest, which does not run until it has been passed on. */
+class PassedNumbers {
+	readonly memory: GuestMemory;
+	readonly pointer: number;
+	readonly length: number;
+
+	constructor(memory: GuestMemory, pointer: number, length: number) {
+		this.memory = memory;
+		this.pointer = pointer;
+		this.length = length;
+	}
+}
 
 function copyBytes(bytes: Uint8Array, pointer: number, length: number): Uint8Array {
 	if (length > SHORT_COPY) return bytes.slice(pointer, pointer + length);
@@ -71,6 +85,7 @@ function later(
 
 export const runtime: Readonly<Record<string, unknown>> = {
 	CallScope,
+	PassedNumbers,
 	aside,
 	badDiscriminant: (): never => trap("invalid variant discriminant"),
 	badPointer,

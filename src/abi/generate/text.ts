@@ -65,7 +65,7 @@ export function loadStringOf(encoding: CanonicalOptions["encoding"], carried: bo
 	return carried || !native ? loadString : LOAD[encoding];
 }
 
-/** For arguments of another guest, who is given them before this one goes on. */
+/** For what another guest is given before this one goes on. */
 export function passStringOf(encoding: CanonicalOptions["encoding"]): LoadString {
 	return encoding === "utf8" && isUtf8 !== undefined ? passUtf8 : loadString;
 }
@@ -77,34 +77,37 @@ export function storeStringOf(encoding: CanonicalOptions["encoding"], carried: b
 
 /** A string that is still in the memory of a guest, which does not run until it has been passed on. */
 class PassedString extends CarriedString {
-	readonly bytes: Uint8Array;
+	readonly memory: GuestMemory;
+	readonly pointer: number;
 
-	constructor(bytes: Uint8Array) {
-		super("", "utf8", bytes.length);
-		this.bytes = bytes;
+	constructor(memory: GuestMemory, pointer: number, length: number) {
+		super("", "utf8", length);
+		this.memory = memory;
+		this.pointer = pointer;
 	}
 
 	override get text(): string {
-		return text.utf8Slice.call(this.bytes, 0, this.units);
+		return text.utf8Slice.call(this.memory.bytes, this.pointer, this.pointer + this.units);
 	}
 }
 
 function passUtf8(cx: Context, pointer: number, length: number): unknown {
-	const { bytes, buffer } = cx.memory;
-	const end = pointer + length;
-	if (end > bytes.length || length > MAX_BYTE_LENGTH || !(buffer instanceof ArrayBuffer)) {
+	const { memory } = cx;
+	const { bytes, buffer } = memory;
+	if (pointer + length > bytes.length || length > MAX_BYTE_LENGTH || !(buffer instanceof ArrayBuffer)) {
 		return loadString(cx, pointer, length);
 	}
-	const passed = new Uint8Array(buffer, pointer, length);
-	return isUtf8!(passed) ? new PassedString(passed) : loadString(cx, pointer, length);
+	return memory.isAscii(pointer, length) || isUtf8!(new Uint8Array(buffer, pointer, length))
+		? new PassedString(memory, pointer, length)
+		: loadString(cx, pointer, length);
 }
 
 /** `store_string_copy` of what is still in the other guest's memory. */
 function storePassed(cx: Context, value: unknown): number {
 	if (!(value instanceof PassedString)) return storeAny(cx, value as string);
-	const { bytes, units } = value;
+	const { memory, pointer: source, units } = value;
 	const pointer = cx.realloc(0, 0, 1, units);
-	cx.memory.bytes.set(bytes, pointer);
+	memory.copyTo(cx.memory, pointer, source, units);
 	cx.stored = units;
 	return pointer;
 }

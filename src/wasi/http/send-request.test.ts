@@ -37,11 +37,11 @@ async function serving(listener: RequestListener, run: (url: string) => Promise<
 }
 
 async function until(condition: () => boolean, what: string): Promise<void> {
-	for (let i = 0; i < 200; i++) {
+	for (let i = 0; i < 2_000; i++) {
 		if (condition()) return;
 		await new Promise((resolve) => setTimeout(resolve, 10));
 	}
-	assert.fail(`not within two seconds: ${what}`);
+	assert.fail(`not within twenty seconds: ${what}`);
 }
 
 async function textOf(message: IncomingMessage): Promise<string> {
@@ -436,7 +436,7 @@ test("failures of the network have the code that says what happened", async () =
 		assert.match(unknown.val.rcode, /^E/);
 
 		for (const [path, timeout, tag] of [
-			["stall", 50_000_000n, "connection-read-timeout"],
+			["stall", 800_000_000n, "connection-read-timeout"],
 			["cut", undefined, "connection-terminated"],
 		] as const) {
 			const record = timeout === undefined ? undefined : options("between-bytes", timeout);
