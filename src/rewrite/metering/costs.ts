@@ -17,7 +17,7 @@ export const OFTEN = 12;
 export const SHORT = 15_000;
 
 /**
- * What a function may run behind a call that closes a cycle, to its end or next check. A stack of V8's default size holds 18,000 frames,
+ * What one function of each cycle may run behind a call that closes it, to its end or next check, with what the others do. A stack of V8's default size holds 18,000 frames,
  * and an exception or a return may go through all of them: one millisecond. An access of memory is more than that.
  */
 export const UP = 64;
