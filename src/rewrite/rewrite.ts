@@ -37,8 +37,14 @@ export function rewriteModule(bytes: Uint8Array, offset: number, options: Rewrit
 	}
 	const rewritten = encodeModule(metered.module);
 	if (options.verify) {
-		const { ledger } = metered;
-		verifyRewriting(lifted, rewritten, { metering, engine: imports?.module, hostTable: host?.table, ledger });
+		const { ledger, contracts } = metered;
+		verifyRewriting(lifted, rewritten, {
+			metering,
+			engine: imports?.module,
+			hostTable: host?.table,
+			ledger,
+			contracts,
+		});
 	}
 	const called = metered.host === undefined ? exports : { ...exports, host: metered.host.name };
 	const sites = findSites(original, offset, metered.module, rewritten);

@@ -1,5 +1,6 @@
 import { SkerryError } from "../fault/mod.ts";
 import { CodeReader, type Module, OP, type OpName, operatorOf } from "../wasm/mod.ts";
+import { COST } from "./metering/costs.ts";
 import { createIndexCheck, type IndexCheck } from "./index-check.ts";
 import { NumberList } from "./number-list.ts";
 
@@ -16,6 +17,10 @@ export interface Survey {
 	/** Pairs of a type and a table: what is called through it. The table of `call_ref` is `NO_TABLE`. Grouped like loops. */
 	readonly indirect: Uint32Array;
 	readonly indirectStarts: Uint32Array;
+	/** What all instructions of each body cost together, by `COST`. */
+	readonly costs: Float64Array;
+	/** Whether exceptions are thrown or caught, and whether by the legacy instructions. */
+	readonly exceptions: Exceptions;
 	/** Functions that `ref.func` names. */
 	readonly referenced: ReadonlySet<number>;
 	/** Tables that code changes. */
@@ -33,6 +38,11 @@ export interface Survey {
 	readonly droppedElements: ReadonlySet<number>;
 	/** Whether code names data segments, so that their indices matter. */
 	readonly namesData: boolean;
+}
+
+interface Exceptions {
+	readonly any: boolean;
+	readonly legacy: boolean;
 }
 
 export const NO_TABLE = 0xffff_ffff;
@@ -73,6 +83,11 @@ const HEAP = 24;
 const ALLOCATE = 25;
 /** A tag, of which an exception is made. */
 const THROW = 26;
+/** The others that throw or catch: a block, a block with clauses, and those that throw again. */
+const TRY = 27;
+const TRY_TABLE = 28;
+const THROW_REF = 29;
+const RETHROW = 30;
 
 const KIND_OF: Readonly<Partial<Record<OpName, number>>> = {
 	loop: LOOP,
@@ -106,6 +121,10 @@ const KIND_OF: Readonly<Partial<Record<OpName, number>>> = {
 	"struct.new": ALLOCATE,
 	"struct.new_default": ALLOCATE,
 	throw: THROW,
+	try: TRY,
+	try_table: TRY_TABLE,
+	throw_ref: THROW_REF,
+	rethrow: RETHROW,
 };
 
 /** The first operator of the atomics. */
@@ -150,18 +169,22 @@ class Surveyor {
 	#grows = false;
 	#allocates = false;
 	#namesData = false;
+	#exceptions: Exceptions;
 
 	constructor(module: Module) {
 		this.#module = module;
 		this.#reader = new CodeReader(module.code);
 		this.#check = createIndexCheck(module, (what) => this.#invalid(what));
 		this.#siteBodies = new Uint8Array(module.code.starts.length);
+		const hasTags = module.tags.length > 0 || module.imports.some(({ type }) => type.kind === "tag");
+		this.#exceptions = { any: hasTags, legacy: false };
 	}
 
 	survey(): Survey {
 		const { code } = this.#module;
 		const bodies = code.starts.length;
 		const codeStarts = new Uint32Array(bodies);
+		const costs = new Float64Array(bodies);
 		const loopStarts = new Uint32Array(bodies + 1);
 		const callStarts = new Uint32Array(bodies + 1);
 		const indirectStarts = new Uint32Array(bodies + 1);
@@ -171,7 +194,9 @@ class Surveyor {
 			reader.enter(body);
 			codeStarts[body] = reader.codeStart;
 			this.#checkLocals();
+			let cost = 0;
 			while (reader.next()) {
+				cost += COST[reader.op] as number;
 				const kind = KINDS[reader.op];
 				if (kind === 0) continue;
 				// The most frequent ones without a call
@@ -179,12 +204,15 @@ class Surveyor {
 				if (kind === MEMORY && reader.first < memory) continue;
 				this.#visit(kind as number, body);
 			}
+			costs[body] = cost;
 			loopStarts[body + 1] = this.#loops.length;
 			callStarts[body + 1] = this.#calls.length;
 			indirectStarts[body + 1] = this.#indirect.length;
 		}
 		return {
 			codeStarts,
+			costs,
+			exceptions: this.#exceptions,
 			loops: this.#loops.items,
 			loopStarts,
 			calls: this.#calls.items,
@@ -210,6 +238,16 @@ class Surveyor {
 			case LOOP:
 				this.#loops.push(end);
 				this.#checkBlock();
+				break;
+			case TRY:
+			case RETHROW:
+				this.#exceptions = { any: true, legacy: true };
+				if (kind === TRY) this.#checkBlock();
+				break;
+			case TRY_TABLE:
+			case THROW_REF:
+				this.#exceptions = { ...this.#exceptions, any: true };
+				if (kind === TRY_TABLE) check.types(this.#reader);
 				break;
 			case BLOCK:
 				this.#checkBlock();
@@ -266,6 +304,7 @@ class Surveyor {
 				break;
 			case THROW:
 				check.index("tag", first);
+				this.#exceptions = { ...this.#exceptions, any: true };
 				this.#siteBodies[body] = 1;
 				this.#allocates = true;
 				break;

@@ -21,6 +21,10 @@ const DOUBLING_TABLE = `(table funcref (elem ${Array.from({ length: 60 }, (_, i)
 const KEPT_OBJECTS = `(type $s (struct (field (ref null $s)))) (func (export "f") (local $x (ref null $s))
 		(loop $l (block $c (try_table (catch_all $c) (local.set $x (struct.new $s (local.get $x))))) (br $l)))`;
 
+/** Code without a branch: so many divisions of the global. */
+const work = (divisions: number): string =>
+	"(global.set $g (i64.div_s (global.get $g) (i64.const 3)))".repeat(divisions);
+
 /** Components that never end, in every shape: `f` does not return, `ok` answers 7. */
 const FIELDS: Readonly<Record<string, string>> = {
 	"a loop": `(func (export "f") (loop $l (br $l)))`,
@@ -46,6 +50,21 @@ const FIELDS: Readonly<Record<string, string>> = {
 	"the same through a table": DOUBLING_TABLE,
 	"the same with tail calls": `${doubling((next) => `(call $t${next})`)}
 		${Array.from({ length: 60 }, (_, i) => `(func $t${i} (return_call $d${i}))`).join(" ")} (func (export "f") (call $d0))`,
+	"much to do behind each call of a recursion": `(global $g (mut i64) (i64.const -1))
+		(func $deep (param i32) (if (local.get 0) (then (call $deep (i32.sub (local.get 0) (i32.const 1))))) ${work(2000)})
+		(func (export "f") (loop $l (call $deep (i32.const 8000)) (br $l)))`,
+	"calls of much behind each call of a recursion": `(global $g (mut i64) (i64.const -1)) (func $much ${work(4000)})
+		(func $deep (param i32) (if (local.get 0) (then (call $deep (i32.sub (local.get 0) (i32.const 1))))) (call $much))
+		(func (export "f") (loop $l (call $deep (i32.const 8000)) (br $l)))`,
+	"the same in a chain without recursion": `(global $g (mut i64) (i64.const -1)) (func $much ${work(4000)})
+		${Array.from({ length: 4000 }, (_, i) => `(func $c${i} ${i === 3999 ? "" : `(call $c${i + 1})`} (call $much))`).join(" ")}
+		(func (export "f") (loop $l (call $c0) (br $l)))`,
+	"long ways without a branch, called often": `(global $g (mut i64) (i64.const -1)) (func $long ${work(40_000)})
+		(func $a ${"(call $long)".repeat(20)}) (func $b ${"(call $a)".repeat(20)}) (func (export "f") (loop $l (call $b) (br $l)))`,
+	"much to do in each handler of a recursion": `(global $g (mut i64) (i64.const -1)) (tag $e)
+		(func $deep (param i32) (if (local.get 0) (then
+			(block $h (try_table (catch_all $h) (call $deep (i32.sub (local.get 0) (i32.const 1))) (return))) ${work(2000)})) (throw $e))
+		(func (export "f") (loop $l (block $h (try_table (catch_all $h) (call $deep (i32.const 8000)))) (br $l)))`,
 	"a loop inside of catch_all": `(func (export "f")
 		(loop $again (block $caught (try_table (catch_all $caught) (loop $l (br $l)))) (br $again)))`,
 	"a loop that throws and catches": `(tag $e) (func (export "f")
@@ -149,6 +168,15 @@ const DOUBLING_INSTANCES = `(component
 	(func (export "f") (canon lift (core func $i40 "g")))
 	(func (export "ok") (result u32) (canon lift (core func $i0 "ok"))))`;
 
+/** The same with much to do behind each call. */
+const LONG_INSTANCES = `(component
+	(core module $first (func (export "g")) (func (export "ok") (result i32) (i32.const 7)))
+	(core module $m (import "" "g" (func $g)) (global $g (mut i64) (i64.const -1)) (func (export "g") (call $g) ${work(2000)} (call $g) ${work(2000)}))
+	(core instance $i0 (instantiate $first))
+	${Array.from({ length: 40 }, (_, i) => `(core instance $i${i + 1} (instantiate $m (with "" (instance $i${i}))))`).join(" ")}
+	(func (export "f") (canon lift (core func $i40 "g")))
+	(func (export "ok") (result u32) (canon lift (core func $i0 "ok"))))`;
+
 /** `f` makes one object after the other, and keeps them. */
 export const HOARDER: string = one(KEPT_OBJECTS);
 
@@ -166,6 +194,7 @@ export const ENDLESS: Readonly<Record<string, string>> = {
 	"a table that two modules share": SHARED_TABLE,
 	"a loop in another component": CALLED,
 	"calls that double from one instance to the next": DOUBLING_INSTANCES,
+	"the same with much to do behind each call": LONG_INSTANCES,
 };
 
 /** `f` comes to the end of the stack, which is a trap that nothing catches. */

@@ -127,7 +127,7 @@ suite("what is paid by its length", () => {
 		assert.ok(metered !== undefined);
 		const rewritten = encodeModule(metered.module);
 		const verify = (bytes: Uint8Array): void => {
-			verifyRewriting(original, bytes, { metering: "fuel", ledger: metered.ledger });
+			verifyRewriting(original, bytes, { metering: "fuel", ledger: metered.ledger, contracts: metered.contracts });
 		};
 		verify(rewritten);
 		// local.get $fuel, local.get $length, then 64 of a memory or nothing; local.tee $length

@@ -1,33 +1,35 @@
-import { type CodeReader, countImports, type Module, OP } from "../../wasm/mod.ts";
+import { countImports, type Module } from "../../wasm/mod.ts";
 import { NO_TABLE, type Survey } from "../survey.ts";
-import { findComponents } from "./components.ts";
-import { boundWork } from "./work.ts";
-
-/** What is known of the cycles of calls. */
-export interface CallGraph {
-	/** 1 for each body that has to be checked so that every cycle of calls passes a check. */
-	readonly entries: Uint8Array;
-	/** 1 for each body that has to be checked where it is entered, so that what runs between two checks is bounded. */
-	readonly forced: Uint8Array;
-	/** Whether the call at which the reader stands, in this body, may lead back to it. */
-	readonly closes: (body: number, reader: CodeReader) => boolean;
-}
+import { type Components, findComponents } from "./components.ts";
 
 /**
- * Which bodies need a check so that every cycle of calls passes one.
- *
- * The nodes of the graph are the functions, one node for each type that is called indirectly, and one for all that is outside:
+ * Who calls whom. The nodes are the functions, one node for each type that is called indirectly, and one for all that is outside:
  * other instances and the host. An indirect call leads to its type's node, and from there to every function of that type whose
  * address is taken; calls of imports, and indirect calls of what may come from outside, lead there; and from there to whatever is
  * exported or has its address taken.
  */
-export function findCycles(module: Module, survey: Survey): CallGraph {
+export interface CallGraph {
+	/** How many functions are imported: the node of each other is its index. */
+	readonly imported: number;
+	/** The node of all that is outside; those of types stand behind it. */
+	readonly outside: number;
+	/** Calls as edges, one for each place. */
+	readonly edges: readonly (readonly number[] | undefined)[];
+	readonly components: Components;
+	/** The node that stands for each type, where it is called indirectly or can be; else 0. */
+	readonly typeNodes: Uint32Array;
+	/** Whether functions of other instances may be in a table, or `NO_TABLE`. */
+	readonly isOpen: (table: number) => boolean;
+}
+
+export function findCalls(module: Module, survey: Survey): CallGraph {
 	const imported = countImports(module).func;
 	const bodies = module.functions.length;
 	const outside = imported + bodies;
 	const taken = addressTaken(module, survey);
 	const classes = new TypeClasses(module, outside + 1);
 	const openTables = findOpenTables(module, survey);
+	const isOpen = (table: number): boolean => table === NO_TABLE || openTables.has(table);
 
 	const edges: number[][] = [];
 	for (let body = 0; body < bodies; body++) {
@@ -40,7 +42,7 @@ export function findCycles(module: Module, survey: Survey): CallGraph {
 		for (let i = survey.indirectStarts[body] ?? 0; i < (survey.indirectStarts[body + 1] ?? 0); i += 2) {
 			const table = survey.indirect[i + 1] ?? NO_TABLE;
 			targets.push(classes.nodeOf(survey.indirect[i] ?? 0));
-			if (table === NO_TABLE || openTables.has(table)) targets.push(outside);
+			if (isOpen(table)) targets.push(outside);
 		}
 		edges[imported + body] = targets;
 	}
@@ -58,65 +60,8 @@ export function findCycles(module: Module, survey: Survey): CallGraph {
 		(edges[node] ??= []).push(index < imported ? outside : index);
 	}
 
-	const component = findComponents(outside + 1 + classes.count, edges);
-	const entries = new Uint8Array(bodies);
-	// Cycles that pass through an indirect call or the outside: where they come back into a function.
-	for (let node = outside; node <= outside + classes.count; node++) {
-		for (const target of edges[node] ?? []) {
-			if (target >= imported && target < outside && component[target] === component[node])
-				entries[target - imported] = 1;
-		}
-	}
-	breakDirectCycles(entries, edges, component, imported);
-	const { starts, ends } = module.code;
-	const sizes = ends.map((end, body) => end - (starts[body] ?? 0));
-	const forced = boundWork({ edges, component, imported, nodes: outside + 1 + classes.count, sizes, entries });
-	const closes = (body: number, { op, first }: CodeReader): boolean => {
-		if (op !== OP.call && op !== OP.return_call) return true;
-		return component[first < imported ? outside : first] === component[imported + body];
-	};
-	return { entries, forced, closes };
-}
-
-/** What is left are cycles of direct calls: an entry is marked wherever a depth-first search comes back to what it is in. */
-function breakDirectCycles(
-	entries: Uint8Array,
-	edges: readonly (readonly number[] | undefined)[],
-	component: Uint32Array,
-	imported: number,
-): void {
-	const open = 1;
-	const done = 2;
-	const state = new Uint8Array(entries.length);
-	const stack: number[] = [];
-	const next: number[] = [];
-	for (let root = 0; root < entries.length; root++) {
-		if (state[root] !== 0 || entries[root] !== 0) continue;
-		stack.push(root);
-		next.push(0);
-		state[root] = open;
-		while (stack.length > 0) {
-			const body = stack.at(-1) as number;
-			const at = next.at(-1) as number;
-			const targets = edges[imported + body] ?? [];
-			if (at >= targets.length) {
-				state[body] = done;
-				stack.pop();
-				next.pop();
-				continue;
-			}
-			next[next.length - 1] = at + 1;
-			const target = (targets[at] as number) - imported;
-			if (target < 0 || target >= entries.length || entries[target] !== 0) continue;
-			if (component[imported + target] !== component[imported + body]) continue;
-			if (state[target] === open) entries[target] = 1;
-			else if (state[target] === 0) {
-				state[target] = open;
-				stack.push(target);
-				next.push(0);
-			}
-		}
-	}
+	const components = findComponents(outside + 1 + classes.count, edges);
+	return { imported, outside, edges, components, typeNodes: classes.nodes, isOpen };
 }
 
 /** Functions that can be called through a table or a reference. */
@@ -156,10 +101,13 @@ class TypeClasses {
 	readonly #first: number;
 	readonly #keys: string[] | undefined;
 	readonly #nodes = new Map<string, number>();
+	/** By type; 0 for those that have none. */
+	readonly nodes: Uint32Array;
 
 	/** @param first the number of the first node */
 	constructor(module: Module, first: number) {
 		this.#first = first;
+		this.nodes = new Uint32Array(module.types.reduce((sum, group) => sum + group.length, 0));
 		// Where types refer to each other or have subtypes, all of them are one class: never wrong, and rare.
 		const simple = module.types.every(
 			(group) =>
@@ -188,6 +136,7 @@ class TypeClasses {
 			node = this.#first + this.#nodes.size;
 			this.#nodes.set(key, node);
 		}
+		this.nodes[type] = node;
 		return node;
 	}
 }

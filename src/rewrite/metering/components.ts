@@ -1,8 +1,15 @@
-/**
- * The strongly connected components of a graph (Tarjan): two nodes have the same number when each can be reached from the other.
- * Not recursive, for call graphs are deep.
- */
-export function findComponents(nodes: number, edges: readonly (readonly number[] | undefined)[]): Uint32Array {
+/** The strongly connected components of a graph. */
+export interface Components {
+	/** For each node the number of its component, from 1: those that can be reached from it have lower ones. */
+	readonly of: Uint32Array;
+	/** All nodes, by that number. */
+	readonly order: Uint32Array;
+}
+
+/** By Tarjan: two nodes are in one component when each can be reached from the other. Not recursive, for call graphs are deep. */
+export function findComponents(nodes: number, edges: readonly (readonly number[] | undefined)[]): Components {
+	const sorted = new Uint32Array(nodes);
+	let settled = 0;
 	const component = new Uint32Array(nodes);
 	/** Order of discovery, from 1. */
 	const order = new Uint32Array(nodes);
@@ -43,8 +50,9 @@ export function findComponents(nodes: number, edges: readonly (readonly number[]
 			do {
 				member = waiting.pop() as number;
 				component[member] = components;
+				sorted[settled++] = member;
 			} while (member !== node);
 		}
 	}
-	return component;
+	return { of: component, order: sorted };
 }

@@ -94,26 +94,6 @@ export function countParams(module: Module): readonly number[] {
 	return module.types.flat().map(({ composite }) => (composite.kind === "func" ? composite.params.length : 0));
 }
 
-const EXCEPTIONS: ReadonlySet<number> = new Set([OP.try, OP.try_table, OP.throw, OP.throw_ref, OP.rethrow]);
-
-/** Whether a module can throw or catch by itself, and whether by the legacy instructions. */
-export function findExceptions(
-	module: Module,
-	reader: CodeReader,
-): { readonly any: boolean; readonly legacy: boolean } {
-	let any = module.tags.length > 0 || module.imports.some(({ type }) => type.kind === "tag");
-	let legacy = false;
-	for (let body = 0; body < module.code.starts.length; body++) {
-		reader.enter(body);
-		while (reader.next()) {
-			if (!EXCEPTIONS.has(reader.op)) continue;
-			any = true;
-			legacy ||= reader.op === OP.try || reader.op === OP.rethrow;
-		}
-	}
-	return { any, legacy };
-}
-
 /** Its check has the slow path outside of the loop. */
 export const OUTLINED = 1;
 

@@ -42,7 +42,7 @@ export class TestEngine {
 			metering === "off" ? undefined : meterModule(original, surveyCode(original), metering, undefined, undefined);
 		if (metered === undefined) return new WebAssembly.Instance(new WebAssembly.Module(bytes), imports).exports;
 		const rewritten = encodeModule(metered.module);
-		verifyRewriting(bytes, rewritten, { metering, ledger: metered.ledger });
+		verifyRewriting(bytes, rewritten, { metering, ledger: metered.ledger, contracts: metered.contracts });
 		const owned = metered.imports.memories.map(({ name, type }) => [name, createMemory(type)]);
 		const { exports } = new WebAssembly.Instance(new WebAssembly.Module(rewritten), {
 			...imports,

@@ -1,13 +1,11 @@
 import { type Module, OP } from "../../wasm/mod.ts";
 import type { Survey } from "../survey.ts";
-import type { CallGraph } from "./call-graph.ts";
 import { encodeStop } from "./check.ts";
 import { type CodeEditor, opensBlock } from "./code-editor.ts";
 import { countParams, DELEGATE, END, findLoops, FLOW, LOOP, OUTLINED } from "./control.ts";
-import { findEntrySites } from "./entry-sites.ts";
 import { closeOutline, EXIT_DEPTH, moveBranch, openOutline } from "./outline.ts";
 import { encodeCondition } from "./slow-path.ts";
-import { findTurns } from "./turns.ts";
+import type { CheckPlan } from "./work.ts";
 
 interface FlagParts {
 	/** The index of the memory with the flag. */
@@ -18,13 +16,12 @@ interface FlagParts {
 
 /**
  * Puts checks of the flag into bodies. With a slow path, small innermost loops that call nothing have it outside, and loops of which
- * every turn passes the check of a loop within have none (`findTurns`). At all other places a check is `(if flag (then …))`. What is
- * checked for the cycles of calls that a body is on is checked late (`findEntrySites`), or without a slow path at the entry.
+ * every turn passes the check of a loop within have none (`CheckPlan.bare`). At all other places a check is `(if flag (then …))`.
  */
 export function insertFlagChecks(
 	module: Module,
 	survey: Survey,
-	graph: CallGraph,
+	plan: CheckPlan,
 	editor: CodeEditor,
 	parts: FlagParts,
 ): void {
@@ -33,9 +30,8 @@ export function insertFlagChecks(
 	const { reader } = editor;
 	for (let body = 0; body < module.code.starts.length; body++) {
 		const hasLoops = survey.loopStarts[body] !== survey.loopStarts[body + 1];
-		const isEntry = graph.entries[body] === 1;
-		const isForced = graph.forced[body] === 1;
-		if (!hasLoops && !isEntry && !isForced) {
+		const sites = plan.sites[body];
+		if (!hasLoops && sites === undefined) {
 			editor.copy(body);
 			continue;
 		}
@@ -45,22 +41,12 @@ export function insertFlagChecks(
 			findLoops(reader, params, loops);
 			// That it costs nothing more to look twice, with nothing to be called, was measured
 			if (parts.slow < 0) loops.fill(0);
-			const without =
-				parts.slow < 0
-					? undefined
-					: loops.every((bits) => bits === OUTLINED)
-						? undefined
-						: findTurns(reader, body, loops.length);
-			without?.forEach((bit, loop) => {
+			plan.bare[body]?.forEach((bit, loop) => {
 				if (bit === 1) loops[loop] = UNCHECKED;
 			});
 		}
-		const closes = (): boolean => graph.closes(body, reader);
-		const sites = isEntry && !isForced ? findEntrySites(reader, body, closes, (loop) => loops[loop] !== UNCHECKED) : [];
-		// What calls nothing costs least where nothing has been computed yet
-		if (isForced || (parts.slow < 0 && sites.length > 0)) sites.splice(0, sites.length, survey.codeStarts[body] ?? 0);
 		editor.begin(body);
-		writeBody(editor, loops, sites, parts);
+		writeBody(editor, loops, sites ?? [], parts);
 		editor.finishBody();
 	}
 }
@@ -82,7 +68,10 @@ function writeBody(editor: CodeEditor, loops: readonly number[], sites: readonly
 	checkHere();
 	while (editor.next()) {
 		const flow = FLOW[reader.op];
-		if (flow === 0) continue;
+		if (flow === 0) {
+			checkHere();
+			continue;
+		}
 		if (flow === LOOP) {
 			const bits = loops[loop++] ?? 0;
 			const outlined = (bits & OUTLINED) !== 0;

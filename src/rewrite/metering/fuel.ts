@@ -50,31 +50,32 @@ interface FuelParts {
  * written, however often the guest had to ask for more since. That makes the count depend on nothing but the program: not on the
  * machine, not on slices. An exception of the host's that passes through a module which knows no exceptions is like a trap.
  *
- * Loop heads, and entries of functions so that each cycle of calls has one, look whether the local is negative: at the first of these
+ * Loop heads, and places so that what runs between two is bounded (`planChecks`), look whether the local is negative: at the first of these
  * at which more is consumed than was given the guest can be ended, so that point is the program's alone, too.
  */
 export function insertFuel(
 	module: Module,
 	survey: Survey,
-	entries: Uint8Array,
+	sitesOf: readonly (readonly number[] | undefined)[],
 	editor: CodeEditor,
 	parts: FuelParts,
 ): FuelLedger {
 	const params = countParams(module);
 	const loops: number[] = [];
 	const { reader } = editor;
-	const { ledger, segmentsOf } = findPrepaid(module, survey, reader, entries, parts.throws);
+	const checked = Uint8Array.from(module.code.starts, (_, body) => (sitesOf[body] === undefined ? 0 : 1));
+	const { ledger, segmentsOf } = findPrepaid(module, survey, reader, checked, parts.throws);
 	const imported = countImports(module).func;
 	const isWide = findWide(module);
 	for (let body = 0; body < module.code.starts.length; body++) {
 		const segments = segmentsOf(body);
 		segments[1] = (segments[1] ?? 0) - (ledger.prepaid[body] ?? 0);
-		const isChecked = entries[body] === 1;
+		const sites = sitesOf[body] ?? [];
 		reader.enter(body);
 		const isBulk = findLoops(reader, params, loops);
 		// A loop that is reached has a segment of its own
 		const isLooping = loops.length > 0 && segments.length > 2;
-		if (!isChecked && !isLooping && !isBulk && segments.every((cost, i) => i % 2 === 0 || cost === 0)) {
+		if (sites.length === 0 && !isLooping && !isBulk && segments.every((cost, i) => i % 2 === 0 || cost === 0)) {
 			editor.copy(body);
 			continue;
 		}
@@ -85,7 +86,7 @@ export function insertFuel(
 			.replace(reader.bodyStart, reader.codeStart)
 			.locals([...runs, { count: isBulk ? 2 : 1, type: { kind: "number", name: "i64" } }]);
 		const isPure = (callee: number): boolean => ledger.pure[callee - imported] === 1;
-		new FuelWriter(editor, { ...parts, local, segments, loops, isPure, isWide }).write(isChecked);
+		new FuelWriter(editor, { ...parts, local, segments, loops, sites, isPure, isWide }).write();
 		editor.finishBody();
 	}
 	return ledger;
@@ -140,6 +141,8 @@ interface FuelBody extends FuelParts {
 	readonly local: number;
 	readonly segments: Segments;
 	readonly loops: readonly number[];
+	/** Where it is to be checked besides its loops. */
+	readonly sites: readonly number[];
 	readonly isPure: (callee: number) => boolean;
 	readonly isWide: (reader: CodeReader) => boolean;
 }
@@ -153,6 +156,7 @@ class FuelWriter {
 	readonly #body: FuelBody;
 	readonly #frames: Frame[] = [];
 	#segment = 0;
+	#site = 0;
 	#loop = 0;
 	#alive = true;
 	#place: Place = IN_CELL;
@@ -164,21 +168,23 @@ class FuelWriter {
 		this.#body = body;
 	}
 
-	write(isChecked: boolean): void {
+	write(): void {
 		const editor = this.#editor;
 		const { reader } = editor;
 		this.#push(0, false);
-		if (isChecked) this.#check(reader.codeStart);
+		this.#checkHere(reader.codeStart);
 		this.#pay(reader.codeStart);
 		while (editor.next()) {
 			const flow = FLOW[reader.op] ?? 0;
 			if (flow === 0) {
 				if (BULK[reader.op] !== 0) this.#runBulk();
+				this.#checkHere(reader.end);
 				continue;
 			}
 			if (flow === LOOP) this.#openLoop();
 			else {
 				this.#step(flow);
+				this.#checkHere(reader.end);
 				if (this.#segmentHere) this.#pay(reader.end);
 			}
 		}
@@ -375,6 +381,12 @@ class FuelWriter {
 		writer.op(OP["i64.const"]).out.s64(BigInt(cost));
 		writer.op(OP["i64.sub"]).op(OP["local.set"]).out.u32(this.#body.local);
 		this.#place = IN_LOCAL;
+	}
+
+	#checkHere(position: number): void {
+		if (this.#body.sites[this.#site] !== position) return;
+		this.#site++;
+		this.#check(position);
 	}
 
 	#check(position: number): void {

@@ -396,8 +396,9 @@ suite("the table of the engine's functions", () => {
 			assert.ok(metered !== undefined);
 			assert.equal(metered.host, host);
 			const rewritten = encodeModule(metered.module);
-			verifyRewriting(original, rewritten, { metering, hostTable: host.table });
-			assert.throws(() => verifyRewriting(original, rewritten, { metering, hostTable: 0 }), {
+			const { contracts } = metered;
+			verifyRewriting(original, rewritten, { metering, hostTable: host.table, contracts });
+			assert.throws(() => verifyRewriting(original, rewritten, { metering, hostTable: 0, contracts }), {
 				message: /slow path is another/,
 			});
 			assert.deepEqual(

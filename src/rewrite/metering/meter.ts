@@ -1,6 +1,7 @@
 import {
 	BRANCH_HINTS,
 	type BranchHints,
+	CodeReader,
 	countImports,
 	decodeBranchHints,
 	decodeNameSection,
@@ -15,13 +16,12 @@ import {
 import type { HostTable } from "../host-table.ts";
 import type { EngineImports } from "../rewritten.ts";
 import type { Survey } from "../survey.ts";
-import { findCycles } from "./call-graph.ts";
 import { CodeEditor, type EditedCode } from "./code-editor.ts";
-import { findExceptions } from "./control.ts";
 import { insertFlagChecks } from "./flag.ts";
 import { insertFuel } from "./fuel.ts";
 import type { FuelLedger } from "./prepaid.ts";
 import { encodeSlowPath, planSlowPath } from "./slow-path.ts";
+import { type Contracts, planChecks } from "./work.ts";
 
 /**
  * How guests are stopped that hold the thread:
@@ -38,6 +38,8 @@ export interface MeteredModule {
 	readonly host: HostTable | undefined;
 	/** What functions leave to their callers, with fuel: without, the proof cannot be made. */
 	readonly ledger: FuelLedger | undefined;
+	/** What is promised of functions, which the proof needs. */
+	readonly contracts: Contracts;
 }
 
 const FLAG_TYPE: MemoryTypeSyntax = {
@@ -46,7 +48,7 @@ const FLAG_TYPE: MemoryTypeSyntax = {
 };
 
 /**
- * Puts checks at the head of each loop, and at the entry of functions so that every cycle of calls passes one. The flag's memory is
+ * Puts checks at the head of each loop, and where else they are needed so that what runs between two is bounded (`planChecks`). The flag's memory is
  * the last of the imported ones; for that the guest's own memories become imports before it, and keep their indices.
  * @param existing the table of the engine's functions, where another pass has added it
  * @param owned what it already imports of the engine
@@ -59,9 +61,9 @@ export function meterModule(
 	existing: HostTable | undefined,
 	owned: EngineImports | undefined,
 ): MeteredModule | undefined {
-	const graph = findCycles(original, survey);
-	const entries = graph.entries.map((entry, body) => entry | (graph.forced[body] ?? 0));
-	const endless = survey.loops.length > 0 || entries.includes(1);
+	const plan = planChecks(original, survey, new CodeReader(original.code), metering === "yield");
+	const { sites, contracts } = plan;
+	const endless = survey.loops.length > 0 || sites.some((places) => places !== undefined);
 	if (!endless && (metering !== "fuel" || original.functions.length === 0)) return undefined;
 	const imported = countImports(original);
 	const imports = engineImports(original, owned);
@@ -84,20 +86,20 @@ export function meterModule(
 	});
 	if (metering === "trap") {
 		const editor = new CodeEditor(original.code, imported.func, hints, labels);
-		insertFlagChecks(original, survey, graph, editor, { memory, slow: -1 });
-		return { module: finish(original, editor.finish()), imports, host: existing, ledger: undefined };
+		insertFlagChecks(original, survey, plan, editor, { memory, slow: -1 });
+		return { module: finish(original, editor.finish()), imports, host: existing, ledger: undefined, contracts };
 	}
 	const { module, host, index: slow, type } = planSlowPath(original, metering, existing);
 	const editor = new CodeEditor(module.code, imported.func, hints, labels);
-	const exceptions = findExceptions(module, editor.reader);
+	const { exceptions } = survey;
 	let ledger: FuelLedger | undefined;
-	if (metering === "yield") insertFlagChecks(module, survey, graph, editor, { memory, slow });
-	else ledger = insertFuel(module, survey, entries, editor, { memory, slow, throws: exceptions.any });
+	if (metering === "yield") insertFlagChecks(module, survey, plan, editor, { memory, slow });
+	else ledger = insertFuel(module, survey, sites, editor, { memory, slow, throws: exceptions.any });
 	editor.writer.begin(0);
 	encodeSlowPath(editor.writer.out, metering, memory, host, exceptions.legacy);
 	editor.writer.finishBody(0);
 	const finished = finish(module, editor.finish());
-	return { module: { ...finished, functions: [...finished.functions, type] }, imports, host, ledger };
+	return { module: { ...finished, functions: [...finished.functions, type] }, imports, host, ledger, contracts };
 }
 
 function engineImports(module: Module, owned: EngineImports | undefined): EngineImports & { readonly flag: string } {

@@ -34,7 +34,7 @@ suite("loops of which each turn passes the check of another", () => {
 			assert.deepEqual([...findTurns(new CodeReader(module.code), 0, without.length)], without);
 			const metered = meterModule(module, surveyCode(module), "yield", undefined, undefined);
 			assert.ok(metered);
-			verifyRewriting(original, encodeModule(metered.module), { metering: "yield" });
+			verifyRewriting(original, encodeModule(metered.module), { metering: "yield", contracts: metered.contracts });
 		});
 	}
 
@@ -59,7 +59,9 @@ suite("loops of which each turn passes the check of another", () => {
 				ends: code.ends.map(behind),
 			};
 			const forged = encodeModule({ ...metered.module, code: changed });
-			assert.throws(() => verifyRewriting(original, forged, { metering: "yield" }), { message: /has no check/ });
+			assert.throws(() => verifyRewriting(original, forged, { metering: "yield", contracts: metered.contracts }), {
+				message: /has no check/,
+			});
 		});
 	}
 });

@@ -1,108 +1,338 @@
-/** How many bytes of code may run from the entry of a function to its end or its first check, with all that it calls. The proof allows twice as much. */
-const BOUND = 100_000;
+import { type CodeReader, type Module, OP } from "../../wasm/mod.ts";
+import type { Survey } from "../survey.ts";
+import { type CallGraph, findCalls } from "./call-graph.ts";
+import { BOUND, HEAD, OFTEN, SHORT, TAIL, UP } from "./costs.ts";
+import { type Callee, type PathRules, PathWalk } from "./path-costs.ts";
+import { findTurns } from "./turns.ts";
 
 /**
- * The same of all that one function calls behind its own checks, each call counted, though hardly ever all of them are on one way: a few
- * milliseconds. Less would put checks into every third function of a JavaScript engine.
+ * What is promised of each function, for whoever calls it and for the proof. Functions are counted with the imports; behind them are
+ * the outside, and the types that are called through.
  */
-const BOUND_OF_CALLS = 16_000_000;
-
-interface CallNodes {
-	/** Calls as edges, one for each place; the bodies begin at `imported`, and what is called indirectly stands behind them. */
-	readonly edges: readonly (readonly number[] | undefined)[];
-	readonly component: Uint32Array;
-	readonly imported: number;
-	readonly nodes: number;
-	readonly sizes: Uint32Array;
-	/** 1 for each body that passes a check before it calls what is in its own component. */
-	readonly entries: Uint8Array;
+export interface Contracts {
+	/** The group of each: calls lead into the same or a lower one. */
+	readonly groups: Uint32Array;
+	/** The most that runs before its first check, or to its end. */
+	readonly heads: Int32Array;
+	/** The most that runs on a way through it without a check; -1 where there is no such way. */
+	readonly through: Int32Array;
+	/** By group: the most that runs from a check in it until it is left; -1 where it has none. */
+	readonly tails: Int32Array;
+	/** For whoever is in the same group: the most that has run since its last check where it comes back; 0 where that is little in each frame. */
+	readonly returns: Int32Array;
+	/** For each type the number of what is called through it. */
+	readonly typeNodes: Uint32Array;
+	/** Whether tables may come to hold what they did not at the start, and whether calls may throw. */
+	readonly changesTables: boolean;
+	readonly throws: boolean;
 }
+
+/** Where bodies are to be checked besides their loops, and why that is enough. */
+export interface CheckPlan {
+	/** Ascending positions in `code.bytes`, between two instructions, by body; `undefined` for none. */
+	readonly sites: readonly (readonly number[] | undefined)[];
+	/** 1 for each loop that needs no check of its own, by body; `undefined` where all do. */
+	readonly bare: readonly (Uint8Array | undefined)[];
+	readonly contracts: Contracts;
+}
+
+/** Not for cycles; where it is entered; before it calls what closes a cycle. */
+const NONE = 0;
+const EARLY = 1;
+const LATE = 2;
+
+/** What closes a cycle and is called behind a check: nothing else of it is known yet. */
+const UNKNOWN: Callee = { head: 0, through: -1, tail: -1, closes: true, returns: 0 };
+
+const OPEN = 1;
+const DONE = 2;
 
 /**
- * Calls that close no cycle need no check, but each level of them may multiply what they do: sixty functions of which each calls the
- * next twice run for ever. A loop counts once, as each turn is checked.
- * @returns 1 for each body that is to be checked where it is entered, so that the bound holds
+ * Bounds what runs between two checks, wherever the guest goes: `BOUND` on every way through calls, and `UP` more for each frame of a
+ * recursion that is returned to. Each cycle has a function whose frames run no more than that on their way back, or pass a check; of the
+ * others those who call them know what they have run. A function that is in a cycle is checked before it calls what is in it: where it is entered, or if the
+ * ways without such a call are short, on those with one alone.
+ *
+ * Functions are taken in the order in which they are called, the called first. What costs little in all needs no look at its ways: no
+ * way runs an instruction twice without a check, as each turn of a loop has one.
+ * @param isLate whether checks may stand behind the entry, where they call something that makes them dearer at the entry
  */
-export function boundWork(graph: CallNodes): Uint8Array {
-	const { edges, component, imported, nodes, sizes, entries } = graph;
-	const bodies = entries.length;
-	const forced = new Uint8Array(bodies);
-	const cost = new Float64Array(nodes);
-	const isBody = (node: number): boolean => node >= imported && node < imported + bodies;
-	const targetsOf = (node: number): readonly number[] => edges[node] ?? [];
-	const force = (node: number): void => {
-		forced[node - imported] = 1;
-		cost[node] = 0;
-	};
-	/** No function behind the node costs more than this: a power of two, so that a node is gone through a few times at most. */
-	const limit = (node: number, most: number): void => {
-		if ((cost[node] as number) <= most) return;
-		if (isBody(node)) {
-			force(node);
-			return;
-		}
-		let highest = 0;
-		for (const target of targetsOf(node)) {
-			if (isBody(target) && (cost[target] as number) > most) force(target);
-			highest = Math.max(highest, cost[target] as number);
-		}
-		cost[node] = highest;
-	};
-	const sumOf = (targets: readonly number[]): number => {
-		let sum = 0;
-		for (const target of targets) sum += cost[target] as number;
-		return sum;
-	};
-	const relieve = (targets: readonly number[]): void => {
-		if (sumOf(targets) <= BOUND_OF_CALLS) return;
-		const most = 2 ** Math.floor(Math.log2(BOUND_OF_CALLS / targets.length));
-		for (const target of targets) limit(target, most);
-	};
-	const finish = (node: number): void => {
-		const targets = targetsOf(node);
-		if (!isBody(node)) {
-			for (const target of targets) cost[node] = Math.max(cost[node] as number, cost[target] as number);
-			return;
-		}
-		relieve(targets);
-		const early = entries[node - imported] === 1 ? targets.filter((to) => component[to] !== component[node]) : targets;
-		cost[node] = (sizes[node - imported] ?? 0) + sumOf(early);
-		if (cost[node] > BOUND) force(node);
-	};
-	const follows = (node: number, target: number): boolean =>
-		!isBody(node) || entries[node - imported] !== 1 || component[target] !== component[node];
-	walkUp(nodes, targetsOf, follows, finish);
-	// Behind their checks functions call what came later than they
-	for (let body = 0; body < bodies; body++) if (entries[body] === 1) relieve(targetsOf(imported + body));
-	return forced;
+export function planChecks(module: Module, survey: Survey, reader: CodeReader, isLate: boolean): CheckPlan {
+	return new Planner(module, survey, reader, isLate).plan();
 }
 
-/** Visits what is called before what calls it, along edges that form no cycle. */
-function walkUp(
-	nodes: number,
-	targetsOf: (node: number) => readonly number[],
-	follows: (node: number, target: number) => boolean,
-	finish: (node: number) => void,
-): void {
-	const seen = new Uint8Array(nodes);
-	const next = new Uint32Array(nodes);
-	const path: number[] = [];
-	for (let root = 0; root < nodes; root++) {
-		if (seen[root] === 1) continue;
-		seen[root] = 1;
-		path.push(root);
-		for (let node = path.at(-1); node !== undefined; node = path.at(-1)) {
-			const at = next[node] as number;
-			const target = targetsOf(node)[at];
-			if (target === undefined) {
-				finish(node);
-				path.pop();
-				continue;
+class Planner {
+	readonly #survey: Survey;
+	readonly #reader: CodeReader;
+	readonly #isLate: boolean;
+	readonly #graph: CallGraph;
+	readonly #heads: Int32Array;
+	readonly #through: Int32Array;
+	readonly #tails: Int32Array;
+	readonly #returns: Int32Array;
+	/** How many places call each. */
+	readonly #callers: Uint32Array;
+	readonly #sites: (readonly number[] | undefined)[];
+	readonly #bare: (Uint8Array | undefined)[];
+	/** How each function is checked for the cycles that it is in. */
+	readonly #entries: Uint8Array;
+	/** 1 for what is called from outside or through a type, in a cycle. */
+	readonly #isTaken: Uint8Array;
+	/** Of the search. */
+	readonly #state: Uint8Array;
+	readonly #next: Uint32Array;
+	/** The group of the body that is looked at. */
+	#group = 0;
+
+	constructor(module: Module, survey: Survey, reader: CodeReader, isLate: boolean) {
+		this.#survey = survey;
+		this.#reader = reader;
+		this.#isLate = isLate;
+		this.#graph = findCalls(module, survey);
+		const { of, order } = this.#graph.components;
+		this.#heads = new Int32Array(of.length);
+		this.#through = new Int32Array(of.length).fill(-1);
+		this.#tails = new Int32Array(order.length + 1).fill(-1);
+		this.#returns = new Int32Array(of.length);
+		this.#callers = new Uint32Array(of.length);
+		for (const targets of this.#graph.edges) for (const target of targets ?? []) this.#callers[target]!++;
+		this.#entries = new Uint8Array(of.length);
+		this.#isTaken = new Uint8Array(of.length);
+		this.#state = new Uint8Array(of.length);
+		this.#next = new Uint32Array(of.length);
+		// What other instances have is promised to be within the same bound
+		this.#heads[this.#graph.outside] = this.#through[this.#graph.outside] = HEAD;
+		this.#sites = Array.from({ length: module.functions.length });
+		this.#bare = Array.from({ length: module.functions.length });
+	}
+
+	plan(): CheckPlan {
+		const { of, order } = this.#graph.components;
+		for (let from = 0, to = 0; from < order.length; from = to) {
+			const group = of[order[from] as number] as number;
+			while (to < order.length && of[order[to] as number] === group) to++;
+			this.#planGroup(group, order.subarray(from, to));
+		}
+		const { typeNodes } = this.#graph;
+		const { changesTables, exceptions } = this.#survey;
+		const promised = {
+			groups: of,
+			heads: this.#heads,
+			through: this.#through,
+			tails: this.#tails,
+			returns: this.#returns,
+		};
+		return {
+			sites: this.#sites,
+			bare: this.#bare,
+			contracts: { ...promised, typeNodes, changesTables, throws: exceptions.any },
+		};
+	}
+
+	#planGroup(group: number, nodes: Uint32Array): void {
+		this.#group = group;
+		const [heads, through] = [this.#heads, this.#through];
+		const sorted = this.#sort(nodes.length === 1 ? nodes : nodes.toSorted());
+		for (const node of sorted) {
+			if (this.#entries[node] === EARLY) this.#tryLate(node);
+		}
+		for (const node of nodes) {
+			if (node < this.#graph.outside) continue;
+			for (const target of this.#targetsOf(node)) {
+				heads[node] = Math.max(heads[node] as number, heads[target] as number);
+				through[node] = Math.max(through[node] as number, through[target] as number);
 			}
-			next[node] = at + 1;
-			if (seen[target] === 1 || !follows(node, target)) continue;
-			seen[target] = 1;
-			path.push(target);
 		}
+		// An exception passes frames without a check, and so may the end of what is called instead of an end
+		if (this.#survey.exceptions.any || !this.#planBodies(sorted, false)) this.#planBodies(sorted, true);
+		for (const node of nodes) {
+			if (node === this.#graph.outside) this.#leave(BOUND);
+			else if (node > this.#graph.outside)
+				for (const target of this.#targetsOf(node)) this.#leave(this.#tails[this.#groupOf(target)] as number);
+		}
+	}
+
+	/**
+	 * @param areBounded whether all are bounded behind calls that close a cycle, or only one in each cycle
+	 * @returns whether that is enough
+	 */
+	#planBodies(sorted: readonly number[], areBounded: boolean): boolean {
+		this.#tails[this.#group] = -1;
+		for (const node of sorted) {
+			if (this.#entries[node] !== NONE) continue;
+			this.#heads[node] = this.#through[node] = Math.min(this.#costOf(node, true), this.#headLimit(node));
+		}
+		let isFit = true;
+		for (const node of sorted) if (!this.#planBody(node, areBounded)) isFit = false;
+		return isFit;
+	}
+
+	/**
+	 * The bodies of a group, the called first; and which of them are checked, so that every cycle has a check: where the calls through types
+	 * and from outside come back into a function, and of the cycles that are left one in each, wherever a search comes back to what it is in.
+	 */
+	#sort(nodes: Uint32Array): readonly number[] {
+		const { outside, imported } = this.#graph;
+		for (const node of nodes) {
+			if (node < outside) continue;
+			for (const target of this.#targetsOf(node))
+				if (this.#groupOf(target) === this.#group) this.#entries[target] = this.#isTaken[target] = EARLY;
+		}
+		const sorted: number[] = [];
+		const path: number[] = [];
+		const enter = (node: number): void => {
+			this.#state[node] = OPEN;
+			path.push(node);
+		};
+		for (const root of nodes) {
+			if (root < imported || root >= outside || this.#state[root] !== 0) continue;
+			enter(root);
+			for (let node = path.at(-1); node !== undefined; node = path.at(-1)) {
+				const target = this.#targetsOf(node)[this.#next[node]!++];
+				if (target === undefined) {
+					this.#state[node] = DONE;
+					sorted.push(node);
+					path.pop();
+				} else if (target < outside && target >= imported && this.#groupOf(target) === this.#group) {
+					if (this.#state[target] === 0) enter(target);
+					else if (this.#state[target] === OPEN) this.#entries[target] = EARLY;
+				}
+			}
+		}
+		return sorted;
+	}
+
+	/**
+	 * A body is better checked before its calls than at its entry where these are behind a loop's check as it is, or with a slow path in one
+	 * place: if the ways without them are short, which every frame may run that made such a call. What is called through a type would make
+	 * the ways longer for all that is.
+	 */
+	#tryLate(node: number): void {
+		if (this.#isTaken[node] === 1) return;
+		const body = node - this.#graph.imported;
+		const { loopStarts, exceptions } = this.#survey;
+		if (!this.#isLate && loopStarts[body] === loopStarts[body + 1]) return;
+		const bare = this.#findBare(body);
+		const walk = new PathWalk(this.#reader, {
+			callee: () => {
+				const callee = this.#callee();
+				return callee.closes ? UNKNOWN : callee;
+			},
+			isChecked: (loop) => bare?.[loop] !== 1,
+			throws: exceptions.any,
+			head: this.#headLimit(node),
+			tail: this.#isOften(node) ? SHORT : TAIL,
+			isBounded: true,
+			entry: "late",
+		});
+		const { head, through } = walk.run(body);
+		if (through > UP || walk.late > (this.#isLate ? 1 : 0)) return;
+		this.#entries[node] = LATE;
+		this.#heads[node] = head;
+		this.#through[node] = through;
+	}
+
+	#planBody(node: number, areBounded: boolean): boolean {
+		const body = node - this.#graph.imported;
+		const entry = this.#entries[node] as number;
+		const inGroup = this.#targetsOf(node).filter((target) => this.#groupOf(target) === this.#group);
+		const isShort = inGroup.every((target) => (this.#returns[target] as number) <= 0);
+		const cost = this.#costOf(node, true);
+		const { codeStarts, exceptions } = this.#survey;
+		const bare = this.#findBare(body);
+		if (entry !== LATE && bare === undefined && isShort && cost <= (inGroup.length > 0 ? UP : this.#headLimit(node))) {
+			if (entry === EARLY) this.#sites[body] = [codeStarts[body] as number];
+			this.#leave(cost);
+			this.#returns[node] = 0;
+			return true;
+		}
+		const rules: PathRules = {
+			callee: () => this.#callee(),
+			isChecked: (loop) => bare?.[loop] !== 1,
+			throws: exceptions.any,
+			head: this.#headLimit(node),
+			tail: this.#isOften(node) ? SHORT : TAIL,
+			isBounded: areBounded || entry !== NONE,
+			entry: entry === EARLY ? "early" : entry === LATE ? "late" : "none",
+		};
+		const walk = new PathWalk(this.#reader, rules);
+		const { head, through, tail } = walk.run(body);
+		this.#sites[body] = walk.sites.length > 0 ? walk.sites : undefined;
+		this.#heads[node] = head;
+		this.#through[node] = through;
+		this.#leave(tail);
+		this.#returns[node] = rules.isBounded ? 0 : tail;
+		return !walk.isUnfit;
+	}
+
+	/** With a slow path some loops have the checks of others. */
+	#findBare(body: number): Uint8Array | undefined {
+		const { loopStarts } = this.#survey;
+		const loops = (loopStarts[body + 1] as number) - (loopStarts[body] as number);
+		if (!this.#isLate || loops === 0) return undefined;
+		const bare = findTurns(this.#reader, body, loops);
+		return bare.includes(1) ? (this.#bare[body] = bare) : undefined;
+	}
+
+	/** What the group is left with. */
+	#leave(tail: number): void {
+		if (tail > (this.#tails[this.#group] as number)) this.#tails[this.#group] = tail;
+	}
+
+	#headLimit(node: number): number {
+		return this.#isOften(node) ? SHORT : HEAD;
+	}
+
+	#isOften(node: number): boolean {
+		return (this.#callers[node] as number) > OFTEN;
+	}
+
+	#groupOf(node: number): number {
+		return this.#graph.components.of[node] as number;
+	}
+
+	#targetsOf(node: number): readonly number[] {
+		return this.#graph.edges[node] ?? [];
+	}
+
+	/** All of it, with what it calls; with `closing` also in its own group, as far as that is known. */
+	#costOf(node: number, closing: boolean): number {
+		let cost = this.#survey.costs[node - this.#graph.imported] as number;
+		for (const target of this.#targetsOf(node)) {
+			const group = this.#groupOf(target);
+			const head = this.#heads[target] as number;
+			if (group !== this.#group) cost += Math.max(head, this.#tails[group] as number);
+			else if (closing) cost += head;
+		}
+		return cost;
+	}
+
+	#callee(): Callee {
+		const { op, first, second } = this.#reader;
+		const { imported, outside, typeNodes, isOpen } = this.#graph;
+		if (op === OP.call || op === OP.return_call) return this.#promise(first < imported ? outside : first);
+		const isReference = op === OP.call_ref || op === OP.return_call_ref;
+		const callee = this.#promise(typeNodes[first] as number);
+		if (!isReference && !isOpen(second)) return callee;
+		const other = this.#promise(outside);
+		return {
+			head: Math.max(callee.head, other.head),
+			through: Math.max(callee.through, other.through),
+			tail: Math.max(callee.tail, other.tail),
+			closes: callee.closes || other.closes,
+			returns: Math.max(callee.returns, other.returns),
+		};
+	}
+
+	#promise(node: number): Callee {
+		const group = this.#groupOf(node);
+		const closes = group === this.#group;
+		return {
+			head: this.#heads[node] as number,
+			through: this.#through[node] as number,
+			tail: this.#tails[group] as number,
+			closes,
+			returns: closes ? (this.#returns[node] as number) : -1,
+		};
 	}
 }

@@ -1,131 +1,139 @@
 import { refuse } from "./cursor.ts";
 import { KIND_FUNCTION, type Outline } from "./outline.ts";
 
-/** How many bytes of code may run from a function's entry to its end or its first check. The rewriter aims at half of it. */
-const MOST_WORK = 200_000;
+/** What a function may run before its first check, in nanoseconds: of those that other instances have nothing else is known. */
+const MOST_HEAD = 125_000;
 
-/** How many all may that one function calls. The rewriter aims at half of it. */
-const MOST_CALLED = 32_000_000;
+/** What may have run since a check where another instance comes back. */
+const MOST_TAIL = 350_000;
 
-/** Calls to which a function may come without a check since its entry. */
+/**
+ * What the rewriter promises of functions. It is believed of none before it has been found true of all. Behind the functions are numbers
+ * for what is outside, and for types that are called through.
+ */
+export interface Contracts {
+	/** Calls lead into the same group, and are then said to close a cycle, or into a lower one. */
+	readonly groups: Uint32Array;
+	readonly heads: Int32Array;
+	readonly through: Int32Array;
+	/** By group. */
+	readonly tails: Int32Array;
+	/** For the same group: what has run since a check where it comes back, or 0 of what is bounded in each frame. */
+	readonly returns: Int32Array;
+	readonly typeNodes: Uint32Array;
+	readonly changesTables: boolean;
+	readonly throws: boolean;
+}
+
+/** Who calls whom, and what is promised of whom. */
 export class Calls {
-	readonly #edges = new Map<number, number[]>();
-	/** Calls behind a check. */
-	readonly #later = new Map<number, number[]>();
-	/** Sizes of the functions that may run to a call or their end without a check. */
-	readonly #sizes = new Map<number, number>();
-	readonly #classes = new Map<string, number>();
 	readonly #outline: Outline;
+	readonly #contracts: Contracts;
 	readonly #imported: number;
-	/** The node that stands for other instances and the host. */
-	readonly #outside: number;
-	readonly #throughTables: (readonly [edges: Map<number, number[]>, from: number, table: number])[] = [];
+	/** The number that stands for other instances and the host. */
+	readonly outside: number;
+	/** What code was found to do. */
 	changesTables = false;
+	catches = false;
 
-	constructor(outline: Outline) {
+	constructor(outline: Outline, contracts: Contracts) {
 		this.#outline = outline;
+		this.#contracts = contracts;
 		this.#imported = outline.count(KIND_FUNCTION);
-		this.#outside = outline.functions.length;
+		this.outside = outline.functions.length;
+		const { groups, heads, through, returns } = contracts;
+		const isWhole = [heads, through, returns].every(({ length }) => length === groups.length);
+		if (!isWhole || groups.length <= this.outside) throw refuse("not everything is promised that has to be");
 	}
 
-	/** A function that is not checked where it is entered. */
-	unchecked(index: number, size: number): void {
-		this.#sizes.set(index, size);
+	get throws(): boolean {
+		return this.#contracts.throws;
 	}
 
-	/** @param entered whether the caller has passed a check */
-	direct(from: number, to: number, entered: boolean): void {
-		const edges = entered ? this.#later : this.#edges;
-		if (to < this.#outside) addEdge(edges, from, to < this.#imported ? this.#outside : to);
+	groupOf(callee: number): number {
+		return known(this.#contracts.groups, callee);
 	}
 
-	indirect(from: number, type: number, table: number, entered: boolean): void {
-		const edges = entered ? this.#later : this.#edges;
-		addEdge(edges, from, this.#classNode(type));
-		if (table < 0) addEdge(edges, from, this.#outside);
-		else this.#throughTables.push([edges, from, table]);
+	headOf(callee: number): number {
+		return known(this.#contracts.heads, callee);
 	}
 
-	/** Refuses a cycle in which nothing has a check, and calls that run for too long without one. */
-	check(): void {
-		const { exports, taken, functions } = this.#outline;
-		const open = new Map<number, boolean>();
-		for (const [edges, from, table] of this.#throughTables) {
-			let isOpen = open.get(table);
-			if (isOpen === undefined) {
-				isOpen = this.changesTables || this.#outline.isOpen(table);
-				open.set(table, isOpen);
-			}
-			if (isOpen) addEdge(edges, from, this.#outside);
-		}
-		for (const { kind, index } of exports) if (kind === KIND_FUNCTION) this.#enter(this.#outside, index);
-		for (const index of taken) {
-			this.#enter(this.#outside, index);
-			const type = functions[index];
-			if (type === undefined) continue;
-			if (index < this.#imported) addEdge(this.#edges, this.#classNode(type), this.#outside);
-			else this.#enter(this.#classNode(type), index);
-		}
-		const work = this.#search();
-		for (const [from, targets] of this.#later) {
-			let sum = 0;
-			for (const to of [...targets, ...(this.#edges.get(from) ?? [])]) sum += work.get(to) ?? 0;
-			if (sum > MOST_CALLED) throw refuse(`function ${from} calls too much without a check`);
-		}
+	throughOf(callee: number): number {
+		return known(this.#contracts.through, callee);
 	}
 
-	#enter(from: number, index: number): void {
-		if (index >= this.#imported && index < this.#outside) addEdge(this.#edges, from, index);
+	tailOf(callee: number): number {
+		return known(this.#contracts.tails, this.groupOf(callee));
 	}
 
-	#classNode(type: number): number {
-		const key = this.#outline.classOf(type);
-		let node = this.#classes.get(key);
-		if (node === undefined) this.#classes.set(key, (node = this.#outside + 1 + this.#classes.size));
+	returnsOf(callee: number): number {
+		return known(this.#contracts.returns, callee);
+	}
+
+	/** The number of what is called by name. */
+	direct(index: number): number {
+		return index < this.#imported ? this.outside : index;
+	}
+
+	/** The same through a type. */
+	indirect(type: number): number {
+		const node = known(this.#contracts.typeNodes, type);
+		if (node <= this.outside) throw refuse("something is called of which nothing is promised");
 		return node;
 	}
 
-	/** What each node runs at most before a check. */
-	#search(): Map<number, number> {
-		const work = new Map<number, number>();
-		const path = new Set<number>();
-		for (const root of [...this.#edges.keys(), ...this.#sizes.keys()]) {
-			if (work.has(root)) continue;
-			const stack = [{ node: root, next: 0 }];
-			path.add(root);
-			for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
-				const target = this.#edges.get(top.node)?.[top.next++];
-				if (target === undefined) {
-					path.delete(top.node);
-					work.set(top.node, this.#workOf(top.node, work));
-					stack.pop();
-				} else if (!work.has(target)) {
-					if (path.has(target)) throw refuse(`a cycle of calls through function ${target} has no check`);
-					path.add(target);
-					stack.push({ node: target, next: 0 });
-				}
-			}
-		}
-		return work;
+	/** What else may be called through a table, or without one by a reference. */
+	other(table: number, callee: number): number {
+		const isOpen = table < 0 || this.#contracts.changesTables || this.#outline.isOpen(table);
+		return isOpen ? this.outside : callee;
 	}
 
-	/** Of a function the sum, of what is called through a type or from outside the most. */
-	#workOf(node: number, known: ReadonlyMap<number, number>): number {
-		let sum = this.#sizes.get(node) ?? 0;
-		let most = 0;
-		for (const target of this.#edges.get(node) ?? []) {
-			const work = known.get(target) ?? 0;
-			sum += work;
-			if (work > most) most = work;
+	/** Refuses what is promised too little of all that others call. */
+	check(): void {
+		const { exports, taken, functions, hasTags } = this.#outline;
+		const { changesTables, throws, typeNodes, heads } = this.#contracts;
+		if (this.changesTables && !changesTables) throw refuse("it changes tables, which is promised not to be");
+		if ((this.catches || hasTags) && !throws) throw refuse("it knows exceptions, which is promised not to be");
+		if (
+			this.headOf(this.outside) < MOST_HEAD ||
+			this.throughOf(this.outside) < MOST_HEAD ||
+			this.tailOf(this.outside) < MOST_TAIL
+		)
+			throw refuse("too little is promised of what others run");
+		for (const head of heads) if (head > MOST_HEAD) throw refuse("a function runs for too long without a check");
+		const open = new Set(taken);
+		for (const { kind, index } of exports) if (kind === KIND_FUNCTION) open.add(index);
+		for (const index of open) this.#within(this.direct(index), this.outside);
+		/** By class: what is promised of the type that was met first, with which all others have to agree. */
+		const nodes = new Map<string, number>();
+		typeNodes.forEach((node, type) => {
+			if (node === 0) return;
+			const key = this.#outline.classOf(type);
+			const other = nodes.get(key);
+			if (other === undefined) nodes.set(key, node);
+			else if (other !== node) throw refuse("types that are alike have different numbers");
+		});
+		for (const index of taken) {
+			const node = nodes.get(this.#outline.classOf(functions[index] as number));
+			if (node !== undefined) this.#within(this.direct(index), node);
 		}
-		if (node >= this.#outside) return most;
-		if (sum > MOST_WORK) throw refuse(`function ${node} runs for too long without a check`);
-		return sum;
+	}
+
+	/** Whoever is called as `node` may come to `callee`. */
+	#within(callee: number, node: number): void {
+		const holds =
+			this.groupOf(callee) <= this.groupOf(node) &&
+			this.headOf(callee) <= this.headOf(node) &&
+			this.throughOf(callee) <= this.throughOf(node) &&
+			this.tailOf(callee) <= this.tailOf(node) &&
+			// Of another group it is its tail: a check is passed in each call of it that comes back with one
+			(this.groupOf(callee) < this.groupOf(node) || this.returnsOf(callee) <= this.returnsOf(node));
+		if (!holds) throw refuse(`function ${callee} runs longer than is promised of what may call it`);
 	}
 }
 
-function addEdge(edges: Map<number, number[]>, from: number, to: number): void {
-	const targets = edges.get(from);
-	if (targets === undefined) edges.set(from, [to]);
-	else targets.push(to);
+function known(numbers: Uint32Array | Int32Array, at: number): number {
+	const number = numbers[at];
+	if (number === undefined) throw refuse("something is called of which nothing is promised");
+	return number;
 }

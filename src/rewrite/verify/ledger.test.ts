@@ -29,55 +29,57 @@ async function meter(text: string = PROGRAM) {
 	const module = decodeModule(original);
 	const metered = meterModule(module, surveyCode(module), "fuel", undefined, undefined);
 	if (metered?.ledger === undefined) throw new Error("nothing to be metered");
-	const { ledger } = metered;
-	return { original, rewritten: encodeModule(metered.module), ledger };
+	const { ledger, contracts } = metered;
+	return { original, rewritten: encodeModule(metered.module), ledger, contracts };
 }
 
 const refused = { code: "engine/verification" };
 
 suite("the ledger of fuel", () => {
 	test("says who is paid by callers, and is accepted", async () => {
-		const { original, rewritten, ledger } = await meter();
+		const { original, rewritten, ledger, contracts } = await meter();
 		assert.deepEqual([...ledger.pure], [1, 0, 0, 0, 0]);
 		assert.deepEqual(
 			[...ledger.prepaid].map((amount) => amount > 0),
 			[true, true, false, false, false],
 		);
-		verifyRewriting(original, rewritten, { metering: "fuel", ledger });
+		verifyRewriting(original, rewritten, { metering: "fuel", contracts, ledger });
 	});
 
 	test("without it the code is refused", async () => {
-		const { original, rewritten } = await meter();
-		assert.throws(() => verifyRewriting(original, rewritten, { metering: "fuel" }), { message: /is not paid/ });
+		const { original, rewritten, contracts } = await meter();
+		assert.throws(() => verifyRewriting(original, rewritten, { metering: "fuel", contracts }), {
+			message: /is not paid/,
+		});
 	});
 
 	test("a function that ends in a tail call is not pure, though all that it calls is", async () => {
-		const { original, rewritten, ledger } = await meter(
+		const { original, rewritten, ledger, contracts } = await meter(
 			`(module (func $leaf) (func $tail (return_call $leaf)) (func (export "f") (call $tail)))`,
 		);
 		assert.deepEqual([...ledger.pure], [1, 0, 0]);
-		verifyRewriting(original, rewritten, { metering: "fuel", ledger });
+		verifyRewriting(original, rewritten, { metering: "fuel", contracts, ledger });
 	});
 
 	for (const [body, name] of BODIES.entries()) {
 		for (const by of [-1, 1]) {
 			test(`refuses ${by} paid for ${name}`, async () => {
-				const { original, rewritten, ledger } = await meter();
+				const { original, rewritten, ledger, contracts } = await meter();
 				const prepaid = ledger.prepaid.slice();
 				prepaid[body] = (prepaid[body] ?? 0) + by;
 				assert.throws(
-					() => verifyRewriting(original, rewritten, { metering: "fuel", ledger: { ...ledger, prepaid } }),
+					() => verifyRewriting(original, rewritten, { metering: "fuel", contracts, ledger: { ...ledger, prepaid } }),
 					refused,
 				);
 			});
 		}
 
 		test(`refuses ${name} as something else than it is`, async () => {
-			const { original, rewritten, ledger } = await meter();
+			const { original, rewritten, ledger, contracts } = await meter();
 			const pure = ledger.pure.slice();
 			pure[body] = 1 - (pure[body] ?? 0);
 			const verify = (): void =>
-				verifyRewriting(original, rewritten, { metering: "fuel", ledger: { ...ledger, pure } });
+				verifyRewriting(original, rewritten, { metering: "fuel", contracts, ledger: { ...ledger, pure } });
 			assert.throws(verify, { message: /callers do not know of|not where others look/ });
 		});
 	}
@@ -90,19 +92,19 @@ suite("the ledger of fuel", () => {
 		test(`refuses a function that leaves all to its callers and is ${what}`, async () => {
 			// As a rewriter would write it that took it for one that is called by name alone
 			const closed = text.replace(/ \(export "g"\)| \(start \$g\)|\(table funcref \(elem \$g\)\) /, "");
-			const { rewritten, ledger } = await meter(closed);
+			const { rewritten, ledger, contracts } = await meter(closed);
 			assert.deepEqual([...ledger.prepaid], [1, 0]);
 			const original = await parse(text);
 			const honest = await meter(text);
 			assert.equal(honest.ledger.prepaid[0], 0);
 			const { code } = decodeModule(rewritten);
 			const forged = encodeModule({ ...decodeModule(honest.rewritten), code });
-			assert.throws(() => verifyRewriting(original, forged, { metering: "fuel", ledger }), refused);
+			assert.throws(() => verifyRewriting(original, forged, { metering: "fuel", contracts, ledger }), refused);
 		});
 	}
 
 	test("refuses every change of a byte in code that V8 would take", async () => {
-		const { original, rewritten, ledger } = await meter();
+		const { original, rewritten, ledger, contracts } = await meter();
 		const { bytes } = decodeModule(rewritten).code;
 		const start = Buffer.from(rewritten).indexOf(Buffer.from(bytes.buffer, bytes.byteOffset, 16));
 		const accepted: number[] = [];
@@ -111,7 +113,7 @@ suite("the ledger of fuel", () => {
 				const changed = rewritten.slice();
 				changed[at] = (changed[at] ?? 0) ^ bit;
 				try {
-					verifyRewriting(original, changed, { metering: "fuel", ledger });
+					verifyRewriting(original, changed, { metering: "fuel", contracts, ledger });
 					if (WebAssembly.validate(changed)) accepted.push(at);
 				} catch (error) {
 					assert.equal((error as { code?: string }).code, "engine/verification", String(error));

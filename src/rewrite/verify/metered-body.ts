@@ -15,6 +15,7 @@ export class Pieces {
 	readonly #stop: Stop;
 	readonly #flushes = new Map<number, readonly number[]>();
 	readonly #reloads = new Map<number, readonly number[]>();
+	readonly #checks = new Map<number, readonly number[]>();
 
 	/**
 	 * @param memory the index of the flag's memory
@@ -45,6 +46,12 @@ export class Pieces {
 		if (this.#stop === "trap") return [0x41, 0, 0x41, 0x80, 2, 0x36, 0x42, ...this.#memory, 0, 0x00];
 		const call = [0x10, ...this.#slow];
 		return this.#stop === "fuel" ? [...this.get(local), ...call, 0x21, ...unsigned(local)] : call;
+	}
+
+	/** A check that stands where it looks; with fuel it has the local. */
+	check(local: number): readonly number[] {
+		const make = (): readonly number[] => [...this.condition(local), 0x04, 0x40, ...this.ask(local), 0x0b];
+		return remembered(this.#checks, local, make);
 	}
 
 	get(local: number): readonly number[] {
@@ -108,6 +115,11 @@ export class Beside {
 			throw refuse(`function ${this.#function} is not what it was`);
 		to.at += size;
 		this.#compared = end;
+	}
+
+	/** The byte that stands for the next one of the original, or begins what was added before it. */
+	get next(): number | undefined {
+		return this.to.bytes[this.to.at + this.#from.at - this.#compared];
 	}
 
 	/** The original up to `end` was compared by other means. */

@@ -1,8 +1,9 @@
-import { Calls } from "./calls.ts";
+import { Calls, type Contracts } from "./calls.ts";
 import { type Cursor, refuse } from "./cursor.ts";
 import { Pieces, type Stop } from "./metered-body.ts";
 import { BodyComparison, type Ledger, type Surroundings } from "./metered-comparison.ts";
 import { KIND_FUNCTION, KIND_MEMORY, type Outline } from "./outline.ts";
+import { PathCosts } from "./path-costs.ts";
 
 const TRY = 0x06;
 
@@ -13,24 +14,26 @@ interface Engine {
 	/** The type of the first of them, where it was added with the table. */
 	readonly firstType: number | undefined;
 	readonly ledger: Ledger | undefined;
+	readonly contracts: Contracts;
 }
 
 /**
  * Walks the guest's code beside that of a module with checks: they are equal but for these, payments, and the slow path behind all
- * functions where checks call the engine; checks stand in every loop and in every cycle of calls; the guest's own instructions name nothing
+ * functions where checks call the engine; on no way more runs between two checks than is stated, in every loop and every cycle of calls one is passed; the guest's own instructions name nothing
  * that was added. With fuel, what has been paid and what has run are the same on every way through a function at its end, and
  * wherever an exception may leave it; and nowhere less is paid than has run.
  */
 export function compareMeteredCode(original: Cursor, rewritten: Cursor, outline: Outline, engine: Engine): void {
 	const memories = outline.count(KIND_MEMORY) + outline.memories.length;
 	const pieces = new Pieces(memories, outline.functions.length, engine.stop);
+	const calls = new Calls(outline, engine.contracts);
 	const module: Surroundings = {
 		pieces,
 		outline,
-		calls: new Calls(outline),
+		calls,
+		paths: new PathCosts(calls),
 		memories,
 		fuel: engine.stop === "fuel",
-		throws: outline.hasTags,
 		paidAheadOverCall: undefined,
 		imported: outline.count(KIND_FUNCTION),
 		ledger: engine.ledger ?? { prepaid: new Uint32Array(), pure: new Uint8Array() },
@@ -46,12 +49,13 @@ export function compareMeteredCode(original: Cursor, rewritten: Cursor, outline:
 	}
 	if (hasSlowPath) compareSlowPath(rewritten.take(rewritten.number()), pieces, engine);
 	const { paidAheadOverCall, keptOverCall } = module;
-	if (module.throws && keptOverCall !== undefined)
+	const throws = calls.catches || outline.hasTags;
+	if (throws && keptOverCall !== undefined)
 		throw refuse(`function ${keptOverCall} keeps the fuel from what an exception may reach`);
 	compareOpen(module);
-	if (module.throws && paidAheadOverCall !== undefined)
+	if (throws && paidAheadOverCall !== undefined)
 		throw refuse(`function ${paidAheadOverCall} pays in advance for what an exception may keep from running`);
-	module.calls.check();
+	calls.check();
 }
 
 /** Who can be called by others than the guest's own calls has paid nothing in advance, and may find the fuel anywhere. */

@@ -13,6 +13,7 @@ import {
 } from "./instructions.ts";
 import { Beside, type Pieces } from "./metered-body.ts";
 import type { Outline } from "./outline.ts";
+import { BARE_LOOP, costOf, IF_BLOCK, LOOP_BLOCK, type PathCosts, PLAIN_BLOCK, TRY_BLOCK } from "./path-costs.ts";
 
 /** What the rewriter says that functions leave to their callers. It is believed of none before it has been found true of all. */
 export interface Ledger {
@@ -27,10 +28,9 @@ export interface Surroundings {
 	readonly pieces: Pieces;
 	readonly outline: Outline;
 	readonly calls: Calls;
+	readonly paths: PathCosts;
 	readonly memories: number;
 	readonly fuel: boolean;
-	/** Whether the module knows exceptions, as far as seen. */
-	throws: boolean;
 	/** A function in which more is paid than has run where it calls. */
 	paidAheadOverCall: number | undefined;
 	readonly imported: number;
@@ -39,19 +39,15 @@ export interface Surroundings {
 	keptOverCall: number | undefined;
 }
 
-/** Where control goes on: what is paid ahead there, and whether the local and the cell say what is left. */
+/** Where control goes on with fuel: what is paid ahead there, and whether the local and the cell say what is left. */
 interface State {
 	readonly ahead: number;
 	readonly local: boolean;
 	readonly cell: boolean;
-	/** Whether a check was passed since the head of the last loop without one. */
-	readonly passed: boolean;
-	/** The same since the function's entry. */
-	readonly entered: boolean;
 }
 
 /** What handlers and callers find. */
-const SETTLED: State = { ahead: 0, local: false, cell: true, passed: false, entered: false };
+const SETTLED: State = { ahead: 0, local: false, cell: true };
 
 interface Frame {
 	readonly op: number;
@@ -63,8 +59,6 @@ interface Frame {
 	readonly isOutlined: boolean;
 	/** How many outlined loops it is or stands in. */
 	readonly outlined: number;
-	/** A loop of which each turn has to pass the check of another. */
-	readonly isUnchecked: boolean;
 }
 
 /** Opcodes that control the flow. */
@@ -87,6 +81,9 @@ const TAIL_CALLS = new Set([0x12, 0x13, 0x15]);
 /** unreachable, nop, block, loop, else, try, catch, end, return, delegate, catch_all, drop, try_table */
 const FREE = new Set([0x00, 0x01, 0x02, 0x03, 0x05, 0x06, 0x07, 0x0b, 0x0f, 0x18, 0x19, 0x1a, 0x1f]);
 const DIRECT_CALL = 0x10;
+/** What checks begin with. */
+const CONSTANT = 0x41;
+const LOCAL_GET = 0x20;
 const DIRECT_TAIL_CALL = 0x12;
 
 /** A body beside what it was rewritten to. */
@@ -109,28 +106,36 @@ export class BodyComparison {
 		this.#index = index;
 		this.#module = module;
 		this.#instructions = new Instructions(from, true);
-		this.#state = { ...SETTLED, ahead: this.#prepaid(index) };
+		this.#state = module.fuel ? { ...SETTLED, ahead: this.#prepaid(index) } : SETTLED;
 	}
 
 	run(): void {
 		const from = this.#from;
 		const instructions = this.#instructions;
 		const { fuel } = this.#module;
+		const { paths } = this.#module;
 		this.#compareLocals();
 		this.#push(0, false);
+		paths.enter(this.#index);
 		instructions.depth = 1;
-		if (!this.#hasCheck()) this.#module.calls.unchecked(this.#index, from.end - from.at);
+		this.#hasCheck();
 		if (fuel) this.#pay();
 		while (!from.done) {
 			const start = from.at;
 			const kind = instructions.next();
-			if (fuel && this.#state !== undefined && !FREE.has(instructions.op)) this.#run();
+			const { op } = instructions;
+			if (fuel && this.#state !== undefined && !FREE.has(op)) this.#run();
 			const divisor = fuel && this.#state !== undefined ? divisorOf(instructions) : undefined;
 			if (divisor !== undefined) this.#runBulk(start, divisor);
-			if (kind === PLAIN) continue;
-			if (divisor === undefined) this.#settle(start);
-			if (kind === LOOP) this.#loop(start);
-			else this.#step(kind, start);
+			if (paths.isAlive) paths.run(costOf(op, instructions.code));
+			if (kind !== PLAIN) {
+				if (divisor === undefined) this.#settle(start);
+				if (kind === LOOP) this.#loop(start);
+				else this.#step(kind, start);
+			}
+			if (this.#frames.length === 0 || this.#state === undefined) continue;
+			if (this.#beside.next === CONSTANT || this.#beside.next === LOCAL_GET) this.#checkHere();
+			if (fuel && kind !== PLAIN && kind !== LOOP) this.#payHere();
 		}
 		if (from.at !== from.end || this.#frames.length > 0) throw this.#refuse("ends in the middle");
 		this.#beside.equalUpTo(from.end);
@@ -276,6 +281,18 @@ export class BodyComparison {
 		this.#state = { ...state, local: true };
 	}
 
+	/** A check may stand between any two instructions. */
+	#checkHere(): void {
+		this.#beside.equalUpTo(this.#from.at);
+		this.#hasCheck();
+	}
+
+	/** A payment may stand behind whatever is not plain. */
+	#payHere(): void {
+		this.#beside.equalUpTo(this.#from.at);
+		this.#pay();
+	}
+
 	/** A check that calls the slow path where it stands: what it takes from the local and the cell it gives back to both. */
 	#hasCheck(): boolean {
 		const { pieces, fuel } = this.#module;
@@ -284,7 +301,7 @@ export class BodyComparison {
 		const start = beside.to.at;
 		const before = this.#state;
 		if (this.#local >= 0) this.#reload();
-		if (beside.has([...pieces.condition(this.#local), 0x04, 0x40, ...pieces.ask(this.#local), 0x0b])) {
+		if (beside.has(pieces.check(this.#local))) {
 			this.#checksLocal();
 			return true;
 		}
@@ -296,16 +313,16 @@ export class BodyComparison {
 	#checksLocal(): void {
 		this.#touches = true;
 		if (this.#module.fuel && this.#state?.local !== true) throw this.#refuse("checks a local that may be wrong");
-		if (this.#state !== undefined) this.#state = { ...this.#state, passed: true, entered: true };
+		this.#module.paths.check();
 	}
 
-	#push(op: number, isOutlined: boolean, isUnchecked = false): void {
+	#push(op: number, isOutlined: boolean): void {
 		const outlined = this.#outlined + (isOutlined ? 1 : 0);
-		this.#frames.push({ op, start: this.#state, end: undefined, hasElse: false, isOutlined, outlined, isUnchecked });
+		this.#frames.push({ op, start: this.#state, end: undefined, hasElse: false, isOutlined, outlined });
 	}
 
 	#loop(start: number): void {
-		const { fuel, pieces } = this.#module;
+		const { fuel, pieces, paths } = this.#module;
 		const beside = this.#beside;
 		const end = this.#from.at;
 		beside.equalUpTo(start);
@@ -313,6 +330,7 @@ export class BodyComparison {
 			// It never runs
 			beside.equalUpTo(end);
 			this.#push(LOOP_OP, false);
+			paths.open(LOOP_BLOCK);
 			return;
 		}
 		const isOutlined = beside.to.bytes[beside.to.at] === 0x02;
@@ -323,46 +341,46 @@ export class BodyComparison {
 		beside.equalUpTo(end);
 		// Turns come back with the fuel where the head takes it from
 		const before = this.#state;
-		if (before !== undefined) {
+		if (fuel && before !== undefined) {
 			const cell = before.cell && (!before.local || beside.comes(pieces.reload(this.#local)));
 			this.#state = { ...before, cell, local: before.local && !cell };
 		}
+		this.#push(LOOP_OP, isOutlined);
 		if (isOutlined) {
-			this.#push(LOOP_OP, true);
 			this.#reload();
 			this.#checksLocal();
 			beside.expect([...pieces.condition(this.#local), 0x0d, 1], "a check: a loop that has no check");
-		} else {
-			this.#push(LOOP_OP, false);
-			if (!this.#hasCheck()) {
-				if (fuel || this.#state === undefined) throw this.#refuse("has a loop that has no check");
-				this.#frames.pop();
-				this.#push(LOOP_OP, false, true);
-				this.#state = { ...this.#state, passed: false };
-				return;
-			}
 		}
+		const isChecked = isOutlined || this.#hasCheck();
+		if (!isChecked && fuel) throw this.#refuse("has a loop that has no check");
+		paths.open(isChecked ? LOOP_BLOCK : BARE_LOOP);
 		if (fuel) this.#pay();
 	}
 
 	#step(kind: number, start: number): void {
-		const { calls, outline, fuel } = this.#module;
+		const { calls, outline, paths } = this.#module;
 		const instructions = this.#instructions;
 		const { op } = instructions;
 		switch (kind) {
-			case CALL:
-				if (this.#state !== undefined) calls.direct(this.#index, instructions.first, this.#state.entered);
+			case CALL: {
+				const callee = calls.direct(instructions.first);
+				paths.call(callee, callee, TAIL_CALLS.has(op));
+				this.#call(op);
 				break;
-			case CALL_INDIRECT:
-				if (this.#state !== undefined)
-					calls.indirect(this.#index, instructions.first, instructions.second, this.#state.entered);
+			}
+			case CALL_INDIRECT: {
+				if (!paths.isAlive) break;
+				const callee = calls.indirect(instructions.first);
+				paths.call(callee, calls.other(instructions.second, callee), TAIL_CALLS.has(op));
+				this.#call(op);
 				break;
+			}
 			case FUNCTION_REFERENCE:
 				outline.taken.add(instructions.first);
-				return;
+				break;
 			case TABLE_CHANGE:
 				calls.changesTables = true;
-				return;
+				break;
 			case CONTROL:
 				this.#compareBranch(start);
 				this.#control(op);
@@ -370,11 +388,6 @@ export class BodyComparison {
 			case END:
 				this.#end();
 		}
-		if (kind === CALL || kind === CALL_INDIRECT) this.#call(op);
-		if (this.#frames.length === 0 || this.#state === undefined) return;
-		this.#beside.equalUpTo(this.#from.at);
-		if (kind === CONTROL || kind === END) this.#hasCheck();
-		if (fuel) this.#pay();
 	}
 
 	#call(op: number): void {
@@ -385,6 +398,10 @@ export class BodyComparison {
 			return;
 		}
 		this.#touches = true;
+		if (!this.#module.fuel) {
+			if (TAIL_CALLS.has(op)) this.#state = undefined;
+			return;
+		}
 		this.#mustBeInCell("calls");
 		if (TAIL_CALLS.has(op)) {
 			this.#leave();
@@ -441,19 +458,23 @@ export class BodyComparison {
 
 	#control(op: number): void {
 		const { labels } = this.#instructions;
+		const { calls, paths } = this.#module;
 		switch (op) {
 			case TRY_TABLE:
-				this.#module.throws = true;
-				if (this.#state !== undefined) for (const label of labels) this.#branch(label, this.#handled(this.#state));
+				calls.catches = true;
+				if (this.#state !== undefined) for (const label of labels) this.#branch(label, SETTLED);
 				this.#push(op, false);
+				paths.open(TRY_BLOCK, [...labels]);
 				break;
 			case TRY:
-				this.#module.throws = true;
+				calls.catches = true;
 				this.#push(op, false);
+				paths.open(TRY_BLOCK);
 				break;
 			case 0x02:
 			case IF:
 				this.#push(op, false);
+				paths.open(op === IF ? IF_BLOCK : PLAIN_BLOCK);
 				break;
 			case ELSE:
 			case CATCH:
@@ -462,7 +483,9 @@ export class BodyComparison {
 				if (frame === undefined) throw this.#refuse("goes on behind its end");
 				this.#join(frame, this.#state);
 				frame.hasElse = true;
-				this.#state = op === ELSE || frame.start === undefined ? frame.start : this.#handled(frame.start);
+				this.#state = op === ELSE || frame.start === undefined ? frame.start : SETTLED;
+				if (op === ELSE) paths.turn();
+				else paths.handle();
 				break;
 			}
 			case DELEGATE:
@@ -471,25 +494,28 @@ export class BodyComparison {
 			case THROW:
 			case RETHROW:
 			case THROW_REF:
-				this.#module.throws = true;
+				calls.catches = true;
+				if (paths.isAlive) paths.throws();
+				paths.stop();
 				this.#leave();
 				break;
 			case RETURN:
+				paths.leave();
 				this.#leave();
 				break;
 			case 0x00:
+				paths.stop();
 				this.#state = undefined;
 				break;
 			default:
 				if (this.#state === undefined) break;
 				for (const label of labels) this.#branch(label, this.#state);
-				if (op === BR || op === BR_TABLE) this.#state = undefined;
+				if (paths.isAlive) for (const label of labels) paths.branch(label);
+				if (op === BR || op === BR_TABLE) {
+					this.#state = undefined;
+					paths.stop();
+				}
 		}
-	}
-
-	/** What a handler finds of what was here where its block begins. */
-	#handled({ entered }: State): State {
-		return { ...SETTLED, entered };
 	}
 
 	#branch(label: number, state: State): void {
@@ -497,7 +523,6 @@ export class BodyComparison {
 		if (frame === undefined) throw this.#refuse("has a branch that leads nowhere");
 		if (frame.op === LOOP_OP) {
 			const { start } = frame;
-			if (frame.isUnchecked && !state.passed) throw this.#refuse("has a loop that has no check in each turn");
 			const same = start?.ahead === state.ahead && (!start.local || state.local) && (!start.cell || state.cell);
 			if (this.#module.fuel && !same) throw this.#refuse("comes back to a loop with something else paid");
 		} else this.#join(frame, state);
@@ -506,18 +531,15 @@ export class BodyComparison {
 	#join(frame: Frame, state: State | undefined): void {
 		if (state === undefined) return;
 		const { end } = frame;
-		if (end !== undefined && this.#module.fuel && end.ahead !== state.ahead)
-			throw this.#refuse("has paid different amounts at one place");
+		if (!this.#module.fuel) {
+			frame.end = state;
+			return;
+		}
+		if (end !== undefined && end.ahead !== state.ahead) throw this.#refuse("has paid different amounts at one place");
 		const local = state.local && (end?.local ?? true);
 		const cell = state.cell && (end?.cell ?? true);
-		if (this.#module.fuel && !local && !cell) throw this.#refuse("does not know where its fuel is");
-		frame.end = {
-			ahead: state.ahead,
-			local,
-			cell,
-			passed: state.passed && (end?.passed ?? true),
-			entered: state.entered && (end?.entered ?? true),
-		};
+		if (!local && !cell) throw this.#refuse("does not know where its fuel is");
+		frame.end = { ahead: state.ahead, local, cell };
 	}
 
 	#end(): void {
@@ -526,6 +548,7 @@ export class BodyComparison {
 		this.#join(frame, this.#state);
 		if (frame.op === IF && !frame.hasElse) this.#join(frame, frame.start);
 		this.#state = frame.end;
+		this.#module.paths.end();
 		if (frame.isOutlined) this.#endOutlined();
 		if (this.#frames.length === 0) this.#leave();
 	}

@@ -2,8 +2,10 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
 import { BRANCH_HINTS, decodeModule, encodeModule, type Module } from "../../wasm/mod.ts";
-import { rewriteModule } from "../rewrite.ts";
-import { verifyRewriting } from "./verify.ts";
+import { liftModule } from "../lift/lift.ts";
+import { meterModule } from "../metering/meter.ts";
+import { surveyCode } from "../survey.ts";
+import { type VerifyOptions, verifyRewriting } from "./verify.ts";
 
 const PROGRAM = `(module
 	(import "env" "log" (func $log (param i32)))
@@ -21,20 +23,28 @@ const PROGRAM = `(module
 			(i32.store $own (i32.const 4) (memory.size $own))
 			(br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))))`;
 
-/** The engine's module, from which what is lifted is imported already. */
-const metered = { metering: "trap", engine: "skerry" } as const;
+/** What metering begins with, and what it makes of it. */
+function meter(guest: Uint8Array, metering: "trap" | "yield" | "fuel"): Metered {
+	const decoded = decodeModule(guest);
+	const { module, host, imports } = liftModule(decoded, surveyCode(decoded), 0);
+	const metered = meterModule(module, surveyCode(module), metering, host, imports);
+	assert.ok(metered !== undefined);
+	const { contracts, ledger } = metered;
+	// The engine's module, from which what is lifted is imported already
+	const options = { metering, engine: imports?.module, ledger, contracts };
+	return { original: encodeModule(module), rewritten: encodeModule(metered.module), options };
+}
 
-/** What metering begins with. */
-const lifted = (guest: Uint8Array): Uint8Array => rewriteModule(guest, 0, { metering: "off", verify: true }).bytes;
+interface Metered {
+	readonly original: Uint8Array;
+	readonly rewritten: Uint8Array;
+	readonly options: VerifyOptions;
+}
 
 const { WebAssembly } = globalThis as any;
 
-async function rewrite(
-	metering: "trap" | "yield" | "fuel" = "trap",
-): Promise<{ original: Uint8Array; rewritten: Uint8Array }> {
-	const guest = await parse(PROGRAM);
-	return { original: lifted(guest), rewritten: rewriteModule(guest, 0, { metering, verify: false }).bytes };
-}
+const rewrite = async (metering: "trap" | "yield" | "fuel" = "trap"): Promise<Metered> =>
+	meter(await parse(PROGRAM), metering);
 
 /** The index of the flag's memory in the check's instructions. */
 const FLAG = 2;
@@ -45,17 +55,20 @@ function checksIn(bytes: Uint8Array): number[] {
 	return [...bytes.keys()].filter((at) => CHECK.every((byte, i) => bytes[at + i] === byte));
 }
 
+/** What a function is said to do that lacks a check. */
+const WITHOUT = /has no check|without a check|is promised/;
+
 suite("verifyRewriting", () => {
 	test("accepts what the rewriter makes", async () => {
-		const { original, rewritten } = await rewrite();
-		assert.equal(checksIn(rewritten).length, 2, "the loop, behind which run calls, and one of even and odd");
-		verifyRewriting(original, rewritten, metered);
+		const { original, rewritten, options } = await rewrite();
+		assert.equal(checksIn(rewritten).length, 4, "the loop, where run is entered and left, and one of even and odd");
+		verifyRewriting(original, rewritten, options);
 	});
 
 	for (const metering of ["trap", "yield", "fuel"] as const) {
 		test(`${metering}: refuses every change of a byte but in hints`, async () => {
-			const { original, rewritten } = await rewrite(metering);
-			verifyRewriting(original, rewritten, { metering, engine: "skerry" });
+			const { original, rewritten, options } = await rewrite(metering);
+			verifyRewriting(original, rewritten, options);
 			const hints = decodeModule(rewritten).customs.find(({ name }) => name === BRANCH_HINTS)!.bytes;
 			const inHints = (at: number): boolean => at >= hints.byteOffset && at < hints.byteOffset + hints.byteLength;
 			const accepted: number[] = [];
@@ -63,7 +76,7 @@ suite("verifyRewriting", () => {
 				const changed = rewritten.slice();
 				changed[at] = (changed[at] ?? 0) ^ 0x01;
 				try {
-					verifyRewriting(original, changed, { metering, engine: "skerry" });
+					verifyRewriting(original, changed, options);
 					// What types are named by what was added is V8's to check.
 					if (WebAssembly.validate(changed)) accepted.push(at);
 				} catch (error) {
@@ -83,7 +96,7 @@ suite("verifyRewriting", () => {
 
 	for (const metering of ["yield", "fuel"] as const) {
 		test(`${metering}: refuses code without what was added`, async () => {
-			const { original, rewritten } = await rewrite(metering);
+			const { original, rewritten, options } = await rewrite(metering);
 			const module = decodeModule(rewritten);
 			const { code } = decodeModule(original);
 			const last = module.code.starts.length - 1;
@@ -92,8 +105,8 @@ suite("verifyRewriting", () => {
 			const starts = Uint32Array.of(...code.starts, code.bytes.length);
 			const ends = Uint32Array.of(...code.ends, bytes.length);
 			const changed = encodeModule({ ...module, code: { bytes, offset: 0, starts, ends } });
-			assert.throws(() => verifyRewriting(original, changed, { metering, engine: "skerry" }), {
-				message: /has no check|is not paid/,
+			assert.throws(() => verifyRewriting(original, changed, options), {
+				message: /without a check|has no check|is not paid/,
 			});
 		});
 	}
@@ -142,10 +155,10 @@ suite("verifyRewriting", () => {
 	];
 	for (const [what, edit, message] of edits) {
 		test(`refuses a module that ${what}`, async () => {
-			const { original, rewritten } = await rewrite();
+			const { original, rewritten, options } = await rewrite();
 			const module = decodeModule(rewritten);
 			const changed = encodeModule({ ...module, ...edit(module) });
-			assert.throws(() => verifyRewriting(original, changed, metered), { code: "engine/verification", message });
+			assert.throws(() => verifyRewriting(original, changed, options), { code: "engine/verification", message });
 		});
 	}
 
@@ -166,18 +179,21 @@ suite("verifyRewriting", () => {
 	] as const) {
 		test(`refuses ${what} of which a check was taken out`, async () => {
 			const guest = await parse(text);
-			const original = lifted(guest);
-			const { bytes } = rewriteModule(guest, 0, { metering: "trap", verify: true });
-			const module = decodeModule(bytes);
+			const { original, rewritten, options } = meter(guest, "trap");
+			verifyRewriting(original, rewritten, options);
+			const module = decodeModule(rewritten);
 			// As if the rewriter had inserted nothing
 			const changed = encodeModule({ ...module, code: decodeModule(original).code });
-			assert.throws(() => verifyRewriting(original, changed, metered), { message: /has no check|without a check/ });
+			assert.throws(() => verifyRewriting(original, changed, options), {
+				code: "engine/verification",
+				message: WITHOUT,
+			});
 		});
 	}
 
 	test("refuses a guest that names the memory of the flag", async () => {
 		const own = await parse(`(module (memory 1) (func (loop) (drop (i32.load (i32.const 0)))))`);
-		const { bytes } = rewriteModule(own, 0, { metering: "trap", verify: true });
+		const { original, rewritten, options } = meter(own, "trap");
 		// As if the guest's instruction had named it from the start: the same change on both sides
 		const plain = [0x28, 0x02, 0x00, 0x1a];
 		const foreign = [0x28, 0x42, 0x01, 0x00, 0x1a];
@@ -194,6 +210,6 @@ suite("verifyRewriting", () => {
 			};
 			return encodeModule({ ...module, code });
 		};
-		assert.throws(() => verifyRewriting(change(lifted(own)), change(bytes), metered), { message: /names memory 1/ });
+		assert.throws(() => verifyRewriting(change(original), change(rewritten), options), { message: /names memory 1/ });
 	});
 });

@@ -1,3 +1,4 @@
+import type { Contracts } from "./calls.ts";
 import { refuse, sameBytes, sameContent } from "./cursor.ts";
 import { readNumber, readTable, readTypeGroup } from "./items.ts";
 import { compareMeteredCode } from "./metered-code.ts";
@@ -36,6 +37,17 @@ const HOST_TYPES = ["func ()(127)", "func ()(127)", "func (127 126)(126)", "func
 const SLOW_TYPE = { yield: "func ()()", fuel: "func (126)(126)" };
 const HOST_TABLE = "112 1 5 5";
 
+const NO_CONTRACTS: Contracts = {
+	groups: new Uint32Array(),
+	heads: new Int32Array(),
+	through: new Int32Array(),
+	tails: new Int32Array(),
+	returns: new Int32Array(),
+	typeNodes: new Uint32Array(),
+	changesTables: true,
+	throws: true,
+};
+
 export interface VerifyOptions {
 	/** Which checks are to be there; `off`: nothing but exports of state may be added. */
 	readonly metering: "off" | "trap" | "yield" | "fuel";
@@ -45,6 +57,8 @@ export interface VerifyOptions {
 	readonly engine?: string | undefined;
 	/** With fuel: what functions leave to their callers; without, nothing. */
 	readonly ledger?: Ledger | undefined;
+	/** What is promised of functions; only without metering there is nothing to promise. */
+	readonly contracts?: Contracts | undefined;
 }
 
 /**
@@ -56,7 +70,7 @@ export interface VerifyOptions {
 export function verifyRewriting(
 	original: Uint8Array,
 	rewritten: Uint8Array,
-	{ metering, hostTable, engine, ledger }: VerifyOptions,
+	{ metering, hostTable, engine, ledger, contracts = NO_CONTRACTS }: VerifyOptions,
 ): void {
 	if (!sameBytes(original, 0, 8, rewritten, 0)) throw refuse("it has another preamble");
 	const from = sectionsOf(original);
@@ -78,6 +92,7 @@ export function verifyRewriting(
 			stop: metering,
 			table,
 			ledger,
+			contracts,
 			firstType: added ? slowType - HOST_TYPES.length : undefined,
 		});
 	} else if (metered)
@@ -85,6 +100,7 @@ export function verifyRewriting(
 			stop: "trap",
 			table: -1,
 			ledger: undefined,
+			contracts,
 			firstType: undefined,
 		});
 	else {

@@ -1,0 +1,40 @@
+import { OP, type OpName } from "../../wasm/mod.ts";
+
+/**
+ * What may run between two checks, in nanoseconds at most: of V8's first compiler, on a slow machine, each access of memory a miss of all
+ * caches. An ordinary program is five to ten times as fast.
+ */
+export const BOUND = 350_000;
+
+/** Of that, what a function may run before its first check, if it comes to one: whoever calls it has to have so much left. */
+export const HEAD = 125_000;
+
+/** What may have run since its last check where it ends: so much less is left to whoever called it. */
+export const TAIL = 175_000;
+
+/** What is called from more places than this has one check of its own rather than one at each of them: both bounds are then `SHORT`. */
+export const OFTEN = 12;
+export const SHORT = 15_000;
+
+/**
+ * What one function of each cycle may run behind a call that closes it, to its end or next check, with what the others do. A stack of V8's default size holds 18,000 frames,
+ * and an exception or a return may go through all of them: one millisecond. An access of memory is more than that.
+ */
+export const UP = 64;
+
+/** What a turn of a loop may bring to its head, where the check is another loop's within. */
+export const TURN = 125_000;
+
+const RULES: readonly (readonly [names: RegExp, cost: number])[] = [
+	[/^(memory|table|array)\.(fill|copy|init|init_data|init_elem)$/, 50_000],
+	[/^(throw|throw_ref|rethrow)$/, 3_000],
+	[/\.(load|store)|\.atomic\.|^(table|data|elem|array|struct|memory)\.|^ref\.(test|cast)|^br_on_cast/, 250],
+	[/^(return_)?call/, 20],
+	[/\.(div|rem|sqrt)/, 30],
+];
+
+/** What each operator costs by itself, in nanoseconds. */
+export const COST: Uint16Array = new Uint16Array(Math.max(...Object.values(OP)) + 1).fill(2);
+for (const [name, op] of Object.entries(OP) as [OpName, number][]) {
+	COST[op] = RULES.find(([names]) => names.test(name))?.[1] ?? 2;
+}

@@ -1,0 +1,178 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
+import { decodeModule, encodeModule, type Module } from "../../wasm/mod.ts";
+import { surveyCode } from "../survey.ts";
+import { verifyRewriting } from "../verify/verify.ts";
+import { TestEngine } from "./engine.fixture.ts";
+import { type Metering, meterModule } from "./meter.ts";
+import type { Contracts } from "./work.ts";
+
+const self = "(call $f (i32.sub (local.get 0) (i32.const 1)))";
+
+/** Bodies of a function `$f` of one `i32` that calls itself, and how many checks it has with `trap` and with `yield`. */
+const BODIES: readonly (readonly [name: string, body: string, trap: number, yields: number])[] = [
+	["a call at once", self, 1, 1],
+	["leaves", `(br_if 0 (i32.eqz (local.get 0))) ${self} ${self}`, 1, 1],
+	["a call in one arm", `(if (local.get 0) (then ${self}))`, 1, 1],
+	["a loop around calls, and leaves", `(br_if 0 (local.get 0)) (loop $l ${self} (br_if $l (local.get 0)))`, 1, 1],
+	["calls in both arms", `(if (local.get 0) (then ${self}) (else ${self}))`, 1, 1],
+	["a call behind one in an arm", `(if (local.get 0) (then ${self})) ${self}`, 1, 1],
+	[
+		"a call behind calls in both arms, dear enough for a check at the entry",
+		`(if (local.get 0) (then ${self}) (else ${self})) ${self}`,
+		1,
+		1,
+	],
+	["a way past the call", `(block $b (br_if $b (local.get 0)) ${self}) ${self}`, 1, 1],
+	["a loop around it", `(loop $l ${self} (br_if $l (local.get 0)))`, 1, 1],
+	["a call of something else before it", `(call $leaf) (br_if 0 (local.get 0)) ${self}`, 1, 1],
+	["a handler", `(block $h (try_table (catch_all $h) ${self}))`, 1, 1],
+	["an old handler", `nop (if (local.get 0) (then (call $leaf) ${self}) (else (nop)))`, 1, 1],
+	["a tail call", `(br_if 0 (local.get 0)) (return_call $f (local.get 0))`, 1, 1],
+	["much behind the call", `${self} ${"(drop (i32.load (local.get 0)))".repeat(2)}`, 2, 2],
+	[
+		"much behind it in one arm, and a return",
+		`(if (local.get 0) (then ${self} (drop (i32.load (local.get 0))) (return)))`,
+		2,
+		2,
+	],
+	["much in a handler", `(block $h (try_table (catch_all $h) ${self} (return))) (drop (i32.load (local.get 0)))`, 2, 2],
+	["a throw behind the call", `${self} (throw $e)`, 2, 2],
+];
+
+const textOf = (body: string): string =>
+	`(module (memory 1) (tag $e) (func $leaf) (func $f (export "f") (param i32) ${body}))`;
+
+/** `nop local.get if … else` as `nop nop nop try … catch_all`, of which there is no text. */
+function toLegacy(bytes: Uint8Array): Uint8Array {
+	const [at] = placesOf(bytes, [0x01, 0x20, 0, 0x04, 0x40]);
+	if (at !== undefined) {
+		bytes.set([0x01, 0x01, 0x01, 0x06], at);
+		bytes[bytes.indexOf(0x05, at)] = 0x19;
+	}
+	return bytes;
+}
+
+async function meterText(
+	text: string,
+	metering: Metering,
+): Promise<{ readonly original: Uint8Array; readonly module: Module; readonly contracts: Contracts }> {
+	const original = toLegacy(await parse(text));
+	const decoded = decodeModule(original);
+	const metered = meterModule(decoded, surveyCode(decoded), metering, undefined, undefined);
+	assert.ok(metered !== undefined);
+	return { original, module: metered.module, contracts: metered.contracts };
+}
+
+/** Where these bytes are. */
+function placesOf(bytes: Uint8Array, wanted: readonly number[]): number[] {
+	return [...bytes.keys()].filter((at) => wanted.every((byte, i) => bytes[at + i] === byte));
+}
+
+/** The code without `size` bytes at `at`. */
+function cut({ code, ...module }: Module, at: number, size: number): Uint8Array {
+	const bytes = Uint8Array.from([...code.bytes.subarray(0, at), ...code.bytes.subarray(at + size)]);
+	const behind = (position: number): number => (position > at ? position - size : position);
+	return encodeModule({
+		...module,
+		code: { bytes, offset: 0, starts: code.starts.map(behind), ends: code.ends.map(behind) },
+	});
+}
+
+const CONDITION = [0x41, 0, 0x2d, 0x40, 1, 0, 0x04, 0x40];
+const CHECKS = {
+	trap: [...CONDITION, 0x41, 0, 0x41, 0x80, 2, 0x36, 0x42, 1, 0, 0x00, 0x0b],
+	yield: [...CONDITION, 0x10, 2, 0x0b],
+} as const;
+
+/** One access. */
+const LOADS = "(drop (i32.load (i32.const 0)))";
+
+/** Of two functions that call each other the second has an access behind that, for which the first is checked. */
+const IN_CYCLE = `(func $f (call $g)) (func $g (br_if 0 (i32.const 0)) (call $f) ${LOADS})`;
+
+const REFUSED = { code: "engine/verification", message: /is promised|without a check|has no check/ };
+
+suite("cycles of calls are checked before they call", () => {
+	for (const metering of ["trap", "yield"] as const) {
+		for (const [name, body, trap, yields] of BODIES) {
+			test(`${metering}: ${name}`, async () => {
+				const { original, module, contracts } = await meterText(textOf(body), metering);
+				const { bytes } = module.code;
+				const places = placesOf(bytes, CHECKS[metering]);
+				assert.equal(places.length, metering === "trap" ? trap : yields);
+				verifyRewriting(original, encodeModule(module), { metering, contracts });
+				for (const at of places) {
+					const forged = cut(module, at, CHECKS[metering].length);
+					assert.throws(() => verifyRewriting(original, forged, { metering, contracts }), REFUSED);
+				}
+			});
+		}
+	}
+
+	for (const [name, fields] of [
+		[
+			"calls that double at each level",
+			Array.from({ length: 60 }, (_, i) => `(func ${i === 59 ? "" : `(call ${i + 1}) (call ${i + 1})`})`).join(" "),
+		],
+		["a long way without a branch", `(func ${LOADS.repeat(10_000)})`],
+		[
+			"a long way in both arms",
+			`(func (if (i32.const 0) (then ${LOADS.repeat(4_100)}) (else ${LOADS.repeat(6_850)})))`,
+		],
+		[
+			"a long way behind a loop that is passed by",
+			`(func (block $b (br_if $b (i32.const 1)) (loop)) ${LOADS.repeat(6_000)})`,
+		],
+		[
+			"long ways that are called one behind the other",
+			`(func $g ${LOADS.repeat(900)}) (func ${"(call $g)".repeat(9)})`,
+		],
+		["much behind a call in one function of a cycle", IN_CYCLE],
+		["a long way that is called in many places", `(func $g ${LOADS.repeat(80)}) ${"(func (call $g))".repeat(13)}`],
+		[
+			"long ways at the ends of what calls",
+			`(func $a ${LOADS.repeat(2_000)}) (func $b (loop $l (br_if $l (i32.const 0))) (call $a)) (func (call $b) (call $b) (call $b))`,
+		],
+	] as const) {
+		for (const metering of ["trap", "yield"] as const) {
+			test(`${metering}: ${name} is checked now and then, and none of these can be left out`, async () => {
+				const { original, module, contracts } = await meterText(`(module (memory 1) ${fields})`, metering);
+				const slow = module.functions.length - 1;
+				const check = metering === "trap" ? CHECKS.trap : [...CONDITION, 0x10, slow, 0x0b];
+				const places = placesOf(module.code.bytes, check);
+				assert.ok(places.length >= 1 && places.length <= 12, `${places.length} checks`);
+				verifyRewriting(original, encodeModule(module), { metering, contracts });
+				for (const at of places) {
+					const forged = cut(module, at, check.length);
+					assert.throws(() => verifyRewriting(original, forged, { metering, contracts }), REFUSED);
+				}
+			});
+		}
+	}
+
+	test("what functions of a cycle run behind their calls cannot be kept from those who call them", async () => {
+		const { original, module, contracts } = await meterText(`(module (memory 1) ${IN_CYCLE})`, "trap");
+		const access = 254;
+		assert.ok((contracts.returns[1] ?? 0) > access);
+		for (const told of [-1, 0, access]) {
+			const returns = contracts.returns.with(1, told);
+			const forged = { metering: "trap", contracts: { ...contracts, returns } } as const;
+			assert.throws(() => verifyRewriting(original, encodeModule(module), forged), REFUSED);
+		}
+		const forged = { metering: "trap", contracts: { ...contracts, returns: new Int32Array() } } as const;
+		assert.throws(() => verifyRewriting(original, encodeModule(module), forged), REFUSED);
+	});
+
+	test("leaves pass none, and what calls does", async () => {
+		const engine = new TestEngine();
+		const guest = await parse(textOf(`(br_if 0 (i32.eqz (local.get 0))) ${self} ${self}`));
+		const exports = engine.instantiate(guest, "yield");
+		engine.raise();
+		exports["f"](0);
+		assert.equal(engine.polls, 0, "nobody has looked");
+		assert.throws(() => exports["f"](1), { message: "unreachable" });
+		assert.equal(engine.polls, 1);
+	});
+});

@@ -1,0 +1,323 @@
+import type { CodeReader } from "../../wasm/mod.ts";
+import {
+	BLOCK,
+	BR,
+	BR_IF,
+	BR_TABLE,
+	CATCH,
+	DELEGATE,
+	ELSE,
+	END,
+	FLOW,
+	IF,
+	isCall,
+	labelsOf,
+	LOOP,
+	RETURN,
+	THROW,
+	TRY,
+	UNREACHABLE,
+} from "./control.ts";
+import { BOUND, COST, TURN, UP } from "./costs.ts";
+
+/** What callers are promised of a function; -1 where there is no such way. */
+export interface Contract {
+	/** The most that runs before its first check, or to its end. */
+	readonly head: number;
+	/** The most that runs on a way through it without a check. */
+	readonly through: number;
+	/** The most that runs from its last check to its end. */
+	readonly tail: number;
+}
+
+/** What is known of the function that the current instruction calls. */
+export interface Callee extends Contract {
+	/** Whether it may come back to the caller: then what runs behind the call may run in every frame of a recursion. */
+	readonly closes: boolean;
+	/** If so, the most that has run since its last check where it comes back; 0 of what is bounded in each frame. */
+	readonly returns: number;
+}
+
+export interface PathRules {
+	readonly callee: () => Callee;
+	/** Whether a loop, by its number in the body, has a check at its head. */
+	readonly isChecked: (loop: number) => boolean;
+	/** Whether what runs behind calls that close a cycle is bounded in each frame, or told to whoever calls. */
+	readonly isBounded: boolean;
+	/** What the function may run before its first check, and from its last to its end. */
+	readonly head: number;
+	readonly tail: number;
+	/** Whether calls may throw. */
+	readonly throws: boolean;
+	/** Whether the function is checked where it is entered, or before it calls what closes a cycle. */
+	readonly entry: "none" | "early" | "late";
+}
+
+/** What has run at most: since the function's entry, since a check, since a call that closes a cycle; -1 where no way comes from there. */
+class Costs {
+	head = -1;
+	since = -1;
+	up = -1;
+
+	get isAlive(): boolean {
+		return this.head >= 0 || this.since >= 0;
+	}
+
+	set({ head, since, up }: Costs): this {
+		this.head = head;
+		this.since = since;
+		this.up = up;
+		return this;
+	}
+
+	/** Of two ways that meet, the one that costs more. */
+	join({ head, since, up }: Costs): void {
+		if (head > this.head) this.head = head;
+		if (since > this.since) this.since = since;
+		if (up > this.up) this.up = up;
+	}
+
+	add(cost: number): void {
+		if (this.head >= 0) this.head += cost;
+		if (this.since >= 0) this.since += cost;
+		if (this.up >= 0) this.up += cost;
+	}
+
+	/** Whether so much more is too much, of which `head` may be run before the first check. */
+	exceeds(cost: number, head: number): boolean {
+		return (this.head >= 0 && this.head + cost > head) || (this.since >= 0 && this.since + cost > BOUND);
+	}
+
+	check(): void {
+		this.head = this.up = -1;
+		this.since = 0;
+	}
+
+	end(): void {
+		this.head = this.since = this.up = -1;
+	}
+}
+
+interface Frame {
+	readonly flow: number;
+	readonly start: Costs;
+	/** Behind it. */
+	readonly end: Costs;
+	/** Where its exceptions are caught. */
+	readonly thrown: Costs | undefined;
+	/** Of a `try_table`, as depths from outside of it. */
+	readonly labels: readonly number[];
+	hasElse: boolean;
+	isCaught: boolean;
+	/** A loop without a check of its own. */
+	readonly isBare: boolean;
+}
+
+const NONE: readonly number[] = [];
+
+/**
+ * Walks one body and finds where it has to be checked, so that on no way more runs between two checks than the bounds say. What runs behind a call that closes a
+ * cycle is bounded where it comes to the end of the function: then what called that goes on, in its turn.
+ */
+export class PathWalk {
+	readonly #reader: CodeReader;
+	readonly #rules: PathRules;
+	readonly #now = new Costs();
+	readonly #exit = new Costs();
+	readonly #frames: Frame[] = [];
+	/** The blocks whose handlers an exception finds, the innermost last. */
+	readonly #tries: Frame[] = [];
+	/** Where checks are to be, ascending. */
+	readonly sites: number[] = [];
+	/** How many of them are only before calls that close a cycle. */
+	late = 0;
+	/** Whether something that has more to run than is told ends the function. */
+	isUnfit = false;
+	#loop = 0;
+	#head = 0;
+
+	constructor(reader: CodeReader, rules: PathRules) {
+		this.#reader = reader;
+		this.#rules = rules;
+	}
+
+	run(body: number): Contract {
+		const reader = this.#reader;
+		const now = this.#now;
+		reader.enter(body);
+		now.head = 0;
+		if (this.#rules.entry === "early") this.#check(reader.codeStart);
+		this.#push(BLOCK);
+		while (reader.next()) {
+			const { op } = reader;
+			const flow = FLOW[op] as number;
+			if (now.isAlive) {
+				if (isCall(op)) this.#call();
+				else this.#pay(COST[op] as number);
+			}
+			if (flow !== 0) this.#step(flow);
+		}
+		return { head: this.#head, through: this.#exit.head, tail: this.#exit.since };
+	}
+
+	#check(position: number): void {
+		this.sites.push(position);
+		this.#now.check();
+	}
+
+	/** Before the current instruction, which has been paid. */
+	#checkBefore(): void {
+		this.#check(this.#reader.start);
+		this.#now.add(COST[this.#reader.op] as number);
+	}
+
+	#pay(cost: number): void {
+		const now = this.#now;
+		if (now.exceeds(cost, this.#rules.head)) this.#check(this.#reader.start);
+		now.add(cost);
+		if (now.head > this.#head) this.#head = now.head;
+	}
+
+	#call(): void {
+		const now = this.#now;
+		const cost = COST[this.#reader.op] as number;
+		const { head, through, tail, closes, returns } = this.#rules.callee();
+		const isLast = FLOW[this.#reader.op] === RETURN || this.#rules.throws;
+		const isLate = closes && now.head >= 0 && this.#rules.entry === "late";
+		if (isLate) this.late++;
+		if (
+			isLate ||
+			now.exceeds(cost + head, this.#rules.head) ||
+			(isLast && this.#rules.isBounded && through >= 0 && now.up + cost + through > UP)
+		) {
+			this.#check(this.#reader.start);
+		}
+		if (now.head >= 0) this.#head = Math.max(this.#head, now.head + cost + head);
+		if (through < 0) now.end();
+		else now.add(cost + through);
+		if (closes) {
+			now.since = Math.max(now.since, returns);
+			now.up = Math.max(now.up, returns);
+			if (isLast && this.#rules.isBounded && returns > UP) this.isUnfit = true;
+		} else now.since = Math.max(now.since, tail, now.head < 0 ? 0 : -1);
+		if (!this.#rules.throws) return;
+		this.#exit.join(now);
+		this.#tries.at(-1)?.thrown?.join(now);
+	}
+
+	/** The function ends with the current instruction. */
+	#leave(): void {
+		if ((this.#rules.isBounded && this.#now.up > UP) || this.#now.since > this.#rules.tail) this.#checkBefore();
+		this.#exit.join(this.#now);
+	}
+
+	#push(flow: number, isBare = false, labels: readonly number[] = NONE): void {
+		const frame = {
+			flow,
+			start: new Costs().set(this.#now),
+			end: new Costs(),
+			thrown: flow === TRY ? new Costs() : undefined,
+			labels,
+			hasElse: false,
+			isCaught: false,
+			isBare,
+		};
+		this.#frames.push(frame);
+		if (flow === TRY) this.#tries.push(frame);
+	}
+
+	#step(flow: number): void {
+		const now = this.#now;
+		const reader = this.#reader;
+		switch (flow) {
+			case LOOP: {
+				const isBare = !this.#rules.isChecked(this.#loop++);
+				if (now.isAlive && isBare) now.since = Math.max(now.since, TURN);
+				else if (now.isAlive) now.check();
+				this.#push(flow, isBare);
+				break;
+			}
+			case TRY:
+				this.#push(flow, false, labelsOf(reader));
+				break;
+			case BLOCK:
+			case IF:
+				this.#push(flow);
+				break;
+			case BR_IF:
+			case BR:
+			case BR_TABLE:
+				if (!now.isAlive) break;
+				this.#branch(labelsOf(reader));
+				if (flow !== BR_IF) now.end();
+				break;
+			case ELSE: {
+				const frame = this.#frames.at(-1);
+				if (frame === undefined) break;
+				frame.end.join(now);
+				frame.hasElse = true;
+				now.set(frame.start);
+				break;
+			}
+			case CATCH:
+				this.#catch();
+				break;
+			case END:
+			case DELEGATE:
+				this.#end();
+				break;
+			case THROW:
+				if (now.isAlive) this.#leave();
+				this.#tries.at(-1)?.thrown?.join(now);
+				now.end();
+				break;
+			case RETURN:
+				if (isCall(reader.op)) this.#exit.join(now);
+				else this.#leave();
+				now.end();
+				break;
+			case UNREACHABLE:
+				now.end();
+		}
+	}
+
+	#branch(labels: readonly number[]): void {
+		const now = this.#now;
+		// A turn that comes to a loop without a check brings little with it
+		if ((now.since > TURN || now.up >= 0) && labels.some((label) => this.#frames.at(-1 - label)?.isBare === true)) {
+			this.#checkBefore();
+		}
+		for (const label of labels) {
+			const frame = this.#frames.at(-1 - label);
+			if (frame !== undefined && frame.flow !== LOOP) frame.end.join(now);
+		}
+	}
+
+	/** The block's exceptions are caught, or go on to the next handler. */
+	#leaveTry(frame: Frame): void {
+		if (frame.isCaught || frame.thrown === undefined) return;
+		frame.isCaught = true;
+		this.#tries.pop();
+		this.#tries.at(-1)?.thrown?.join(frame.thrown);
+	}
+
+	#catch(): void {
+		const frame = this.#frames.at(-1);
+		if (frame?.thrown === undefined) return;
+		frame.end.join(this.#now);
+		this.#leaveTry(frame);
+		this.#now.set(frame.thrown);
+	}
+
+	#end(): void {
+		const frame = this.#frames.pop();
+		if (frame === undefined) return;
+		const { end, start, thrown, labels } = frame;
+		end.join(this.#now);
+		if (frame.flow === IF && !frame.hasElse) end.join(start);
+		this.#now.set(end);
+		this.#leaveTry(frame);
+		if (thrown !== undefined) for (const label of labels) this.#frames.at(-1 - label)?.end.join(thrown);
+		if (this.#frames.length === 0) this.#leave();
+	}
+}
