@@ -111,6 +111,20 @@ suite("cycles of calls are checked before they call", () => {
 		}
 	}
 
+	// With a slow path that looks, too
+	for (const [metering, checks] of [
+		["trap", 3],
+		["yield", 4],
+	] as const) {
+		test(`${metering}: what may throw is called before anything else and again: a check before each`, async () => {
+			const call = "(call $i)";
+			const text = `(module (import "" "i" (func $i)) (tag $e) (func (export "f") ${call} ${call} ${call}))`;
+			const { original, module, contracts } = await meterText(text, metering);
+			assert.equal(placesOf(module.code.bytes, [0x41, 0, 0x2d, 0x40, 0, 0, 0x04, 0x40]).length, checks);
+			verifyRewriting(original, encodeModule(module), { metering, contracts });
+		});
+	}
+
 	for (const [name, fields] of [
 		[
 			"calls that double at each level",

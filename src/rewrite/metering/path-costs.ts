@@ -161,7 +161,7 @@ export class PathWalk {
 	}
 
 	#check(position: number): void {
-		this.sites.push(position);
+		if (this.sites.at(-1) !== position) this.sites.push(position);
 		this.#now.check();
 	}
 
@@ -188,7 +188,7 @@ export class PathWalk {
 		if (
 			isLate ||
 			now.exceeds(cost + head, this.#rules.head) ||
-			(isLast && this.#rules.isBounded && through >= 0 && now.up + cost + through > UP)
+			(isLast && this.#rules.isBounded && through >= 0 && now.up >= 0 && now.up + cost + through > UP)
 		) {
 			this.#check(this.#reader.start);
 		}
