@@ -1,0 +1,74 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
+import { Dice } from "../../../test/reset/dice.ts";
+import { rewriteModule } from "../rewrite.ts";
+
+const MODULES = 120;
+const METERING = ["trap", "yield", "fuel"] as const;
+const LOAD = "(drop (i32.load (local.get 0)))";
+
+/** Functions that call one another, and others, in every way there is, between blocks, loops, handlers and long ways. */
+function randomModule(dice: Dice): string {
+	const count = 1 + dice.below(7);
+	const throws = dice.oneIn(3);
+	const [withValue, without] = ["f", "g"].map((name) => Array.from({ length: count }, (_, i) => `$${name}${i}`));
+	const callees = ["$i", ...(withValue ?? [])];
+	const bare = ["$j", ...(without ?? [])];
+	const body = (labels: readonly string[]): string =>
+		Array.from({ length: 1 + dice.below(5) }, () => statement(labels)).join(" ");
+	const statement = (labels: readonly string[]): string => {
+		const label = `$l${labels.length}`;
+		const inner = (): string => body([...labels, label]);
+		switch (dice.below(labels.length > 4 ? 9 : 14)) {
+			case 0:
+				return `(call ${dice.pick(callees)} (local.get 0))`;
+			case 1:
+				return `(call ${dice.pick(bare)})`;
+			case 2:
+				return LOAD.repeat(dice.pick([1, 3, 100, 1000]));
+			case 3:
+				return labels.length > 0 ? `(br_if ${dice.pick(labels)} (local.get 0))` : "(nop)";
+			case 4:
+				return "(if (local.get 0) (then (return)))";
+			case 5:
+				return dice.oneIn(3)
+					? `(return_call ${dice.pick(bare)})`
+					: "(memory.fill (local.get 0) (i32.const 0) (i32.const 9))";
+			case 6:
+				return `(call_indirect (type $t) (local.get 0) (i32.const ${dice.below(4)}))`;
+			case 7:
+				return throws && dice.oneIn(2) ? "(throw $e)" : "(local.set 0 (i32.sub (local.get 0) (i32.const 1)))";
+			case 8:
+				return labels.length > 0 && dice.oneIn(3) ? `(br ${dice.pick(labels)})` : "(nop)";
+			case 9:
+			case 10:
+				return `(loop ${label} ${inner()} ${dice.oneIn(2) ? "" : `(br_if ${label} (local.get 0))`})`;
+			case 11:
+				return `(block ${label} ${inner()})`;
+			case 12:
+				return `(if ${label} (local.get 0) (then ${inner()}) ${dice.oneIn(2) ? "" : `(else ${inner()})`})`;
+			default:
+				return throws ? `(block ${label} (try_table (catch_all ${label}) ${inner()}))` : `(block ${label} ${inner()})`;
+		}
+	};
+	const exported = (name: string): string => (dice.oneIn(2) ? "" : `(export "${name}")`);
+	const functions = [
+		...(withValue ?? []).map((name) => `(func ${name} ${exported(name)} (type $t) ${body([])})`),
+		...(without ?? []).map((name) => `(func ${name} ${exported(name)} (local i32) ${body([])})`),
+	];
+	const taken = callees.filter(() => dice.oneIn(2));
+	return `(module (type $t (func (param i32)))
+		(import "" "i" (func $i (type $t))) (import "" "j" (func $j))
+		(memory 1) (table ${exported("t")} 8 funcref) (tag $e) (elem (i32.const 0) func ${taken.join(" ")})
+		${functions.join("\n")})`;
+}
+
+for (const metering of METERING) {
+	test(`${metering}: what the rewriter makes of any module, the proof takes`, async () => {
+		for (let seed = 1; seed <= MODULES; seed++) {
+			const bytes = new Uint8Array(await parse(randomModule(new Dice(seed))));
+			assert.doesNotThrow(() => rewriteModule(bytes, 0, { metering, verify: true }), `seed ${seed}`);
+		}
+	});
+}
