@@ -5,7 +5,7 @@ import { promisify } from "node:util";
 
 test("a process that waits for its watchdog, and for nothing else, is not over before that has begun", async () => {
 	const flag = new URL("flag.ts", import.meta.url);
-	const script = `import { interruptFlag } from ${JSON.stringify(flag.href)}; await interruptFlag().watched(); console.log("watched");`;
+	const script = `import { watchdogReady } from ${JSON.stringify(flag.href)}; await watchdogReady(); console.log("watched");`;
 	const { stdout } = await promisify(execFile)(process.execPath, [
 		"--no-warnings",
 		"--input-type=module",

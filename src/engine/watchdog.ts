@@ -62,8 +62,6 @@ interface Ffi {
 }
 
 const KEY = "skerry:watchdog";
-/** An hour, in milliseconds. */
-const LONG = 3_600_000;
 
 interface Watching {
 	/** Wakes it; to be called when the thread's `until` is earlier than `planned`. */
@@ -129,10 +127,7 @@ function start(threads: Threads, watchdog: Watchdog, first: Watched): void {
 }
 
 async function begin(bell: Int32Array): Promise<void> {
-	// Neither the thread nor the wait for it keeps a process alive that has nothing else to do
-	const alive = setInterval(() => {}, LONG);
 	await Atomics.waitAsync(bell, 1, 0).value;
-	clearInterval(alive);
 	if (Atomics.load(bell, 1) === FAILED) throw failure("the system gives no thread, or not the files that one needs");
 }
 
