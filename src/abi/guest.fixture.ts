@@ -10,6 +10,7 @@ import {
 	type CoreValue,
 	Store,
 } from "./mod.ts";
+import type { Lift } from "./interpret-lift.ts";
 
 /** What the tests need of V8's namespace, which `lib` does not declare. */
 interface CoreMemory {
@@ -97,6 +98,11 @@ export async function createGuest(
 			...more,
 		}),
 	};
+}
+
+/** What lifts `core`, which the host may call as it is. */
+export function liftOf(guest: Guest, type: FunctionType, core: CoreFunction): Lift {
+	return { type, core, nested: core, options: guest.options(), instance: guest.instance, nestedBare: null, bare: null };
 }
 
 export function func(params: readonly ValueType[], result: ValueType | null = null): FunctionType {

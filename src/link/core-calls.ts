@@ -1,4 +1,4 @@
-import { CodeReader, decodeModule, type Module, OP } from "../wasm/mod.ts";
+import { CodeReader, decodeModule, type Module, namedFunctions, OP } from "../wasm/mod.ts";
 
 /** What a function of a core module calls. */
 export interface Calls {
@@ -92,17 +92,7 @@ function typeKeys({ types }: Module): string[] {
 
 /** Code can name only such functions in `ref.func` that are named outside of it: in segments, initial values and exports. */
 function addressTaken(module: Module): ReadonlySet<number> {
-	const taken = new Set<number>();
+	const taken = namedFunctions(module);
 	for (const { kind, index } of module.exports) if (kind === "func") taken.add(index);
-	const initials = [
-		...module.globals.map(({ init }) => init),
-		...module.tables.flatMap(({ init }) => (init === null ? [] : [init])),
-	];
-	for (const { items } of module.elements) {
-		if (items.kind === "functions") for (const index of items.indices) taken.add(index);
-		else initials.push(...items.expressions);
-	}
-	for (const expression of initials)
-		for (const { op, immediates } of expression) if (op === OP["ref.func"]) taken.add(immediates[0] as number);
 	return taken;
 }

@@ -24,6 +24,7 @@ export {
 } from "./interface.ts";
 export { matchCoreExternType, matchCoreModuleType } from "./match.ts";
 export { countImports, type Module, type ModuleCustom } from "./module.ts";
+export { namedFunctions } from "./named-functions.ts";
 export {
 	decodeNames,
 	decodeNameSection,

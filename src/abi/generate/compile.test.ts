@@ -3,8 +3,8 @@ import { spawnSync } from "node:child_process";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { FunctionType, ValueType } from "../../component/mod.ts";
-import { createGuest, func, type Guest, t } from "../guest.fixture.ts";
-import type { InterpretedLift, Lift } from "../interpret-lift.ts";
+import { createGuest, func, type Guest, liftOf, t } from "../guest.fixture.ts";
+import type { InterpretedLift } from "../interpret-lift.ts";
 import type { CoreFunction } from "../store.ts";
 import { compile } from "./compile.ts";
 import { generateLift } from "./mod.ts";
@@ -14,16 +14,7 @@ const never = (): InterpretedLift => assert.fail("interpreted");
 
 /** A call of `core`, by generated code or not at all. */
 function generated(guest: Guest, type: FunctionType, core: CoreFunction): ((...args: unknown[]) => unknown) | null {
-	const lift: Lift = {
-		type,
-		core,
-		nested: core,
-		options: guest.options(),
-		instance: guest.instance,
-		nestedBare: null,
-		bare: null,
-	};
-	return generateLift(lift, never);
+	return generateLift(liftOf(guest, type, core), never);
 }
 
 const HOSTILE = [

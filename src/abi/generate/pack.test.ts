@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ValueType } from "../../component/mod.ts";
-import { createGuest, func, type Guest, t } from "../guest.fixture.ts";
-import { InterpretedLift, type Lift } from "../interpret-lift.ts";
+import { createGuest, func, type Guest, liftOf, t } from "../guest.fixture.ts";
+import { InterpretedLift } from "../interpret-lift.ts";
 import { generateLift } from "./mod.ts";
 import { scratch } from "./pack.ts";
 
@@ -33,15 +33,7 @@ async function taking(types: readonly ValueType[], size: number = SIZE): Promise
 		given.push(new Uint8Array(guest.options().memory!.buffer, start, (length as number) * size).slice());
 	};
 	const type = func(types);
-	const lift: Lift = {
-		type,
-		core,
-		nested: core,
-		options: guest.options(),
-		instance: guest.instance,
-		nestedBare: null,
-		bare: null,
-	};
+	const lift = liftOf(guest, type, core);
 	const take = generateLift(lift, () => new InterpretedLift(lift));
 	assert.ok(take !== null);
 	return { take, given, guest };

@@ -1,4 +1,4 @@
-import { countImports, type Module } from "../../wasm/mod.ts";
+import { countImports, type Module, namedFunctions } from "../../wasm/mod.ts";
 import { NO_TABLE, type Survey } from "../survey.ts";
 import { type Components, findComponents } from "./components.ts";
 
@@ -66,21 +66,7 @@ export function findCalls(module: Module, survey: Survey): CallGraph {
 
 /** Functions that can be called through a table or a reference. */
 export function addressTaken(module: Module, survey: Survey): ReadonlySet<number> {
-	const taken = new Set(survey.referenced);
-	const initials = [
-		...module.globals.map(({ init }) => init),
-		...module.tables.flatMap(({ init }) => (init === null ? [] : [init])),
-	];
-	for (const { items } of module.elements) {
-		if (items.kind === "functions") for (const index of items.indices) taken.add(index);
-		else initials.push(...items.expressions);
-	}
-	for (const expression of initials) {
-		// Of constant instructions only ref.func has one small number that could be a function: others do no harm.
-		for (const { immediates } of expression)
-			for (const value of immediates) if (typeof value === "number") taken.add(value);
-	}
-	return taken;
+	return survey.referenced.union(namedFunctions(module));
 }
 
 /** Tables in which functions of other instances may be. */
