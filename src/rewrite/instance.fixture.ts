@@ -26,6 +26,8 @@ export interface World {
 	readonly growsTables?: boolean;
 	/** Bytes of V8's heap that may be asked for at once; as many as one likes where it is left out. */
 	readonly heap?: number;
+	/** Whether the flag's memory has the page from which checks of that kind read: where it has not, these trap. */
+	readonly page?: boolean;
 	/** Called with the flag before the start function runs. */
 	readonly beforeStart?: (flag: Uint8Array) => void;
 }
@@ -46,8 +48,8 @@ async function wrap(functions: Record<string, unknown>): Promise<Record<string, 
 }
 
 export async function revive(rewritten: RewrittenModule, world: World = {}): Promise<Revived> {
-	const { beyond = 0, growsTables = true, heap = Infinity } = world;
-	const flag = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
+	const { beyond = 0, growsTables = true, heap = Infinity, page = true } = world;
+	const flag = new WebAssembly.Memory({ initial: page ? 2 : 1, maximum: 2, shared: true });
 	const imports: Record<string, Record<string, unknown>> = { ...world.imports };
 	const owned = rewritten.imports;
 	if (owned !== undefined) {

@@ -1,6 +1,7 @@
 import { decodeModule, encodeModule } from "../wasm/mod.ts";
 import { checkIndices } from "./index-check.ts";
 import { liftModule } from "./lift/lift.ts";
+import type { CheckKind } from "./metering/check.ts";
 import { type Metering, meterModule } from "./metering/meter.ts";
 import type { EngineImports, RewrittenModule } from "./rewritten.ts";
 import { findSites } from "./sites.ts";
@@ -11,6 +12,8 @@ import { verifyRewriting } from "./verify/verify.ts";
 export interface RewriteOptions {
 	/** How guests are stopped that hold the thread; `off` leaves the code as it is. */
 	readonly metering: Metering | "off";
+	/** With `trap`, what a check looks at; `flag` when left out. `page` is for processes alone that can protect it. */
+	readonly check?: CheckKind | undefined;
 	/** Whether the result is checked by a decoder of its own before anyone runs it. */
 	readonly verify: boolean;
 }
@@ -28,10 +31,10 @@ export function rewriteModule(bytes: Uint8Array, offset: number, options: Rewrit
 	const { module, state, imports, exports, initial, host } = liftModule(original, survey, offset);
 	const lifted = module === original ? bytes : encodeModule(module);
 	if (options.verify) verifyLift(bytes, lifted, { state, imports, exports, initial });
-	const { metering } = options;
+	const { metering, check } = options;
 	// Positions in code and the calls of what was added are others.
 	const again = module.code === original.code || metering === "off" ? survey : surveyCode(module);
-	const metered = metering === "off" ? undefined : meterModule(module, again, metering, host, imports);
+	const metered = metering === "off" ? undefined : meterModule(module, again, metering, host, imports, check);
 	if (metering === "off" || metered === undefined) {
 		return { bytes: lifted, imports, state, exports, initial, sites: findSites(original, offset, module, lifted) };
 	}
@@ -40,6 +43,7 @@ export function rewriteModule(bytes: Uint8Array, offset: number, options: Rewrit
 		const { ledger, contracts } = metered;
 		verifyRewriting(lifted, rewritten, {
 			metering,
+			check,
 			engine: imports?.module,
 			hostTable: host?.table,
 			ledger,
@@ -59,8 +63,9 @@ export function rewriteModule(bytes: Uint8Array, offset: number, options: Rewrit
 export function meterBinary(
 	bytes: Uint8Array,
 	metering: Metering,
+	check?: CheckKind,
 ): { readonly bytes: Uint8Array; readonly imports: EngineImports & { readonly flag: string } } | undefined {
 	const module = decodeModule(bytes);
-	const metered = meterModule(module, surveyCode(module), metering, undefined, undefined);
+	const metered = meterModule(module, surveyCode(module), metering, undefined, undefined, check);
 	return metered === undefined ? undefined : { bytes: encodeModule(metered.module), imports: metered.imports };
 }

@@ -1,6 +1,6 @@
 import { type Module, OP } from "../../wasm/mod.ts";
 import type { Survey } from "../survey.ts";
-import { encodeStop } from "./check.ts";
+import { type CheckKind, encodeStop, encodeTouch } from "./check.ts";
 import { type CodeEditor, opensBlock } from "./code-editor.ts";
 import { countParams, DELEGATE, END, findLoops, FLOW, LOOP, OUTLINED } from "./control.ts";
 import { closeOutline, EXIT_DEPTH, moveBranch, openOutline } from "./outline.ts";
@@ -12,11 +12,14 @@ interface FlagParts {
 	readonly memory: number;
 	/** The index of the function that is the slow path; -1: a guest that finds the flag up traps. */
 	readonly slow: number;
+	/** Without a slow path, how a check finds out that it is to trap. */
+	readonly check: CheckKind;
 }
 
 /**
  * Puts checks of the flag into bodies. With a slow path, small innermost loops that call nothing have it outside, and loops of which
- * every turn passes the check of a loop within have none (`CheckPlan.bare`). At all other places a check is `(if flag (then …))`.
+ * every turn passes the check of a loop within have none (`CheckPlan.bare`). At all other places a check is `(if flag (then …))`, or of
+ * kind `page` a load.
  */
 export function insertFlagChecks(
 	module: Module,
@@ -97,9 +100,13 @@ function writeBody(editor: CodeEditor, loops: readonly number[], sites: readonly
 	}
 }
 
-function insertCheck(editor: CodeEditor, position: number, { memory, slow }: FlagParts): void {
+function insertCheck(editor: CodeEditor, position: number, { memory, slow, check }: FlagParts): void {
 	const { writer } = editor;
 	writer.insert(position);
+	if (check === "page") {
+		encodeTouch(writer.out, memory);
+		return;
+	}
 	encodeCondition(writer.out, "yield", memory);
 	editor.hintUnlikely(position);
 	writer.op(OP.if).out.u8(0x40);

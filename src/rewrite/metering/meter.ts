@@ -16,6 +16,7 @@ import {
 import type { HostTable } from "../host-table.ts";
 import type { EngineImports } from "../rewritten.ts";
 import type { Survey } from "../survey.ts";
+import type { CheckKind } from "./check.ts";
 import { CodeEditor, type EditedCode } from "./code-editor.ts";
 import { insertFlagChecks } from "./flag.ts";
 import { insertFuel } from "./fuel.ts";
@@ -25,7 +26,7 @@ import { type Contracts, planChecks } from "./work.ts";
 
 /**
  * How guests are stopped that hold the thread:
- * - `trap`: the flag ends them at the next loop or call.
+ * - `trap`: the flag, or a page that is protected, ends them at the next loop or call.
  * - `yield`: the flag makes them ask the engine there (`poll`), which lets them go on, ends them, or gives the thread to others.
  * - `fuel`: the same when the fuel is used up that they were given; every instruction is counted (`insertFuel` says how).
  */
@@ -42,9 +43,10 @@ export interface MeteredModule {
 	readonly contracts: Contracts;
 }
 
+/** It may have a second page, of which guests are not told: with `SAFEPOINT` in it. */
 const FLAG_TYPE: MemoryTypeSyntax = {
 	kind: "memory",
-	limits: { minimum: 1n, maximum: 1n, shared: true, index: "i32" },
+	limits: { minimum: 1n, maximum: 2n, shared: true, index: "i32" },
 };
 
 /**
@@ -52,6 +54,7 @@ const FLAG_TYPE: MemoryTypeSyntax = {
  * the last of the imported ones; for that the guest's own memories become imports before it, and keep their indices.
  * @param existing the table of the engine's functions, where another pass has added it
  * @param owned what it already imports of the engine
+ * @param check of `trap`
  * @returns `undefined` for a module of which nothing is to be stopped or counted
  */
 export function meterModule(
@@ -60,6 +63,7 @@ export function meterModule(
 	metering: Metering,
 	existing: HostTable | undefined,
 	owned: EngineImports | undefined,
+	check: CheckKind = "flag",
 ): MeteredModule | undefined {
 	const plan = planChecks(original, survey, new CodeReader(original.code), metering === "yield");
 	const { sites, contracts } = plan;
@@ -86,14 +90,14 @@ export function meterModule(
 	});
 	if (metering === "trap") {
 		const editor = new CodeEditor(original.code, imported.func, hints, labels);
-		insertFlagChecks(original, survey, plan, editor, { memory, slow: -1 });
+		insertFlagChecks(original, survey, plan, editor, { memory, slow: -1, check });
 		return { module: finish(original, editor.finish()), imports, host: existing, ledger: undefined, contracts };
 	}
 	const { module, host, index: slow, type } = planSlowPath(original, metering, existing);
 	const editor = new CodeEditor(module.code, imported.func, hints, labels);
 	const { exceptions } = survey;
 	let ledger: FuelLedger | undefined;
-	if (metering === "yield") insertFlagChecks(module, survey, plan, editor, { memory, slow });
+	if (metering === "yield") insertFlagChecks(module, survey, plan, editor, { memory, slow, check: "flag" });
 	else ledger = insertFuel(module, survey, sites, editor, { memory, slow, throws: exceptions.any });
 	editor.writer.begin(0);
 	encodeSlowPath(editor.writer.out, metering, memory, host, exceptions.legacy);

@@ -19,6 +19,7 @@ import { FLAG_CELL, HIT_CELL } from "./check.ts";
 
 const { WebAssembly } = globalThis as any;
 const TRAP = { metering: "trap", verify: true } as const;
+const PAGE = { ...TRAP, check: "page" } as const;
 
 async function meter(text: string, imports: Record<string, Record<string, unknown>> = {}): Promise<Revived> {
 	const rewritten = rewriteModule(await parse(text), 0, TRAP);
@@ -74,6 +75,19 @@ suite("a raised flag ends", () => {
 			assert.throws(() => (exports["g"] ?? exports["f"])(60), { name: "RuntimeError", message: "unreachable" });
 			assert.deepEqual([flag[FLAG_CELL], flag[HIT_CELL]], [0, 1], "it has lowered the flag and left word");
 		});
+
+		test(`${name}: a page that cannot be read does, and the flag does not`, async () => {
+			const rewritten = rewriteModule(await parse(`(module ${fields})`), 0, PAGE);
+			const { exports, flag } = await revive(rewritten, { page: false });
+			for (const raised of [0, 1]) {
+				flag[FLAG_CELL] = raised;
+				assert.throws(() => (exports["g"] ?? exports["f"])(60), {
+					name: "RuntimeError",
+					message: "memory access out of bounds",
+				});
+				assert.deepEqual([flag[FLAG_CELL], flag[HIT_CELL]], [raised, 0]);
+			}
+		});
 	}
 
 	test("a loop in a start function", async () => {
@@ -114,8 +128,9 @@ suite("a raised flag ends", () => {
 });
 
 suite("metering", () => {
-	test("leaves a program what it does, and its memories where they are", async () => {
-		const text = `(module
+	for (const options of [TRAP, PAGE])
+		test(`leaves a program what it does, and its memories where they are: ${"check" in options ? options.check : "flag"}`, async () => {
+			const text = `(module
 			(import "" "m" (memory 1))
 			(memory $own (export "own") 1 3) (memory $wide i64 1) (data (memory $own) (i32.const 8) "abc")
 			(func (export "sum") (param i32) (result i32) (local i32)
@@ -126,13 +141,14 @@ suite("metering", () => {
 				(i64.store $wide (i64.const 0) (i64.extend_i32_u (local.get 1)))
 				(i32.store 0 (i32.const 4) (memory.grow $own (i32.const 1)))
 				(i32.add (i32.load $own (i32.const 0)) (i32.load8_u $own (i32.const 9)))))`;
-		const m = new WebAssembly.Memory({ initial: 1 });
-		const { exports, flag, pages } = await meter(text, { "": { m } });
-		assert.equal(exports["sum"](100), 5050 + 98);
-		assert.equal(pages.get(1)?.value, 2);
-		assert.deepEqual([...new Uint32Array(m.buffer, 0, 2)], [0, 1]);
-		assert.deepEqual([...flag], [0, 0, 0, 0]);
-	});
+			const m = new WebAssembly.Memory({ initial: 1 });
+			const rewritten = rewriteModule(await parse(text), 0, options);
+			const { exports, flag, pages } = await revive(rewritten, { imports: { "": { m } }, beyond: 1 });
+			assert.equal(exports["sum"](100), 5050 + 98);
+			assert.equal(pages.get(1)?.value, 2);
+			assert.deepEqual([...new Uint32Array(m.buffer, 0, 2)], [0, 1]);
+			assert.deepEqual([...flag], [0, 0, 0, 0]);
+		});
 
 	test("leaves a module alone that cannot run for ever", async () => {
 		const bytes = await parse(`(module (func $f) (func $g (call $f)) (func (export "h") (call $g)))`);

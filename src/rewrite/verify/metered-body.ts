@@ -5,8 +5,8 @@ function unsigned(value: number): number[] {
 	return value < 0x80 ? [value] : [(value & 0x7f) | 0x80, ...unsigned(Math.floor(value / 128))];
 }
 
-/** What guests are stopped by: the flag makes them trap, or ask; or their fuel does. */
-export type Stop = "trap" | "yield" | "fuel";
+/** What guests are stopped by: the flag makes them trap, or a page that they read from; or the flag makes them ask, or their fuel. */
+export type Stop = "trap" | "page" | "yield" | "fuel";
 
 /** What checks are made of, as bytes, written out once more. */
 export class Pieces {
@@ -25,6 +25,11 @@ export class Pieces {
 		this.#memory = unsigned(memory);
 		this.#slow = unsigned(slow);
 		this.#stop = stop;
+	}
+
+	/** Whether a loop may have the end of its check outside. */
+	get outlines(): boolean {
+		return this.#stop !== "page";
 	}
 
 	/** Pushes the cell. */
@@ -50,8 +55,14 @@ export class Pieces {
 
 	/** A check that stands where it looks; with fuel it has the local. */
 	check(local: number): readonly number[] {
-		const make = (): readonly number[] => [...this.condition(local), 0x04, 0x40, ...this.ask(local), 0x0b];
+		const make = (): readonly number[] =>
+			this.#stop === "page" ? this.#touch : [...this.condition(local), 0x04, 0x40, ...this.ask(local), 0x0b];
 		return remembered(this.#checks, local, make);
+	}
+
+	/** Reads from behind the first page of the flag's memory, where V8 knows of nothing; that alone is what stops the guest. */
+	get #touch(): readonly number[] {
+		return [0x41, 0x80, 0x80, 0x04, 0x2d, 0x40, ...this.#memory, 0, 0x1a];
 	}
 
 	get(local: number): readonly number[] {

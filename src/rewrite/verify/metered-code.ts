@@ -40,7 +40,7 @@ export function compareMeteredCode(original: Cursor, rewritten: Cursor, outline:
 		keptOverCall: undefined,
 	};
 	const bodies = original.number();
-	const hasSlowPath = engine.stop !== "trap";
+	const hasSlowPath = engine.stop === "yield" || engine.stop === "fuel";
 	if (rewritten.number() !== bodies + (hasSlowPath ? 1 : 0)) throw refuse("it has other functions than the original");
 	for (let i = 0; i < bodies; i++) {
 		const from = original.take(original.number());

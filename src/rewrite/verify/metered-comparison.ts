@@ -333,7 +333,7 @@ export class BodyComparison {
 			paths.open(LOOP_BLOCK);
 			return;
 		}
-		const isOutlined = beside.to.bytes[beside.to.at] === 0x02;
+		const isOutlined = pieces.outlines && beside.to.bytes[beside.to.at] === 0x02;
 		if (isOutlined) {
 			const type = this.#from.bytes.subarray(start + 1, end);
 			beside.expect([0x02, ...type, 0x03, 0x40, 0x02, 0x40], "the blocks around a loop");

@@ -24,16 +24,21 @@ const PROGRAM = `(module
 			(br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))))`;
 
 /** What metering begins with, and what it makes of it. */
-function meter(guest: Uint8Array, metering: "trap" | "yield" | "fuel"): Metered {
+function meter(guest: Uint8Array, kind: Kind): Metered {
+	const metering = kind === "page" ? "trap" : kind;
+	const check = kind === "page" ? kind : undefined;
 	const decoded = decodeModule(guest);
 	const { module, host, imports } = liftModule(decoded, surveyCode(decoded), 0);
-	const metered = meterModule(module, surveyCode(module), metering, host, imports);
+	const metered = meterModule(module, surveyCode(module), metering, host, imports, check);
 	assert.ok(metered !== undefined);
 	const { contracts, ledger } = metered;
 	// The engine's module, from which what is lifted is imported already
-	const options = { metering, engine: imports?.module, ledger, contracts };
+	const options = { metering, check, engine: imports?.module, ledger, contracts };
 	return { original: encodeModule(module), rewritten: encodeModule(metered.module), options };
 }
+
+/** A metering, `trap` by a check of either kind. */
+type Kind = "trap" | "page" | "yield" | "fuel";
 
 interface Metered {
 	readonly original: Uint8Array;
@@ -43,16 +48,36 @@ interface Metered {
 
 const { WebAssembly } = globalThis as any;
 
-const rewrite = async (metering: "trap" | "yield" | "fuel" = "trap"): Promise<Metered> =>
-	meter(await parse(PROGRAM), metering);
+const rewrite = async (kind: Kind = "trap"): Promise<Metered> => meter(await parse(PROGRAM), kind);
 
 /** The index of the flag's memory in the check's instructions. */
 const FLAG = 2;
 const CHECK = [0x41, 0, 0x2d, 0x40, FLAG, 0, 0x04, 0x40, 0x41, 0, 0x41, 0x80, 2, 0x36, 0x42, FLAG, 0, 0, 0x0b];
+/** Of kind `page`: `(drop (i32.load8_u $flag (i32.const 65536)))`. */
+const TOUCH = [0x41, 0x80, 0x80, 0x04, 0x2d, 0x40, FLAG, 0, 0x1a];
 
 /** Where the checks are in a binary. */
-function checksIn(bytes: Uint8Array): number[] {
-	return [...bytes.keys()].filter((at) => CHECK.every((byte, i) => bytes[at + i] === byte));
+function checksIn(bytes: Uint8Array, check: readonly number[] = CHECK): number[] {
+	return [...bytes.keys()].filter((at) => check.every((byte, i) => bytes[at + i] === byte));
+}
+
+/** A module in which one check, of all that it has, is this instead; its body as long as it then is. */
+function withCheck(rewritten: Uint8Array, which: number, check: readonly number[]): Uint8Array {
+	const module = decodeModule(rewritten);
+	const { starts, ends, bytes } = module.code;
+	const code = Buffer.from(bytes);
+	const at = checksIn(code, TOUCH)[which] ?? assert.fail(`there is no check ${which}`);
+	const by = check.length - TOUCH.length;
+	const moved = (position: number): number => (position > at ? position + by : position);
+	return encodeModule({
+		...module,
+		code: {
+			bytes: Buffer.concat([code.subarray(0, at), Uint8Array.from(check), code.subarray(at + TOUCH.length)]),
+			offset: 0,
+			starts: starts.map(moved),
+			ends: ends.map(moved),
+		},
+	});
 }
 
 /** What a function is said to do that lacks a check. */
@@ -65,7 +90,75 @@ suite("verifyRewriting", () => {
 		verifyRewriting(original, rewritten, options);
 	});
 
-	for (const metering of ["trap", "yield", "fuel"] as const) {
+	test("accepts the same with reads from a page, in the very same places, and neither for the other", async () => {
+		const [flag, page] = await Promise.all([rewrite(), rewrite("page")]);
+		verifyRewriting(page.original, page.rewritten, page.options);
+		assert.equal(checksIn(page.rewritten, TOUCH).length, 4);
+		assert.deepEqual(checksIn(page.rewritten), []);
+		const without = (rewritten: Uint8Array, check: readonly number[]): string[] => {
+			const { starts, ends, bytes } = decodeModule(rewritten).code;
+			const bodies = [...starts].map((start, i) => Buffer.from(bytes.slice(start, ends[i])).toString("latin1"));
+			return bodies.map((body) => body.replaceAll(Buffer.from(check).toString("latin1"), ""));
+		};
+		assert.deepEqual(without(page.rewritten, TOUCH), without(flag.rewritten, CHECK));
+		for (const [a, b] of [
+			[flag, page],
+			[page, flag],
+		] as const)
+			assert.throws(() => verifyRewriting(a.original, a.rewritten, b.options), { code: "engine/verification" });
+	});
+
+	for (const [what, check] of [
+		["reads from where V8 knows of the memory", [0x41, 0xff, 0xff, 0x03, 0x2d, 0x40, FLAG, 0, 0x1a]],
+		["reads from behind the page", [0x41, 0x80, 0xa0, 0x04, 0x2d, 0x40, FLAG, 0, 0x1a]],
+		["reads from the page's second byte", [0x41, 0x80, 0x80, 0x04, 0x2d, 0x40, FLAG, 1, 0x1a]],
+		["reads from the guest's own memory", [0x41, 0x80, 0x80, 0x04, 0x2d, 0x40, FLAG - 1, 0, 0x1a]],
+		["reads from a memory that there is not", [0x41, 0x80, 0x80, 0x04, 0x2d, 0x40, FLAG + 1, 0, 0x1a]],
+		["reads more than a byte", [0x41, 0x80, 0x80, 0x04, 0x28, 0x40, FLAG, 0, 0x1a]],
+		["reads in a block", [0x02, 0x40, ...TOUCH, 0x0b]],
+		["writes", [0x41, 0x80, 0x80, 0x04, 0x41, 0, 0x3a, 0x40, FLAG, 0]],
+		["does nothing", [0x01]],
+		["looks at the flag", CHECK],
+		["looks at the flag and reads if it is up", [0x41, 0, 0x2d, 0x40, FLAG, 0, 0x04, 0x40, ...TOUCH, 0x0b]],
+		["is not there", []],
+	] as const) {
+		test(`page: refuses a check that ${what}, wherever it is`, async () => {
+			const { original, rewritten, options } = await rewrite("page");
+			verifyRewriting(original, withCheck(rewritten, 0, TOUCH), options);
+			for (let which = 0; which < 4; which++) {
+				const changed = withCheck(rewritten, which, check);
+				assert.throws(() => verifyRewriting(original, changed, options), { code: "engine/verification" });
+			}
+		});
+	}
+
+	for (const [what, minimum, maximum] of [
+		["of which V8 knows the page", 2n, 2n],
+		["that has no page", 1n, 1n],
+		["that is larger", 1n, 3n],
+		["that may grow", 1n, undefined],
+		["that need not have the flag", 0n, 2n],
+	] as const) {
+		for (const kind of ["trap", "page", "yield", "fuel"] as const) {
+			test(`${kind}: refuses a flag's memory ${what}`, async () => {
+				const { original, rewritten, options } = await rewrite(kind);
+				const module = decodeModule(rewritten);
+				const imports = module.imports.map((item) => {
+					if (item.name !== "flag" || item.type.kind !== "memory") return item;
+					const { maximum: _, ...limits } = item.type.limits;
+					const changed = { ...limits, minimum, ...(maximum === undefined ? {} : { maximum }) };
+					return { ...item, type: { ...item.type, limits: changed } };
+				});
+				const changed = encodeModule({ ...module, imports });
+				assert.throws(() => verifyRewriting(original, changed, options), {
+					code: "engine/verification",
+					message: /import flag is not what it should be/,
+				});
+			});
+		}
+	}
+
+	for (const metering of ["trap", "page", "yield", "fuel"] as const) {
 		test(`${metering}: refuses every change of a byte but in hints`, async () => {
 			const { original, rewritten, options } = await rewrite(metering);
 			verifyRewriting(original, rewritten, options);
@@ -179,15 +272,17 @@ suite("verifyRewriting", () => {
 	] as const) {
 		test(`refuses ${what} of which a check was taken out`, async () => {
 			const guest = await parse(text);
-			const { original, rewritten, options } = meter(guest, "trap");
-			verifyRewriting(original, rewritten, options);
-			const module = decodeModule(rewritten);
-			// As if the rewriter had inserted nothing
-			const changed = encodeModule({ ...module, code: decodeModule(original).code });
-			assert.throws(() => verifyRewriting(original, changed, options), {
-				code: "engine/verification",
-				message: WITHOUT,
-			});
+			for (const kind of ["trap", "page"] as const) {
+				const { original, rewritten, options } = meter(guest, kind);
+				verifyRewriting(original, rewritten, options);
+				const module = decodeModule(rewritten);
+				// As if the rewriter had inserted nothing
+				const changed = encodeModule({ ...module, code: decodeModule(original).code });
+				assert.throws(() => verifyRewriting(original, changed, options), {
+					code: "engine/verification",
+					message: WITHOUT,
+				});
+			}
 		});
 	}
 

@@ -24,8 +24,8 @@ import {
 	TYPE,
 } from "./outline.ts";
 
-/** A shared memory of one page. */
-const FLAG_LIMITS = "3 1 1";
+/** A shared memory of one page, and at most two: were it two at least, V8 would take what is read behind the first for safe. */
+const FLAG_LIMITS = "3 1 2";
 
 /** Sections that are compared item by item; all others are the same bytes. */
 const BY_ITEM = new Set([IMPORT, MEMORY, EXPORT, CODE]);
@@ -51,6 +51,8 @@ const NO_CONTRACTS: Contracts = {
 export interface VerifyOptions {
 	/** Which checks are to be there; `off`: nothing but exports of state may be added. */
 	readonly metering: "off" | "trap" | "yield" | "fuel";
+	/** With `trap`, what they look at; `flag` when left out. */
+	readonly check?: "flag" | "page" | undefined;
 	/** The index of the table of the engine's functions, where the original has it already. */
 	readonly hostTable?: number | undefined;
 	/** The name of the module of which the original already imports what is the engine's. */
@@ -70,7 +72,7 @@ export interface VerifyOptions {
 export function verifyRewriting(
 	original: Uint8Array,
 	rewritten: Uint8Array,
-	{ metering, hostTable, engine, ledger, contracts = NO_CONTRACTS }: VerifyOptions,
+	{ metering, check, hostTable, engine, ledger, contracts = NO_CONTRACTS }: VerifyOptions,
 ): void {
 	if (!sameBytes(original, 0, 8, rewritten, 0)) throw refuse("it has another preamble");
 	const from = sectionsOf(original);
@@ -97,7 +99,7 @@ export function verifyRewriting(
 		});
 	} else if (metered)
 		compareMeteredCode(sectionOf(from, CODE), sectionOf(to, CODE), outline, {
-			stop: "trap",
+			stop: check === "page" ? "page" : "trap",
 			table: -1,
 			ledger: undefined,
 			contracts,
