@@ -104,7 +104,7 @@ const NOTHING = {
 
 function prepare(name: MeteringVariant, file: string, output: number): Variant {
 	const original = new Uint8Array(readFileSync(file));
-	const metered = name === "off" ? undefined : meterBinary(original, name);
+	const metered = name === "off" ? undefined : meterBinary(original, name, interruptFlag().check);
 	const bytes = metered?.bytes ?? original;
 	const module = new (webAssembly().Module)(bytes);
 	const run = (): number => {

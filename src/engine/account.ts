@@ -95,6 +95,8 @@ export class Account {
 	wallEnd: number = Number.NaN;
 	/** A check of a guest has trapped: metering `trap`. */
 	hit = false;
+	/** The page that its guest's checks read from was protected while it held the thread: likewise. */
+	struck = false;
 	/** Portions of fuel it was given. */
 	fuelGiven = 0;
 	/** What is left of them while the guest does not hold the thread. */
@@ -145,7 +147,7 @@ export class Account {
 	begin(): void {
 		this.cpu = 0;
 		this.wallEnd = Number.NaN;
-		this.hit = false;
+		this.hit = this.struck = false;
 		this.fuelGiven = 0;
 		this.fuelLeft = 0;
 		this.#refueled = Number.NaN;

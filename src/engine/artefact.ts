@@ -54,7 +54,12 @@ async function digestBytes(bytes: Uint8Array): Promise<Uint8Array<ArrayBuffer>> 
 
 /** @param version of the rewriter: what another one made is not found */
 export function artefactName(original: string, options: RewriteOptions, version: string): string {
-	return `${original}.${options.metering}.${version}`;
+	return `${original}.${wayOf(options)}.${version}`;
+}
+
+/** How guests are stopped, in a word: what is of use in this process is of none in one that cannot protect the page. */
+export function wayOf({ metering, check }: RewriteOptions): string {
+	return metering === "trap" && check === "page" ? "trap-page" : metering;
 }
 
 /** The name of what is kept for modules that are alike in all but their data. */

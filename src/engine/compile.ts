@@ -16,7 +16,9 @@ import {
 	digest,
 	encodeArtefact,
 	likeName,
+	wayOf,
 } from "./artefact.ts";
+import { interruptFlag } from "./flag.ts";
 import { copyInitial, deriveInitial, type StartState } from "./initial-state.ts";
 import { webAssembly, type WasmModule } from "./v8.ts";
 import { WeakTable } from "./weak-table.ts";
@@ -102,7 +104,8 @@ export class CompileCache {
 	 * Begins to load a module, as far as other threads do it: hashing, reading what was kept, compiling. Once it is with V8, the caller goes
 	 * on, and finds the rest done when it calls `load`.
 	 */
-	async prepare(bytes: Uint8Array, options: RewriteOptions, packed?: ArtefactStore): Promise<void> {
+	async prepare(bytes: Uint8Array, wanted: Wanted, packed?: ArtefactStore): Promise<void> {
+		const options = forThisProcess(wanted);
 		const original = await this.#digestOf(bytes);
 		const key = keyOf(original, options);
 		if (this.#loaded.get(key) !== undefined || this.#finding.has(key)) return;
@@ -122,12 +125,8 @@ export class CompileCache {
 	 * @param offset where it starts in the outermost binary, for errors
 	 * @param packed where to look before the cache's own store
 	 */
-	async load(
-		bytes: Uint8Array,
-		offset: number,
-		options: RewriteOptions,
-		packed?: ArtefactStore,
-	): Promise<LoadedModule> {
+	async load(bytes: Uint8Array, offset: number, wanted: Wanted, packed?: ArtefactStore): Promise<LoadedModule> {
+		const options = forThisProcess(wanted);
 		const original = await this.#digestOf(bytes);
 		const key = keyOf(original, options);
 		let known = this.#loaded.get(key);
@@ -325,8 +324,15 @@ export class CompileCache {
 	}
 }
 
-function keyOf(original: string, { metering, verify }: RewriteOptions): string {
-	return `${original} ${metering} ${verify}`;
+/** What checks look at follows from where they run. */
+type Wanted = Omit<RewriteOptions, "check">;
+
+function forThisProcess({ metering, verify }: Wanted): RewriteOptions {
+	return { metering, verify, check: metering === "trap" ? interruptFlag().check : undefined };
+}
+
+function keyOf(original: string, options: RewriteOptions): string {
+	return `${original} ${wayOf(options)} ${options.verify}`;
 }
 
 /** V8 says `… @+123` for an offset in the module. */

@@ -1,5 +1,6 @@
 import { Writer } from "../bytes/mod.ts";
-import { FLAG_CELL, HIT_CELL } from "../rewrite/mod.ts";
+import { type CheckKind, FLAG_CELL, HIT_CELL } from "../rewrite/mod.ts";
+import { createSafepoint, type Safepoint } from "./safepoint.ts";
 import { webAssembly, type WasmMemory } from "./v8.ts";
 import { watchThread } from "./watchdog.ts";
 
@@ -17,8 +18,18 @@ import { watchThread } from "./watchdog.ts";
  *   processor in the meantime; as `until`, 0: without end.
  * - sampled: the last 16 bits of the number of the stretch that the watchdog last found running, and `SAMPLED` set; then, as
  *   64-bit floating point, when that was, on the thread's clock, and what the thread's processor time was then, in milliseconds.
- * - attentive: not 0 while it looks every millisecond, which is what such calls need, and another number each time that it begins to;
- *   wanted: 1 to ask it to.
+ * - attentive: not 0 while it looks every millisecond, which is what such calls need, and another number each time that it begins to
+ *   or has protected the page; wanted: 1 to ask it to.
+ * - guard: of the page that checks of kind `page` read from: `DOWN` while they may, `PENDING` while the watchdog is about to protect it,
+ *   `UP` as long as it is protected.
+ * - paged: 1 where the stretch is of a guest with such checks, or may be.
+ *
+ * A page that is protected for one stretch must not meet the guest of another, which costs nothing but where a stretch is clocked: the
+ * watchdog writes `guard` and another number into `attentive`, has every thread of the process pass a barrier (`membarrier`), and only then
+ * looks whether the stretch still lasts, by `entry`, `until` and `call`. A thread that ends one writes `until` or `call`; before it lets
+ * in the next, it reads `guard`, or for calls that nobody clocks `attentive`. Where its writing came before the barrier, the
+ * watchdog has seen it, and leaves the page as it is; where it came after it, so does its reading, and the thread sees that it has to wait,
+ * and to make the page readable again.
  */
 export const ENTRY_WORD = 0;
 export const UNTIL_WORD = 1;
@@ -31,7 +42,12 @@ export const ATTENTIVE_WORD = 10;
 const WANTED_WORD = 11;
 const LATEST_WORD = 12;
 const SAMPLED_WORD = 13;
+const GUARD_WORD = 18;
+const PAGED_WORD = 19;
 const SAMPLED = 0x1_0000;
+const DOWN = 0;
+const PENDING = 1;
+const UP = 2;
 /** In floating-point numbers, not words. */
 const SAMPLED_AT = 7;
 const SAMPLED_TIME = 8;
@@ -67,6 +83,7 @@ function toTenths(time: number): number {
  */
 export class InterruptFlag {
 	readonly #memory: WasmMemory;
+	readonly #safepoint: Safepoint | undefined = createSafepoint();
 	readonly #bytes: Uint8Array;
 	/** For who has no time to call: the schedule, in calls that nobody clocks. */
 	readonly words: Int32Array;
@@ -84,7 +101,8 @@ export class InterruptFlag {
 
 	constructor() {
 		const { Memory, Module, Instance } = webAssembly();
-		this.#memory = new Memory({ initial: 1, maximum: 1, shared: true });
+		// Without the page, whoever reads from it traps at once: code for another machine does no harm.
+		this.#memory = this.#safepoint?.memory ?? new Memory({ initial: 1, maximum: 1, shared: true });
 		const { buffer } = this.#memory;
 		this.#bytes = new Uint8Array(buffer);
 		this.words = new Int32Array(buffer);
@@ -92,6 +110,11 @@ export class InterruptFlag {
 		this.#samples = new Float64Array(buffer);
 		const { exports } = new Instance(new Module(encodeEnter()), { "": { flag: this.#memory } });
 		this.#enter = exports["enter"] as (until: number, entry: number) => number;
+	}
+
+	/** What the checks of metering `trap` have to be like: `page` where it can be protected, on this machine and in this process. */
+	get check(): CheckKind {
+		return this.#safepoint === undefined ? "flag" : "page";
 	}
 
 	/** What guests import. From the first time on, a watchdog looks after the thread. */
@@ -111,7 +134,8 @@ export class InterruptFlag {
 	 * @throws SkerryError `engine/watchdog`; whoever asks after that has it tried again
 	 */
 	async watched(): Promise<void> {
-		const watching = (this.#watching ??= watchThread(this.#memory.buffer as SharedArrayBuffer));
+		const buffer = this.#memory.buffer as SharedArrayBuffer;
+		const watching = (this.#watching ??= watchThread(buffer, this.#safepoint?.page));
 		try {
 			await watching.begun;
 		} catch (error) {
@@ -123,18 +147,38 @@ export class InterruptFlag {
 	/**
 	 * A guest gets the thread, until then: whoever held it before, the flag is not raised for him any more. A day off at most, or Infinity.
 	 * @param latest until when he may have it if others are given the processor; likewise
+	 * @param paged whether its checks may read from the page
 	 */
-	enter(until: number, latest: number): void {
+	enter(until: number, latest: number, paged: boolean): void {
+		const { words } = this;
 		this.number = (this.number & NUMBER_MASK) + 1;
-		this.words[LATEST_WORD] = toTenths(latest);
+		words[LATEST_WORD] = toTenths(latest);
+		words[PAGED_WORD] = paged ? 1 : 0;
 		const at = toTenths(until);
 		const planned = this.#enter(at, this.number << NUMBER_SHIFT);
+		if (words[GUARD_WORD] !== DOWN) this.#lower();
 		if (at !== 0 && (planned === 0 || ((at - planned) | 0) < 0)) this.#watching?.wake();
 	}
 
 	/** No guest holds the thread. */
 	leave(): void {
-		this.words[UNTIL_WORD] = 0;
+		const { words } = this;
+		words[UNTIL_WORD] = 0;
+		if (words[GUARD_WORD] !== DOWN) this.#lower();
+	}
+
+	/** The page may be read again. */
+	#lower(): void {
+		const { words } = this;
+		while (Atomics.load(words, GUARD_WORD) === PENDING) Atomics.wait(words, GUARD_WORD, PENDING, 1);
+		if (Atomics.load(words, GUARD_WORD) === DOWN) return;
+		this.#safepoint?.unprotect();
+		Atomics.store(words, GUARD_WORD, DOWN);
+	}
+
+	/** Whether the page is protected for who holds the thread, or about to be. */
+	get isProtected(): boolean {
+		return this.words[GUARD_WORD] !== DOWN;
 	}
 
 	/** Somebody else, or nobody, holds the thread from now on. */
@@ -192,7 +236,15 @@ export class InterruptFlag {
 
 	/** As the watchdog would: whoever holds the thread stops at its next check. Who counts fuel does so when it asks for more. */
 	raise(): void {
+		const { words } = this;
 		this.#bytes[FLAG_CELL] = 1;
+		if (this.#safepoint === undefined || words[PAGED_WORD] === 0) return;
+		// The watchdog may be about to do the same, or find that it need not
+		while (Atomics.compareExchange(words, GUARD_WORD, DOWN, PENDING) === PENDING)
+			Atomics.wait(words, GUARD_WORD, PENDING, 1);
+		if (Atomics.load(words, GUARD_WORD) === UP) return;
+		this.#safepoint.protect();
+		Atomics.store(words, GUARD_WORD, UP);
 	}
 
 	get raised(): boolean {
@@ -248,7 +300,7 @@ function encodeEnter(): Uint8Array {
 	return new Writer()
 		.raw(Uint8Array.of(0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00))
 		.section(1, new Writer().u32(1).u8(0x60).u32(2).u8(0x7f).u8(0x7f).u32(1).u8(0x7f))
-		.section(2, new Writer().u32(1).name("").name("flag").u8(0x02).u8(0x03).u32(1).u32(1))
+		.section(2, new Writer().u32(1).name("").name("flag").u8(0x02).u8(0x03).u32(1).u32(2))
 		.section(3, new Writer().u32(1).u32(0))
 		.section(7, new Writer().u32(1).name("enter").u8(0x00).u32(0))
 		.section(10, new Writer().u32(1).sized(body.finish()))

@@ -1,5 +1,5 @@
 import type { TrapFrame } from "../fault/mod.ts";
-import { findOrigin, type Sites } from "../rewrite/mod.ts";
+import { findOrigin, isAdded, type Sites } from "../rewrite/mod.ts";
 import type { WasmInstance } from "./v8.ts";
 
 /** What is known of the module of an instance, for its frames in traps. */
@@ -63,9 +63,33 @@ export function leaveOut(instance: WasmInstance): void {
 	own.add(instance);
 }
 
+interface Stack {
+	readonly frames: TrapFrame[];
+	/** Of the innermost frame. */
+	readonly isOwn: boolean | undefined;
+}
+
+/** V8 gives the frames of an error only once. */
+const stacks = new WeakMap<Error, Stack>();
+
 /** The guest's frames of an error that V8 has just thrown, innermost first, without the host's and the engine's own. */
 export function readFrames(error: Error): TrapFrame[] {
-	return takeCallSites(error).flatMap((site) => toFrame(site) ?? []);
+	return readStack(error).frames;
+}
+
+/** Whether an instruction of the guest's own has trapped, not one that was put into its functions; `undefined` where that is not known. */
+export function isOwnTrap(error: Error): boolean | undefined {
+	return readStack(error).isOwn;
+}
+
+function readStack(error: Error): Stack {
+	let stack = stacks.get(error);
+	if (stack === undefined) {
+		const sites = takeCallSites(error);
+		stack = { frames: sites.flatMap((site) => toFrame(site) ?? []), isOwn: sites[0] && isOwn(sites[0]) };
+		stacks.set(error, stack);
+	}
+	return stack;
 }
 
 /** V8 formats a stack when it is first asked for, and hands over its frames then. */
@@ -89,21 +113,45 @@ function takeCallSites(error: Error): readonly CallSite[] {
 
 const SCRIPT = /^wasm:\/\/wasm\/(?:(.*)-)?[0-9a-f]{8}$/s;
 
-function toFrame(site: CallSite): TrapFrame | undefined {
+/** Of a frame of a guest's, what was put behind its own functions included. */
+interface Place {
+	readonly instance: WasmInstance;
+	readonly origin: ModuleOrigin;
+	/** Of the module, if it has one. */
+	readonly name: string | undefined;
+	/** Of the function. */
+	readonly index: number;
+}
+
+function placeOf(site: CallSite): Place | undefined {
 	const script = SCRIPT.exec(site.getScriptNameOrSourceURL() ?? "");
 	const place = /wasm-function\[(\d+)\]:0x[0-9a-f]+\)?$/.exec(site.toString());
 	const instance = site.getThis();
 	if (script === null || place === null || typeof instance !== "object" || instance === null) return undefined;
 	const origin = origins.get(instance) ?? (own.has(instance) ? undefined : starting);
 	if (origin === undefined) return undefined;
-	const index = Number(place[1]);
+	return { instance: instance as WasmInstance, origin, name: script[1], index: Number(place[1]) };
+}
+
+function isOwn(site: CallSite): boolean | undefined {
+	const { origin, index } = placeOf(site) ?? {};
+	const sites = origin?.sites;
+	if (typeof sites !== "object") return sites === undefined ? undefined : true;
+	// Those that were put behind the guest's do for it what it may not do itself, and have checks, too
+	return index === undefined || index >= sites.functions ? undefined : !isAdded(sites, site.getPosition());
+}
+
+function toFrame(site: CallSite): TrapFrame | undefined {
+	const place = placeOf(site);
+	if (place === undefined) return undefined;
+	const { instance, origin, index } = place;
 	const { sites } = origin;
 	if (typeof sites === "object" && index >= sites.functions) return undefined;
 	const position = site.getPosition();
 	return {
-		name: site.getFunctionName() ?? exportedName(instance as WasmInstance, index),
+		name: site.getFunctionName() ?? exportedName(instance, index),
 		index,
-		module: script[1],
+		module: place.name,
 		offset: typeof sites === "object" ? findOrigin(sites, position) : sites && position,
 		moduleOffset: origin.offset,
 	};

@@ -4,10 +4,10 @@ import { SkerryError, Trap } from "../fault/mod.ts";
 import { Account, type AccountOptions, type Accounted, countedCalls, LEASED_CALLS } from "./account.ts";
 import { announce, canAnnounce } from "./announcers.ts";
 import { ATTENTIVE_WORD, CALL_WORD, ENTRY_WORD, interruptFlag, NUMBER_SHIFT, SEEN_WORD } from "./flag.ts";
-import { leaveOut, type ModuleOrigin, withOrigin } from "./frames.ts";
+import { isOwnTrap, leaveOut, type ModuleOrigin, withOrigin } from "./frames.ts";
 import { ENDED, type Schedule, threadSchedule } from "./schedule.ts";
 import { RESULTS, STATUS_DONE, STATUS_FAILED, STATUS_WAITING, TRAMPOLINE_IMPORTS } from "./trampolines.ts";
-import { hostFault, isUnreachable, toTrap } from "./traps.ts";
+import { hostFault, isOutOfBounds, isUnreachable, toTrap } from "./traps.ts";
 import { webAssembly, type WasmExtern, type WasmGlobal, type WasmInstance, type WasmModule } from "./v8.ts";
 
 interface Waiter {
@@ -551,6 +551,9 @@ export class Gate implements Accounted {
 		if (this.#broken && !this.#failed) this.fail(outOfStack());
 		if (isUnreachable(error)) {
 			const stopped = this.#schedule.takeHit(this.#account);
+			if (stopped !== undefined) this.fail(stopped);
+		} else if (isOutOfBounds(error)) {
+			const stopped = this.#schedule.takeStrike(this.#account, isOwnTrap(error));
 			if (stopped !== undefined) this.fail(stopped);
 		}
 		return this.#failed ? this.#fault : toTrap(error);

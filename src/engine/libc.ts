@@ -13,7 +13,7 @@ export interface LibC {
 	open(path: Pointer, flags: number): number;
 	close(fd: number): number;
 	ioctl(fd: number, request: bigint, argument: Pointer): number;
-	syscall(number: bigint, argument: bigint): bigint;
+	syscall(number: bigint, ...values: [bigint, bigint, bigint]): bigint;
 	getpagesize(): number;
 	getrusage(who: number, usage: Pointer): number;
 }
@@ -42,6 +42,7 @@ export function withFfi<T>(process: FfiProcess, use: (ffi: Ffi | undefined) => T
 export const MFD_CLOEXEC = 1;
 export const O_CLOEXEC = 0o2000000;
 export const PROT_NONE = 0;
+export const PROT_READ = 1;
 export const PROT_READ_WRITE = 3;
 export const MAP_PRIVATE_FIXED: number = 0x02 | 0x10;
 export const MADV_DONTNEED = 4;
@@ -59,13 +60,16 @@ const SIGNATURES: Readonly<Record<keyof LibC, { arguments: string[]; return: str
 	open: { arguments: ["pointer", "i32"], return: "i32" },
 	close: { arguments: ["i32"], return: "i32" },
 	ioctl: { arguments: ["i32", "u64", "pointer"], return: "i32" },
-	syscall: { arguments: ["i64", "i64"], return: "i64" },
+	syscall: { arguments: ["i64", "i64", "i64", "i64"], return: "i64" },
 	getpagesize: { arguments: [], return: "i32" },
 	getrusage: { arguments: ["i32", "pointer"], return: "i32" },
 };
 
+let opened: LibC | undefined;
+
+/** For all who use it on this thread: to open it takes more than a millisecond. */
 export function openLibC(ffi: Ffi): LibC {
-	return ffi.dlopen(null, SIGNATURES).functions as LibC;
+	return (opened ??= ffi.dlopen(null, SIGNATURES).functions as LibC);
 }
 
 /** As C wants it, to be kept alive during the call. */

@@ -138,7 +138,7 @@ export class PageScanner {
 
 	#openUserfault(number: bigint | undefined): number {
 		if (number === undefined) return -1;
-		const fd = Number(this.#libc.syscall(number, UFFD_USER_MODE_ONLY | BigInt(O_CLOEXEC)));
+		const fd = Number(this.#libc.syscall(number, UFFD_USER_MODE_ONLY | BigInt(O_CLOEXEC), 0n, 0n));
 		if (fd < 0) return -1;
 		const api = BigUint64Array.of(UFFD_API, UFFD_FEATURES, 0n);
 		if (this.#libc.ioctl(fd, UFFDIO_API, this.#ffi.getRawPointer(api)) === 0) return fd;

@@ -203,7 +203,7 @@ export class Schedule {
 		this.#flag.number = number;
 		if (call <= 0) return;
 		// One is under way: from now on, it is clocked, and has its own cells.
-		if (this.#flag.takeHit()) account.hit = true;
+		this.#note(account);
 		this.#current = account;
 		this.#suspendable = false;
 		this.#clock(account, clock());
@@ -243,7 +243,7 @@ export class Schedule {
 		const now = clock();
 		const from = this.#current;
 		if (from !== undefined) {
-			if (this.#flag.takeHit()) from.hit = true;
+			this.#note(from);
 			this.#settle(from, now);
 			this.#flag.change();
 			if (from.metering === "fuel") from.fuelLeft = this.#flag.fuel;
@@ -264,8 +264,8 @@ export class Schedule {
 		const { deadline, metering } = account;
 		if (metering === "yield" || metering === "fuel") {
 			const until = Math.min(deadline, this.#sliceEnd);
-			this.#flag.enter(until, until);
-		} else this.#flag.enter(within(deadline, now), within(account.wallEnd, now));
+			this.#flag.enter(until, until, false);
+		} else this.#flag.enter(within(deadline, now), within(account.wallEnd, now), metering === "trap");
 	}
 
 	/** Asked when a guest calls the host. Why it is to be stopped here; `undefined` when it is not. */
@@ -283,12 +283,36 @@ export class Schedule {
 		const now = clock();
 		if (this.#current === account) {
 			// What is clocked from now on has its own cells.
-			if (this.#flag.takeHit()) account.hit = true;
+			this.#note(account);
 			this.#settle(account, now);
 		}
 		if (!account.hit) return undefined;
 		account.hit = false;
 		return account.overdue(now) ?? account.nearest(now);
+	}
+
+	/**
+	 * Asked when a guest has trapped because it read from where it must not: why, if that was the page of checks.
+	 * @param isOwn whether an instruction of the guest's own has done it; where that is not known, it is the page's doing while that is
+	 *   protected, as the guest's time is over then
+	 */
+	takeStrike(account: Account, isOwn: boolean | undefined): unknown {
+		if (isOwn === true) return undefined;
+		if (this.#leased !== undefined) this.#endLease();
+		const now = clock();
+		if (this.#current === account) {
+			this.#note(account);
+			this.#settle(account, now);
+		}
+		const struck = account.struck || isOwn === false;
+		account.struck = false;
+		return struck ? (account.overdue(now) ?? account.nearest(now)) : undefined;
+	}
+
+	/** What has come of the cells while the account's guest held the thread, which others are to find as they were. */
+	#note(account: Account): void {
+		if (this.#flag.takeHit()) account.hit = true;
+		if (this.#flag.isProtected) account.struck = true;
 	}
 
 	/**

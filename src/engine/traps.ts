@@ -41,6 +41,11 @@ export function isUnreachable(error: unknown): boolean {
 	return error instanceof webAssembly().RuntimeError && error.message.startsWith("unreachable");
 }
 
+/** Whether it is the trap of an access behind the end of a memory: the guest's own, or that of a check whose page is protected. */
+export function isOutOfBounds(error: unknown): error is Error {
+	return error instanceof webAssembly().RuntimeError && error.message.startsWith("memory access out of bounds");
+}
+
 function isStackOverflow(error: unknown): error is RangeError {
 	return error instanceof RangeError && error.message === "Maximum call stack size exceeded";
 }

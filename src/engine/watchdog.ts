@@ -1,6 +1,7 @@
 import { SkerryError } from "../fault/mod.ts";
 import { compareClocks } from "./compare-clocks.ts";
 import { openProcessorTime, type ProcessorTime } from "./processor-time.ts";
+import type { SafepointPage } from "./safepoint.ts";
 
 /**
  * The one thread per process that watches over all threads on which guests run. It sleeps while none does. Where there are no threads
@@ -11,6 +12,8 @@ import { openProcessorTime, type ProcessorTime } from "./processor-time.ts";
 interface Watched {
 	/** Its flag's memory. */
 	readonly buffer: SharedArrayBuffer;
+	/** In that, what is protected to stop guests; `undefined` where none of them reads from it. */
+	readonly page: SafepointPage | undefined;
 	/** What the process's clock shows when the thread's own shows 0, in milliseconds. */
 	readonly origin: number;
 	/** `clockid_t` of its processor time; 0 where that cannot be told. */
@@ -56,6 +59,8 @@ interface Ffi {
 			/** @param thread 0: the calling one */
 			sched_setscheduler(thread: number, policy: number, priority: bigint): number;
 			clock_gettime(clock: number, time: bigint): number;
+			mprotect(at: bigint, size: bigint, protection: number): number;
+			syscall(number: bigint, ...values: [bigint, bigint, bigint]): bigint;
 		};
 	};
 	getRawPointer(of: ArrayBufferView): bigint;
@@ -73,7 +78,7 @@ interface Watching {
 }
 
 /** Has a watchdog look after this thread. */
-export function watchThread(buffer: SharedArrayBuffer): Watching {
+export function watchThread(buffer: SharedArrayBuffer, page: SafepointPage | undefined): Watching {
 	const { process } = globalThis as { process?: HostProcess };
 	const threads = process?.getBuiltinModule?.("node:worker_threads") as Threads | undefined;
 	if (process === undefined || threads === undefined)
@@ -84,7 +89,7 @@ export function watchThread(buffer: SharedArrayBuffer): Watching {
 	};
 	const origin = compareClocks(processClock, () => performance.now());
 	const processorTime = openProcessorTime();
-	const watched: Watched = { buffer, origin, clockId: processorTime?.clockId ?? 0 };
+	const watched: Watched = { buffer, page, origin, clockId: processorTime?.clockId ?? 0 };
 	// Started by this thread, or by one that this one stems from, which therefore outlives it.
 	let watchdog = threads.getEnvironmentData(KEY) as Watchdog | undefined;
 	if (watchdog === undefined || new Int32Array(watchdog.bell)[1] === FAILED) {
@@ -158,9 +163,10 @@ function watch(): void {
 		sampledTime: number;
 	}
 	const { workerData, BroadcastChannel, receiveMessageOnPort } = process.getBuiltinModule("node:worker_threads");
-	const [ENTRY, UNTIL, PLANNED, CALL, BUDGET, SEEN, SEEN_AT, ATTENTIVE, WANTED, LATEST, SAMPLED_WORD] = [
-		0, 1, 2, 6, 7, 8, 9, 10, 11, 12, 13,
+	const [ENTRY, UNTIL, PLANNED, CALL, BUDGET, SEEN, SEEN_AT, ATTENTIVE, WANTED, LATEST, SAMPLED_WORD, GUARD, PAGED] = [
+		0, 1, 2, 6, 7, 8, 9, 10, 11, 12, 13, 18, 19,
 	] as const;
+	const [DOWN, PENDING, UP] = [0, 1, 2] as const;
 	const [SAMPLED, SAMPLED_AT, SAMPLED_TIME] = [0x1_0000, 7, 8] as const;
 	const [FLAG, FLAG_AND_HIT] = [1, 0xffff] as const;
 	const FUEL_BYTE = 16;
@@ -182,9 +188,24 @@ function watch(): void {
 	const AGAIN = 0.25;
 	/** To take from a guest's fuel: some microseconds. */
 	const ATTEMPTS = 50;
-	const LINUX = { MOST_NICE: -20, PR_SET_TIMERSLACK: 29, SCHED_FIFO: 1, LOWEST_REAL_TIME: 1 } as const;
+	const LINUX = {
+		MOST_NICE: -20,
+		PR_SET_TIMERSLACK: 29,
+		SCHED_FIFO: 1,
+		LOWEST_REAL_TIME: 1,
+		PROT_NONE: 0,
+		PROT_READ: 1,
+		PRIVATE_EXPEDITED: 8n,
+		REGISTER_PRIVATE_EXPEDITED: 16n,
+	} as const;
 	/** Milliseconds that the thread of that clock was on a processor; NaN where that cannot be told. */
 	let processorTime: (clockId: number) => number = () => Number.NaN;
+	/** Makes a page unreadable, or readable; to be replaced. */
+	let protect = (_page: SafepointPage, _protection: number): boolean => false;
+	/** A command of `membarrier`. */
+	let barrier = (_page: SafepointPage, _command: bigint): boolean => false;
+	/** Whether the process has told the system that it wants barriers. */
+	let registered = false;
 	// Where the system lets it, it comes before those whom it is to stop when they keep all processors busy.
 	hurry();
 	const { bell: shared, channel, first } = workerData as Watchdog & { first: Watched };
@@ -193,6 +214,10 @@ function watch(): void {
 	const port = new BroadcastChannel(channel) as unknown as Parameters<typeof receiveMessageOnPort>[0];
 	const threads: Seen[] = [];
 	const add = (watched: Watched): void => {
+		// Nobody else would stop its guests. Nothing holds the thread yet: the page is readable.
+		const { page } = watched;
+		if (page !== undefined && !protect(page, LINUX.PROT_READ))
+			throw new Error("the system gives it no page to protect");
 		threads.push({
 			...watched,
 			words: new Int32Array(watched.buffer),
@@ -210,6 +235,13 @@ function watch(): void {
 	add(first);
 	Atomics.store(bell, 1, 1);
 	Atomics.notify(bell, 1);
+	/** Takes some 15 ms of waiting for all processors, which nobody who waits for the watchdog's beginning need wait for. */
+	function register(): void {
+		const page = threads.find((thread) => thread.page !== undefined)?.page;
+		if (page === undefined) return;
+		if (!barrier(page, LINUX.REGISTER_PRIVATE_EXPEDITED)) throw new Error("membarrier is refused");
+		registered = true;
+	}
 	/** Milliseconds until the guest of a thread is to be interrupted, who is when that is over; Infinity where there is none. */
 	const look = (thread: Seen, now: number): number => {
 		const { words } = thread;
@@ -234,11 +266,35 @@ function watch(): void {
 		}
 		// In the word of the guest that was looked at, or in none
 		if ((entry & FLAG_AND_HIT) === 0) Atomics.compareExchange(words, ENTRY, entry, entry | FLAG);
+		if (unclocked <= 0) close(thread, entry, 0, thread.call);
+		else if (Atomics.load(words, PAGED) !== 0) close(thread, entry, until, 0);
 		// A guest that counts its fuel does not look at the flag. Most of its time may lie between its reading and its writing.
 		const { fuel } = thread;
 		for (let i = 0; i < ATTEMPTS; i++) if (Atomics.load(fuel, 0) > -TAKEN / 2n) Atomics.sub(fuel, 0, TAKEN);
 		return thread.quiet === Infinity ? Infinity : CALL_TICK;
 	};
+	/**
+	 * Protects the page for the stretch of this entry if it still has the thread: `flag.ts` says why no other guest can meet it.
+	 * @param until as it was found; 0 for an unclocked call
+	 * @param call its number
+	 */
+	function close({ words, page }: Seen, entry: number, until: number, call: number): void {
+		if (page === undefined || Atomics.compareExchange(words, GUARD, DOWN, PENDING) !== DOWN) return;
+		let state: number = DOWN;
+		try {
+			if (Atomics.load(words, ATTENTIVE) !== 0) Atomics.store(words, ATTENTIVE, ++times);
+			// Every thread of the process has passed one when it returns
+			if (!barrier(page, LINUX.PRIVATE_EXPEDITED)) throw new Error("membarrier is refused");
+			const isThere = Atomics.load(words, ENTRY) >>> 16 === entry >>> 16;
+			const lasts = call === 0 ? Atomics.load(words, UNTIL) === until : Atomics.load(words, CALL) === call;
+			if (!isThere || !lasts) return;
+			if (!protect(page, LINUX.PROT_NONE)) throw new Error("mprotect is refused");
+			state = UP;
+		} finally {
+			Atomics.store(words, GUARD, state);
+			Atomics.notify(words, GUARD);
+		}
+	}
 	/** Milliseconds until the unclocked call of a thread is to be interrupted, or until one can come. */
 	function lookAtCalls(thread: Seen, now: number): number {
 		const { words, quiet } = thread;
@@ -314,11 +370,15 @@ function watch(): void {
 				prctl: { arguments: ["i32", "u64", "u64", "u64", "u64"], return: "i32" },
 				sched_setscheduler: { arguments: ["i32", "i32", "pointer"], return: "i32" },
 				clock_gettime: { arguments: ["i32", "pointer"], return: "i32" },
+				mprotect: { arguments: ["pointer", "u64", "i32"], return: "i32" },
+				syscall: { arguments: ["i64", "i64", "i64", "i64"], return: "i64" },
 			});
 			const time = new BigInt64Array(2);
 			const at = ffi.getRawPointer(time);
 			processorTime = (clockId) =>
 				functions.clock_gettime(clockId, at) === 0 ? Number(time[0]) * 1e3 + Number(time[1]) / 1e6 : Number.NaN;
+			protect = ({ at, size }, protection) => functions.mprotect(at, size, protection) === 0;
+			barrier = ({ membarrier }, command) => functions.syscall(membarrier, command, 0n, 0n) === 0n;
 			functions.prctl(LINUX.PR_SET_TIMERSLACK, 1n, 0n, 0n, 0n);
 			const priority = ffi.getRawPointer(Int32Array.of(LINUX.LOWEST_REAL_TIME));
 			if (functions.sched_setscheduler(0, LINUX.SCHED_FIFO, priority) === 0) return;
@@ -345,6 +405,7 @@ function watch(): void {
 		for (let met = receiveMessageOnPort(port); met !== undefined; met = receiveMessageOnPort(port)) {
 			add(met.message as Watched);
 		}
+		if (!registered) register();
 		idle++;
 		const now = clock();
 		let sleep = Infinity;

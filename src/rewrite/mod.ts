@@ -5,4 +5,4 @@ export { type CheckKind, FLAG_CELL, FUEL_CELL, HIT_CELL, SAFEPOINT } from "./met
 export type { Metering } from "./metering/meter.ts";
 export { meterBinary, type RewriteOptions, rewriteModule } from "./rewrite.ts";
 export type { EngineExports, EngineImports, InitialState, ModuleState, RewrittenModule } from "./rewritten.ts";
-export { findOrigin, type Sites } from "./sites.ts";
+export { findOrigin, isAdded, type Sites } from "./sites.ts";

@@ -1,5 +1,5 @@
 import { Reader } from "../bytes/mod.ts";
-import { countImports, decodeSection, encodeSites, type Module, originOf } from "../wasm/mod.ts";
+import { countImports, decodeSection, encodeSites, isPutIn, type Module, originOf } from "../wasm/mod.ts";
 
 /** Where the code of a rewritten module was in the original. Plain data, to be kept with the module. */
 export interface Sites {
@@ -39,6 +39,11 @@ function findCodeSection(bytes: Uint8Array): number {
 		if (id === CODE) return content.offset;
 	}
 	return 0;
+}
+
+/** Whether an instruction at `position` of the rewritten module was put in there: it is none of the guest's. */
+export function isAdded({ edits, rewritten }: Sites, position: number): boolean {
+	return edits !== undefined && isPutIn(edits, position - rewritten);
 }
 
 /** Where an instruction at `position` of the rewritten module stands in the original: bytes from its start. */

@@ -53,6 +53,14 @@ export function originOf(sites: Uint32Array, position: number): number {
 	return originAt(sites, findStretch(sites, position), position);
 }
 
+/** Whether what is at `position` of the new code was put in by an edit. */
+export function isPutIn(sites: Uint32Array, position: number): boolean {
+	const at = findStretch(sites, position) * NUMBERS;
+	const origin = (sites[at + 1] ?? 0) + position - (sites[at] ?? 0);
+	const edited = sites[at + NUMBERS + 2];
+	return edited !== undefined && edited !== BODY && origin >= edited;
+}
+
 function originAt(sites: Uint32Array, stretch: number, position: number): number {
 	const at = stretch * NUMBERS;
 	const origin = (sites[at + 1] ?? 0) + position - (sites[at] ?? 0);

@@ -8,7 +8,7 @@ export {
 } from "./branch-hints.ts";
 export { checkCode } from "./code-check.ts";
 export { CodeReader, type LocalRun } from "./code-reader.ts";
-export { encodeSites, originOf } from "./code-sites.ts";
+export { encodeSites, isPutIn, originOf } from "./code-sites.ts";
 export { CodeWriter } from "./code-writer.ts";
 export { decodeModule, encodeModule } from "./codec.ts";
 export type { ConstExpr } from "./const-expr.ts";

@@ -203,7 +203,8 @@ class Runner {
 		if (!this.#mode.rewrite) {
 			return { module: decoded, compiled: new Module(encoded), state: "it was not asked for", owned: undefined };
 		}
-		const rewritten = rewriteModule(encoded, 0, { metering: this.#mode.metering ?? "off", verify: true });
+		const { metering = "off" } = this.#mode;
+		const rewritten = rewriteModule(encoded, 0, { metering, check: interruptFlag().check, verify: true });
 		return { module: decoded, compiled: new Module(rewritten.bytes), state: rewritten.state, owned: rewritten };
 	}
 

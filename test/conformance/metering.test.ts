@@ -10,7 +10,7 @@ import { after, suite, test } from "node:test";
 import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
 
 import { CoreMemories, interruptFlag, webAssembly, type WasmExtern, type WasmInstance } from "../../src/engine/mod.ts";
-import { FUEL_CELL, rewriteModule } from "../../src/rewrite/mod.ts";
+import { FUEL_CELL, type RewriteOptions, rewriteModule } from "../../src/rewrite/mod.ts";
 import { type Action, type Command, headOf, parseScript, type SExpr, textOf } from "../../src/wast/mod.ts";
 import { writeCounts } from "./counts.ts";
 import { listPrograms, modulesWithin } from "./programs.ts";
@@ -18,8 +18,15 @@ import { listPrograms, modulesWithin } from "./programs.ts";
 const SUITES = path.resolve(import.meta.dirname, "../../../shared/suites");
 const CORE = path.join(SUITES, "core");
 
-const METERINGS = ["trap", "yield", "fuel"] as const;
-type Metering = (typeof METERINGS)[number];
+type Way = Pick<RewriteOptions, "metering" | "check">;
+
+/** Each kind of metering, `trap` with each kind of check that this machine has. */
+const WAYS: readonly Way[] = [
+	{ metering: "trap", check: "flag" },
+	...(interruptFlag().check === "page" ? [{ metering: "trap", check: "page" } as const] : []),
+	{ metering: "yield" },
+	{ metering: "fuel" },
+];
 
 const counts = {
 	rewritten: { passed: 0, failed: 0, skipped: 0, note: "modules that V8 accepts, before and after" },
@@ -50,14 +57,14 @@ function giveFuel(): void {
 
 /** The instances of a script, of modules as they are or rewritten. */
 class World {
-	readonly #metering: Metering | undefined;
+	readonly #way: Way | undefined;
 	readonly #memories = new CoreMemories();
 	readonly #byId = new Map<string, Exports>();
 	readonly #registered = new Map<string, Exports>();
 	#last: Exports | undefined;
 
-	constructor(metering: Metering | undefined) {
-		this.#metering = metering;
+	constructor(way: Way | undefined) {
+		this.#way = way;
 		const { Global, Memory } = webAssembly();
 		const table = Reflect.get(Reflect.get(globalThis, "WebAssembly") as object, "Table") as new (
 			type: object,
@@ -84,9 +91,8 @@ class World {
 		this.#last = undefined;
 		const { Instance, Module } = webAssembly();
 		const imports: Record<string, Record<string, WasmExtern>> = Object.fromEntries(this.#registered);
-		if (this.#metering !== undefined) giveFuel();
-		const rewritten =
-			this.#metering === undefined ? undefined : rewriteModule(bytes, 0, { metering: this.#metering, verify: true });
+		if (this.#way !== undefined) giveFuel();
+		const rewritten = this.#way === undefined ? undefined : rewriteModule(bytes, 0, { ...this.#way, verify: true });
 		const module = new Module(rewritten?.bytes ?? bytes);
 		const complete = rewritten === undefined ? undefined : this.#memories.prepare(module, rewritten, imports);
 		const instance = new Instance(module, imports);
@@ -173,7 +179,7 @@ async function bytesOf(command: Command): Promise<Uint8Array | undefined> {
 suite("metering", { skip: existsSync(CORE) ? false : `the suite is absent: ${CORE}` }, () => {
 	for (const file of globSync("**/*.wast", { cwd: CORE }).sort()) {
 		test(file, async () => {
-			const worlds = [new World(undefined), ...METERINGS.map((metering) => new World(metering))];
+			const worlds = [new World(undefined), ...WAYS.map((way) => new World(way))];
 			const problems: string[] = [];
 			for (const command of parseScript(readFileSync(path.join(CORE, file), "utf8"))) {
 				const bytes = await bytesOf(command);
@@ -212,8 +218,8 @@ suite("metering/programs", { skip: programs.length === 0 ? `no programs at ${SUI
 	for (const file of programs) {
 		test(path.relative(SUITES, file), () => {
 			for (const bytes of modulesWithin(new Uint8Array(readFileSync(file)))) {
-				for (const metering of METERINGS) {
-					const rewritten = rewriteModule(bytes, 0, { metering, verify: true });
+				for (const way of WAYS) {
+					const rewritten = rewriteModule(bytes, 0, { ...way, verify: true });
 					void new (webAssembly().Module)(rewritten.bytes);
 				}
 				counts.programs.passed++;
