@@ -85,6 +85,36 @@ test("wrong arguments are refused, and nothing else is the matter", async () => 
 	assert.equal(add(1, 2), 3);
 });
 
+test("calls that end about when their time does, in one engine, hit none of those that go by untold in another", async () => {
+	using innocent = await open();
+	await warm(innocent);
+	const { add, spin } = innocent.sync;
+	const loaded = await new Engine({ cache: false }).load(new Uint8Array(await parse(COMPONENT)), {
+		limits: { cpu: 3 },
+	});
+	const ends = { returned: 0, stopped: 0 };
+	let turns = 1_000_000;
+	for (let round = 0; round < 150; round++) {
+		using guilty = await loaded.instantiate();
+		try {
+			// Untold soon, too
+			for (let i = 0; i < 60; i++) guilty.sync["spin"](1);
+			guilty.sync["spin"](Math.round(turns * (0.9 + 0.2 * Math.random())));
+			ends.returned++;
+			turns *= 1.1;
+		} catch (error) {
+			assert.ok(error instanceof LimitExceeded && error.limit === "cpu", String(error));
+			ends.stopped++;
+			turns *= 0.9;
+		}
+		for (let i = 0; i < 100; i++) {
+			assert.equal(spin(1 + i), true);
+			assert.equal(add(i, round), i + round);
+		}
+	}
+	assert.ok(ends.returned > 20 && ends.stopped > 20, JSON.stringify(ends));
+});
+
 for (const warmed of [false, true]) {
 	const when = warmed ? "among calls that go by untold" : "as the first call";
 

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { test } from "node:test";
 import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
 import { decodeComponent } from "../component/mod.ts";
-import { CompileCache, type CompileCounts } from "../engine/mod.ts";
-import { SkerryError, Trap } from "../fault/mod.ts";
-import { call } from "./guest.fixture.ts";
-import { instantiate } from "./instantiate.ts";
-import { linkComponent, type LinkOptions, openComponent } from "./link.ts";
+import { CompileCache, type CompileCounts, interruptFlag } from "../engine/mod.ts";
+import { SkerryError } from "../fault/mod.ts";
+import { openComponent } from "./link.ts";
+import { run } from "./packed.fixture.ts";
 import { packComponent } from "./packed.ts";
 
 const COMPONENT = new Uint8Array(
@@ -22,24 +22,6 @@ const COMPONENT = new Uint8Array(
 		(instance $a (instantiate $inner))
 		(export "next" (func $a "next")) (export "fail" (func $a "fail")))`),
 );
-
-async function run(
-	file: Uint8Array,
-	version: string,
-	options: LinkOptions = {},
-): Promise<{ counts: CompileCounts; fail: Trap }> {
-	const cache = new CompileCache({ version });
-	const loaded = await openComponent(file, cache, options);
-	const instance = instantiate(await linkComponent(loaded, { interfaces: [] }, cache, options), undefined);
-	assert.equal(await call(instance, "next"), 42);
-	try {
-		await call(instance, "fail");
-	} catch (error) {
-		assert.ok(error instanceof Trap);
-		return { counts: cache.counts, fail: error };
-	}
-	return assert.fail("it returned");
-}
 
 test("a packed component runs as the component does, without rewriting", async () => {
 	const plain = await run(COMPONENT, "1");
@@ -63,6 +45,40 @@ test("another version, and another way of metering, make it anew from the compon
 	assert.equal((await run(again, "2")).counts.found, 1);
 	assert.deepEqual(again, await packComponent(COMPONENT, "2", "off"), "the same component, the same file");
 });
+
+/** In a process of its own, without V8's trap handler: there, checks look at the flag. */
+function elsewhere(code: string): string {
+	const from = (file: string): string => JSON.stringify(new URL(file, import.meta.url));
+	const text = `import { packComponent } from ${from("packed.ts")};
+		import { run } from ${from("packed.fixture.ts")};
+		console.log(${code});`;
+	const args = ["--disable-wasm-trap-handler", "--input-type=module", "-e", text];
+	const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: "utf8", maxBuffer: 1 << 24 });
+	assert.equal(status, 0, stderr);
+	return stdout;
+}
+
+const same = interruptFlag().check === "flag" && "checks look at the flag here, too";
+test(
+	"a file from a machine that stops guests in another way is made anew from the component inside",
+	{ skip: same },
+	async () => {
+		const pack = (metering: string): string =>
+			`Buffer.from(await packComponent(Buffer.from("${Buffer.from(COMPONENT).toString("base64")}", "base64"), "1", "${metering}")).toString("base64")`;
+		for (const [metering, rewritten] of [
+			["trap", 1],
+			["yield", 0],
+		] as const) {
+			const file = Buffer.from(elsewhere(pack(metering)), "base64");
+			assert.equal((await run(file, "1", { metering })).counts.rewritten, rewritten, metering);
+			const own = Buffer.from(await packComponent(COMPONENT, "1", metering)).toString("base64");
+			const there = elsewhere(
+				`JSON.stringify((await run(Buffer.from("${own}", "base64"), "1", { metering: "${metering}" })).counts)`,
+			);
+			assert.equal((JSON.parse(there) as CompileCounts).rewritten, rewritten, metering);
+		}
+	},
+);
 
 test("a file that was damaged anywhere is refused before anything of it is used", async () => {
 	const file = await packComponent(COMPONENT, "1", "trap");

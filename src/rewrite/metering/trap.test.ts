@@ -128,8 +128,8 @@ suite("a raised flag ends", () => {
 });
 
 suite("metering", () => {
-	for (const options of [TRAP, PAGE])
-		test(`leaves a program what it does, and its memories where they are: ${"check" in options ? options.check : "flag"}`, async () => {
+	for (const options of [{ ...TRAP, check: "flag" }, PAGE] as const)
+		test(`leaves a program what it does, and its memories where they are: ${options.check}`, async () => {
 			const text = `(module
 			(import "" "m" (memory 1))
 			(memory $own (export "own") 1 3) (memory $wide i64 1) (data (memory $own) (i32.const 8) "abc")
