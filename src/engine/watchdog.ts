@@ -194,15 +194,14 @@ function watch(): void {
 		SCHED_FIFO: 1,
 		LOWEST_REAL_TIME: 1,
 		PROT_NONE: 0,
-		PROT_READ: 1,
 		PRIVATE_EXPEDITED: 8n,
 		REGISTER_PRIVATE_EXPEDITED: 16n,
 	} as const;
 	/** Milliseconds that the thread of that clock was on a processor; NaN where that cannot be told. */
 	let processorTime: (clockId: number) => number = () => Number.NaN;
-	/** Makes a page unreadable, or readable; to be replaced. */
-	let protect = (_page: SafepointPage, _protection: number): boolean => false;
-	/** A command of `membarrier`. */
+	/** Whether it has what these two need: to make a page unreadable; a command of `membarrier`. */
+	let equipped = false;
+	let protect = (_page: SafepointPage): boolean => false;
 	let barrier = (_page: SafepointPage, _command: bigint): boolean => false;
 	/** Whether the process has told the system that it wants barriers. */
 	let registered = false;
@@ -214,10 +213,8 @@ function watch(): void {
 	const port = new BroadcastChannel(channel) as unknown as Parameters<typeof receiveMessageOnPort>[0];
 	const threads: Seen[] = [];
 	const add = (watched: Watched): void => {
-		// Nobody else would stop its guests. Nothing holds the thread yet: the page is readable.
-		const { page } = watched;
-		if (page !== undefined && !protect(page, LINUX.PROT_READ))
-			throw new Error("the system gives it no page to protect");
+		// Its guests look at nothing else.
+		if (watched.page !== undefined && !equipped) throw new Error("it cannot protect pages");
 		threads.push({
 			...watched,
 			words: new Int32Array(watched.buffer),
@@ -288,7 +285,7 @@ function watch(): void {
 			const isThere = Atomics.load(words, ENTRY) >>> 16 === entry >>> 16;
 			const lasts = call === 0 ? Atomics.load(words, UNTIL) === until : Atomics.load(words, CALL) === call;
 			if (!isThere || !lasts) return;
-			if (!protect(page, LINUX.PROT_NONE)) throw new Error("mprotect is refused");
+			if (!protect(page)) throw new Error("mprotect is refused");
 			state = UP;
 		} finally {
 			Atomics.store(words, GUARD, state);
@@ -377,8 +374,9 @@ function watch(): void {
 			const at = ffi.getRawPointer(time);
 			processorTime = (clockId) =>
 				functions.clock_gettime(clockId, at) === 0 ? Number(time[0]) * 1e3 + Number(time[1]) / 1e6 : Number.NaN;
-			protect = ({ at, size }, protection) => functions.mprotect(at, size, protection) === 0;
+			protect = ({ at, size }) => functions.mprotect(at, size, LINUX.PROT_NONE) === 0;
 			barrier = ({ membarrier }, command) => functions.syscall(membarrier, command, 0n, 0n) === 0n;
+			equipped = true;
 			functions.prctl(LINUX.PR_SET_TIMERSLACK, 1n, 0n, 0n, 0n);
 			const priority = ffi.getRawPointer(Int32Array.of(LINUX.LOWEST_REAL_TIME));
 			if (functions.sched_setscheduler(0, LINUX.SCHED_FIFO, priority) === 0) return;
