@@ -4,9 +4,13 @@ import {
 	type Code,
 	CodeReader,
 	CodeWriter,
+	defineSkim,
 	type IndirectNameMap,
 	operatorOf,
 } from "../../wasm/mod.ts";
+import { FLOW } from "./control.ts";
+
+const OF_FLOW = defineSkim((op) => FLOW[op] !== 0);
 
 /** Code that was written anew, and what points into it. */
 export interface EditedCode {
@@ -71,6 +75,23 @@ export class CodeEditor {
 			if (likely !== undefined) this.#added.push({ offset: this.writer.offsetOf(reader.start), likely });
 		}
 		return true;
+	}
+
+	/** Moves to the next instruction that does something to the flow of control, or to another one. */
+	nextOfFlow(): boolean {
+		// Hints may stand at any instruction, and move with it
+		return this.#kept.size > 0 ? this.next() : this.reader.nextOf(OF_FLOW);
+	}
+
+	/** Whether nothing points into the body, so that it can be edited without being walked. */
+	isPlain(body: number): boolean {
+		const index = this.#imported + body;
+		return this.#old?.has(index) !== true && !this.#names.has(index);
+	}
+
+	/** Goes to the end of the body. */
+	skip(body: number): void {
+		this.reader.rewind(this.#code.ends[body] ?? 0);
 	}
 
 	/** The current instruction opens a block. */

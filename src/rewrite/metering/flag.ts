@@ -35,12 +35,19 @@ export function insertFlagChecks(
 			editor.copy(body);
 			continue;
 		}
+		// That it costs nothing more to look twice, with nothing to be called, was measured
+		if (parts.slow < 0 && editor.isPlain(body)) {
+			const heads = survey.loops.subarray(survey.loopStarts[body], survey.loopStarts[body + 1]);
+			editor.begin(body);
+			for (const position of mergePositions(heads, sites ?? [])) insertCheck(editor, position, parts);
+			editor.skip(body);
+			editor.finishBody();
+			continue;
+		}
 		loops.length = 0;
-		if (hasLoops) {
+		if (hasLoops && parts.slow >= 0) {
 			reader.enter(body);
 			findLoops(reader, params, loops);
-			// That it costs nothing more to look twice, with nothing to be called, was measured
-			if (parts.slow < 0) loops.fill(0);
 			plan.bare[body]?.forEach((bit, loop) => {
 				if (bit === 1) loops[loop] = UNCHECKED;
 			});
@@ -49,6 +56,11 @@ export function insertFlagChecks(
 		writeBody(editor, loops, sites ?? [], parts);
 		editor.finishBody();
 	}
+}
+
+/** Both, ascending, and each but once. */
+function mergePositions(loops: Uint32Array, sites: readonly number[]): readonly number[] {
+	return sites.length === 0 ? [...loops] : [...new Set([...loops, ...sites])].sort((a, b) => a - b);
 }
 
 /** Instead of `OUTLINED`. */
@@ -60,18 +72,13 @@ function writeBody(editor: CodeEditor, loops: readonly number[], sites: readonly
 	let site = 0;
 	/** How many blocks are open in the outlined loop; -1 outside of one. They do not nest. */
 	let depth = -1;
-	const checkHere = (): void => {
-		if (sites[site] !== reader.end) return;
-		insertCheck(editor, reader.end, parts);
-		site++;
+	const checkUpTo = (position: number): void => {
+		for (; (sites[site] ?? Infinity) <= position; site++) insertCheck(editor, sites[site] as number, parts);
 	};
-	checkHere();
-	while (editor.next()) {
+	checkUpTo(reader.end);
+	while (editor.nextOfFlow()) {
+		checkUpTo(reader.start);
 		const flow = FLOW[reader.op];
-		if (flow === 0) {
-			checkHere();
-			continue;
-		}
 		if (flow === LOOP) {
 			const bits = loops[loop++] ?? 0;
 			const outlined = (bits & OUTLINED) !== 0;
@@ -89,11 +96,11 @@ function writeBody(editor: CodeEditor, loops: readonly number[], sites: readonly
 		} else if (opensBlock(reader.op)) {
 			editor.countLabel();
 			if (depth >= 0) depth++;
-		} else if (depth >= 0) {
+		} else if (flow !== 0 && depth >= 0) {
 			if (flow !== END && flow !== DELEGATE) moveBranch(editor, depth);
 			else if (depth-- === 0) closeOutline(editor, () => writer.op(OP.call).out.u32(parts.slow));
 		}
-		checkHere();
+		checkUpTo(reader.end);
 	}
 }
 
