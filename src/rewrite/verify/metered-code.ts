@@ -1,7 +1,7 @@
 import { Calls, type Contracts } from "./calls.ts";
 import { type Cursor, refuse } from "./cursor.ts";
 import { Pieces, type Stop } from "./metered-body.ts";
-import { BodyComparison, type Ledger, type Surroundings } from "./metered-comparison.ts";
+import { BodyComparison, createPlainRun, type Ledger, type Surroundings } from "./metered-comparison.ts";
 import { KIND_FUNCTION, KIND_MEMORY, type Outline } from "./outline.ts";
 import { PathCosts } from "./path-costs.ts";
 
@@ -32,6 +32,7 @@ export function compareMeteredCode(original: Cursor, rewritten: Cursor, outline:
 		outline,
 		calls,
 		paths: new PathCosts(calls),
+		plain: createPlainRun(),
 		memories,
 		fuel: engine.stop === "fuel",
 		paidAheadOverCall: undefined,

@@ -13,7 +13,8 @@ import {
 } from "./instructions.ts";
 import { Beside, type Pieces } from "./metered-body.ts";
 import type { Outline } from "./outline.ts";
-import { BARE_LOOP, costOf, IF_BLOCK, LOOP_BLOCK, type PathCosts, PLAIN_BLOCK, TRY_BLOCK } from "./path-costs.ts";
+import { BARE_LOOP, costOf, COSTS, IF_BLOCK, LOOP_BLOCK, type PathCosts, PLAIN_BLOCK, TRY_BLOCK } from "./path-costs.ts";
+import { PlainRun } from "./plain.ts";
 
 /** What the rewriter says that functions leave to their callers. It is believed of none before it has been found true of all. */
 export interface Ledger {
@@ -29,6 +30,7 @@ export interface Surroundings {
 	readonly outline: Outline;
 	readonly calls: Calls;
 	readonly paths: PathCosts;
+	readonly plain: PlainRun;
 	readonly memories: number;
 	readonly fuel: boolean;
 	/** A function in which more is paid than has run where it calls. */
@@ -80,11 +82,17 @@ const CASTS = 0xfb;
 const TAIL_CALLS = new Set([0x12, 0x13, 0x15]);
 /** unreachable, nop, block, loop, else, try, catch, end, return, delegate, catch_all, drop, try_table */
 const FREE = new Set([0x00, 0x01, 0x02, 0x03, 0x05, 0x06, 0x07, 0x0b, 0x0f, 0x18, 0x19, 0x1a, 0x1f]);
+const PAID = Uint8Array.from({ length: 256 }, (_, op) => (FREE.has(op) ? 0 : 1));
 const DIRECT_CALL = 0x10;
 /** What checks begin with. */
 const CONSTANT = 0x41;
 const LOCAL_GET = 0x20;
 const DIRECT_TAIL_CALL = 0x12;
+
+/** What passes the plain instructions of all bodies. */
+export function createPlainRun(): PlainRun {
+	return new PlainRun({ costs: COSTS, paid: PAID });
+}
 
 /** A body beside what it was rewritten to. */
 export class BodyComparison {
@@ -99,6 +107,8 @@ export class BodyComparison {
 	#state: State | undefined;
 	/** Whether it does anything with the fuel, or calls what does. */
 	#touches = false;
+	/** Up to here something was added among plain instructions: they are looked at one by one. */
+	#stepped = 0;
 
 	constructor(from: Cursor, to: Cursor, index: number, module: Surroundings) {
 		this.#from = from;
@@ -120,7 +130,9 @@ export class BodyComparison {
 		instructions.depth = 1;
 		this.#hasCheck();
 		if (fuel) this.#pay();
+		this.#module.plain.highestLocal = -1;
 		while (!from.done) {
+			if (from.at >= this.#stepped) this.#pass();
 			const start = from.at;
 			const kind = instructions.next();
 			const { op } = instructions;
@@ -134,7 +146,7 @@ export class BodyComparison {
 				else this.#step(kind, start);
 			}
 			if (this.#frames.length === 0 || this.#state === undefined) continue;
-			if (this.#beside.next === CONSTANT || this.#beside.next === LOCAL_GET) this.#checkHere();
+			this.#findCheck();
 			if (fuel && kind !== PLAIN && kind !== LOOP) this.#payHere();
 		}
 		if (from.at !== from.end || this.#frames.length > 0) throw this.#refuse("ends in the middle");
@@ -143,6 +155,23 @@ export class BodyComparison {
 		this.#checkNames();
 		if (this.#isPure(this.#index) && this.#touches)
 			throw this.#refuse("does something with the fuel that its callers do not know of");
+	}
+
+	/** Passes plain instructions, if nothing was added among them. */
+	#pass(): void {
+		const from = this.#from;
+		const { plain, paths, fuel } = this.#module;
+		const { at } = from;
+		plain.pass(from);
+		if (from.at === at) return;
+		if (!this.#beside.equals(from.at)) {
+			this.#stepped = from.at;
+			from.at = at;
+			return;
+		}
+		if (fuel) this.#runSome(plain.paid);
+		if (paths.isAlive) paths.run(plain.cost);
+		if (this.#state !== undefined) this.#findCheck();
 	}
 
 	#prepaid(index: number): number {
@@ -221,11 +250,12 @@ export class BodyComparison {
 	}
 
 	#checkNames(): void {
-		const { highestMemory, highestTable, highestFunction, highestLocal } = this.#instructions;
-		const { memories, outline } = this.#module;
+		const { highestMemory, highestTable, highestFunction } = this.#instructions;
+		const { memories, outline, plain } = this.#module;
+		const highestLocal = Math.max(this.#instructions.highestLocal, plain.highestLocal);
 		const foreign =
-			highestMemory >= memories
-				? `memory ${highestMemory}`
+			highestMemory >= memories || (plain.accesses && memories === 0)
+				? `memory ${Math.max(highestMemory, 0)}`
 				: highestTable >= outline.tables
 					? `table ${highestTable}`
 					: highestFunction >= outline.functions.length
@@ -254,9 +284,13 @@ export class BodyComparison {
 
 	/** The current instruction has been paid for, and what it calls as far as that is left to it. */
 	#run(): void {
-		const state = this.#state as State;
 		const { op, first } = this.#instructions;
-		const cost = op === DIRECT_CALL || op === DIRECT_TAIL_CALL ? 1 + this.#prepaid(first) : 1;
+		this.#runSome(op === DIRECT_CALL || op === DIRECT_TAIL_CALL ? 1 + this.#prepaid(first) : 1);
+	}
+
+	#runSome(cost: number): void {
+		const state = this.#state;
+		if (state === undefined || cost === 0) return;
 		if (state.ahead < cost) throw this.#refuse("runs what is not paid");
 		this.#state = { ...state, ahead: state.ahead - cost };
 	}
@@ -282,7 +316,9 @@ export class BodyComparison {
 	}
 
 	/** A check may stand between any two instructions. */
-	#checkHere(): void {
+	#findCheck(): void {
+		const { next } = this.#beside;
+		if (next !== CONSTANT && next !== LOCAL_GET) return;
 		this.#beside.equalUpTo(this.#from.at);
 		this.#hasCheck();
 	}
@@ -434,6 +470,7 @@ export class BodyComparison {
 			if (unmoved && this.#outlined > 0) throw this.#refuse("has labels in an outlined loop that are not moved");
 			return;
 		}
+		if (this.#outlined === 0) return;
 		const shift = labels.map((label) => this.#shift(label));
 		if (shift.every((by) => by === 0)) return;
 		const beside = this.#beside;
