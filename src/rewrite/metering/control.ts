@@ -1,4 +1,12 @@
-import { type CatchClause, type CodeReader, defineSkim, type Module, OP, type OpName, operatorOf } from "../../wasm/mod.ts";
+import {
+	type CatchClause,
+	type CodeReader,
+	defineSkim,
+	type Module,
+	OP,
+	type OpName,
+	operatorOf,
+} from "../../wasm/mod.ts";
 
 /** What an operator does to the flow of control; 0 for those that do nothing to it. */
 export const BLOCK = 1;

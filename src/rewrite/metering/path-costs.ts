@@ -119,7 +119,6 @@ class Frame {
 	isBare = false;
 }
 
-
 /** All that does nothing to the flow of control is passed over. */
 const SKIM = defineSkim((op) => FLOW[op] !== 0, COST);
 

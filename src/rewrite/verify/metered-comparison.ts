@@ -13,7 +13,16 @@ import {
 } from "./instructions.ts";
 import { Beside, type Pieces } from "./metered-body.ts";
 import type { Outline } from "./outline.ts";
-import { BARE_LOOP, costOf, COSTS, IF_BLOCK, LOOP_BLOCK, type PathCosts, PLAIN_BLOCK, TRY_BLOCK } from "./path-costs.ts";
+import {
+	BARE_LOOP,
+	costOf,
+	COSTS,
+	IF_BLOCK,
+	LOOP_BLOCK,
+	type PathCosts,
+	PLAIN_BLOCK,
+	TRY_BLOCK,
+} from "./path-costs.ts";
 import { PlainRun } from "./plain.ts";
 
 /** What the rewriter says that functions leave to their callers. It is believed of none before it has been found true of all. */
