@@ -1,12 +1,4 @@
-import {
-	type CatchClause,
-	type CodeReader,
-	defineSkim,
-	type Module,
-	OP,
-	type OpName,
-	operatorOf,
-} from "../../wasm/mod.ts";
+import { type CatchClause, type CodeReader, type Module, OP, type OpName, operatorOf } from "../../wasm/mod.ts";
 
 /** What an operator does to the flow of control; 0 for those that do nothing to it. */
 export const BLOCK = 1;
@@ -115,9 +107,6 @@ const UNFIT = 4;
 /** What of a loop cannot be outlined besides calls: labels in it that are not moved. */
 const UNMOVED: ReadonlySet<number> = new Set([OP.br_on_cast, OP.br_on_cast_fail]);
 
-/** Of what is passed over, how many there are is counted. */
-const COUNTED = defineSkim((op) => FLOW[op] !== 0 || op === OP["memory.grow"], new Uint16Array(256).fill(1));
-
 /**
  * The loops of the body that the reader has entered, in their order: 0 or `OUTLINED`. A call in a loop makes
  * V8 reload the base and size of memories, so it is kept out of those that have none. A loop with parameters begins with operands on
@@ -136,10 +125,10 @@ export function findLoops(reader: CodeReader, params: readonly number[], loops: 
 		if (loop >= 0) seen[loop] = (seen[loop] ?? 0) | bits;
 	};
 	const sizes: number[] = [];
-	while (reader.nextOf(COUNTED)) {
+	while (reader.next()) {
 		const flow = FLOW[reader.op];
 		const loop = nearest();
-		if (loop >= 0) sizes[loop] = (sizes[loop] ?? 0) + reader.passed + 1;
+		if (loop >= 0) sizes[loop] = (sizes[loop] ?? 0) + 1;
 		if (flow === 0) {
 			if (reader.op === OP["memory.grow"]) mark(SEEN_CALL);
 			else if (BULK[reader.op] !== 0) isBulk = true;

@@ -35,7 +35,6 @@ export function insertFlagChecks(
 			editor.copy(body);
 			continue;
 		}
-		// That it costs nothing more to look twice, with nothing to be called, was measured
 		if (parts.slow < 0 && editor.isPlain(body)) {
 			const heads = survey.loops.subarray(survey.loopStarts[body], survey.loopStarts[body + 1]);
 			editor.begin(body);
@@ -45,9 +44,11 @@ export function insertFlagChecks(
 			continue;
 		}
 		loops.length = 0;
-		if (hasLoops && parts.slow >= 0) {
+		if (hasLoops) {
 			reader.enter(body);
 			findLoops(reader, params, loops);
+			// That it costs nothing more to look twice, with nothing to be called, was measured
+			if (parts.slow < 0) loops.fill(0);
 			plan.bare[body]?.forEach((bit, loop) => {
 				if (bit === 1) loops[loop] = UNCHECKED;
 			});
@@ -72,13 +73,18 @@ function writeBody(editor: CodeEditor, loops: readonly number[], sites: readonly
 	let site = 0;
 	/** How many blocks are open in the outlined loop; -1 outside of one. They do not nest. */
 	let depth = -1;
-	const checkUpTo = (position: number): void => {
+	/** Puts in what is to stand up to the position: without one, to the end of the current instruction. */
+	const checkHere = (position: number = reader.end): void => {
 		for (; (sites[site] ?? Infinity) <= position; site++) insertCheck(editor, sites[site] as number, parts);
 	};
-	checkUpTo(reader.end);
+	checkHere();
 	while (editor.nextOfFlow()) {
-		checkUpTo(reader.start);
+		checkHere(reader.start);
 		const flow = FLOW[reader.op];
+		if (flow === 0) {
+			checkHere();
+			continue;
+		}
 		if (flow === LOOP) {
 			const bits = loops[loop++] ?? 0;
 			const outlined = (bits & OUTLINED) !== 0;
@@ -96,11 +102,11 @@ function writeBody(editor: CodeEditor, loops: readonly number[], sites: readonly
 		} else if (opensBlock(reader.op)) {
 			editor.countLabel();
 			if (depth >= 0) depth++;
-		} else if (flow !== 0 && depth >= 0) {
+		} else if (depth >= 0) {
 			if (flow !== END && flow !== DELEGATE) moveBranch(editor, depth);
 			else if (depth-- === 0) closeOutline(editor, () => writer.op(OP.call).out.u32(parts.slow));
 		}
-		checkUpTo(reader.end);
+		checkHere();
 	}
 }
 
