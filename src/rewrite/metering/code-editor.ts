@@ -9,6 +9,7 @@ import {
 	operatorOf,
 } from "../../wasm/mod.ts";
 import { FLOW } from "./control.ts";
+import { writeFillers } from "./fillers.ts";
 
 const OF_FLOW = defineSkim((op) => FLOW[op] !== 0);
 
@@ -19,6 +20,8 @@ export interface EditedCode {
 	readonly hints: BranchHints | null;
 	/** The new numbers of labels that have names. */
 	readonly labels: IndirectNameMap;
+	/** How many functions stand behind all others that are there for V8 to inline as much as without checks. */
+	readonly fillers: number;
 }
 
 /** Walks bodies and writes them anew; branch hints and the numbers of labels come along. */
@@ -121,7 +124,9 @@ export class CodeEditor {
 	}
 
 	finish(): EditedCode {
-		return { code: this.writer.finish(), hints: this.#old === null ? null : this.#hints, labels: this.#labels };
+		const fillers = writeFillers(this.#code, this.writer);
+		const hints = this.#old === null ? null : this.#hints;
+		return { code: this.writer.finish(), hints, labels: this.#labels, fillers };
 	}
 }
 
