@@ -1,9 +1,11 @@
 import { Calls, type Contracts } from "./calls.ts";
 import { type Cursor, refuse } from "./cursor.ts";
 import { Pieces, type Stop } from "./metered-body.ts";
-import { BodyComparison, createPlainRun, type Ledger, type Surroundings } from "./metered-comparison.ts";
+import { type Ledger, PAID } from "./fuel.ts";
+import { BodyComparison, type Surroundings } from "./metered-comparison.ts";
 import { KIND_FUNCTION, KIND_MEMORY, type Outline } from "./outline.ts";
-import { PathCosts } from "./path-costs.ts";
+import { COSTS, PathCosts } from "./path-costs.ts";
+import { PlainRun } from "./plain.ts";
 
 const TRY = 0x06;
 
@@ -37,7 +39,7 @@ export function compareMeteredCode(original: Cursor, rewritten: Cursor, outline:
 		outline,
 		calls,
 		paths: new PathCosts(calls),
-		plain: createPlainRun(),
+		plain: new PlainRun({ costs: COSTS, paid: PAID }),
 		memories,
 		fuel: engine.stop === "fuel",
 		paidAheadOverCall: undefined,

@@ -2,13 +2,14 @@ import type { Contracts } from "./calls.ts";
 import { refuse, sameBytes, sameContent } from "./cursor.ts";
 import { readTable, readTypeGroup } from "./items.ts";
 import { compareMeteredCode } from "./metered-code.ts";
-import type { Ledger } from "./metered-comparison.ts";
+import type { Ledger } from "./fuel.ts";
 import { addedItems, compareOthers } from "./sections.ts";
 import {
 	CODE,
 	EXPORT,
 	FUNCTION,
 	IMPORT,
+	KIND_FUNCTION,
 	KIND_GLOBAL,
 	KIND_MEMORY,
 	KIND_TABLE,
@@ -86,7 +87,7 @@ export function verifyRewriting(
 		const added = hostTable === undefined;
 		compareAdded(TYPE, [...(added ? HOST_TYPES : []), SLOW_TYPE[metering]], from, to);
 		compareAdded(TABLE, added ? [HOST_TABLE] : [], from, to);
-		const [slowType, ...fillers] = addedItems(FUNCTION, from, to, (cursor) => cursor.number());
+		const [slowType, ...fillers] = addedFunctions(from, to);
 		if (slowType === undefined) throw refuse("it has no slow path");
 		const table = hostTable ?? outline.tables;
 		compareMeteredCode(sectionOf(from, CODE), sectionOf(to, CODE), outline, {
@@ -95,7 +96,7 @@ export function verifyRewriting(
 			ledger,
 			contracts,
 			firstType: added ? slowType - HOST_TYPES.length : undefined,
-			fillers: fillers.length,
+			fillers: countFillers(fillers, outline),
 		});
 	} else if (metered)
 		compareMeteredCode(sectionOf(from, CODE), sectionOf(to, CODE), outline, {
@@ -104,13 +105,25 @@ export function verifyRewriting(
 			ledger: undefined,
 			contracts,
 			firstType: undefined,
-			fillers: addedItems(FUNCTION, from, to, (cursor) => cursor.number()).length,
+			fillers: countFillers(addedFunctions(from, to), outline),
 		});
 	else {
 		for (const id of [FUNCTION, MEMORY, CODE]) {
 			if (!sameContent(sectionOf(from, id), sectionOf(to, id))) throw refuse(`section ${id} is not what it was`);
 		}
 	}
+}
+
+/** Types of what stands behind the guest's own functions. */
+function addedFunctions(from: readonly SectionRange[], to: readonly SectionRange[]): readonly number[] {
+	return addedItems(FUNCTION, from, to, (cursor) => cursor.number());
+}
+
+/** Functions that do nothing are of the type of the guest's first, which is as good as any. */
+function countFillers(types: readonly number[], outline: Outline): number {
+	const wanted = outline.functions[outline.count(KIND_FUNCTION)];
+	if (types.some((type) => type !== wanted)) throw refuse("it has a function that is not the guest's");
+	return types.length;
 }
 
 /** The items of the original, and behind them these. */
