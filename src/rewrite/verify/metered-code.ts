@@ -40,6 +40,7 @@ export function compareMeteredCode(original: Cursor, rewritten: Cursor, outline:
 		calls,
 		paths: new PathCosts(calls),
 		plain: new PlainRun({ costs: COSTS, paid: PAID }),
+		frames: [],
 		memories,
 		fuel: engine.stop === "fuel",
 		paidAheadOverCall: undefined,

@@ -1,5 +1,5 @@
 import type { Calls } from "./calls.ts";
-import { type Cursor, refuse } from "./cursor.ts";
+import { type Cursor, refuse, sameContent } from "./cursor.ts";
 import {
 	CALL,
 	CALL_INDIRECT,
@@ -23,19 +23,22 @@ export interface Surroundings extends FuelSurroundings {
 	readonly calls: Calls;
 	readonly paths: PathCosts;
 	readonly plain: PlainRun;
+	/** What bodies are looked at with, one after the other. */
+	readonly frames: Frame[];
 	readonly memories: number;
 }
 
+/** An open block. */
 interface Frame {
-	readonly op: number;
+	op: number;
 	/** `undefined` where it is never reached. */
-	readonly start: Fuel | undefined;
+	start: Fuel | undefined;
 	/** Where branches and the end lead. */
 	end: Fuel | undefined;
 	hasElse: boolean;
-	readonly isOutlined: boolean;
+	isOutlined: boolean;
 	/** How many outlined loops it is or stands in. */
-	readonly outlined: number;
+	outlined: number;
 }
 
 /** Opcodes that control the flow. */
@@ -64,7 +67,11 @@ export class BodyComparison {
 	readonly #index: number;
 	readonly #module: Surroundings;
 	readonly #instructions: Instructions;
-	readonly #frames: Frame[] = [];
+	/** One for each depth, used again and again, in all bodies. */
+	readonly #frames: Frame[];
+	#depth = 0;
+	/** Whether nothing was added. */
+	#isSame = false;
 	readonly #fuel: FuelBook;
 	/** Up to here something was added among plain instructions: they are looked at one by one. */
 	#stepped = 0;
@@ -72,6 +79,7 @@ export class BodyComparison {
 	constructor(from: Cursor, to: Cursor, index: number, module: Surroundings) {
 		this.#from = from;
 		this.#beside = new Beside(from, to, index);
+		this.#frames = module.frames;
 		this.#index = index;
 		this.#module = module;
 		this.#instructions = new Instructions(from, true);
@@ -84,6 +92,7 @@ export class BodyComparison {
 		const { fuel } = this.#module;
 		const { paths } = this.#module;
 		this.#compareLocals();
+		this.#isSame = sameContent(from, this.#beside.to);
 		this.#push(0, false);
 		paths.enter(this.#index);
 		instructions.depth = 1;
@@ -99,20 +108,20 @@ export class BodyComparison {
 			const isBulk = fuel && this.#fuel.runBulk(start, instructions);
 			if (paths.isAlive) paths.run(costOf(op, instructions.code));
 			if (kind !== PLAIN) {
-				if (!isBulk) this.#fuel.settle(start);
+				if (!isBulk && !this.#isSame) this.#fuel.settle(start);
 				if (kind === LOOP) this.#loop(start);
 				else this.#step(kind, start);
 			}
-			if (this.#frames.length === 0 || this.#fuel.now === undefined) continue;
+			if (this.#isSame || this.#depth === 0 || this.#fuel.now === undefined) continue;
 			this.#findCheck();
 			if (!fuel || kind === PLAIN || kind === LOOP) continue;
 			// A payment may stand behind whatever is not plain
 			this.#beside.equalUpTo(from.at);
 			this.#fuel.pay();
 		}
-		if (from.at !== from.end || this.#frames.length > 0) throw this.#refuse("ends in the middle");
-		this.#beside.equalUpTo(from.end);
-		if (!this.#beside.to.done) throw this.#refuse("has more than its original");
+		if (from.at !== from.end || this.#depth > 0) throw this.#refuse("ends in the middle");
+		if (!this.#isSame) this.#beside.equalUpTo(from.end);
+		if (!this.#isSame && !this.#beside.to.done) throw this.#refuse("has more than its original");
 		this.#checkNames();
 		this.#fuel.finish();
 	}
@@ -124,14 +133,14 @@ export class BodyComparison {
 		const { at } = from;
 		plain.pass(from);
 		if (from.at === at) return;
-		if (!this.#beside.equals(from.at)) {
+		if (!this.#isSame && !this.#beside.equals(from.at)) {
 			this.#stepped = from.at;
 			from.at = at;
 			return;
 		}
 		if (fuel) this.#fuel.run(plain.paid);
 		if (paths.isAlive) paths.run(plain.cost);
-		if (this.#fuel.now !== undefined) this.#findCheck();
+		if (!this.#isSame && this.#fuel.now !== undefined) this.#findCheck();
 	}
 
 	#refuse(what: string): Error {
@@ -183,7 +192,7 @@ export class BodyComparison {
 	/** A check may stand between any two instructions. */
 	#findCheck(): void {
 		const { next } = this.#beside;
-		if (next !== CONSTANT && next !== LOCAL_GET) return;
+		if (next !== CONSTANT && (next !== LOCAL_GET || !this.#module.fuel)) return;
 		this.#beside.equalUpTo(this.#from.at);
 		this.#hasCheck();
 	}
@@ -213,13 +222,35 @@ export class BodyComparison {
 
 	#push(op: number, isOutlined: boolean): void {
 		const outlined = this.#outlined + (isOutlined ? 1 : 0);
-		this.#frames.push({ op, start: this.#fuel.now, end: undefined, hasElse: false, isOutlined, outlined });
+		const start = this.#fuel.now;
+		const frame = this.#frames[this.#depth];
+		if (frame === undefined) this.#frames.push({ op, start, end: undefined, hasElse: false, isOutlined, outlined });
+		else {
+			frame.op = op;
+			frame.start = start;
+			frame.end = undefined;
+			frame.hasElse = false;
+			frame.isOutlined = isOutlined;
+			frame.outlined = outlined;
+		}
+		this.#depth++;
+	}
+
+	/** The block that a label means. */
+	#at(label: number): Frame | undefined {
+		return label < this.#depth ? this.#frames[this.#depth - 1 - label] : undefined;
 	}
 
 	#loop(start: number): void {
 		const { fuel, pieces, paths } = this.#module;
 		const beside = this.#beside;
 		const end = this.#from.at;
+		if (this.#isSame) {
+			if (fuel && this.#fuel.now !== undefined) throw this.#refuse("has a loop that has no check");
+			this.#push(LOOP_OP, false);
+			paths.open(BARE_LOOP);
+			return;
+		}
 		beside.equalUpTo(start);
 		if (fuel && this.#fuel.now === undefined) {
 			// It never runs
@@ -305,11 +336,11 @@ export class BodyComparison {
 	}
 
 	#shift(label: number): number {
-		return 3 * (this.#outlined - (this.#frames.at(-1 - label)?.outlined ?? 0));
+		return 3 * (this.#outlined - (this.#at(label)?.outlined ?? 0));
 	}
 
 	get #outlined(): number {
-		return this.#frames.at(-1)?.outlined ?? 0;
+		return this.#at(0)?.outlined ?? 0;
 	}
 
 	#control(op: number): void {
@@ -335,7 +366,7 @@ export class BodyComparison {
 			case ELSE:
 			case CATCH:
 			case CATCH_ALL: {
-				const frame = this.#frames.at(-1);
+				const frame = this.#at(0);
 				if (frame === undefined) throw this.#refuse("goes on behind its end");
 				this.#join(frame, this.#fuel.now);
 				frame.hasElse = true;
@@ -375,7 +406,7 @@ export class BodyComparison {
 	}
 
 	#branch(label: number, state: Fuel): void {
-		const frame = this.#frames.at(-1 - label);
+		const frame = this.#at(label);
 		if (frame === undefined) throw this.#refuse("has a branch that leads nowhere");
 		if (frame.op === LOOP_OP) {
 			this.#fuel.comeBack(frame.start, state);
@@ -387,14 +418,15 @@ export class BodyComparison {
 	}
 
 	#end(): void {
-		const frame = this.#frames.pop();
+		const frame = this.#at(0);
 		if (frame === undefined) throw this.#refuse("goes on behind its end");
+		this.#depth--;
 		this.#join(frame, this.#fuel.now);
 		if (frame.op === IF && !frame.hasElse) this.#join(frame, frame.start);
 		this.#fuel.now = frame.end;
 		this.#module.paths.end();
 		if (frame.isOutlined) this.#endOutlined();
-		if (this.#frames.length === 0) this.#fuel.leave();
+		if (this.#depth === 0) this.#fuel.leave();
 	}
 
 	#endOutlined(): void {
