@@ -5,7 +5,7 @@ import type { CheckKind } from "./metering/check.ts";
 import { type Metering, meterModule } from "./metering/meter.ts";
 import type { EngineImports, RewrittenModule } from "./rewritten.ts";
 import { findSites } from "./sites.ts";
-import { surveyCode } from "./survey.ts";
+import { surveyCode, surveyLifted } from "./survey.ts";
 import { verifyLift } from "./verify/verify-lift.ts";
 import { verifyRewriting } from "./verify/verify.ts";
 
@@ -33,7 +33,8 @@ export function rewriteModule(bytes: Uint8Array, offset: number, options: Rewrit
 	if (options.verify) verifyLift(bytes, lifted, { state, imports, exports, initial });
 	const { metering, check } = options;
 	// Positions in code and the calls of what was added are others.
-	const again = module.code === original.code || metering === "off" ? survey : surveyCode(module);
+	const isSame = module.code === original.code || metering === "off";
+	const again = isSame ? survey : surveyLifted(module, original, survey);
 	const metered = metering === "off" ? undefined : meterModule(module, again, metering, host, imports, check);
 	if (metering === "off" || metered === undefined) {
 		return { bytes: lifted, imports, state, exports, initial, sites: findSites(original, offset, module, lifted) };

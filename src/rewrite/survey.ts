@@ -1,5 +1,5 @@
 import { SkerryError } from "../fault/mod.ts";
-import { CodeReader, type Module, OP, type OpName, operatorOf } from "../wasm/mod.ts";
+import { CodeReader, defineSkim, type Module, OP, type OpName, operatorOf, type Skim } from "../wasm/mod.ts";
 import { COST } from "./metering/costs.ts";
 import { createIndexCheck, type IndexCheck } from "./index-check.ts";
 import { NumberList } from "./number-list.ts";
@@ -145,13 +145,30 @@ function kindOf(name: OpName, op: number): number {
 const KINDS = new Uint8Array(Math.max(...Object.values(OP)) + 1);
 for (const [name, op] of Object.entries(OP) as [OpName, number][]) KINDS[op] = kindOf(name, op);
 
+const SKIM = defineSkim((op) => KINDS[op] !== 0 && KINDS[op] !== MEMORY, COST);
+/** Where there is no memory, accesses of one are an error. */
+const SKIM_WITHOUT_MEMORY = defineSkim((op) => KINDS[op] !== 0, COST);
+
 /**
  * Walks all of a module's code once.
  * @throws SkerryError `binary/*`, and `core/invalid` for an index that the module does not have: passes add memories, functions, globals,
  * tables and types behind the guest's, and V8, which sees what they made, would take one of these for the guest's
  */
 export function surveyCode(module: Module): Survey {
-	return new Surveyor(module).survey();
+	return new Surveyor(module).survey(undefined);
+}
+
+/**
+ * The same for what `lift` made of a module, by its survey: of all bodies that have no sites the code is what it was, behind others.
+ * @throws as `surveyCode` does
+ */
+export function surveyLifted(module: Module, original: Module, survey: Survey): Survey {
+	return new Surveyor(module).survey({ code: original.code, survey });
+}
+
+interface Known {
+	readonly code: Module["code"];
+	readonly survey: Survey;
 }
 
 class Surveyor {
@@ -180,7 +197,7 @@ class Surveyor {
 		this.#exceptions = { any: hasTags, legacy: false };
 	}
 
-	survey(): Survey {
+	survey(known: Known | undefined): Survey {
 		const { code } = this.#module;
 		const bodies = code.starts.length;
 		const codeStarts = new Uint32Array(bodies);
@@ -188,23 +205,22 @@ class Surveyor {
 		const loopStarts = new Uint32Array(bodies + 1);
 		const callStarts = new Uint32Array(bodies + 1);
 		const indirectStarts = new Uint32Array(bodies + 1);
-		const reader = this.#reader;
-		const { global, memory } = this.#check.counts;
+		const skim = this.#check.counts.memory > 0 ? SKIM : SKIM_WITHOUT_MEMORY;
+		if (known !== undefined) {
+			// What is nowhere but in sites is found anew, all else is in what was not looked at as well
+			this.#exceptions = known.survey.exceptions;
+			for (const index of known.survey.referenced) this.#referenced.add(index);
+		}
 		for (let body = 0; body < bodies; body++) {
-			reader.enter(body);
-			codeStarts[body] = reader.codeStart;
-			this.#checkLocals();
-			let cost = 0;
-			while (reader.next()) {
-				cost += COST[reader.op] as number;
-				const kind = KINDS[reader.op];
-				if (kind === 0) continue;
-				// The most frequent ones without a call
-				if (kind === GLOBAL && reader.first < global) continue;
-				if (kind === MEMORY && reader.first < memory) continue;
-				this.#visit(kind as number, body);
+			if (known?.survey.siteBodies[body] === 0) {
+				const moved = (code.starts[body] as number) - (known.code.starts[body] as number);
+				codeStarts[body] = (known.survey.codeStarts[body] as number) + moved;
+				costs[body] = known.survey.costs[body] as number;
+				this.#keep(known.survey, body, moved);
+			} else {
+				costs[body] = this.#walk(body, skim);
+				codeStarts[body] = this.#reader.codeStart;
 			}
-			costs[body] = cost;
 			loopStarts[body + 1] = this.#loops.length;
 			callStarts[body + 1] = this.#calls.length;
 			indirectStarts[body + 1] = this.#indirect.length;
@@ -229,6 +245,36 @@ class Surveyor {
 			droppedElements: this.#droppedElements,
 			namesData: this.#namesData,
 		};
+	}
+
+	/** What all instructions of the body cost. */
+	#walk(body: number, skim: Skim): number {
+		const reader = this.#reader;
+		const { global } = this.#check.counts;
+		reader.enter(body);
+		this.#checkLocals();
+		let cost = 0;
+		for (;;) {
+			const isThere = reader.nextOf(skim);
+			cost += reader.passed;
+			if (!isThere) return cost;
+			const { op } = reader;
+			cost += COST[op] as number;
+			const kind = KINDS[op] as number;
+			if (kind === 0 || (kind === GLOBAL && reader.first < global)) continue;
+			this.#visit(kind, body);
+		}
+	}
+
+	/** What is known of a body that has moved. */
+	#keep(survey: Survey, body: number, moved: number): void {
+		const { loops, loopStarts, calls, callStarts, indirect, indirectStarts } = survey;
+		for (let i = loopStarts[body] as number; i < (loopStarts[body + 1] as number); i++)
+			this.#loops.push((loops[i] as number) + moved);
+		for (let i = callStarts[body] as number; i < (callStarts[body + 1] as number); i++)
+			this.#calls.push(calls[i] as number);
+		for (let i = indirectStarts[body] as number; i < (indirectStarts[body + 1] as number); i++)
+			this.#indirect.push(indirect[i] as number);
 	}
 
 	#visit(kind: number, body: number): void {

@@ -5,6 +5,7 @@ import { MAX_BR_TABLE, MAX_LOCALS } from "./limits.ts";
 import { OPERATOR_LIMIT, operatorOf, PREFIX_FIRST, PREFIX_SIZE, printOpcode } from "./operators.ts";
 import type { Atom } from "./opcode-row.ts";
 import type { Code } from "./section/code.ts";
+import { ACCESS, BARE, type Skim, STOP } from "./skim.ts";
 import { decodeCoreValueType, hex, type ValueTypeSyntax } from "./syntax.ts";
 
 /** Locals that are declared together: `count` of one type. */
@@ -101,6 +102,8 @@ export class CodeReader {
 	first = 0;
 	/** The second index; the alignment of a memory access (log2). */
 	second = 0;
+	/** What the instructions cost together that `nextOf` passed over. */
+	passed = 0;
 	/** Where the offset of a memory access begins. */
 	#offset = 0;
 
@@ -198,6 +201,45 @@ export class CodeReader {
 		if (at > this.#limit) throw this.#truncated();
 		this.end = at;
 		return true;
+	}
+
+	/**
+	 * Moves to the next instruction that is not to be passed over; `false` at the end of the body. What is passed over is decoded as strictly:
+	 * whatever is longer than most is left to `next`.
+	 */
+	nextOf({ ways, costs }: Skim): boolean {
+		const bytes = this.#bytes;
+		const limit = this.#limit;
+		let at = this.end;
+		let passed = 0;
+		while (at < limit) {
+			const op = bytes[at] as number;
+			const way = ways[op] as number;
+			if (way === STOP) break;
+			let end = at + 1;
+			if (way !== BARE) {
+				if (way === ACCESS && (bytes[end++] as number) >= HAS_MEMORY) break;
+				if ((bytes[end] as number) >= 0x80) {
+					// Of four bytes none can be wrong
+					if ((bytes[end + 1] as number) < 0x80) end++;
+					else if ((bytes[end + 2] as number) < 0x80) end += 2;
+					else if ((bytes[end + 3] as number) < 0x80) end += 3;
+					else break;
+				}
+				end++;
+			}
+			at = end;
+			passed += costs[op] as number;
+		}
+		if (at > limit) throw this.#truncated();
+		this.end = at;
+		this.passed = passed;
+		return this.next();
+	}
+
+	/** Goes back to an instruction of the body, to be read again by `next`. */
+	rewind(position: number): void {
+		this.end = position;
 	}
 
 	/** All immediates of the current instruction, as objects. For the few instructions that a pass looks into. */

@@ -81,6 +81,16 @@ export class CodeWriter {
 		this.#ends.push(this.out.length);
 	}
 
+	/** How many bodies are finished. */
+	get bodies(): number {
+		return this.#ends.length;
+	}
+
+	/** How many of these are shorter, in bytes. */
+	countBelow(size: number): number {
+		return this.#ends.filter((end, i) => end - (this.#starts[i] as number) < size).length;
+	}
+
 	/** All bodies. The writer is not to be used after. */
 	finish(): Code {
 		const { offset, sites } = this.#source;

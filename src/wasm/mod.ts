@@ -42,6 +42,7 @@ export type { Code } from "./section/code.ts";
 export type { GlobalDefinition, TableDefinition } from "./section/definitions.ts";
 export type { ExportSyntax, ImportSyntax } from "./section/externs.ts";
 export type { DataSegment, ElementItems, ElementMode, ElementSegment } from "./section/segments.ts";
+export { defineSkim, type Skim } from "./skim.ts";
 export { decodeSection, finishSection, type Section } from "./sections.ts";
 export {
 	decodeCoreValueType,

@@ -6,6 +6,7 @@ import {
 	CodeWriter,
 	type CompositeTypeSyntax,
 	countImports,
+	defineSkim,
 	type MemArg,
 	type Module,
 	OP,
@@ -66,6 +67,10 @@ export interface ReplacedCode {
 	readonly hints: BranchHints | null;
 }
 
+/** Those that may be replaced, as far as they have no prefix. */
+const WANTED: ReadonlySet<number> = new Set([MEMORY_SIZE, MEMORY_GROW, TABLE_SET, THROW]);
+const SKIM = defineSkim((op) => WANTED.has(op));
+
 /** Replaces instructions; what they need is added. `hints` of the guest's code, by function; `null` for none that can be read. */
 export function replaceSites(
 	module: Module,
@@ -92,7 +97,8 @@ export function replaceSites(
 		let begun = false;
 		reader.enter(body);
 		const walk = (): void => {
-			while (reader.next()) {
+			// Where hints may have to be moved, each instruction is looked at
+			while (offsets.size > 0 ? reader.next() : reader.nextOf(SKIM)) {
 				const replacement = sites.replacement(reader);
 				if (replacement !== undefined) {
 					writer ??= new CodeWriter(code);

@@ -4,9 +4,14 @@ import {
 	type Code,
 	CodeReader,
 	CodeWriter,
+	defineSkim,
 	type IndirectNameMap,
 	operatorOf,
 } from "../../wasm/mod.ts";
+import { FLOW } from "./control.ts";
+import { writeFillers } from "./fillers.ts";
+
+const OF_FLOW = defineSkim((op) => FLOW[op] !== 0);
 
 /** Code that was written anew, and what points into it. */
 export interface EditedCode {
@@ -15,6 +20,8 @@ export interface EditedCode {
 	readonly hints: BranchHints | null;
 	/** The new numbers of labels that have names. */
 	readonly labels: IndirectNameMap;
+	/** How many functions stand behind all others that are there for V8 to inline as much as without checks. */
+	readonly fillers: number;
 }
 
 /** Walks bodies and writes them anew; branch hints and the numbers of labels come along. */
@@ -73,6 +80,23 @@ export class CodeEditor {
 		return true;
 	}
 
+	/** Moves to the next instruction that does something to the flow of control, or to another one. */
+	nextOfFlow(): boolean {
+		// Hints may stand at any instruction, and move with it
+		return this.#kept.size > 0 ? this.next() : this.reader.nextOf(OF_FLOW);
+	}
+
+	/** Whether nothing points into the body, so that it can be edited without being walked. */
+	isPlain(body: number): boolean {
+		const index = this.#imported + body;
+		return this.#old?.has(index) !== true && !this.#names.has(index);
+	}
+
+	/** Goes to the end of the body. */
+	skip(body: number): void {
+		this.reader.rewind(this.#code.ends[body] ?? 0);
+	}
+
 	/** The current instruction opens a block. */
 	countLabel(): void {
 		if (this.#names.has(this.#function)) this.#numbers.push(this.#nextLabel++);
@@ -100,7 +124,9 @@ export class CodeEditor {
 	}
 
 	finish(): EditedCode {
-		return { code: this.writer.finish(), hints: this.#old === null ? null : this.#hints, labels: this.#labels };
+		const fillers = writeFillers(this.#code, this.writer);
+		const hints = this.#old === null ? null : this.#hints;
+		return { code: this.writer.finish(), hints, labels: this.#labels, fillers };
 	}
 }
 

@@ -22,6 +22,13 @@ export const SHORT = 15_000;
  */
 export const UP = 64;
 
+/**
+ * The same for what others can call, and so what they are promised of each other: a function that calls an import has so much less left.
+ * The host's own functions come back at once, or look at the clock. It is less than `SHORT`, so that what does no more than call an import
+ * needs no check, and small functions stay small: V8 inlines by their size.
+ */
+export const FOREIGN = 10_000;
+
 /** What a turn of a loop may bring to its head, where the check is another loop's within. */
 export const TURN = 125_000;
 

@@ -38,6 +38,14 @@ export function insertFlagChecks(
 			editor.copy(body);
 			continue;
 		}
+		if (parts.slow < 0 && editor.isPlain(body)) {
+			const heads = survey.loops.subarray(survey.loopStarts[body], survey.loopStarts[body + 1]);
+			editor.begin(body);
+			for (const position of mergePositions(heads, sites ?? [])) insertCheck(editor, position, parts);
+			editor.skip(body);
+			editor.finishBody();
+			continue;
+		}
 		loops.length = 0;
 		if (hasLoops) {
 			reader.enter(body);
@@ -54,6 +62,11 @@ export function insertFlagChecks(
 	}
 }
 
+/** Both, ascending, and each but once. */
+function mergePositions(loops: Uint32Array, sites: readonly number[]): readonly number[] {
+	return sites.length === 0 ? [...loops] : [...new Set([...loops, ...sites])].sort((a, b) => a - b);
+}
+
 /** Instead of `OUTLINED`. */
 const UNCHECKED = 2;
 
@@ -63,13 +76,13 @@ function writeBody(editor: CodeEditor, loops: readonly number[], sites: readonly
 	let site = 0;
 	/** How many blocks are open in the outlined loop; -1 outside of one. They do not nest. */
 	let depth = -1;
-	const checkHere = (): void => {
-		if (sites[site] !== reader.end) return;
-		insertCheck(editor, reader.end, parts);
-		site++;
+	/** Puts in what is to stand up to the position: without one, to the end of the current instruction. */
+	const checkHere = (position: number = reader.end): void => {
+		for (; (sites[site] ?? Infinity) <= position; site++) insertCheck(editor, sites[site] as number, parts);
 	};
 	checkHere();
-	while (editor.next()) {
+	while (editor.nextOfFlow()) {
+		checkHere(reader.start);
 		const flow = FLOW[reader.op];
 		if (flow === 0) {
 			checkHere();

@@ -81,9 +81,10 @@ export function meterModule(
 			.map(({ name, type }) => ({ module: imports.module, name, type })),
 		{ module: imports.module, name: imports.flag, type: FLAG_TYPE },
 	];
-	const finish = (module: Module, edited: EditedCode): Module => ({
+	const finish = (module: Module, edited: EditedCode, types: readonly number[]): Module => ({
 		...module,
 		imports: [...module.imports, ...added],
+		functions: addFunctions(module, types, edited.fillers),
 		memories: [],
 		code: edited.code,
 		customs: rewriteCustoms(module, edited, section, names),
@@ -91,7 +92,7 @@ export function meterModule(
 	if (metering === "trap") {
 		const editor = new CodeEditor(original.code, imported.func, hints, labels);
 		insertFlagChecks(original, survey, plan, editor, { memory, slow: -1, check });
-		return { module: finish(original, editor.finish()), imports, host: existing, ledger: undefined, contracts };
+		return { module: finish(original, editor.finish(), []), imports, host: existing, ledger: undefined, contracts };
 	}
 	const { module, host, index: slow, type } = planSlowPath(original, metering, existing);
 	const editor = new CodeEditor(module.code, imported.func, hints, labels);
@@ -102,8 +103,13 @@ export function meterModule(
 	editor.writer.begin(0);
 	encodeSlowPath(editor.writer.out, metering, memory, host, exceptions.legacy);
 	editor.writer.finishBody(0);
-	const finished = finish(module, editor.finish());
-	return { module: { ...finished, functions: [...finished.functions, type] }, imports, host, ledger, contracts };
+	return { module: finish(module, editor.finish(), [type]), imports, host, ledger, contracts };
+}
+
+/** Types of all functions: the guest's, those that were added, and the fillers, whose type is any. */
+function addFunctions({ functions }: Module, types: readonly number[], fillers: number): readonly number[] {
+	if (types.length + fillers === 0) return functions;
+	return [...functions, ...types, ...Array.from({ length: fillers }, () => functions[0] ?? 0)];
 }
 
 function engineImports(module: Module, owned: EngineImports | undefined): EngineImports & { readonly flag: string } {

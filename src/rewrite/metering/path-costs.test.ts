@@ -144,6 +144,7 @@ suite("cycles of calls are checked before they call", () => {
 			`(func $g ${LOADS.repeat(900)}) (func ${"(call $g)".repeat(9)})`,
 		],
 		["much behind a call in one function of a cycle", IN_CYCLE],
+		["a long way that others can call", `(func (export "f") ${LOADS.repeat(60)})`],
 		["a long way that is called in many places", `(func $g ${LOADS.repeat(80)}) ${"(func (call $g))".repeat(13)}`],
 		[
 			"long ways at the ends of what calls",
@@ -153,7 +154,7 @@ suite("cycles of calls are checked before they call", () => {
 		for (const metering of ["trap", "yield"] as const) {
 			test(`${metering}: ${name} is checked now and then, and none of these can be left out`, async () => {
 				const { original, module, contracts } = await meterText(`(module (memory 1) ${fields})`, metering);
-				const slow = module.functions.length - 1;
+				const slow = decodeModule(original).functions.length;
 				const check = metering === "trap" ? CHECKS.trap : [...CONDITION, 0x10, slow, 0x0b];
 				const places = placesOf(module.code.bytes, check);
 				assert.ok(places.length >= 1 && places.length <= 12, `${places.length} checks`);
@@ -177,6 +178,23 @@ suite("cycles of calls are checked before they call", () => {
 		}
 		const forged = { metering: "trap", contracts: { ...contracts, returns: new Int32Array() } } as const;
 		assert.throws(() => verifyRewriting(original, encodeModule(module), forged), REFUSED);
+	});
+
+	test("what others run before a check is promised to be neither more nor less than they count on", async () => {
+		const text = `(module (import "" "i" (func)) (func (export "f") (call 0)) (func (call 0)))`;
+		const { original, module, contracts } = await meterText(text, "trap");
+		const rewritten = encodeModule(module);
+		verifyRewriting(original, rewritten, { metering: "trap", contracts });
+		const outside = 3;
+		const group = contracts.groups[outside] as number;
+		for (const by of [-1, 1]) {
+			for (const forged of [
+				{ ...contracts, heads: contracts.heads.with(outside, (contracts.heads[outside] as number) + by) },
+				{ ...contracts, through: contracts.through.with(outside, (contracts.through[outside] as number) + by) },
+				{ ...contracts, tails: contracts.tails.with(group, (contracts.tails[group] as number) + by) },
+			])
+				assert.throws(() => verifyRewriting(original, rewritten, { metering: "trap", contracts: forged }), REFUSED);
+		}
 	});
 
 	test("leaves pass none, and what calls does", async () => {

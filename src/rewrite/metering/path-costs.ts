@@ -1,4 +1,4 @@
-import type { CodeReader } from "../../wasm/mod.ts";
+import { type CodeReader, defineSkim } from "../../wasm/mod.ts";
 import {
 	BLOCK,
 	BR,
@@ -98,22 +98,29 @@ class Costs {
 	}
 }
 
-interface Frame {
-	readonly flow: number;
-	readonly start: Costs;
+const NONE: readonly number[] = [];
+
+/** Operators from here on have a prefix. */
+const PREFIXED = 0x100;
+
+/** An open block. There is one for each depth, which is used again and again. */
+class Frame {
+	flow = 0;
+	readonly start = new Costs();
 	/** Behind it. */
-	readonly end: Costs;
+	readonly end = new Costs();
 	/** Where its exceptions are caught. */
-	readonly thrown: Costs | undefined;
+	readonly thrown = new Costs();
 	/** Of a `try_table`, as depths from outside of it. */
-	readonly labels: readonly number[];
-	hasElse: boolean;
-	isCaught: boolean;
+	labels: readonly number[] = NONE;
+	hasElse = false;
+	isCaught = false;
 	/** A loop without a check of its own. */
-	readonly isBare: boolean;
+	isBare = false;
 }
 
-const NONE: readonly number[] = [];
+/** All that does nothing to the flow of control is passed over. */
+const SKIM = defineSkim((op) => FLOW[op] !== 0, COST);
 
 /**
  * Walks one body and finds where it has to be checked, so that on no way more runs between two checks than the bounds say. What runs behind a call that closes a
@@ -125,6 +132,7 @@ export class PathWalk {
 	readonly #now = new Costs();
 	readonly #exit = new Costs();
 	readonly #frames: Frame[] = [];
+	#depth = 0;
 	/** The blocks whose handlers an exception finds, the innermost last. */
 	readonly #tries: Frame[] = [];
 	/** Where checks are to be, ascending. */
@@ -148,7 +156,8 @@ export class PathWalk {
 		now.head = 0;
 		if (this.#rules.entry === "early") this.#check(reader.codeStart);
 		this.#push(BLOCK);
-		while (reader.next()) {
+		for (let from = reader.end; reader.nextOf(SKIM); from = reader.end) {
+			if (now.isAlive && reader.passed > 0) this.#pass(from);
 			const { op } = reader;
 			const flow = FLOW[op] as number;
 			if (now.isAlive) {
@@ -158,6 +167,26 @@ export class PathWalk {
 			if (flow !== 0) this.#step(flow);
 		}
 		return { head: this.#head, through: this.#exit.head, tail: this.#exit.since };
+	}
+
+	/** Instructions from `from` to the current one, one by one only where they are too much together. */
+	#pass(from: number): void {
+		const now = this.#now;
+		const reader = this.#reader;
+		const { passed, start } = reader;
+		if (!now.exceeds(passed, this.#rules.head)) {
+			now.add(passed);
+			if (now.head > this.#head) this.#head = now.head;
+			return;
+		}
+		reader.rewind(from);
+		while (reader.end < start && reader.next()) this.#pay(COST[reader.op] as number);
+		reader.next();
+	}
+
+	/** The block that a label means. */
+	#at(label: number): Frame | undefined {
+		return label < this.#depth ? this.#frames[this.#depth - 1 - label] : undefined;
 	}
 
 	#check(position: number): void {
@@ -202,7 +231,7 @@ export class PathWalk {
 		} else now.since = Math.max(now.since, tail, now.head < 0 ? 0 : -1);
 		if (!this.#rules.throws) return;
 		this.#exit.join(now);
-		this.#tries.at(-1)?.thrown?.join(now);
+		this.#tries.at(-1)?.thrown.join(now);
 	}
 
 	/** The function ends with the current instruction. */
@@ -212,18 +241,16 @@ export class PathWalk {
 	}
 
 	#push(flow: number, isBare = false, labels: readonly number[] = NONE): void {
-		const frame = {
-			flow,
-			start: new Costs().set(this.#now),
-			end: new Costs(),
-			thrown: flow === TRY ? new Costs() : undefined,
-			labels,
-			hasElse: false,
-			isCaught: false,
-			isBare,
-		};
-		this.#frames.push(frame);
-		if (flow === TRY) this.#tries.push(frame);
+		const frame = (this.#frames[this.#depth++] ??= new Frame());
+		frame.flow = flow;
+		frame.start.set(this.#now);
+		frame.end.end();
+		frame.labels = labels;
+		frame.hasElse = frame.isCaught = false;
+		frame.isBare = isBare;
+		if (flow !== TRY) return;
+		frame.thrown.end();
+		this.#tries.push(frame);
 	}
 
 	#step(flow: number): void {
@@ -248,11 +275,12 @@ export class PathWalk {
 			case BR:
 			case BR_TABLE:
 				if (!now.isAlive) break;
-				this.#branch(labelsOf(reader));
+				if (flow !== BR_TABLE && reader.op < PREFIXED) this.#branch(reader.first);
+				else this.#branches(labelsOf(reader));
 				if (flow !== BR_IF) now.end();
 				break;
 			case ELSE: {
-				const frame = this.#frames.at(-1);
+				const frame = this.#at(0);
 				if (frame === undefined) break;
 				frame.end.join(now);
 				frame.hasElse = true;
@@ -268,7 +296,7 @@ export class PathWalk {
 				break;
 			case THROW:
 				if (now.isAlive) this.#leave();
-				this.#tries.at(-1)?.thrown?.join(now);
+				this.#tries.at(-1)?.thrown.join(now);
 				now.end();
 				break;
 			case RETURN:
@@ -281,43 +309,52 @@ export class PathWalk {
 		}
 	}
 
-	#branch(labels: readonly number[]): void {
-		const now = this.#now;
-		// A turn that comes to a loop without a check brings little with it
-		if ((now.since > TURN || now.up >= 0) && labels.some((label) => this.#frames.at(-1 - label)?.isBare === true)) {
-			this.#checkBefore();
-		}
+	#branch(label: number): void {
+		const frame = this.#at(label);
+		if (frame === undefined) return;
+		if (frame.isBare) this.#turn();
+		if (frame.flow !== LOOP) frame.end.join(this.#now);
+	}
+
+	#branches(labels: readonly number[]): void {
+		if (labels.some((label) => this.#at(label)?.isBare === true)) this.#turn();
 		for (const label of labels) {
-			const frame = this.#frames.at(-1 - label);
-			if (frame !== undefined && frame.flow !== LOOP) frame.end.join(now);
+			const frame = this.#at(label);
+			if (frame !== undefined && frame.flow !== LOOP) frame.end.join(this.#now);
 		}
+	}
+
+	/** A turn that comes to a loop without a check brings little with it. */
+	#turn(): void {
+		if (this.#now.since > TURN || this.#now.up >= 0) this.#checkBefore();
 	}
 
 	/** The block's exceptions are caught, or go on to the next handler. */
 	#leaveTry(frame: Frame): void {
-		if (frame.isCaught || frame.thrown === undefined) return;
+		if (frame.isCaught || frame.flow !== TRY) return;
 		frame.isCaught = true;
 		this.#tries.pop();
-		this.#tries.at(-1)?.thrown?.join(frame.thrown);
+		this.#tries.at(-1)?.thrown.join(frame.thrown);
 	}
 
 	#catch(): void {
-		const frame = this.#frames.at(-1);
-		if (frame?.thrown === undefined) return;
+		const frame = this.#at(0);
+		if (frame?.flow !== TRY) return;
 		frame.end.join(this.#now);
 		this.#leaveTry(frame);
 		this.#now.set(frame.thrown);
 	}
 
 	#end(): void {
-		const frame = this.#frames.pop();
+		const frame = this.#at(0);
 		if (frame === undefined) return;
+		this.#depth--;
 		const { end, start, thrown, labels } = frame;
 		end.join(this.#now);
 		if (frame.flow === IF && !frame.hasElse) end.join(start);
 		this.#now.set(end);
 		this.#leaveTry(frame);
-		if (thrown !== undefined) for (const label of labels) this.#frames.at(-1 - label)?.end.join(thrown);
-		if (this.#frames.length === 0) this.#leave();
+		for (const label of labels) this.#at(label)?.end.join(thrown);
+		if (this.#depth === 0) this.#leave();
 	}
 }

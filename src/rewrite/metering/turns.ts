@@ -1,6 +1,8 @@
-import type { CodeReader } from "../../wasm/mod.ts";
+import { type CodeReader, defineSkim } from "../../wasm/mod.ts";
 import { BLOCK, BR, BR_IF, BR_TABLE, FLOW, IF, labelsOf, LOOP, TRY } from "./control.ts";
 import { Paths } from "./paths.ts";
+
+const OF_FLOW = defineSkim((op) => FLOW[op] !== 0);
 
 /** More rounds than loops are nested in practice; what is not settled then keeps its check. */
 const MAX_ROUNDS = 8;
@@ -37,7 +39,7 @@ function walk(reader: CodeReader, without: Uint8Array): "settled" | "changed" | 
 		else if (!paths.passed) keep(frame.tag);
 	};
 	paths.push(BLOCK, -1);
-	while (reader.next()) {
+	while (reader.nextOf(OF_FLOW)) {
 		const flow = FLOW[reader.op] ?? 0;
 		switch (flow) {
 			case TRY:

@@ -1,7 +1,7 @@
 import { type CodeReader, type Module, OP } from "../../wasm/mod.ts";
 import type { Survey } from "../survey.ts";
 import { type CallGraph, findCalls } from "./call-graph.ts";
-import { BOUND, HEAD, OFTEN, SHORT, TAIL, UP } from "./costs.ts";
+import { BOUND, FOREIGN, HEAD, OFTEN, SHORT, TAIL, UP } from "./costs.ts";
 import { type Callee, type PathRules, PathWalk } from "./path-costs.ts";
 import { findTurns } from "./turns.ts";
 
@@ -78,6 +78,8 @@ class Planner {
 	readonly #entries: Uint8Array;
 	/** 1 for what is called from outside or through a type, in a cycle. */
 	readonly #isTaken: Uint8Array;
+	/** 1 for what others can call. */
+	readonly #isOpen: Uint8Array;
 	/** Of the search. */
 	readonly #state: Uint8Array;
 	readonly #next: Uint32Array;
@@ -98,10 +100,12 @@ class Planner {
 		for (const targets of this.#graph.edges) for (const target of targets ?? []) this.#callers[target]!++;
 		this.#entries = new Uint8Array(of.length);
 		this.#isTaken = new Uint8Array(of.length);
+		this.#isOpen = new Uint8Array(of.length);
 		this.#state = new Uint8Array(of.length);
 		this.#next = new Uint32Array(of.length);
 		// What other instances have is promised to be within the same bound
-		this.#heads[this.#graph.outside] = this.#through[this.#graph.outside] = HEAD;
+		this.#heads[this.#graph.outside] = this.#through[this.#graph.outside] = FOREIGN;
+		for (const target of this.#targetsOf(this.#graph.outside)) this.#isOpen[target] = 1;
 		this.#sites = Array.from({ length: module.functions.length });
 		this.#bare = Array.from({ length: module.functions.length });
 	}
@@ -280,7 +284,7 @@ class Planner {
 	}
 
 	#headLimit(node: number): number {
-		return this.#isOften(node) ? SHORT : HEAD;
+		return this.#isOpen[node] === 1 ? FOREIGN : this.#isOften(node) ? SHORT : HEAD;
 	}
 
 	#isOften(node: number): boolean {

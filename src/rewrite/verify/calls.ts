@@ -1,8 +1,11 @@
 import { refuse } from "./cursor.ts";
 import { KIND_FUNCTION, type Outline } from "./outline.ts";
 
-/** What a function may run before its first check, in nanoseconds: of those that other instances have nothing else is known. */
+/** What a function may run before its first check, in nanoseconds. */
 const MOST_HEAD = 125_000;
+
+/** The same of what others can call: of what other instances have nothing else is known, and the host's functions look at the clock. */
+const OPEN_HEAD = 10_000;
 
 /** What may have run since a check where another instance comes back. */
 const MOST_TAIL = 350_000;
@@ -94,12 +97,13 @@ export class Calls {
 		const { changesTables, throws, typeNodes, heads } = this.#contracts;
 		if (this.changesTables && !changesTables) throw refuse("it changes tables, which is promised not to be");
 		if ((this.catches || hasTags) && !throws) throw refuse("it knows exceptions, which is promised not to be");
+		// Neither less, for others may run so much, nor more, for they count on it
 		if (
-			this.headOf(this.outside) < MOST_HEAD ||
-			this.throughOf(this.outside) < MOST_HEAD ||
-			this.tailOf(this.outside) < MOST_TAIL
+			this.headOf(this.outside) !== OPEN_HEAD ||
+			this.throughOf(this.outside) !== OPEN_HEAD ||
+			this.tailOf(this.outside) !== MOST_TAIL
 		)
-			throw refuse("too little is promised of what others run");
+			throw refuse("what others run is promised to be something else");
 		for (const head of heads) if (head > MOST_HEAD) throw refuse("a function runs for too long without a check");
 		const open = new Set(taken);
 		for (const { kind, index } of exports) if (kind === KIND_FUNCTION) open.add(index);

@@ -105,11 +105,20 @@ export class Cursor {
 	}
 }
 
+/** From how many bytes on it is worth to look at four at once. */
+const LONG = 64;
+
 /** Whether two ranges hold the same bytes. */
 export function sameBytes(a: Uint8Array, from: number, to: number, b: Uint8Array, at: number): boolean {
 	const shift = at - from;
 	if (to + shift > b.length) return false;
-	for (let i = from; i < to; i++) if (a[i] !== b[i + shift]) return false;
+	let i = from;
+	if (to - from >= LONG) {
+		const first = new DataView(a.buffer, a.byteOffset, a.byteLength);
+		const second = new DataView(b.buffer, b.byteOffset, b.byteLength);
+		for (; i + 4 <= to; i += 4) if (first.getInt32(i) !== second.getInt32(i + shift)) return false;
+	}
+	for (; i < to; i++) if (a[i] !== b[i + shift]) return false;
 	return true;
 }
 

@@ -6,7 +6,7 @@ const NOT_NULLABLE = 0x64;
 
 /** Items as text that is the same for the same item, however it is encoded: only to be compared. */
 
-export function readNumber(cursor: Cursor): string {
+function readNumber(cursor: Cursor): string {
 	return `${cursor.number()}`;
 }
 

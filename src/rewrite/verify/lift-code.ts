@@ -7,6 +7,7 @@ import * as heap from "./lift-heap.ts";
 import * as tables from "./lift-tables.ts";
 import { signed, type Surroundings, unsigned } from "./lift-pieces.ts";
 import type { LiftOutline } from "./lift-outline.ts";
+import { PlainRun } from "./plain.ts";
 
 /** What code was found to need, to be compared with what the module says of itself. */
 export interface CodeFindings {
@@ -66,6 +67,7 @@ class LiftWalk {
 	/** The function that counts it. */
 	#allocate = -1;
 	#highestMemory = -1;
+	readonly #plain = new PlainRun();
 
 	constructor(count: number, lifted: Cursor, context: CodeContext) {
 		this.bodies = count;
@@ -89,7 +91,8 @@ class LiftWalk {
 		}
 		const instructions = new Instructions(from);
 		instructions.depth = 1;
-		while (!from.done) {
+		const plain = this.#plain;
+		for (plain.pass(from); !from.done; plain.pass(from)) {
 			const start = from.at;
 			const kind = instructions.next();
 			this.#checkKind(kind, instructions);
@@ -369,6 +372,7 @@ class LiftWalk {
 	finish(more: number): CodeFindings {
 		const { from, to } = this.#context;
 		const lifted = this.#lifted;
+		if (this.#plain.accesses) this.#highestMemory = Math.max(this.#highestMemory, 0);
 		if (this.#highestMemory >= from.memories.length)
 			throw refuse(`code names memory ${this.#highestMemory}, which the guest does not have`);
 		this.#segments.check();

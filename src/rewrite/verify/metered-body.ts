@@ -120,12 +120,17 @@ export class Beside {
 
 	/** The original up to `end` is what follows. */
 	equalUpTo(end: number): void {
+		if (!this.equals(end)) throw refuse(`function ${this.#function} is not what it was`);
+	}
+
+	/** Whether the original up to `end` is what follows: only then it is passed. */
+	equals(end: number): boolean {
 		const { to } = this;
 		const size = end - this.#compared;
-		if (to.at + size > to.end || !sameBytes(this.#from.bytes, this.#compared, end, to.bytes, to.at))
-			throw refuse(`function ${this.#function} is not what it was`);
+		if (to.at + size > to.end || !sameBytes(this.#from.bytes, this.#compared, end, to.bytes, to.at)) return false;
 		to.at += size;
 		this.#compared = end;
+		return true;
 	}
 
 	/** The byte that stands for the next one of the original, or begins what was added before it. */

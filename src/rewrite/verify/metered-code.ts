@@ -1,9 +1,11 @@
 import { Calls, type Contracts } from "./calls.ts";
 import { type Cursor, refuse } from "./cursor.ts";
 import { Pieces, type Stop } from "./metered-body.ts";
-import { BodyComparison, type Ledger, type Surroundings } from "./metered-comparison.ts";
+import { type Ledger, PAID } from "./fuel.ts";
+import { BodyComparison, type Surroundings } from "./metered-comparison.ts";
 import { KIND_FUNCTION, KIND_MEMORY, type Outline } from "./outline.ts";
-import { PathCosts } from "./path-costs.ts";
+import { COSTS, PathCosts } from "./path-costs.ts";
+import { PlainRun } from "./plain.ts";
 
 const TRY = 0x06;
 
@@ -15,7 +17,12 @@ interface Engine {
 	readonly firstType: number | undefined;
 	readonly ledger: Ledger | undefined;
 	readonly contracts: Contracts;
+	/** How many functions there are that do nothing. */
+	readonly fillers: number;
 }
+
+/** No locals, `unreachable`. */
+const FILLER = [0x00, 0x00, 0x0b];
 
 /**
  * Walks the guest's code beside that of a module with checks: they are equal but for these, payments, and the slow path behind all
@@ -32,6 +39,8 @@ export function compareMeteredCode(original: Cursor, rewritten: Cursor, outline:
 		outline,
 		calls,
 		paths: new PathCosts(calls),
+		plain: new PlainRun({ costs: COSTS, paid: PAID }),
+		frames: [],
 		memories,
 		fuel: engine.stop === "fuel",
 		paidAheadOverCall: undefined,
@@ -41,13 +50,16 @@ export function compareMeteredCode(original: Cursor, rewritten: Cursor, outline:
 	};
 	const bodies = original.number();
 	const hasSlowPath = engine.stop === "yield" || engine.stop === "fuel";
-	if (rewritten.number() !== bodies + (hasSlowPath ? 1 : 0)) throw refuse("it has other functions than the original");
+	if (rewritten.number() !== bodies + (hasSlowPath ? 1 : 0) + engine.fillers)
+		throw refuse("it has other functions than the original");
 	for (let i = 0; i < bodies; i++) {
 		const from = original.take(original.number());
 		const to = rewritten.take(rewritten.number());
 		new BodyComparison(from, to, module.imported + i, module).run();
 	}
 	if (hasSlowPath) compareSlowPath(rewritten.take(rewritten.number()), pieces, engine);
+	for (let i = 0; i < engine.fillers; i++) compareFiller(rewritten.take(rewritten.number()));
+	if (!rewritten.done) throw refuse("there is more code than functions");
 	const { paidAheadOverCall, keptOverCall } = module;
 	const throws = calls.catches || outline.hasTags;
 	if (throws && keptOverCall !== undefined)
@@ -56,6 +68,12 @@ export function compareMeteredCode(original: Cursor, rewritten: Cursor, outline:
 	if (throws && paidAheadOverCall !== undefined)
 		throw refuse(`function ${paidAheadOverCall} pays in advance for what an exception may keep from running`);
 	calls.check();
+}
+
+/** A function that is there to be small. The guest cannot name it, as it is none of its own. */
+function compareFiller(to: Cursor): void {
+	for (const byte of FILLER) if (to.byte() !== byte) throw refuse("it has a function that is not the guest's");
+	if (!to.done) throw refuse("it has a function that is not the guest's");
 }
 
 /** Who can be called by others than the guest's own calls has paid nothing in advance, and may find the fuel anywhere. */

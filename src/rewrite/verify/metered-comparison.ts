@@ -1,5 +1,5 @@
 import type { Calls } from "./calls.ts";
-import { type Cursor, refuse } from "./cursor.ts";
+import { type Cursor, refuse, sameContent } from "./cursor.ts";
 import {
 	CALL,
 	CALL_INDIRECT,
@@ -11,54 +11,34 @@ import {
 	PLAIN,
 	TABLE_CHANGE,
 } from "./instructions.ts";
-import { Beside, type Pieces } from "./metered-body.ts";
+import { type Fuel, FuelBook, type FuelSurroundings, isTailCall, SETTLED } from "./fuel.ts";
+import { Beside } from "./metered-body.ts";
 import type { Outline } from "./outline.ts";
 import { BARE_LOOP, costOf, IF_BLOCK, LOOP_BLOCK, type PathCosts, PLAIN_BLOCK, TRY_BLOCK } from "./path-costs.ts";
-
-/** What the rewriter says that functions leave to their callers. It is believed of none before it has been found true of all. */
-export interface Ledger {
-	/** What callers have paid of each body. */
-	readonly prepaid: Uint32Array;
-	/** 1 for each body that neither looks at the fuel nor calls what does. */
-	readonly pure: Uint8Array;
-}
+import type { PlainRun } from "./plain.ts";
 
 /** What is known of the module, and what is found out about it from one body to the next. */
-export interface Surroundings {
-	readonly pieces: Pieces;
+export interface Surroundings extends FuelSurroundings {
 	readonly outline: Outline;
 	readonly calls: Calls;
 	readonly paths: PathCosts;
+	readonly plain: PlainRun;
+	/** What bodies are looked at with, one after the other. */
+	readonly frames: Frame[];
 	readonly memories: number;
-	readonly fuel: boolean;
-	/** A function in which more is paid than has run where it calls. */
-	paidAheadOverCall: number | undefined;
-	readonly imported: number;
-	readonly ledger: Ledger;
-	/** A function that has the fuel in its local while it calls. */
-	keptOverCall: number | undefined;
 }
 
-/** Where control goes on with fuel: what is paid ahead there, and whether the local and the cell say what is left. */
-interface State {
-	readonly ahead: number;
-	readonly local: boolean;
-	readonly cell: boolean;
-}
-
-/** What handlers and callers find. */
-const SETTLED: State = { ahead: 0, local: false, cell: true };
-
+/** An open block. */
 interface Frame {
-	readonly op: number;
+	op: number;
 	/** `undefined` where it is never reached. */
-	readonly start: State | undefined;
+	start: Fuel | undefined;
 	/** Where branches and the end lead. */
-	end: State | undefined;
+	end: Fuel | undefined;
 	hasElse: boolean;
-	readonly isOutlined: boolean;
+	isOutlined: boolean;
 	/** How many outlined loops it is or stands in. */
-	readonly outlined: number;
+	outlined: number;
 }
 
 /** Opcodes that control the flow. */
@@ -76,15 +56,9 @@ const DELEGATE = 0x18;
 const CATCH_ALL = 0x19;
 const TRY_TABLE = 0x1f;
 const CASTS = 0xfb;
-/** The three tail calls. */
-const TAIL_CALLS = new Set([0x12, 0x13, 0x15]);
-/** unreachable, nop, block, loop, else, try, catch, end, return, delegate, catch_all, drop, try_table */
-const FREE = new Set([0x00, 0x01, 0x02, 0x03, 0x05, 0x06, 0x07, 0x0b, 0x0f, 0x18, 0x19, 0x1a, 0x1f]);
-const DIRECT_CALL = 0x10;
 /** What checks begin with. */
 const CONSTANT = 0x41;
 const LOCAL_GET = 0x20;
-const DIRECT_TAIL_CALL = 0x12;
 
 /** A body beside what it was rewritten to. */
 export class BodyComparison {
@@ -93,20 +67,23 @@ export class BodyComparison {
 	readonly #index: number;
 	readonly #module: Surroundings;
 	readonly #instructions: Instructions;
-	readonly #frames: Frame[] = [];
-	/** The local with the fuel; -1 where nothing is paid. */
-	#local = -1;
-	#state: State | undefined;
-	/** Whether it does anything with the fuel, or calls what does. */
-	#touches = false;
+	/** One for each depth, used again and again, in all bodies. */
+	readonly #frames: Frame[];
+	#depth = 0;
+	/** Whether nothing was added. */
+	#isSame = false;
+	readonly #fuel: FuelBook;
+	/** Up to here something was added among plain instructions: they are looked at one by one. */
+	#stepped = 0;
 
 	constructor(from: Cursor, to: Cursor, index: number, module: Surroundings) {
 		this.#from = from;
 		this.#beside = new Beside(from, to, index);
+		this.#frames = module.frames;
 		this.#index = index;
 		this.#module = module;
 		this.#instructions = new Instructions(from, true);
-		this.#state = module.fuel ? { ...SETTLED, ahead: this.#prepaid(index) } : SETTLED;
+		this.#fuel = new FuelBook(from, this.#beside, index, module);
 	}
 
 	run(): void {
@@ -115,59 +92,55 @@ export class BodyComparison {
 		const { fuel } = this.#module;
 		const { paths } = this.#module;
 		this.#compareLocals();
+		this.#isSame = sameContent(from, this.#beside.to);
 		this.#push(0, false);
 		paths.enter(this.#index);
 		instructions.depth = 1;
 		this.#hasCheck();
-		if (fuel) this.#pay();
+		if (fuel) this.#fuel.pay();
+		this.#module.plain.highestLocal = -1;
 		while (!from.done) {
+			if (from.at >= this.#stepped) this.#pass();
 			const start = from.at;
 			const kind = instructions.next();
 			const { op } = instructions;
-			if (fuel && this.#state !== undefined && !FREE.has(op)) this.#run();
-			const divisor = fuel && this.#state !== undefined ? divisorOf(instructions) : undefined;
-			if (divisor !== undefined) this.#runBulk(start, divisor);
+			if (fuel) this.#fuel.runOne(instructions);
+			const isBulk = fuel && this.#fuel.runBulk(start, instructions);
 			if (paths.isAlive) paths.run(costOf(op, instructions.code));
 			if (kind !== PLAIN) {
-				if (divisor === undefined) this.#settle(start);
+				if (!isBulk && !this.#isSame) this.#fuel.settle(start);
 				if (kind === LOOP) this.#loop(start);
 				else this.#step(kind, start);
 			}
-			if (this.#frames.length === 0 || this.#state === undefined) continue;
-			if (this.#beside.next === CONSTANT || this.#beside.next === LOCAL_GET) this.#checkHere();
-			if (fuel && kind !== PLAIN && kind !== LOOP) this.#payHere();
+			if (this.#isSame || this.#depth === 0 || this.#fuel.now === undefined) continue;
+			this.#findCheck();
+			if (!fuel || kind === PLAIN || kind === LOOP) continue;
+			// A payment may stand behind whatever is not plain
+			this.#beside.equalUpTo(from.at);
+			this.#fuel.pay();
 		}
-		if (from.at !== from.end || this.#frames.length > 0) throw this.#refuse("ends in the middle");
-		this.#beside.equalUpTo(from.end);
-		if (!this.#beside.to.done) throw this.#refuse("has more than its original");
+		if (from.at !== from.end || this.#depth > 0) throw this.#refuse("ends in the middle");
+		if (!this.#isSame) this.#beside.equalUpTo(from.end);
+		if (!this.#isSame && !this.#beside.to.done) throw this.#refuse("has more than its original");
 		this.#checkNames();
-		if (this.#isPure(this.#index) && this.#touches)
-			throw this.#refuse("does something with the fuel that its callers do not know of");
+		this.#fuel.finish();
 	}
 
-	#prepaid(index: number): number {
-		const { ledger, imported } = this.#module;
-		return ledger.prepaid[index - imported] ?? 0;
-	}
-
-	#isPure(index: number): boolean {
-		const { ledger, imported } = this.#module;
-		return ledger.pure[index - imported] === 1;
-	}
-
-	/** Before an instruction that others may look behind: the fuel may go from the local to the cell, or be read from it. */
-	#settle(start: number): void {
-		const state = this.#state;
-		if (this.#local < 0 || state === undefined) return;
-		const { pieces } = this.#module;
-		const beside = this.#beside;
-		beside.equalUpTo(start);
-		if (beside.has(pieces.flush(this.#local))) {
-			if (!state.local) throw this.#refuse("writes fuel from a local that may be wrong");
-			this.#touches = true;
-			this.#state = { ...state, cell: true };
+	/** Passes plain instructions, if nothing was added among them. */
+	#pass(): void {
+		const from = this.#from;
+		const { plain, paths, fuel } = this.#module;
+		const { at } = from;
+		plain.pass(from);
+		if (from.at === at) return;
+		if (!this.#isSame && !this.#beside.equals(from.at)) {
+			this.#stepped = from.at;
+			from.at = at;
+			return;
 		}
-		this.#reload();
+		if (fuel) this.#fuel.run(plain.paid);
+		if (paths.isAlive) paths.run(plain.cost);
+		if (!this.#isSame && this.#fuel.now !== undefined) this.#findCheck();
 	}
 
 	#refuse(what: string): Error {
@@ -193,140 +166,93 @@ export class BodyComparison {
 			const count = to.number();
 			// One for the fuel, and one for lengths
 			if (count < 1 || count > 2 || to.byte() !== 0x7e) throw this.#refuse("has other locals");
-			this.#local = this.#findLocal();
+			this.#fuel.findLocal();
 		} else if (from.at - start !== to.at - begins) throw this.#refuse("has other locals");
 		this.#beside.passed(from.at);
 	}
 
-	/** By the first `local.tee` or `local.set` behind a load of the cell, which is the first thing that is done with it. */
-	#findLocal(): number {
-		const { to } = this.#beside;
-		const { bytes } = to;
-		const { cell } = this.#module.pieces;
-		const begins = to.at;
-		for (let at = begins; at < to.end; at++) {
-			if (!cell.every((byte, i) => bytes[at + i] === byte)) continue;
-			to.at = at + cell.length;
-			if (to.byte() === 0x42) {
-				to.signed();
-				to.byte();
-				to.byte();
-			}
-			const local = to.number();
-			to.at = begins;
-			return local;
-		}
-		// Nothing is done with it, whoever names it
-		return -1;
-	}
-
 	#checkNames(): void {
-		const { highestMemory, highestTable, highestFunction, highestLocal } = this.#instructions;
-		const { memories, outline } = this.#module;
+		const { highestMemory, highestTable, highestFunction } = this.#instructions;
+		const { memories, outline, plain } = this.#module;
+		const { local } = this.#fuel;
+		const highestLocal = Math.max(this.#instructions.highestLocal, plain.highestLocal);
 		const foreign =
-			highestMemory >= memories
-				? `memory ${highestMemory}`
+			highestMemory >= memories || (plain.accesses && memories === 0)
+				? `memory ${Math.max(highestMemory, 0)}`
 				: highestTable >= outline.tables
 					? `table ${highestTable}`
 					: highestFunction >= outline.functions.length
 						? `function ${highestFunction}`
-						: this.#local >= 0 && highestLocal >= this.#local
+						: local >= 0 && highestLocal >= local
 							? `local ${highestLocal}`
 							: undefined;
 		if (foreign !== undefined) throw this.#refuse(`names ${foreign}, which the guest does not have`);
 	}
 
-	/** An instruction by length is paid for when it is done, out of the local, by what it was given last. */
-	#runBulk(start: number, divisor: readonly number[]): void {
-		const beside = this.#beside;
-		const { pieces } = this.#module;
-		const length = this.#local + 1;
-		this.#settle(start);
-		if (this.#local < 0 || this.#state?.local !== true) throw this.#refuse("has an instruction by length without fuel");
-		if (beside.has([0xad])) beside.expect([...pieces.tee(length), 0xa7], "the length of an instruction");
-		else beside.expect(pieces.tee(length), "the length of an instruction");
-		beside.equalUpTo(this.#from.at);
-		const pay = [...pieces.get(this.#local), ...pieces.get(length), ...divisor, 0x7d, ...pieces.set(this.#local)];
-		beside.expect(pay, "the payment of an instruction by its length");
-		this.#touches = true;
-		this.#state = { ...this.#state, local: true, cell: false };
-	}
-
-	/** The current instruction has been paid for, and what it calls as far as that is left to it. */
-	#run(): void {
-		const state = this.#state as State;
-		const { op, first } = this.#instructions;
-		const cost = op === DIRECT_CALL || op === DIRECT_TAIL_CALL ? 1 + this.#prepaid(first) : 1;
-		if (state.ahead < cost) throw this.#refuse("runs what is not paid");
-		this.#state = { ...state, ahead: state.ahead - cost };
-	}
-
-	/** A payment, where there is one. */
-	#pay(): void {
-		const state = this.#state;
-		if (state === undefined || this.#local < 0) return;
-		const paid = this.#beside.payment(this.#module.pieces, this.#local);
-		if (paid === undefined) return;
-		if (!(paid.fromLocal ? state.local : state.cell)) throw this.#refuse("pays from what may be wrong");
-		this.#touches = true;
-		this.#state = { ...state, ahead: state.ahead + paid.amount, local: true, cell: false };
-	}
-
-	#reload(): void {
-		const state = this.#state;
-		if (this.#local < 0 || state === undefined) return;
-		if (!this.#beside.has(this.#module.pieces.reload(this.#local))) return;
-		if (!state.cell) throw this.#refuse("reads fuel that may be wrong");
-		this.#touches = true;
-		this.#state = { ...state, local: true };
-	}
-
 	/** A check may stand between any two instructions. */
-	#checkHere(): void {
+	#findCheck(): void {
+		const { next } = this.#beside;
+		if (next !== CONSTANT && (next !== LOCAL_GET || !this.#module.fuel)) return;
 		this.#beside.equalUpTo(this.#from.at);
 		this.#hasCheck();
-	}
-
-	/** A payment may stand behind whatever is not plain. */
-	#payHere(): void {
-		this.#beside.equalUpTo(this.#from.at);
-		this.#pay();
 	}
 
 	/** A check that calls the slow path where it stands: what it takes from the local and the cell it gives back to both. */
 	#hasCheck(): boolean {
 		const { pieces, fuel } = this.#module;
-		if (fuel && this.#local < 0) return false;
+		const book = this.#fuel;
+		if (fuel && book.local < 0) return false;
 		const beside = this.#beside;
 		const start = beside.to.at;
-		const before = this.#state;
-		if (this.#local >= 0) this.#reload();
-		if (beside.has(pieces.check(this.#local))) {
-			this.#checksLocal();
+		const before = book.now;
+		book.reload();
+		if (beside.has(pieces.check(book.local))) {
+			this.#check();
 			return true;
 		}
 		beside.to.at = start;
-		this.#state = before;
+		book.now = before;
 		return false;
 	}
 
-	#checksLocal(): void {
-		this.#touches = true;
-		if (this.#module.fuel && this.#state?.local !== true) throw this.#refuse("checks a local that may be wrong");
+	#check(): void {
+		this.#fuel.check();
 		this.#module.paths.check();
 	}
 
 	#push(op: number, isOutlined: boolean): void {
 		const outlined = this.#outlined + (isOutlined ? 1 : 0);
-		this.#frames.push({ op, start: this.#state, end: undefined, hasElse: false, isOutlined, outlined });
+		const start = this.#fuel.now;
+		const frame = this.#frames[this.#depth];
+		if (frame === undefined) this.#frames.push({ op, start, end: undefined, hasElse: false, isOutlined, outlined });
+		else {
+			frame.op = op;
+			frame.start = start;
+			frame.end = undefined;
+			frame.hasElse = false;
+			frame.isOutlined = isOutlined;
+			frame.outlined = outlined;
+		}
+		this.#depth++;
+	}
+
+	/** The block that a label means. */
+	#at(label: number): Frame | undefined {
+		return label < this.#depth ? this.#frames[this.#depth - 1 - label] : undefined;
 	}
 
 	#loop(start: number): void {
 		const { fuel, pieces, paths } = this.#module;
 		const beside = this.#beside;
 		const end = this.#from.at;
+		if (this.#isSame) {
+			if (fuel && this.#fuel.now !== undefined) throw this.#refuse("has a loop that has no check");
+			this.#push(LOOP_OP, false);
+			paths.open(BARE_LOOP);
+			return;
+		}
 		beside.equalUpTo(start);
-		if (fuel && this.#state === undefined) {
+		if (fuel && this.#fuel.now === undefined) {
 			// It never runs
 			beside.equalUpTo(end);
 			this.#push(LOOP_OP, false);
@@ -339,22 +265,17 @@ export class BodyComparison {
 			beside.expect([0x02, ...type, 0x03, 0x40, 0x02, 0x40], "the blocks around a loop");
 		}
 		beside.equalUpTo(end);
-		// Turns come back with the fuel where the head takes it from
-		const before = this.#state;
-		if (fuel && before !== undefined) {
-			const cell = before.cell && (!before.local || beside.comes(pieces.reload(this.#local)));
-			this.#state = { ...before, cell, local: before.local && !cell };
-		}
+		this.#fuel.enterLoop();
 		this.#push(LOOP_OP, isOutlined);
 		if (isOutlined) {
-			this.#reload();
-			this.#checksLocal();
-			beside.expect([...pieces.condition(this.#local), 0x0d, 1], "a check: a loop that has no check");
+			this.#fuel.reload();
+			this.#check();
+			beside.expect([...pieces.condition(this.#fuel.local), 0x0d, 1], "a check: a loop that has no check");
 		}
 		const isChecked = isOutlined || this.#hasCheck();
 		if (!isChecked && fuel) throw this.#refuse("has a loop that has no check");
 		paths.open(isChecked ? LOOP_BLOCK : BARE_LOOP);
-		if (fuel) this.#pay();
+		if (fuel) this.#fuel.pay();
 	}
 
 	#step(kind: number, start: number): void {
@@ -364,15 +285,15 @@ export class BodyComparison {
 		switch (kind) {
 			case CALL: {
 				const callee = calls.direct(instructions.first);
-				paths.call(callee, callee, TAIL_CALLS.has(op));
-				this.#call(op);
+				paths.call(callee, callee, isTailCall(op));
+				this.#fuel.call(instructions);
 				break;
 			}
 			case CALL_INDIRECT: {
 				if (!paths.isAlive) break;
 				const callee = calls.indirect(instructions.first);
-				paths.call(callee, calls.other(instructions.second, callee), TAIL_CALLS.has(op));
-				this.#call(op);
+				paths.call(callee, calls.other(instructions.second, callee), isTailCall(op));
+				this.#fuel.call(instructions);
 				break;
 			}
 			case FUNCTION_REFERENCE:
@@ -390,41 +311,6 @@ export class BodyComparison {
 		}
 	}
 
-	#call(op: number): void {
-		const state = this.#state;
-		if (state === undefined) return;
-		if (op === DIRECT_CALL && this.#isPure(this.#instructions.first)) {
-			this.#module.keptOverCall = this.#index;
-			return;
-		}
-		this.#touches = true;
-		if (!this.#module.fuel) {
-			if (TAIL_CALLS.has(op)) this.#state = undefined;
-			return;
-		}
-		this.#mustBeInCell("calls");
-		if (TAIL_CALLS.has(op)) {
-			this.#leave();
-			return;
-		}
-		if (state.ahead > 0) this.#module.paidAheadOverCall = this.#index;
-		this.#state = { ...state, local: false, cell: true };
-	}
-
-	/** Where others look at the cell. */
-	#mustBeInCell(what: string): void {
-		if (this.#module.fuel && this.#state?.cell === false)
-			throw this.#refuse(`${what} with fuel that is not where others look for it`);
-	}
-
-	/** The function ends here. */
-	#leave(): void {
-		if (this.#module.fuel && this.#state !== undefined && this.#state.ahead !== 0)
-			throw this.#refuse(`has paid ${this.#state.ahead} too much where it ends`);
-		this.#mustBeInCell("ends");
-		this.#state = undefined;
-	}
-
 	/** A branch that leaves an outlined loop has the depths of three blocks more. */
 	#compareBranch(start: number): void {
 		const { op, labels } = this.#instructions;
@@ -434,6 +320,7 @@ export class BodyComparison {
 			if (unmoved && this.#outlined > 0) throw this.#refuse("has labels in an outlined loop that are not moved");
 			return;
 		}
+		if (this.#outlined === 0) return;
 		const shift = labels.map((label) => this.#shift(label));
 		if (shift.every((by) => by === 0)) return;
 		const beside = this.#beside;
@@ -449,11 +336,11 @@ export class BodyComparison {
 	}
 
 	#shift(label: number): number {
-		return 3 * (this.#outlined - (this.#frames.at(-1 - label)?.outlined ?? 0));
+		return 3 * (this.#outlined - (this.#at(label)?.outlined ?? 0));
 	}
 
 	get #outlined(): number {
-		return this.#frames.at(-1)?.outlined ?? 0;
+		return this.#at(0)?.outlined ?? 0;
 	}
 
 	#control(op: number): void {
@@ -462,7 +349,7 @@ export class BodyComparison {
 		switch (op) {
 			case TRY_TABLE:
 				calls.catches = true;
-				if (this.#state !== undefined) for (const label of labels) this.#branch(label, SETTLED);
+				if (this.#fuel.now !== undefined) for (const label of labels) this.#branch(label, SETTLED);
 				this.#push(op, false);
 				paths.open(TRY_BLOCK, [...labels]);
 				break;
@@ -479,11 +366,11 @@ export class BodyComparison {
 			case ELSE:
 			case CATCH:
 			case CATCH_ALL: {
-				const frame = this.#frames.at(-1);
+				const frame = this.#at(0);
 				if (frame === undefined) throw this.#refuse("goes on behind its end");
-				this.#join(frame, this.#state);
+				this.#join(frame, this.#fuel.now);
 				frame.hasElse = true;
-				this.#state = op === ELSE || frame.start === undefined ? frame.start : SETTLED;
+				this.#fuel.now = op === ELSE || frame.start === undefined ? frame.start : SETTLED;
 				if (op === ELSE) paths.turn();
 				else paths.handle();
 				break;
@@ -497,83 +384,61 @@ export class BodyComparison {
 				calls.catches = true;
 				if (paths.isAlive) paths.throws();
 				paths.stop();
-				this.#leave();
+				this.#fuel.leave();
 				break;
 			case RETURN:
 				paths.leave();
-				this.#leave();
+				this.#fuel.leave();
 				break;
 			case 0x00:
 				paths.stop();
-				this.#state = undefined;
+				this.#fuel.now = undefined;
 				break;
 			default:
-				if (this.#state === undefined) break;
-				for (const label of labels) this.#branch(label, this.#state);
+				if (this.#fuel.now === undefined) break;
+				for (const label of labels) this.#branch(label, this.#fuel.now);
 				if (paths.isAlive) for (const label of labels) paths.branch(label);
 				if (op === BR || op === BR_TABLE) {
-					this.#state = undefined;
+					this.#fuel.now = undefined;
 					paths.stop();
 				}
 		}
 	}
 
-	#branch(label: number, state: State): void {
-		const frame = this.#frames.at(-1 - label);
+	#branch(label: number, state: Fuel): void {
+		const frame = this.#at(label);
 		if (frame === undefined) throw this.#refuse("has a branch that leads nowhere");
 		if (frame.op === LOOP_OP) {
-			const { start } = frame;
-			const same = start?.ahead === state.ahead && (!start.local || state.local) && (!start.cell || state.cell);
-			if (this.#module.fuel && !same) throw this.#refuse("comes back to a loop with something else paid");
+			this.#fuel.comeBack(frame.start, state);
 		} else this.#join(frame, state);
 	}
 
-	#join(frame: Frame, state: State | undefined): void {
-		if (state === undefined) return;
-		const { end } = frame;
-		if (!this.#module.fuel) {
-			frame.end = state;
-			return;
-		}
-		if (end !== undefined && end.ahead !== state.ahead) throw this.#refuse("has paid different amounts at one place");
-		const local = state.local && (end?.local ?? true);
-		const cell = state.cell && (end?.cell ?? true);
-		if (!local && !cell) throw this.#refuse("does not know where its fuel is");
-		frame.end = { ahead: state.ahead, local, cell };
+	#join(frame: Frame, state: Fuel | undefined): void {
+		if (state !== undefined) frame.end = this.#fuel.join(frame.end, state);
 	}
 
 	#end(): void {
-		const frame = this.#frames.pop();
+		const frame = this.#at(0);
 		if (frame === undefined) throw this.#refuse("goes on behind its end");
-		this.#join(frame, this.#state);
+		this.#depth--;
+		this.#join(frame, this.#fuel.now);
 		if (frame.op === IF && !frame.hasElse) this.#join(frame, frame.start);
-		this.#state = frame.end;
+		this.#fuel.now = frame.end;
 		this.#module.paths.end();
 		if (frame.isOutlined) this.#endOutlined();
-		if (this.#frames.length === 0) this.#leave();
+		if (this.#depth === 0) this.#fuel.leave();
 	}
 
 	#endOutlined(): void {
 		const beside = this.#beside;
 		const { pieces } = this.#module;
 		beside.equalUpTo(this.#from.at);
-		const slow = [0x0c, 2, 0x0b, ...pieces.ask(this.#local), 0x0c, 0, 0x0b, 0x00, 0x0b];
+		const slow = [0x0c, 2, 0x0b, ...pieces.ask(this.#fuel.local), 0x0c, 0, 0x0b, 0x00, 0x0b];
 		beside.expect(slow, "the slow path of a loop");
 	}
 }
 
 const LOOP_OP = 0x03;
-
-/** What a length is divided by, for an instruction that is paid by it: 64 bytes of a memory, one element; `undefined` for all others. */
-function divisorOf({ op, code }: Instructions): readonly number[] | undefined {
-	if (op === 0xfc) {
-		if (code === 0x08 || code === 0x0a || code === 0x0b) return [0x42, 6, 0x88];
-		if (code === 0x0c || code === 0x0e || code === 0x11) return [];
-	}
-	// array.new, new_default, new_data, new_elem, fill, copy, init_data, init_elem
-	if (op === 0xfb && (code === 0x06 || code === 0x07 || code === 0x09 || code === 0x0a)) return [];
-	return op === 0xfb && code >= 0x10 && code <= 0x13 ? [] : undefined;
-}
 
 function sameType(from: Cursor, start: number, to: Cursor): boolean {
 	for (let at = start; at < from.at; at++) if (to.byte() !== from.bytes[at]) return false;

@@ -11,7 +11,7 @@ const MOST_UP = 96;
 const TURN = 125_000;
 
 /** What each opcode of one byte costs, then those behind the prefixes 0xfb to 0xfe that cost something else than the rest of theirs. */
-const COSTS: Uint16Array = new Uint16Array(256).fill(2);
+export const COSTS: Uint16Array = new Uint16Array(256).fill(2);
 const ACCESS = 250;
 COSTS.fill(ACCESS, 0x28, 0x41);
 COSTS.fill(ACCESS, 0x25, 0x27);

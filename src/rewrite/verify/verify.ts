@@ -1,14 +1,15 @@
 import type { Contracts } from "./calls.ts";
 import { refuse, sameBytes, sameContent } from "./cursor.ts";
-import { readNumber, readTable, readTypeGroup } from "./items.ts";
+import { readTable, readTypeGroup } from "./items.ts";
 import { compareMeteredCode } from "./metered-code.ts";
-import type { Ledger } from "./metered-comparison.ts";
+import type { Ledger } from "./fuel.ts";
 import { addedItems, compareOthers } from "./sections.ts";
 import {
 	CODE,
 	EXPORT,
 	FUNCTION,
 	IMPORT,
+	KIND_FUNCTION,
 	KIND_GLOBAL,
 	KIND_MEMORY,
 	KIND_TABLE,
@@ -28,9 +29,9 @@ import {
 const FLAG_LIMITS = "3 1 2";
 
 /** Sections that are compared item by item; all others are the same bytes. */
-const BY_ITEM = new Set([IMPORT, MEMORY, EXPORT, CODE]);
+const BY_ITEM = new Set([IMPORT, FUNCTION, MEMORY, EXPORT, CODE]);
 /** Those that are only where checks call the engine. */
-const BY_ITEM_WITH_CALLS = new Set([...BY_ITEM, TYPE, FUNCTION, TABLE]);
+const BY_ITEM_WITH_CALLS = new Set([...BY_ITEM, TYPE, TABLE]);
 
 /** What is added, as `readTypeGroup` and `readTable` put it: types of the engine's functions and of the slow path, a table of four. */
 const HOST_TYPES = ["func ()(127)", "func ()(127)", "func (127 126)(126)", "func (127 126)(127)", "func (126)(126)"];
@@ -88,7 +89,8 @@ export function verifyRewriting(
 		const added = hostTable === undefined;
 		compareAdded(TYPE, [...(added ? HOST_TYPES : []), SLOW_TYPE[metering]], from, to);
 		compareAdded(TABLE, added ? [HOST_TABLE] : [], from, to);
-		const slowType = Number(compareAdded(FUNCTION, undefined, from, to));
+		const [slowType, ...fillers] = addedFunctions(from, to);
+		if (slowType === undefined) throw refuse("it has no slow path");
 		const table = hostTable ?? outline.tables;
 		compareMeteredCode(sectionOf(from, CODE), sectionOf(to, CODE), outline, {
 			stop: metering,
@@ -96,6 +98,7 @@ export function verifyRewriting(
 			ledger,
 			contracts,
 			firstType: added ? slowType - HOST_TYPES.length : undefined,
+			fillers: countFillers(fillers, outline),
 		});
 	} else if (metered)
 		compareMeteredCode(sectionOf(from, CODE), sectionOf(to, CODE), outline, {
@@ -104,30 +107,42 @@ export function verifyRewriting(
 			ledger: undefined,
 			contracts,
 			firstType: undefined,
+			fillers: countFillers(addedFunctions(from, to), outline),
 		});
 	else {
-		for (const id of [MEMORY, CODE]) {
+		for (const id of [FUNCTION, MEMORY, CODE]) {
 			if (!sameContent(sectionOf(from, id), sectionOf(to, id))) throw refuse(`section ${id} is not what it was`);
 		}
 	}
 }
 
-/** The items of the original, and behind them these; what is added to functions is one number. The last item is returned. */
+/** Types of what stands behind the guest's own functions. */
+function addedFunctions(from: readonly SectionRange[], to: readonly SectionRange[]): readonly number[] {
+	return addedItems(FUNCTION, from, to, (cursor) => cursor.number());
+}
+
+/** Functions that do nothing are of the type of the guest's first, which is as good as any. */
+function countFillers(types: readonly number[], outline: Outline): number {
+	const wanted = outline.functions[outline.count(KIND_FUNCTION)];
+	if (types.some((type) => type !== wanted)) throw refuse("it has a function that is not the guest's");
+	return types.length;
+}
+
+/** The items of the original, and behind them these. */
 function compareAdded(
 	id: number,
-	added: readonly string[] | undefined,
+	added: readonly string[],
 	from: readonly SectionRange[],
 	to: readonly SectionRange[],
-): string | undefined {
-	const read = id === TYPE ? readTypeGroup : id === TABLE ? readTable : readNumber;
+): void {
+	const read = id === TYPE ? readTypeGroup : readTable;
 	const before = readVector(sectionOf(from, id), read);
 	const after = sectionOf(to, id);
 	const items = readVector(after, read);
 	if (!after.done) throw refuse(`section ${id} has more than its items`);
-	const wanted = [...before, ...(added ?? items.slice(before.length, before.length + 1))];
+	const wanted = [...before, ...added];
 	const same = items.length === wanted.length && wanted.every((item, i) => item === items[i]);
 	if (!same) throw refuse(`section ${id} is not what it should be`);
-	return items.at(-1);
 }
 
 function compareImports(

@@ -1,0 +1,258 @@
+import { type Cursor, refuse } from "./cursor.ts";
+import type { Instructions } from "./instructions.ts";
+import type { Beside, Pieces } from "./metered-body.ts";
+
+/** What the rewriter says that functions leave to their callers. It is believed of none before it has been found true of all. */
+export interface Ledger {
+	/** What callers have paid of each body. */
+	readonly prepaid: Uint32Array;
+	/** 1 for each body that neither looks at the fuel nor calls what does. */
+	readonly pure: Uint8Array;
+}
+
+/** Where control goes on with fuel: what is paid ahead there, and whether the local and the cell say what is left. */
+export interface Fuel {
+	readonly ahead: number;
+	readonly local: boolean;
+	readonly cell: boolean;
+}
+
+/** What handlers and callers find. */
+export const SETTLED: Fuel = { ahead: 0, local: false, cell: true };
+
+export interface FuelSurroundings {
+	readonly pieces: Pieces;
+	/** Whether there is any fuel. */
+	readonly fuel: boolean;
+	readonly imported: number;
+	readonly ledger: Ledger;
+	/** A function in which more is paid than has run where it calls. */
+	paidAheadOverCall: number | undefined;
+	/** A function that has the fuel in its local while it calls. */
+	keptOverCall: number | undefined;
+}
+
+const DIRECT_CALL = 0x10;
+const DIRECT_TAIL_CALL = 0x12;
+/** The three tail calls. */
+const TAIL_CALLS = new Set([0x12, 0x13, 0x15]);
+/** unreachable, nop, block, loop, else, try, catch, end, return, delegate, catch_all, drop, try_table */
+const FREE = new Set([0x00, 0x01, 0x02, 0x03, 0x05, 0x06, 0x07, 0x0b, 0x0f, 0x18, 0x19, 0x1a, 0x1f]);
+
+/** By opcode, 1 for each that is paid for. */
+export const PAID: Uint8Array = Uint8Array.from({ length: 256 }, (_, op) => (FREE.has(op) ? 0 : 1));
+
+export function isTailCall(op: number): boolean {
+	return TAIL_CALLS.has(op);
+}
+
+/** What a function has paid and has run, on the way to its current instruction. Without fuel: whether a way leads there at all. */
+export class FuelBook {
+	readonly #from: Cursor;
+	readonly #beside: Beside;
+	readonly #index: number;
+	readonly #module: FuelSurroundings;
+	/** The local with the fuel; -1 where nothing is paid. */
+	local = -1;
+	/** `undefined` where nothing runs. */
+	now: Fuel | undefined;
+	/** Whether the function does anything with the fuel, or calls what does. */
+	#touches = false;
+
+	constructor(from: Cursor, beside: Beside, index: number, module: FuelSurroundings) {
+		this.#from = from;
+		this.#beside = beside;
+		this.#index = index;
+		this.#module = module;
+		this.now = module.fuel ? { ...SETTLED, ahead: this.#prepaid(index) } : SETTLED;
+	}
+
+	#refuse(what: string): Error {
+		return refuse(`function ${this.#index} ${what}`);
+	}
+
+	#prepaid(index: number): number {
+		const { ledger, imported } = this.#module;
+		return ledger.prepaid[index - imported] ?? 0;
+	}
+
+	#isPure(index: number): boolean {
+		const { ledger, imported } = this.#module;
+		return ledger.pure[index - imported] === 1;
+	}
+
+	/** Finds the local, by the first `local.tee` or `local.set` behind a load of the cell, which is the first thing that is done with it. */
+	findLocal(): void {
+		const { to } = this.#beside;
+		const { bytes } = to;
+		const { cell } = this.#module.pieces;
+		const begins = to.at;
+		for (let at = begins; at < to.end; at++) {
+			if (!cell.every((byte, i) => bytes[at + i] === byte)) continue;
+			to.at = at + cell.length;
+			if (to.byte() === 0x42) {
+				to.signed();
+				to.byte();
+				to.byte();
+			}
+			this.local = to.number();
+			to.at = begins;
+			return;
+		}
+		// Nothing is done with it, whoever names it
+	}
+
+	/** Before an instruction that others may look behind: the fuel may go from the local to the cell, or be read from it. */
+	settle(start: number): void {
+		const { now, local } = this;
+		if (local < 0 || now === undefined) return;
+		const { pieces } = this.#module;
+		const beside = this.#beside;
+		beside.equalUpTo(start);
+		if (beside.has(pieces.flush(local))) {
+			if (!now.local) throw this.#refuse("writes fuel from a local that may be wrong");
+			this.#touches = true;
+			this.now = { ...now, cell: true };
+		}
+		this.reload();
+	}
+
+	reload(): void {
+		const { now, local } = this;
+		if (local < 0 || now === undefined) return;
+		if (!this.#beside.has(this.#module.pieces.reload(local))) return;
+		if (!now.cell) throw this.#refuse("reads fuel that may be wrong");
+		this.#touches = true;
+		this.now = { ...now, local: true };
+	}
+
+	/** The current instruction has been paid for, and what it calls as far as that is left to it. */
+	runOne({ op, first }: Instructions): void {
+		if (FREE.has(op)) return;
+		this.run(op === DIRECT_CALL || op === DIRECT_TAIL_CALL ? 1 + this.#prepaid(first) : 1);
+	}
+
+	/** So many have been paid for. */
+	run(cost: number): void {
+		const { now } = this;
+		if (now === undefined || cost === 0) return;
+		if (now.ahead < cost) throw this.#refuse("runs what is not paid");
+		this.now = { ...now, ahead: now.ahead - cost };
+	}
+
+	/**
+	 * An instruction by length, from `start` to where the original is, is paid for when it is done, out of the local, by what it was given last.
+	 * @returns whether it is one
+	 */
+	runBulk(start: number, instructions: Instructions): boolean {
+		if (this.now === undefined) return false;
+		const divisor = divisorOf(instructions);
+		if (divisor === undefined) return false;
+		const beside = this.#beside;
+		const { pieces } = this.#module;
+		const length = this.local + 1;
+		this.settle(start);
+		if (this.local < 0 || !this.now.local) throw this.#refuse("has an instruction by length without fuel");
+		if (beside.has([0xad])) beside.expect([...pieces.tee(length), 0xa7], "the length of an instruction");
+		else beside.expect(pieces.tee(length), "the length of an instruction");
+		beside.equalUpTo(this.#from.at);
+		const pay = [...pieces.get(this.local), ...pieces.get(length), ...divisor, 0x7d, ...pieces.set(this.local)];
+		beside.expect(pay, "the payment of an instruction by its length");
+		this.#touches = true;
+		this.now = { ...this.now, local: true, cell: false };
+		return true;
+	}
+
+	/** A payment, where there is one. */
+	pay(): void {
+		const { now } = this;
+		if (now === undefined || this.local < 0) return;
+		const paid = this.#beside.payment(this.#module.pieces, this.local);
+		if (paid === undefined) return;
+		if (!(paid.fromLocal ? now.local : now.cell)) throw this.#refuse("pays from what may be wrong");
+		this.#touches = true;
+		this.now = { ...now, ahead: now.ahead + paid.amount, local: true, cell: false };
+	}
+
+	/** A check looks at the fuel, and may give it to the slow path: what that takes from the local and the cell it gives back to both. */
+	check(): void {
+		this.#touches = true;
+		if (this.#module.fuel && this.now?.local !== true) throw this.#refuse("checks a local that may be wrong");
+	}
+
+	/** A loop begins: turns come back with the fuel where its head takes it from. */
+	enterLoop(): void {
+		const { now } = this;
+		if (!this.#module.fuel || now === undefined) return;
+		const cell = now.cell && (!now.local || this.#beside.comes(this.#module.pieces.reload(this.local)));
+		this.now = { ...now, cell, local: now.local && !cell };
+	}
+
+	/** A turn comes back to the head of a loop, which began as `start`. */
+	comeBack(start: Fuel | undefined, now: Fuel): void {
+		const same = start?.ahead === now.ahead && (!start.local || now.local) && (!start.cell || now.cell);
+		if (this.#module.fuel && !same) throw this.#refuse("comes back to a loop with something else paid");
+	}
+
+	/** What is known where two ways meet. */
+	join(one: Fuel | undefined, other: Fuel): Fuel {
+		if (!this.#module.fuel) return other;
+		if (one !== undefined && one.ahead !== other.ahead) throw this.#refuse("has paid different amounts at one place");
+		const local = other.local && (one?.local ?? true);
+		const cell = other.cell && (one?.cell ?? true);
+		if (!local && !cell) throw this.#refuse("does not know where its fuel is");
+		return { ahead: other.ahead, local, cell };
+	}
+
+	call({ op, first }: Instructions): void {
+		const { now } = this;
+		if (now === undefined) return;
+		if (op === DIRECT_CALL && this.#isPure(first)) {
+			this.#module.keptOverCall = this.#index;
+			return;
+		}
+		this.#touches = true;
+		if (!this.#module.fuel) {
+			if (TAIL_CALLS.has(op)) this.now = undefined;
+			return;
+		}
+		this.#mustBeInCell("calls");
+		if (TAIL_CALLS.has(op)) {
+			this.leave();
+			return;
+		}
+		if (now.ahead > 0) this.#module.paidAheadOverCall = this.#index;
+		this.now = { ...now, local: false, cell: true };
+	}
+
+	/** Where others look at the cell. */
+	#mustBeInCell(what: string): void {
+		if (this.#module.fuel && this.now?.cell === false)
+			throw this.#refuse(`${what} with fuel that is not where others look for it`);
+	}
+
+	/** The function ends here. */
+	leave(): void {
+		if (this.#module.fuel && this.now !== undefined && this.now.ahead !== 0)
+			throw this.#refuse(`has paid ${this.now.ahead} too much where it ends`);
+		this.#mustBeInCell("ends");
+		this.now = undefined;
+	}
+
+	/** All of the function was looked at. */
+	finish(): void {
+		if (this.#isPure(this.#index) && this.#touches)
+			throw this.#refuse("does something with the fuel that its callers do not know of");
+	}
+}
+
+/** What a length is divided by, for an instruction that is paid by it: 64 bytes of a memory, one element; `undefined` for all others. */
+function divisorOf({ op, code }: Instructions): readonly number[] | undefined {
+	if (op === 0xfc) {
+		if (code === 0x08 || code === 0x0a || code === 0x0b) return [0x42, 6, 0x88];
+		if (code === 0x0c || code === 0x0e || code === 0x11) return [];
+	}
+	// array.new, new_default, new_data, new_elem, fill, copy, init_data, init_elem
+	if (op === 0xfb && (code === 0x06 || code === 0x07 || code === 0x09 || code === 0x0a)) return [];
+	return op === 0xfb && code >= 0x10 && code <= 0x13 ? [] : undefined;
+}
