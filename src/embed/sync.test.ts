@@ -95,7 +95,7 @@ test("calls that end about when their time does, in one engine, hit none of thos
 	const ends = { returned: 0, stopped: 0 };
 	let turns = 1_000_000;
 	for (let round = 0; round < 150; round++) {
-		using guilty = await loaded.instantiate();
+		using guilty = loaded.instantiate();
 		try {
 			// Untold soon, too
 			for (let i = 0; i < 60; i++) guilty.sync["spin"](1);

@@ -56,7 +56,7 @@ export async function startGuest(limits: Limits): Promise<StressGuest> {
 	const loaded = await cache.load(await assemble(GUEST), 0, { metering: "trap", verify: true });
 	const gate = new Gate({ limits });
 	const made = { act: (): CoreValue | Promise<CoreValue> => 0 };
-	const wrapped = gate.wrapImports(compileTrampolines([TYPE]), [TYPE], [() => made.act() as CoreValue]);
+	const wrapped = gate.wrapImports(compileTrampolines([TYPE]), [TYPE], [() => made.act()]);
 	const imports: Record<string, Record<string, WasmExtern>> = { host: { act: wrapped[0] } };
 	const complete = new CoreMemories().prepare(loaded.module, loaded, imports);
 	const instance = gate.instantiate(loaded.module, imports, { offset: 0, sites: loaded.sites }, complete);

@@ -267,7 +267,7 @@ suite("the watchdog", { skip }, () => {
 		test(`leaves it alone in the last moment, for ${what}`, async (t) => {
 			await watch();
 			const { inTime, spared } = endInTime(begin, end);
-			if (inTime < 10) t.skip("there is but one processor: it is never seen at work");
+			if (inTime < 10) t.skip("it takes the processor that this thread is on: it is never seen at work");
 			else assert.ok(spared > 0, `${spared} of ${inTime}`);
 		});
 	}
