@@ -31,7 +31,8 @@ function createSystem(): {
 			for (const page of [...written].sort((a, b) => a - b)) found(page * PAGE, (page + 1) * PAGE);
 			return true;
 		},
-		faults: () => system.faults,
+		mark: () => system.faults,
+		isUntouched: (since: number, until: number) => since === until,
 		forget: () => written.clear(),
 		renews: true,
 		renew(from: number, to: number) {

@@ -21,7 +21,7 @@ export class Mapping implements MappedPages {
 	readonly #patch: LinePatch;
 	#restores = 0;
 	#held = NO_DELTA;
-	/** Starts and ends of the runs of written pages, as they were at so many faults; NaN where that is not known. */
+	/** Starts and ends of the runs of written pages, as they were at this mark of faults; NaN where that is not known. */
 	#written: readonly number[] = [];
 	#faults = NaN;
 	#plan: Plan | undefined;
@@ -73,8 +73,11 @@ export class Mapping implements MappedPages {
 	 */
 	#findWritten(): boolean {
 		// Before the scan: a fault after this is one that the next time knows nothing of.
-		const faults = this.#scan.faults();
-		if (faults === this.#faults) return true;
+		const faults = this.#scan.mark();
+		if (this.#scan.isUntouched(this.#faults, faults)) {
+			this.#faults = faults;
+			return true;
+		}
 		const written: number[] = [];
 		this.#faults = NaN;
 		if (!this.#scan.each((from, to) => void written.push(from, to))) return false;
