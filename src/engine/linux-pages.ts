@@ -19,7 +19,7 @@ import {
 } from "./libc.ts";
 import { LinePatch, LineStore } from "./line-patch.ts";
 import { Mapping } from "./mapping.ts";
-import { NO_DELTA } from "./page-delta.ts";
+import { ImagePages, NO_DELTA } from "./page-delta.ts";
 import { PageScanner, type ScanMethod } from "./page-scan.ts";
 import type { MappedPages, PageImage, PageMapper } from "./pages.ts";
 import { catchesFaults } from "./trap-handler.ts";
@@ -153,8 +153,9 @@ class LinuxPageMapper implements PageMapper {
 		this.#joinPages(bytes);
 		let open = true;
 		let lines: LineStore | undefined;
+		const pages = new ImagePages(bytes);
 		const made: PageImage = {
-			map: (memory) => this.#map(memory, fd, bytes, () => (lines ??= new LineStore())),
+			map: (memory) => this.#map(memory, fd, pages, () => (lines ??= new LineStore())),
 			[Symbol.dispose]: () => {
 				if (!open) return;
 				open = false;
@@ -175,17 +176,17 @@ class LinuxPageMapper implements PageMapper {
 		if (this.#libc.madvise(from, to - from, MADV_HUGEPAGE) === 0) this.#libc.madvise(from, to - from, MADV_COLLAPSE);
 	}
 
-	#map(mapped: WasmMemory, fd: number, image: Uint8Array, lines: () => LineStore): MappedPages {
+	#map(mapped: WasmMemory, fd: number, pages: ImagePages, lines: () => LineStore): MappedPages {
 		const { buffer } = mapped;
 		const base = this.#ffi.getRawPointer(buffer);
-		const length = BigInt(image.length);
+		const length = BigInt(pages.image.length);
 		if (this.#libc.mmap(base, length, PROT_READ_WRITE, MAP_PRIVATE_FIXED, fd, 0n) !== base) {
 			throw new Error("mmap refused the image");
 		}
-		const memory = new Uint8Array(buffer, 0, image.length);
+		const memory = new Uint8Array(buffer, 0, pages.image.length);
 		const isShared = !(buffer instanceof ArrayBuffer);
 		const drop = (): boolean => this.#libc.madvise(base, length, MADV_DONTNEED) === 0;
-		const patch = new LinePatch(mapped, lines);
-		return new Mapping(memory, image, this.#scanner.scan(base, image.length, isShared), this.pageSize, drop, patch);
+		const patch = new LinePatch(mapped, memory, lines);
+		return new Mapping(memory, pages, this.#scanner.scan(base, memory.length, isShared), this.pageSize, drop, patch);
 	}
 }

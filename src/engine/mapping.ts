@@ -1,5 +1,14 @@
-import type { LinePatch } from "./line-patch.ts";
-import { changedPages, changePages, DELTA_PAGE, isEqual, NO_DELTA, type PageDelta } from "./page-delta.ts";
+import type { LinePatch, Placed } from "./line-patch.ts";
+import {
+	changedPages,
+	changePages,
+	DELTA_PAGE,
+	type ImagePages,
+	isEqual,
+	NO_DELTA,
+	type PageContent,
+	type PageDelta,
+} from "./page-delta.ts";
 import type { PageScan } from "./page-scan.ts";
 import {
 	FIRST_REVIEWS,
@@ -14,7 +23,7 @@ import {
 export class Mapping implements MappedPages {
 	readonly #memory: Uint8Array;
 	readonly #image: Uint8Array;
-	readonly #parts: Parts;
+	readonly #pages: ImagePages;
 	readonly #scan: PageScan;
 	readonly #pageSize: number;
 	readonly #drop: () => boolean;
@@ -31,15 +40,15 @@ export class Mapping implements MappedPages {
 	/** @param drop gives all pages back; whether that was done */
 	constructor(
 		memory: Uint8Array,
-		image: Uint8Array,
+		pages: ImagePages,
 		scan: PageScan,
 		pageSize: number,
 		drop: () => boolean,
 		patch: LinePatch,
 	) {
 		this.#memory = memory;
-		this.#image = image;
-		this.#parts = new Parts(image);
+		this.#image = pages.image;
+		this.#pages = pages;
 		this.#scan = scan;
 		this.#pageSize = pageSize;
 		this.#drop = drop;
@@ -53,18 +62,16 @@ export class Mapping implements MappedPages {
 		if (idle === undefined || !this.#findWritten()) return undefined;
 		let plan = this.#plan;
 		if (plan?.due !== due || plan.held !== this.#held || plan.written !== this.#written)
-			this.#plan = plan = createPlan(this.#written, this.#held, due, this.#parts);
-		if (!this.#patch.restore(plan)) {
-			const { offsets, contents } = plan;
-			for (let i = 0; i < offsets.length; i++) this.#memory.set(contents[i] as Uint8Array, offsets[i]);
-		}
+			this.#plan = plan = createPlan(this.#written, this.#held, due, this.#pages);
+		this.#patch.put(plan);
 		this.#held = due;
+		const bytes = plan.offsets.length * DELTA_PAGE;
 		// A call that dirtied far more than others do: give the pages back rather than copy them each time.
-		const forgets = plan.bytes > RESIDENT_LIMIT * this.#pageSize || (!this.#scan.renews && idle.length > 0);
-		if (forgets) return this.#forget(due) ? plan.bytes : undefined;
+		const forgets = bytes > RESIDENT_LIMIT * this.#pageSize || (!this.#scan.renews && idle.length > 0);
+		if (forgets) return this.#forget(due) ? bytes : undefined;
 		for (const { from, to } of idle) this.#scan.renew(from, to);
 		if (idle.length > 0) this.#faults = NaN;
-		return plan.bytes;
+		return bytes;
 	}
 
 	/**
@@ -99,7 +106,7 @@ export class Mapping implements MappedPages {
 	#review(due: PageDelta): readonly Run[] | undefined {
 		const idle = (this.#idle ??= new Uint8Array(this.#memory.length / DELTA_PAGE));
 		const held = this.#held;
-		const own = new Map(held.offsets.map((at, i) => [at, held.pages[i] as Uint8Array]));
+		const own = new Map(held.offsets.map((at, i) => [at, (held.pages[i] as PageContent).bytes]));
 		const changed = new Set(changedPages(held, due));
 		const found: number[] = [];
 		let written = 0;
@@ -133,65 +140,25 @@ export class Mapping implements MappedPages {
 }
 
 /** What a restore writes. */
-interface Plan {
+interface Plan extends Placed {
 	/** What it is for: it is valid as long as these are the same. */
 	readonly written: readonly number[];
 	readonly held: PageDelta;
 	readonly due: PageDelta;
-	readonly offsets: readonly number[];
-	readonly contents: readonly Uint8Array[];
-	/** Of all contents. */
-	readonly bytes: number;
-}
-
-/** More than a slot has in use, unless a call wrote everywhere. */
-const MAX_PARTS = 512;
-
-/** Parts of an image, made once: a plan for another app has nearly the same. */
-class Parts {
-	readonly #image: Uint8Array;
-	readonly #known = new Map<number, Uint8Array>();
-
-	constructor(image: Uint8Array) {
-		this.#image = image;
-	}
-
-	get(from: number, to: number): Uint8Array {
-		const known = this.#known.get(from);
-		if (known?.length === to - from) return known;
-		const part = this.#image.subarray(from, to);
-		if (this.#known.size === MAX_PARTS) this.#known.clear();
-		this.#known.set(from, part);
-		return part;
-	}
 }
 
 /**
  * Pages that were written, and those in which what is due differs from what is held.
  * @param written starts and ends of runs, ascending
  */
-function createPlan(written: readonly number[], held: PageDelta, due: PageDelta, image: Parts): Plan {
+function createPlan(written: readonly number[], held: PageDelta, due: PageDelta, image: ImagePages): Plan {
 	const offsets: number[] = [];
-	const contents: Uint8Array[] = [];
-	let bytes = 0;
-	const add = (at: number, content: Uint8Array): void => {
-		offsets.push(at);
-		contents.push(content);
-		bytes += content.length;
-	};
+	const pages: PageContent[] = [];
 	let nextDue = 0;
-	/** What is due from `from` to `to`, behind all that was added before. */
-	const addDue = (from: number, to: number): void => {
-		let right = from;
-		for (; nextDue < due.offsets.length; nextDue++) {
-			const at = due.offsets[nextDue] as number;
-			if (at >= to) break;
-			if (at < from) continue;
-			if (at > right) add(right, image.get(right, at));
-			add(at, due.pages[nextDue] as Uint8Array);
-			right = at + DELTA_PAGE;
-		}
-		if (right < to) add(right, image.get(right, to));
+	const add = (at: number): void => {
+		while ((due.offsets[nextDue] ?? Infinity) < at) nextDue++;
+		offsets.push(at);
+		pages.push(due.offsets[nextDue] === at ? (due.pages[nextDue] as PageContent) : image.get(at));
 	};
 	const changed = changedPages(held, due);
 	let nextChanged = 0;
@@ -201,11 +168,11 @@ function createPlan(written: readonly number[], held: PageDelta, due: PageDelta,
 		for (; nextChanged < changed.length; nextChanged++) {
 			const at = changed[nextChanged] as number;
 			if (at >= to) break;
-			if (at < from) addDue(at, at + DELTA_PAGE);
+			if (at < from) add(at);
 		}
-		if (from < to) addDue(from, to);
+		if (from < Infinity) for (let at = from; at < to; at += DELTA_PAGE) add(at);
 	}
-	return { written, held, due, offsets, contents, bytes };
+	return { written, held, due, offsets, pages };
 }
 
 function isSame(a: readonly number[], b: readonly number[]): boolean {
