@@ -30,8 +30,10 @@ export class Mapping implements MappedPages {
 	readonly #patch: LinePatch;
 	#restores = 0;
 	#held = NO_DELTA;
-	/** Starts and ends of the runs of written pages, as they were at this mark of faults; NaN where that is not known. */
+	/** Where written pages are, as they were at this mark of faults; NaN where that is not known. */
 	#written: readonly number[] = [];
+	/** What the image has there. */
+	#base: readonly PageContent[] = [];
 	#faults = NaN;
 	#plan: Plan | undefined;
 	/** By page: how many reviews in a row have found it as it was. */
@@ -62,7 +64,7 @@ export class Mapping implements MappedPages {
 		if (idle === undefined || !this.#findWritten()) return undefined;
 		let plan = this.#plan;
 		if (plan?.due !== due || plan.held !== this.#held || plan.written !== this.#written)
-			this.#plan = plan = createPlan(this.#written, this.#held, due, this.#pages);
+			this.#plan = plan = createPlan(this.#written, this.#base, this.#held, due, this.#pages);
 		this.#patch.put(plan);
 		this.#held = due;
 		const bytes = plan.offsets.length * DELTA_PAGE;
@@ -87,10 +89,15 @@ export class Mapping implements MappedPages {
 		}
 		const written: number[] = [];
 		this.#faults = NaN;
-		if (!this.#scan.each((from, to) => void written.push(from, to))) return false;
+		const add = (from: number, to: number): void => {
+			for (let at = from; at < to; at += DELTA_PAGE) written.push(at);
+		};
+		if (!this.#scan.each(add)) return false;
 		this.#faults = faults;
 		// Most faults were elsewhere: what was planned for these pages stays valid.
-		if (!isSame(written, this.#written)) this.#written = written;
+		if (isSame(written, this.#written)) return true;
+		this.#written = written;
+		this.#base = written.map((at) => this.#pages.get(at));
 		return true;
 	}
 
@@ -148,29 +155,38 @@ interface Plan extends Placed {
 }
 
 /**
- * Pages that were written, and those in which what is due differs from what is held.
- * @param written starts and ends of runs, ascending
+ * Pages that were written, and those in which what is due differs from what is held. In one go over all of them: an app takes its turn
+ * with each call.
+ * @param written ascending
+ * @param base what the image has there
  */
-function createPlan(written: readonly number[], held: PageDelta, due: PageDelta, image: ImagePages): Plan {
+function createPlan(
+	written: readonly number[],
+	base: readonly PageContent[],
+	held: PageDelta,
+	due: PageDelta,
+	image: ImagePages,
+): Plan {
 	const offsets: number[] = [];
 	const pages: PageContent[] = [];
-	let nextDue = 0;
-	const add = (at: number): void => {
-		while ((due.offsets[nextDue] ?? Infinity) < at) nextDue++;
-		offsets.push(at);
-		pages.push(due.offsets[nextDue] === at ? (due.pages[nextDue] as PageContent) : image.get(at));
-	};
-	const changed = changedPages(held, due);
-	let nextChanged = 0;
-	for (let i = 0; i <= written.length; i += 2) {
-		const from = written[i] ?? Infinity;
-		const to = written[i + 1] ?? Infinity;
-		for (; nextChanged < changed.length; nextChanged++) {
-			const at = changed[nextChanged] as number;
-			if (at >= to) break;
-			if (at < from) add(at);
+	const count = written.length;
+	const [heldCount, dueCount] = [held.offsets.length, due.offsets.length];
+	for (let i = 0, h = 0, d = 0; i < count || h < heldCount || d < dueCount;) {
+		const atWritten = i < count ? (written[i] as number) : Infinity;
+		const atHeld = h < heldCount ? (held.offsets[h] as number) : Infinity;
+		const atDue = d < dueCount ? (due.offsets[d] as number) : Infinity;
+		const at = Math.min(atWritten, atHeld, atDue);
+		const page = atDue === at ? due.pages[d] : undefined;
+		if (atWritten === at) {
+			offsets.push(at);
+			pages.push(page ?? (base[i] as PageContent));
+			i++;
+		} else if (page !== (atHeld === at ? held.pages[h] : undefined)) {
+			offsets.push(at);
+			pages.push(page ?? image.get(at));
 		}
-		if (from < Infinity) for (let at = from; at < to; at += DELTA_PAGE) add(at);
+		if (atHeld === at) h++;
+		if (atDue === at) d++;
 	}
 	return { written, held, due, offsets, pages };
 }
