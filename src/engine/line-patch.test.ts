@@ -31,7 +31,7 @@ function createContent(length: number, random: (below: number) => number): Uint8
 function createPages(runs: readonly (readonly [page: number, pages: number])[], seed: number): Placed {
 	const random = createRandom(seed);
 	const offsets = runs.flatMap(([page, pages]) => Array.from({ length: pages }, (_, i) => (page + i) * PAGE));
-	return { offsets, pages: offsets.map(() => new PageContent(createContent(PAGE, random))) };
+	return { offsets, pages: offsets.map(() => new PageContent(createContent(PAGE, random))), listed: undefined };
 }
 
 const createMemory = (pages = 16, options = {}): WasmMemory =>
@@ -103,10 +103,15 @@ suite("putting pages back by lines", () => {
 	test("memories of one image, whose pages take turns: those that are known are put back by their lines at once", () => {
 		const store = new LineStore();
 		const [one, other] = [createPages(SCATTERED, 1), createPages(SCATTERED, 2)];
-		const mixed = { offsets: one.offsets, pages: one.pages.map((page, i) => (i % 3 ? page : other.pages[i]!)) };
+		const mixed = {
+			offsets: one.offsets,
+			pages: one.pages.map((page, i) => (i % 3 ? page : other.pages[i]!)),
+			listed: undefined,
+		};
 		const rare = {
 			offsets: one.offsets,
 			pages: one.pages.map((page, i) => (i % 3 ? page : new PageContent(page.bytes))),
+			listed: undefined,
 		};
 		const slots = [1, 2, 3].map(() => {
 			const memory = createMemory();
@@ -134,14 +139,18 @@ suite("putting pages back by lines", () => {
 		const slots = Array.from({ length: 5 }, () => {
 			const memory = createMemory();
 			const contents = Array.from({ length: 240 }, () => new Uint8Array(PAGE).map(() => random(256)));
-			const pages = { offsets: contents.map((_, i) => i * PAGE), pages: contents.map((c) => new PageContent(c)) };
+			const pages = {
+				offsets: contents.map((_, i) => i * PAGE),
+				pages: contents.map((c) => new PageContent(c)),
+				listed: undefined,
+			};
 			const bytes = new Uint8Array(memory.buffer);
 			const patch = createPatch(memory, store);
 			return { bytes, due: withPages(bytes, pages), pages, patch };
 		});
 		for (const [i, { bytes, due, pages, patch }] of [...slots, ...slots].entries()) {
 			// Now and then only half of them, so that not all are known when the store begins anew.
-			const half = { offsets: pages.offsets.slice(120), pages: pages.pages.slice(120) };
+			const half = { offsets: pages.offsets.slice(120), pages: pages.pages.slice(120), listed: undefined };
 			let most = 0;
 			for (let k = 0; k < 3 * OFTEN; k++) {
 				bytes.fill(k, 700_000, 700_100);

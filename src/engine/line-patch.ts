@@ -29,6 +29,17 @@ export interface Placed {
 	/** Bytes, at pages. */
 	readonly offsets: readonly number[];
 	readonly pages: readonly PageContent[];
+	/** For `LinePatch`: how it was done last. */
+	listed: Listed | undefined;
+}
+
+/** As long as the store is of this generation. */
+interface Listed {
+	readonly generation: number;
+	/** Of pages whose lines are known: what the list in the store is to be. */
+	readonly words: readonly number[];
+	/** Indices of the others. */
+	readonly rest: readonly number[];
 }
 
 /** Each store that is begun, or begun anew, has one of its own: places in another are never taken for places in it. */
@@ -44,7 +55,7 @@ export class LineStore {
 	/** Bytes in use. */
 	#used = FIRST_LINE;
 	#generation = ++generations;
-	#listed: Placed | undefined;
+	#current: Listed | undefined;
 
 	constructor() {
 		this.#memory = new (webAssembly().Memory)({ initial: STORE_PAGES, maximum: STORE_PAGES });
@@ -61,33 +72,33 @@ export class LineStore {
 		return exports["patch"] as (listEnd: number) => void;
 	}
 
-	/** What the list is of, all of it. */
-	get listed(): Placed | undefined {
-		return this.#listed;
-	}
-
-	/** Begins the list anew, with the pages whose lines are here; how many. */
-	list(placed: Placed): number {
-		const { offsets, pages } = placed;
-		const words = this.#words;
-		let end = 0;
+	list({ offsets, pages }: Placed): Listed {
+		const words: number[] = [];
+		const rest: number[] = [];
 		for (let i = 0; i < pages.length; i++) {
 			const page = pages[i] as PageContent;
-			if (page.generation !== this.#generation || page.place === 0) continue;
-			words[end] = offsets[i] as number;
-			words[end + 1] = page.place;
-			end += ENTRY_WORDS;
+			if (page.generation === this.#generation && page.place > 0) words.push(offsets[i] as number, page.place);
+			else rest.push(i);
 		}
-		const count = end / ENTRY_WORDS;
-		this.#listed = count === pages.length ? placed : undefined;
-		return count;
+		return { generation: this.#generation, words, rest };
+	}
+
+	/** @returns where the list ends, in bytes */
+	load(listed: Listed): number {
+		const { words } = listed;
+		if (listed !== this.#current) {
+			for (let i = 0; i < words.length; i++) this.#words[i] = words[i] as number;
+			this.#current = listed;
+		}
+		return words.length * 4;
 	}
 
 	/**
 	 * Takes in the lines of a page, unless most of them are written each time: then it is quicker to copy it.
 	 * @param now what is there before it is put back
+	 * @returns whether it did
 	 */
-	add(page: PageContent, now: Uint8Array): void {
+	add(page: PageContent, now: Uint8Array): boolean {
 		if (this.#used + DELTA_PAGE + PAGE_LINES * 4 > STORE_PAGES * WASM_PAGE) this.#clear();
 		const due = toWords(page.bytes);
 		const before = toWords(now);
@@ -95,19 +106,20 @@ export class LineStore {
 		let changed = 0;
 		for (let word = 0; word < due.length; word += WORDS) if (!isSameLine(due, word, before, word)) changed++;
 		page.place = 0;
-		if (changed * 2 > PAGE_LINES) return;
+		if (changed * 2 > PAGE_LINES) return false;
 		const places: number[] = [];
 		for (let word = 0; word < due.length; word += WORDS) places.push(this.#place(due, word));
 		page.place = this.#used;
 		this.#words.set(places, this.#used / 4);
 		this.#used += PAGE_LINES * 4;
+		return true;
 	}
 
 	#clear(): void {
 		this.#lines.clear();
 		this.#used = FIRST_LINE;
 		this.#generation = ++generations;
-		this.#listed = undefined;
+		this.#current = undefined;
 	}
 
 	/** Where a line like this one is. */
@@ -170,30 +182,28 @@ export class LinePatch {
 			return 0;
 		}
 		const { run, store } = patcher;
-		if (store.listed === placed) {
-			run(count * ENTRY_WORDS * 4);
-			return count;
-		}
-		const { generation } = store;
-		const listed = store.list(placed);
-		if (listed > 0) run(listed * ENTRY_WORDS * 4);
-		if (listed === count) return count;
+		const known = placed.listed;
+		const listed = known?.generation === store.generation ? known : (placed.listed = store.list(placed));
+		const { rest, words } = listed;
+		if (words.length > 0) run(store.load(listed));
 		// Only now: the store may begin anew for one of these.
-		for (let i = 0; i < count; i++) {
-			const page = pages[i] as PageContent;
-			if (page.generation !== generation || page.place === 0) this.#copy(page, offsets[i] as number);
+		for (let i = 0; i < rest.length; i++) {
+			const at = rest[i] as number;
+			if (this.#copy(pages[at] as PageContent, offsets[at] as number)) placed.listed = undefined;
 		}
-		return listed;
+		return count - rest.length;
 	}
 
-	#copy(page: PageContent, offset: number): void {
-		const patcher = this.#patcher;
-		if (patcher !== "refused" && ++page.copies >= SETTLED) {
+	/** @returns whether its lines are known from now on */
+	#copy(page: PageContent, offset: number): boolean {
+		let isKnown = false;
+		if (this.#patcher !== "refused" && ++page.copies >= SETTLED) {
 			page.copies = 0;
-			const found = patcher ?? (this.#patcher = this.#attach());
-			if (found !== "refused") found.store.add(page, this.#bytes.subarray(offset, offset + DELTA_PAGE));
+			const found = (this.#patcher ??= this.#attach());
+			isKnown = found !== "refused" && found.store.add(page, this.#bytes.subarray(offset, offset + DELTA_PAGE));
 		}
 		this.#bytes.set(page.bytes, offset);
+		return isKnown;
 	}
 
 	#attach(): Patcher | "refused" {

@@ -36,6 +36,8 @@ export class Mapping implements MappedPages {
 	#base: readonly PageContent[] = [];
 	#faults = NaN;
 	#plan: Plan | undefined;
+	/** For these written pages, and whatever of these was held: those of states that differ from the image in written pages only. */
+	readonly #plans = new Map<PageDelta, Plan>();
 	/** By page: how many reviews in a row have found it as it was. */
 	#idle: Uint8Array | undefined;
 
@@ -62,9 +64,7 @@ export class Mapping implements MappedPages {
 		const interval = count <= FIRST_REVIEWS.until ? FIRST_REVIEWS.interval : REVIEW_INTERVAL;
 		const idle = count % interval === 0 ? this.#review(due) : NOTHING;
 		if (idle === undefined || !this.#findWritten()) return undefined;
-		let plan = this.#plan;
-		if (plan?.due !== due || plan.held !== this.#held || plan.written !== this.#written)
-			this.#plan = plan = createPlan(this.#written, this.#base, this.#held, due, this.#pages);
+		const plan = this.#planFor(due);
 		this.#patch.put(plan);
 		this.#held = due;
 		const bytes = plan.offsets.length * DELTA_PAGE;
@@ -74,6 +74,20 @@ export class Mapping implements MappedPages {
 		for (const { from, to } of idle) this.#scan.renew(from, to);
 		if (idle.length > 0) this.#faults = NaN;
 		return bytes;
+	}
+
+	#planFor(due: PageDelta): Plan {
+		const held = this.#held;
+		const last = this.#plan;
+		if (last?.due === due && last.held === held && last.written === this.#written) return last;
+		// Both differ from the image in written pages only, which are put back anyway: what was held makes no difference.
+		const known = this.#plans.has(held) ? this.#plans.get(due) : undefined;
+		const plan = known ?? createPlan(this.#written, this.#base, held, due, this.#pages);
+		this.#plan = plan;
+		if (known !== undefined || !plan.isWithin) return plan;
+		if (this.#plans.size === MAX_PLANS) this.#plans.clear();
+		this.#plans.set(due, plan);
+		return plan;
 	}
 
 	/**
@@ -97,6 +111,7 @@ export class Mapping implements MappedPages {
 		// Most faults were elsewhere: what was planned for these pages stays valid.
 		if (isSame(written, this.#written)) return true;
 		this.#written = written;
+		this.#plans.clear();
 		this.#base = written.map((at) => this.#pages.get(at));
 		return true;
 	}
@@ -152,7 +167,12 @@ interface Plan extends Placed {
 	readonly written: readonly number[];
 	readonly held: PageDelta;
 	readonly due: PageDelta;
+	/** What is due differs from the image in written pages only. */
+	readonly isWithin: boolean;
 }
+
+/** So many apps take turns in one memory without their plans being made anew: some KiB each. */
+const MAX_PLANS = 64;
 
 /**
  * Pages that were written, and those in which what is due differs from what is held. In one go over all of them: an app takes its turn
@@ -171,6 +191,7 @@ function createPlan(
 	const pages: PageContent[] = [];
 	const count = written.length;
 	const [heldCount, dueCount] = [held.offsets.length, due.offsets.length];
+	let isWithin = true;
 	for (let i = 0, h = 0, d = 0; i < count || h < heldCount || d < dueCount;) {
 		const atWritten = i < count ? (written[i] as number) : Infinity;
 		const atHeld = h < heldCount ? (held.offsets[h] as number) : Infinity;
@@ -185,10 +206,11 @@ function createPlan(
 			offsets.push(at);
 			pages.push(page ?? image.get(at));
 		}
+		if (atDue < atWritten) isWithin = false;
 		if (atHeld === at) h++;
 		if (atDue === at) d++;
 	}
-	return { written, held, due, offsets, pages };
+	return { written, held, due, offsets, pages, isWithin, listed: undefined };
 }
 
 function isSame(a: readonly number[], b: readonly number[]): boolean {
