@@ -36,7 +36,7 @@ export class Mapping implements MappedPages {
 	#base: readonly PageContent[] = [];
 	#faults = NaN;
 	#plan: Plan | undefined;
-	/** For these written pages, and whatever of these was held: those of states that differ from the image in written pages only. */
+	/** By what is due, for these written pages. */
 	readonly #plans = new Map<PageDelta, Plan>();
 	/** By page: how many reviews in a row have found it as it was. */
 	#idle: Uint8Array | undefined;
@@ -79,15 +79,21 @@ export class Mapping implements MappedPages {
 	#planFor(due: PageDelta): Plan {
 		const held = this.#held;
 		const last = this.#plan;
-		if (last?.due === due && last.held === held && last.written === this.#written) return last;
-		// Both differ from the image in written pages only, which are put back anyway: what was held makes no difference.
-		const known = this.#plans.has(held) ? this.#plans.get(due) : undefined;
-		const plan = known ?? createPlan(this.#written, this.#base, held, due, this.#pages);
-		this.#plan = plan;
-		if (known !== undefined || !plan.isWithin) return plan;
+		if (held === due && last?.due === due && last.written === this.#written) return last;
+		// Where the two differ in written pages only, which are put back anyway, it makes no difference what was held.
+		const known = this.#plans.get(due);
+		if (known !== undefined && known.outside === this.#plans.get(held)?.outside) return (this.#plan = known);
+		const made = createPlan(this.#written, this.#base, held, due, this.#pages);
 		if (this.#plans.size === MAX_PLANS) this.#plans.clear();
+		const plan = { ...made, outside: this.#outsideLike(made.outside) };
 		this.#plans.set(due, plan);
-		return plan;
+		return (this.#plan = plan);
+	}
+
+	/** The same pages, as a plan that is known has them. */
+	#outsideLike(pages: readonly PageContent[]): readonly PageContent[] {
+		for (const { outside } of this.#plans.values()) if (isSame(outside, pages)) return outside;
+		return pages;
 	}
 
 	/**
@@ -163,12 +169,11 @@ export class Mapping implements MappedPages {
 
 /** What a restore writes. */
 interface Plan extends Placed {
-	/** What it is for: it is valid as long as these are the same. */
+	/** What it is for. */
 	readonly written: readonly number[];
-	readonly held: PageDelta;
 	readonly due: PageDelta;
-	/** What is due differs from the image in written pages only. */
-	readonly isWithin: boolean;
+	/** In which pages that are not written what is due differs from the image. */
+	readonly outside: readonly PageContent[];
 }
 
 /** So many apps take turns in one memory without their plans being made anew: some KiB each. */
@@ -191,7 +196,7 @@ function createPlan(
 	const pages: PageContent[] = [];
 	const count = written.length;
 	const [heldCount, dueCount] = [held.offsets.length, due.offsets.length];
-	let isWithin = true;
+	const outside: PageContent[] = [];
 	for (let i = 0, h = 0, d = 0; i < count || h < heldCount || d < dueCount;) {
 		const atWritten = i < count ? (written[i] as number) : Infinity;
 		const atHeld = h < heldCount ? (held.offsets[h] as number) : Infinity;
@@ -206,14 +211,14 @@ function createPlan(
 			offsets.push(at);
 			pages.push(page ?? image.get(at));
 		}
-		if (atDue < atWritten) isWithin = false;
+		if (page !== undefined && at < atWritten) outside.push(page);
 		if (atHeld === at) h++;
 		if (atDue === at) d++;
 	}
-	return { written, held, due, offsets, pages, isWithin, listed: undefined };
+	return { written, due, offsets, pages, outside, listed: undefined };
 }
 
-function isSame(a: readonly number[], b: readonly number[]): boolean {
+function isSame(a: readonly unknown[], b: readonly unknown[]): boolean {
 	if (a.length !== b.length) return false;
 	for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
 	return true;
