@@ -3,6 +3,8 @@
 /** An address. */
 export type Pointer = bigint;
 
+type SystemCallArguments = [first: bigint, second: bigint, third: bigint, fourth: bigint, fifth: bigint];
+
 export interface LibC {
 	memfd_create(name: Pointer, flags: number): number;
 	pwrite(fd: number, bytes: Pointer, length: bigint, offset: bigint): bigint;
@@ -13,7 +15,7 @@ export interface LibC {
 	open(path: Pointer, flags: number): number;
 	close(fd: number): number;
 	ioctl(fd: number, request: bigint, argument: Pointer): number;
-	syscall(number: bigint, ...values: [bigint, bigint, bigint]): bigint;
+	syscall(number: bigint, ...five: SystemCallArguments): bigint;
 	getpagesize(): number;
 	getrusage(who: number, usage: Pointer): number;
 }
@@ -21,6 +23,8 @@ export interface LibC {
 export interface Ffi {
 	dlopen(path: null, functions: Record<string, { arguments: string[]; return: string }>): { functions: unknown };
 	getRawPointer(of: ArrayBufferLike | ArrayBufferView): Pointer;
+	/** @param copy false for the very bytes that are there, as long as they are mapped */
+	toArrayBuffer(at: Pointer, length: number, copy: boolean): ArrayBuffer;
 }
 
 export interface FfiProcess {
@@ -44,6 +48,7 @@ export const O_CLOEXEC = 0o2000000;
 export const PROT_NONE = 0;
 export const PROT_READ = 1;
 export const PROT_READ_WRITE = 3;
+export const MAP_SHARED = 0x01;
 export const MAP_PRIVATE_FIXED: number = 0x02 | 0x10;
 export const MADV_DONTNEED = 4;
 export const MADV_HUGEPAGE = 14;
@@ -60,7 +65,7 @@ const SIGNATURES: Readonly<Record<keyof LibC, { arguments: string[]; return: str
 	open: { arguments: ["pointer", "i32"], return: "i32" },
 	close: { arguments: ["i32"], return: "i32" },
 	ioctl: { arguments: ["i32", "u64", "pointer"], return: "i32" },
-	syscall: { arguments: ["i64", "i64", "i64", "i64"], return: "i64" },
+	syscall: { arguments: ["i64", "i64", "i64", "i64", "i64", "i64"], return: "i64" },
 	getpagesize: { arguments: [], return: "i32" },
 	getrusage: { arguments: ["i32", "pointer"], return: "i32" },
 };

@@ -1,17 +1,12 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { LinePatch, LineStore } from "./line-patch.ts";
+import { LinePatch, LineStore, type Placed } from "./line-patch.ts";
+import { PageContent } from "./page-delta.ts";
 import { webAssembly, type WasmMemory } from "./v8.ts";
 
 const PAGE = 4096;
-/** More than after which a list is made. */
-const OFTEN = 80;
-
-interface Pages {
-	readonly offsets: readonly number[];
-	readonly contents: readonly Uint8Array[];
-	readonly bytes: number;
-}
+/** More than after which a page is put back by its lines. */
+const OFTEN = 40;
 
 /** Numbers that are the same with each run. */
 function createRandom(seed: number): (below: number) => number {
@@ -33,31 +28,29 @@ function createContent(length: number, random: (below: number) => number): Uint8
 	return content;
 }
 
-function createPages(runs: readonly (readonly [page: number, pages: number])[], seed: number): Pages {
+function createPages(runs: readonly (readonly [page: number, pages: number])[], seed: number): Placed {
 	const random = createRandom(seed);
-	const contents = runs.map(([, pages]) => createContent(pages * PAGE, random));
-	return {
-		offsets: runs.map(([page]) => page * PAGE),
-		contents,
-		bytes: contents.reduce((sum, { length }) => sum + length, 0),
-	};
+	const offsets = runs.flatMap(([page, pages]) => Array.from({ length: pages }, (_, i) => (page + i) * PAGE));
+	return { offsets, pages: offsets.map(() => new PageContent(createContent(PAGE, random))), listed: undefined };
 }
 
 const createMemory = (pages = 16, options = {}): WasmMemory =>
 	new (webAssembly().Memory)({ initial: pages, ...options });
 
-/** Does what a restore does: by lines, or by a copy. Whether it was by lines. */
-function put(patch: LinePatch, memory: WasmMemory, pages: Pages): boolean {
-	if (patch.restore(pages)) return true;
-	const bytes = new Uint8Array(memory.buffer);
-	for (const [i, content] of pages.contents.entries()) bytes.set(content, pages.offsets[i]);
-	return false;
+const createPatch = (memory: WasmMemory, store: LineStore = new LineStore()): LinePatch =>
+	new LinePatch(memory, new Uint8Array(memory.buffer), () => store);
+
+/** Puts pages back so often that it is done by lines, if at all, and once more: how many are. */
+function settle(patch: LinePatch, pages: Placed): number {
+	for (let i = 0; i < OFTEN; i++) patch.put(pages);
+	return patch.put(pages);
 }
 
-/** Puts pages back so often that it is done by lines, if at all, and once more. */
-function settle(patch: LinePatch, memory: WasmMemory, pages: Pages): boolean {
-	for (let i = 0; i < OFTEN; i++) put(patch, memory, pages);
-	return put(patch, memory, pages);
+/** What is to be in a memory that held this. */
+function withPages(bytes: Uint8Array, { offsets, pages }: Placed): Uint8Array {
+	const due = bytes.slice();
+	for (const [i, page] of pages.entries()) due.set(page.bytes, offsets[i]);
+	return due;
 }
 
 const SCATTERED: readonly (readonly [number, number])[] = [
@@ -75,16 +68,15 @@ suite("putting pages back by lines", () => {
 		const bytes = new Uint8Array(memory.buffer);
 		for (let i = 0; i < bytes.length; i++) bytes[i] = random(256);
 		const pages = createPages(SCATTERED, 8);
-		const patch = new LinePatch(memory, () => new LineStore());
-		assert.ok(settle(patch, memory, pages));
-		const due = bytes.slice();
+		const patch = createPatch(memory);
+		const due = withPages(bytes, pages);
+		assert.equal(settle(patch, pages), 10);
 		for (let round = 0; round < 200; round++) {
 			for (let k = random(40); k > 0; k--) {
-				const run = random(SCATTERED.length);
-				const at = (pages.offsets[run] as number) + random((pages.contents[run] as Uint8Array).length);
-				bytes.fill(random(256), at, Math.min(at + random(300), (pages.offsets[run] as number) + PAGE));
+				const at = (pages.offsets[random(10)] as number) + random(PAGE);
+				bytes.fill(random(256), at, Math.min(at + random(300), at + PAGE - (at % PAGE)));
 			}
-			assert.ok(put(patch, memory, pages));
+			assert.equal(patch.put(pages), 10);
 			assert.ok(Buffer.compare(bytes, due) === 0, `round ${round}`);
 		}
 	});
@@ -93,62 +85,82 @@ suite("putting pages back by lines", () => {
 		const memory = createMemory(1);
 		const bytes = new Uint8Array(memory.buffer);
 		const pages = createPages([[2, 8]], 3);
-		const patch = new LinePatch(memory, () => new LineStore());
-		assert.ok(settle(patch, memory, pages));
+		const patch = createPatch(memory);
+		assert.equal(settle(patch, pages), 8);
 		const due = bytes.slice();
 		// A block of four lines, and the last one.
 		for (const from of [2 * PAGE, 10 * PAGE - 256]) {
 			for (let bit = 0; bit < 256 * 8; bit++) {
 				const at = from + (bit >> 3);
 				bytes[at] = (bytes[at] as number) ^ (1 << (bit & 7));
-				patch.restore(pages);
+				patch.put(pages);
 				assert.equal(bytes[at], due[at], `bit ${bit}`);
 			}
 		}
 		assert.ok(Buffer.compare(bytes, due) === 0);
 	});
 
-	test("memories of one image, each with pages of its own, and pages that take turns", () => {
+	test("memories of one image, whose pages take turns: those that are known are put back by their lines at once", () => {
 		const store = new LineStore();
-		const slots = [1, 2, 3].map((seed) => {
+		const [one, other] = [createPages(SCATTERED, 1), createPages(SCATTERED, 2)];
+		const mixed = {
+			offsets: one.offsets,
+			pages: one.pages.map((page, i) => (i % 3 ? page : other.pages[i]!)),
+			listed: undefined,
+		};
+		const rare = {
+			offsets: one.offsets,
+			pages: one.pages.map((page, i) => (i % 3 ? page : new PageContent(page.bytes))),
+			listed: undefined,
+		};
+		const slots = [1, 2, 3].map(() => {
 			const memory = createMemory();
-			return { memory, pages: createPages(SCATTERED, seed), patch: new LinePatch(memory, () => store) };
+			return { bytes: new Uint8Array(memory.buffer), patch: createPatch(memory, store) };
 		});
-		const expected = slots.map(({ memory, pages, patch }) => {
-			assert.ok(settle(patch, memory, pages));
-			return new Uint8Array(memory.buffer).slice();
-		});
-		for (const [i, { memory, pages, patch }] of slots.entries()) {
-			new Uint8Array(memory.buffer)[3 * PAGE + 77]! ^= 1;
-			assert.ok(put(patch, memory, pages));
-			assert.deepEqual(new Uint8Array(memory.buffer), expected[i]);
-			const other = createPages(SCATTERED, 9);
-			assert.equal(put(patch, memory, other), false);
-			assert.equal(put(patch, memory, pages), false);
-			assert.deepEqual(new Uint8Array(memory.buffer), expected[i]);
+		const [{ patch }] = slots as [(typeof slots)[number]];
+		assert.deepEqual([settle(patch, one), settle(patch, other)], [10, 10]);
+		for (const pages of [one, other, mixed, rare, one, one, mixed, other]) {
+			for (const slot of slots) {
+				slot.bytes.fill(0x5a, 3 * PAGE + 70, 3 * PAGE + 200);
+				const due = withPages(slot.bytes, pages);
+				const expected = slot.patch === patch ? (pages === rare ? 6 : 10) : undefined;
+				const listed = slot.patch.put(pages);
+				if (expected !== undefined) assert.equal(listed, expected);
+				assert.ok(Buffer.compare(slot.bytes, due) === 0);
+			}
 		}
 	});
 
-	test("a store that is full begins anew: the lists in it are void, and made again", () => {
+	test("a store that is full begins anew, also in the midst of pages that it has", () => {
 		const store = new LineStore();
 		const random = createRandom(11);
+		const begun = store.generation;
 		// Of lines that are all different: five times this is more than a store has.
 		const slots = Array.from({ length: 5 }, () => {
 			const memory = createMemory();
-			const content = new Uint8Array(960 * 1024).map(() => random(256));
-			const pages = { offsets: [0], contents: [content], bytes: content.length };
-			const patch = new LinePatch(memory, () => store);
-			assert.ok(settle(patch, memory, pages));
-			return { memory, pages, patch };
+			const contents = Array.from({ length: 240 }, () => new Uint8Array(PAGE).map(() => random(256)));
+			const pages = {
+				offsets: contents.map((_, i) => i * PAGE),
+				pages: contents.map((c) => new PageContent(c)),
+				listed: undefined,
+			};
+			const bytes = new Uint8Array(memory.buffer);
+			const patch = createPatch(memory, store);
+			return { bytes, due: withPages(bytes, pages), pages, patch };
 		});
-		assert.ok(store.generation > 0);
-		const { memory, pages, patch } = slots[0] as (typeof slots)[number];
-		const bytes = new Uint8Array(memory.buffer);
-		for (const byLines of [false, true]) {
-			bytes.fill(1, 5000, 5100);
-			assert.equal(byLines ? settle(patch, memory, pages) : put(patch, memory, pages), byLines);
-			assert.ok(Buffer.compare(bytes.subarray(0, pages.bytes), pages.contents[0] as Uint8Array) === 0);
+		for (const [i, { bytes, due, pages, patch }] of [...slots, ...slots].entries()) {
+			// Now and then only half of them, so that not all are known when the store begins anew.
+			const half = { offsets: pages.offsets.slice(120), pages: pages.pages.slice(120), listed: undefined };
+			let most = 0;
+			for (let k = 0; k < 3 * OFTEN; k++) {
+				bytes.fill(k, 700_000, 700_100);
+				most = Math.max(most, patch.put(k < OFTEN / 2 ? half : pages));
+				assert.ok(Buffer.compare(bytes.subarray(120 * PAGE), due.subarray(120 * PAGE)) === 0, `slot ${i}, ${k}`);
+			}
+			assert.equal(most, 240);
+			assert.ok(Buffer.compare(bytes, due) === 0);
 		}
+		assert.ok(store.generation > begun);
 	});
 
 	for (const { name, memory = createMemory(32), pages = createPages(SCATTERED, 5), spoil = () => {} } of [
@@ -159,15 +171,12 @@ suite("putting pages back by lines", () => {
 	]) {
 		test(`copied: ${name}`, () => {
 			const bytes = new Uint8Array(memory.buffer);
-			const patch = new LinePatch(memory, () => new LineStore());
+			const patch = createPatch(memory);
 			for (let i = 0; i < OFTEN; i++) {
 				spoil(bytes);
-				assert.equal(put(patch, memory, pages), false);
+				assert.equal(patch.put(pages), 0);
 			}
-			for (const [i, content] of pages.contents.entries()) {
-				const at = pages.offsets[i] as number;
-				assert.ok(Buffer.compare(bytes.slice(at, at + content.length), content) === 0);
-			}
+			assert.ok(Buffer.compare(bytes.slice(), withPages(bytes.slice(), pages)) === 0);
 		});
 	}
 });

@@ -3,46 +3,59 @@
  * lines are zeros or like others. So each is compared with what it is to be, which is kept once for all that are alike, and written where
  * it differs: less than half of what a copy moves through the processor's cache, and so less of it is lost to the guest.
  */
+import { DELTA_PAGE, type PageContent } from "./page-delta.ts";
 import { webAssembly, type WasmMemory, type WasmModule } from "./v8.ts";
 
 /** Bytes of a cache line. */
 const LINE = 64;
 const WORDS = LINE / 4;
+const PAGE_LINES = DELTA_PAGE / LINE;
 /** Lines that are compared before a branch. */
 const BLOCK_LINES = 4;
 const WASM_PAGE = 65_536;
-/** Of lines and lists: 4 MiB, of which there is what is used. */
+/** Of lines and lists of lines: 4 MiB, of which there is what is used. */
 const STORE_PAGES = 64;
-/** A list costs some hundred microseconds to make: only for what is put back again and again. */
-const SETTLED = 64;
-/** Bytes to put back: below, copying is as quick; above, a list would take too much of the store. */
-const BOUNDS = { least: 8 * 4096, most: 1024 * 1024 } as const;
+/** To find the lines of a page costs some microseconds: only for one that is put back again and again. */
+const SETTLED = 32;
+/** Pages to put back: below, copying is as quick; above, the cache is lost to the guest in any case. */
+const BOUNDS = { least: 8, most: 256 } as const;
+/** An entry of the list that the function is given: where the page is, and where the places of its lines are. */
+const ENTRY_WORDS = 2;
+/** In bytes: behind the list. */
+const FIRST_LINE: number = BOUNDS.most * ENTRY_WORDS * 4;
 
 /** What is to stand where. */
-interface Pages {
+export interface Placed {
+	/** Bytes, at pages. */
 	readonly offsets: readonly number[];
-	/** Multiples of a system page in length. */
-	readonly contents: readonly Uint8Array[];
-	/** Of all contents. */
-	readonly bytes: number;
+	readonly pages: readonly PageContent[];
+	/** For `LinePatch`: how it was done last. */
+	listed: Listed | undefined;
 }
 
-/** Where a list is in the store, as long as that is of this generation. */
-interface List {
+/** As long as the store is of this generation. */
+interface Listed {
 	readonly generation: number;
-	readonly from: number;
-	readonly to: number;
+	/** Of pages whose lines are known: what the list in the store is to be. */
+	readonly words: readonly number[];
+	/** Indices of the others. */
+	readonly rest: readonly number[];
 }
 
-/** The lines of an image and of what differs from it, and lists of them; for all memories over which it is mapped. */
+/** Each store that is begun, or begun anew, has one of its own: places in another are never taken for places in it. */
+let generations = 0;
+
+/** The lines of an image and of what differs from it; for all memories over which it is mapped. */
 export class LineStore {
 	readonly #memory: WasmMemory;
+	/** At the start of it, the list. */
 	readonly #words: Int32Array;
 	/** Where a line is, by a hash of it. */
 	readonly #lines = new Map<number, number>();
 	/** Bytes in use. */
-	#used = 0;
-	#generation = 0;
+	#used = FIRST_LINE;
+	#generation = ++generations;
+	#current: Listed | undefined;
 
 	constructor() {
 		this.#memory = new (webAssembly().Memory)({ initial: STORE_PAGES, maximum: STORE_PAGES });
@@ -54,48 +67,59 @@ export class LineStore {
 	}
 
 	/** @throws LinkError for a memory that is shared or has 64-bit addresses */
-	attach(memory: WasmMemory): (from: number, to: number) => void {
+	attach(memory: WasmMemory): (listEnd: number) => void {
 		const { exports } = new (webAssembly().Instance)(compiled(), { "": { memory, lines: this.#memory } });
-		return exports["patch"] as (from: number, to: number) => void;
+		return exports["patch"] as (listEnd: number) => void;
+	}
+
+	list({ offsets, pages }: Placed): Listed {
+		const words: number[] = [];
+		const rest: number[] = [];
+		for (let i = 0; i < pages.length; i++) {
+			const page = pages[i] as PageContent;
+			if (page.generation === this.#generation && page.place > 0) words.push(offsets[i] as number, page.place);
+			else rest.push(i);
+		}
+		return { generation: this.#generation, words, rest };
+	}
+
+	/** @returns where the list ends, in bytes */
+	load(listed: Listed): number {
+		const { words } = listed;
+		if (listed !== this.#current) {
+			for (let i = 0; i < words.length; i++) this.#words[i] = words[i] as number;
+			this.#current = listed;
+		}
+		return words.length * 4;
 	}
 
 	/**
-	 * @param memory as it is before they are put back
-	 * @returns `undefined` where copying is better
+	 * Takes in the lines of a page, unless most of them are written each time: then it is quicker to copy it.
+	 * @param now what is there before it is put back
+	 * @returns whether it did
 	 */
-	add({ offsets, contents, bytes }: Pages, memory: ArrayBufferLike): List | undefined {
-		const codes = (bytes / LINE) * 4;
-		const needed = bytes + codes + offsets.length * 12 + LINE;
-		if (this.#used + needed > STORE_PAGES * WASM_PAGE) this.#clear();
-		const now = new Int32Array(memory);
-		const list: number[] = [];
-		const codeOf: number[] = [];
+	add(page: PageContent, now: Uint8Array): boolean {
+		if (this.#used + DELTA_PAGE + PAGE_LINES * 4 > STORE_PAGES * WASM_PAGE) this.#clear();
+		const due = toWords(page.bytes);
+		const before = toWords(now);
+		page.generation = this.#generation;
 		let changed = 0;
-		for (const [i, content] of contents.entries()) {
-			const offset = offsets[i] as number;
-			const due = new Int32Array(content.buffer, content.byteOffset, content.length >>> 2);
-			list.push(offset, codeOf.length * 4, (due.length / WORDS) * 4);
-			for (let word = 0; word < due.length; word += WORDS) {
-				codeOf.push(this.#place(due, word));
-				if (!isSameLine(due, word, now, offset / 4 + word)) changed++;
-			}
-		}
-		if (changed * LINE * 2 > bytes) return undefined;
-		const first = this.#used;
-		this.#words.set(codeOf, first / 4);
-		const from = first + codes;
-		for (let i = 1; i < list.length; i += 3) list[i] = (list[i] as number) + first;
-		this.#words.set(list, from / 4);
-		const to = from + list.length * 4;
-		this.#used = Math.ceil(to / LINE) * LINE;
-		return { generation: this.#generation, from, to };
+		for (let word = 0; word < due.length; word += WORDS) if (!isSameLine(due, word, before, word)) changed++;
+		page.place = 0;
+		if (changed * 2 > PAGE_LINES) return false;
+		const places: number[] = [];
+		for (let word = 0; word < due.length; word += WORDS) places.push(this.#place(due, word));
+		page.place = this.#used;
+		this.#words.set(places, this.#used / 4);
+		this.#used += PAGE_LINES * 4;
+		return true;
 	}
 
-	/** All lists are void. */
 	#clear(): void {
 		this.#lines.clear();
-		this.#used = 0;
-		this.#generation++;
+		this.#used = FIRST_LINE;
+		this.#generation = ++generations;
+		this.#current = undefined;
 	}
 
 	/** Where a line like this one is. */
@@ -112,6 +136,9 @@ export class LineStore {
 	}
 }
 
+const toWords = ({ buffer, byteOffset, length }: Uint8Array): Int32Array =>
+	new Int32Array(buffer, byteOffset, length >>> 2);
+
 function isSameLine(a: Int32Array, at: number, b: Int32Array, from: number): boolean {
 	for (let i = 0; i < WORDS; i++) if (a[at + i] !== b[from + i]) return false;
 	return true;
@@ -119,53 +146,64 @@ function isSameLine(a: Int32Array, at: number, b: Int32Array, from: number): boo
 
 interface Patcher {
 	readonly store: LineStore;
-	/** From where to where a list is. */
-	readonly run: (from: number, to: number) => void;
+	/** Puts back what is in the list, which ends there. */
+	readonly run: (listEnd: number) => void;
 }
 
 /** Puts pages back into one memory. */
 export class LinePatch {
 	readonly #memory: WasmMemory;
+	readonly #bytes: Uint8Array;
 	readonly #open: () => LineStore;
-	/** From the first list on; "refused" where there can be none. */
+	/** From the first page on that is worth it; "refused" where there can be none. */
 	#patcher: Patcher | "refused" | undefined;
-	#pages: Pages | undefined;
-	#list: List | undefined;
-	/** How often the same pages were put back without a list. */
-	#copies = 0;
 
-	/** @param open the store of the image */
-	constructor(memory: WasmMemory, open: () => LineStore) {
+	/**
+	 * @param bytes of the memory
+	 * @param open the store of the image
+	 */
+	constructor(memory: WasmMemory, bytes: Uint8Array, open: () => LineStore) {
 		this.#memory = memory;
+		this.#bytes = bytes;
 		this.#open = open;
 	}
 
-	/** @returns false when nothing was done: they are to be copied */
-	restore(pages: Pages): boolean {
-		if (pages !== this.#pages) {
-			this.#pages = pages;
-			this.#list = undefined;
-			this.#copies = 0;
+	/** @returns how many were put back by their lines; the others were copied */
+	put(placed: Placed): number {
+		const { offsets, pages } = placed;
+		const count = pages.length;
+		if (count < BOUNDS.least || count > BOUNDS.most) {
+			for (let i = 0; i < count; i++) this.#bytes.set((pages[i] as PageContent).bytes, offsets[i]);
+			return 0;
 		}
-		const list = this.#list;
 		const patcher = this.#patcher;
-		if (list !== undefined && typeof patcher === "object") {
-			if (list.generation === patcher.store.generation) {
-				patcher.run(list.from, list.to);
-				return true;
-			}
-			this.#list = undefined;
-			this.#copies = 0;
+		if (typeof patcher !== "object") {
+			for (let i = 0; i < count; i++) this.#copy(pages[i] as PageContent, offsets[i] as number);
+			return 0;
 		}
-		if (++this.#copies === SETTLED) this.#list = this.#add(pages);
-		return false;
+		const { run, store } = patcher;
+		const known = placed.listed;
+		const listed = known?.generation === store.generation ? known : (placed.listed = store.list(placed));
+		const { rest, words } = listed;
+		if (words.length > 0) run(store.load(listed));
+		// Only now: the store may begin anew for one of these.
+		for (let i = 0; i < rest.length; i++) {
+			const at = rest[i] as number;
+			if (this.#copy(pages[at] as PageContent, offsets[at] as number)) placed.listed = undefined;
+		}
+		return count - rest.length;
 	}
 
-	#add(pages: Pages): List | undefined {
-		const { bytes } = pages;
-		if (bytes < BOUNDS.least || bytes > BOUNDS.most) return undefined;
-		const patcher = (this.#patcher ??= this.#attach());
-		return patcher === "refused" ? undefined : patcher.store.add(pages, this.#memory.buffer);
+	/** @returns whether its lines are known from now on */
+	#copy(page: PageContent, offset: number): boolean {
+		let isKnown = false;
+		if (this.#patcher !== "refused" && ++page.copies >= SETTLED) {
+			page.copies = 0;
+			const found = (this.#patcher ??= this.#attach());
+			isKnown = found !== "refused" && found.store.add(page, this.#bytes.subarray(offset, offset + DELTA_PAGE));
+		}
+		this.#bytes.set(page.bytes, offset);
+		return isKnown;
 	}
 
 	#attach(): Patcher | "refused" {
@@ -188,8 +226,8 @@ function compiled(): WasmModule {
 /** Index spaces of the module. */
 const MEMORY = 0;
 const LINES = 1;
-const LOCAL = { list: 0, listEnd: 1, at: 2, code: 3, codeEnd: 4, lines: 5 } as const;
-const LOCALS = 3 + BLOCK_LINES;
+const LOCAL = { listEnd: 0, list: 1, at: 2, code: 3, codeEnd: 4, lines: 5 } as const;
+const LOCALS = 4 + BLOCK_LINES;
 
 const leb = (value: number): number[] => (value < 0x80 ? [value] : [(value & 0x7f) | 0x80, ...leb(value >>> 7)]);
 const section = (id: number, body: readonly number[]): number[] => [id, ...leb(body.length), ...body];
@@ -270,11 +308,11 @@ function encode(): number[] {
 		...loadWord(LOCAL.list, 4),
 		...set(LOCAL.code),
 		...get(LOCAL.code),
-		...loadWord(LOCAL.list, 8),
+		...constant(PAGE_LINES * 4),
 		0x6a,
 		...set(LOCAL.codeEnd),
 		...blocks,
-		...advance(LOCAL.list, 12),
+		...advance(LOCAL.list, ENTRY_WORDS * 4),
 		...repeatBelow(LOCAL.list, LOCAL.listEnd),
 		END,
 		END,
@@ -288,7 +326,7 @@ function encode(): number[] {
 		0,
 		0,
 		0,
-		...section(1, [1, 0x60, 2, 0x7f, 0x7f, 0]),
+		...section(1, [1, 0x60, 1, 0x7f, 0]),
 		...section(2, [2, ...name(""), ...name("memory"), 2, 0, 0, ...name(""), ...name("lines"), 2, 0, 0]),
 		...section(3, [1, 0]),
 		...section(7, [1, ...name("patch"), 0, 0]),

@@ -19,7 +19,7 @@ import {
 } from "./libc.ts";
 import { LinePatch, LineStore } from "./line-patch.ts";
 import { Mapping } from "./mapping.ts";
-import { NO_DELTA } from "./page-delta.ts";
+import { ImagePages, NO_DELTA } from "./page-delta.ts";
 import { PageScanner, type ScanMethod } from "./page-scan.ts";
 import type { MappedPages, PageImage, PageMapper } from "./pages.ts";
 import { catchesFaults } from "./trap-handler.ts";
@@ -30,6 +30,7 @@ interface HostProcess extends FfiProcess {
 	readonly arch: string;
 }
 
+const AFTER = { listed: " after page faults in them", counted: " after page faults", unknown: "" } as const;
 const HUGE_PAGE = 2n * 1024n * 1024n;
 
 let tried: PageMapper | string | undefined;
@@ -41,10 +42,12 @@ export function createLinuxPageMapper(): PageMapper | string {
 
 /** From the quickest to the one that needs least of the system. */
 const METHODS: readonly ScanMethod[] = [
-	{ protect: true, countFaults: true },
-	{ protect: true, countFaults: false },
-	{ protect: false, countFaults: true },
-	{ protect: false, countFaults: false },
+	{ protect: true, faults: "listed" },
+	{ protect: true, faults: "counted" },
+	{ protect: true, faults: "unknown" },
+	{ protect: false, faults: "listed" },
+	{ protect: false, faults: "counted" },
+	{ protect: false, faults: "unknown" },
 ];
 
 /** @param methods in this order; the first that works */
@@ -56,15 +59,28 @@ export function tryPageMapper(methods: readonly ScanMethod[] = METHODS): PageMap
 		return withFfi(process, (ffi) => {
 			if (ffi === undefined) return "node:ffi is missing";
 			for (const method of methods) {
-				const mapper = new LinuxPageMapper(ffi, process.arch, method);
-				if (mapper.selfTest() === undefined) return mapper;
-				mapper.close();
+				const mapper = tryMethod(ffi, process.arch, method);
+				if (mapper !== undefined) return mapper;
 			}
 			return "PAGEMAP_SCAN does not find dirty pages (Linux before 6.7?)";
 		});
 	} catch (error) {
 		return error instanceof Error ? error.message : String(error);
 	}
+}
+
+function tryMethod(ffi: Ffi, arch: string, method: ScanMethod): PageMapper | undefined {
+	let mapper: LinuxPageMapper;
+	try {
+		mapper = new LinuxPageMapper(ffi, arch, method);
+	} catch (error) {
+		// Whether another one is possible is seen with the last, which needs least.
+		if (method === METHODS.at(-1)) throw error;
+		return undefined;
+	}
+	if (mapper.selfTest() === undefined) return mapper;
+	mapper.close();
+	return undefined;
 }
 
 class LinuxPageMapper implements PageMapper {
@@ -83,8 +99,8 @@ class LinuxPageMapper implements PageMapper {
 	}
 
 	get method(): string {
-		const { countsFaults, protects } = this.#scanner;
-		return `PAGEMAP_SCAN${protects ? " of write-protected pages" : ""}${countsFaults ? " after page faults" : ""}`;
+		const { faults, protects } = this.#scanner;
+		return `PAGEMAP_SCAN${protects ? " of write-protected pages" : ""}${AFTER[faults]}`;
 	}
 
 	close(): void {
@@ -137,8 +153,9 @@ class LinuxPageMapper implements PageMapper {
 		this.#joinPages(bytes);
 		let open = true;
 		let lines: LineStore | undefined;
+		const pages = new ImagePages(bytes);
 		const made: PageImage = {
-			map: (memory) => this.#map(memory, fd, bytes, () => (lines ??= new LineStore())),
+			map: (memory) => this.#map(memory, fd, pages, () => (lines ??= new LineStore())),
 			[Symbol.dispose]: () => {
 				if (!open) return;
 				open = false;
@@ -159,17 +176,17 @@ class LinuxPageMapper implements PageMapper {
 		if (this.#libc.madvise(from, to - from, MADV_HUGEPAGE) === 0) this.#libc.madvise(from, to - from, MADV_COLLAPSE);
 	}
 
-	#map(mapped: WasmMemory, fd: number, image: Uint8Array, lines: () => LineStore): MappedPages {
+	#map(mapped: WasmMemory, fd: number, pages: ImagePages, lines: () => LineStore): MappedPages {
 		const { buffer } = mapped;
 		const base = this.#ffi.getRawPointer(buffer);
-		const length = BigInt(image.length);
+		const length = BigInt(pages.image.length);
 		if (this.#libc.mmap(base, length, PROT_READ_WRITE, MAP_PRIVATE_FIXED, fd, 0n) !== base) {
 			throw new Error("mmap refused the image");
 		}
-		const memory = new Uint8Array(buffer, 0, image.length);
+		const memory = new Uint8Array(buffer, 0, pages.image.length);
 		const isShared = !(buffer instanceof ArrayBuffer);
 		const drop = (): boolean => this.#libc.madvise(base, length, MADV_DONTNEED) === 0;
-		const patch = new LinePatch(mapped, lines);
-		return new Mapping(memory, image, this.#scanner.scan(base, image.length, isShared), this.pageSize, drop, patch);
+		const patch = new LinePatch(mapped, memory, lines);
+		return new Mapping(memory, pages, this.#scanner.scan(base, memory.length, isShared), this.pageSize, drop, patch);
 	}
 }

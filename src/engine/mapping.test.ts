@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { LinePatch, LineStore } from "./line-patch.ts";
 import { Mapping } from "./mapping.ts";
-import { NO_DELTA } from "./page-delta.ts";
+import { ImagePages, NO_DELTA } from "./page-delta.ts";
 import { FIRST_REVIEWS, IDLE_REVIEWS } from "./pages.ts";
 import { webAssembly } from "./v8.ts";
 
@@ -31,7 +31,8 @@ function createSystem(): {
 			for (const page of [...written].sort((a, b) => a - b)) found(page * PAGE, (page + 1) * PAGE);
 			return true;
 		},
-		faults: () => system.faults,
+		mark: () => system.faults,
+		isUntouched: (since: number, until: number) => since === until,
 		forget: () => written.clear(),
 		renews: true,
 		renew(from: number, to: number) {
@@ -44,7 +45,14 @@ function createSystem(): {
 	};
 	const system = {
 		memory,
-		mapping: new Mapping(memory, image, scan, PAGE, drop, new LinePatch(own, () => new LineStore())),
+		mapping: new Mapping(
+			memory,
+			new ImagePages(image),
+			scan,
+			PAGE,
+			drop,
+			new LinePatch(own, memory, () => new LineStore()),
+		),
 		written,
 		asked: () => asked,
 		faults: 1,

@@ -1,5 +1,14 @@
-import type { LinePatch } from "./line-patch.ts";
-import { changedPages, changePages, DELTA_PAGE, isEqual, NO_DELTA, type PageDelta } from "./page-delta.ts";
+import type { LinePatch, Placed } from "./line-patch.ts";
+import {
+	changedPages,
+	changePages,
+	DELTA_PAGE,
+	type ImagePages,
+	isEqual,
+	NO_DELTA,
+	type PageContent,
+	type PageDelta,
+} from "./page-delta.ts";
 import type { PageScan } from "./page-scan.ts";
 import {
 	FIRST_REVIEWS,
@@ -14,32 +23,36 @@ import {
 export class Mapping implements MappedPages {
 	readonly #memory: Uint8Array;
 	readonly #image: Uint8Array;
-	readonly #parts: Parts;
+	readonly #pages: ImagePages;
 	readonly #scan: PageScan;
 	readonly #pageSize: number;
 	readonly #drop: () => boolean;
 	readonly #patch: LinePatch;
 	#restores = 0;
 	#held = NO_DELTA;
-	/** Starts and ends of the runs of written pages, as they were at so many faults; NaN where that is not known. */
+	/** Where written pages are, as they were at this mark of faults; NaN where that is not known. */
 	#written: readonly number[] = [];
+	/** What the image has there. */
+	#base: readonly PageContent[] = [];
 	#faults = NaN;
 	#plan: Plan | undefined;
+	/** By what is due, for these written pages. */
+	readonly #plans = new Map<PageDelta, Plan>();
 	/** By page: how many reviews in a row have found it as it was. */
 	#idle: Uint8Array | undefined;
 
 	/** @param drop gives all pages back; whether that was done */
 	constructor(
 		memory: Uint8Array,
-		image: Uint8Array,
+		pages: ImagePages,
 		scan: PageScan,
 		pageSize: number,
 		drop: () => boolean,
 		patch: LinePatch,
 	) {
 		this.#memory = memory;
-		this.#image = image;
-		this.#parts = new Parts(image);
+		this.#image = pages.image;
+		this.#pages = pages;
 		this.#scan = scan;
 		this.#pageSize = pageSize;
 		this.#drop = drop;
@@ -51,20 +64,36 @@ export class Mapping implements MappedPages {
 		const interval = count <= FIRST_REVIEWS.until ? FIRST_REVIEWS.interval : REVIEW_INTERVAL;
 		const idle = count % interval === 0 ? this.#review(due) : NOTHING;
 		if (idle === undefined || !this.#findWritten()) return undefined;
-		let plan = this.#plan;
-		if (plan?.due !== due || plan.held !== this.#held || plan.written !== this.#written)
-			this.#plan = plan = createPlan(this.#written, this.#held, due, this.#parts);
-		if (!this.#patch.restore(plan)) {
-			const { offsets, contents } = plan;
-			for (let i = 0; i < offsets.length; i++) this.#memory.set(contents[i] as Uint8Array, offsets[i]);
-		}
+		const plan = this.#planFor(due);
+		this.#patch.put(plan);
 		this.#held = due;
+		const bytes = plan.offsets.length * DELTA_PAGE;
 		// A call that dirtied far more than others do: give the pages back rather than copy them each time.
-		const forgets = plan.bytes > RESIDENT_LIMIT * this.#pageSize || (!this.#scan.renews && idle.length > 0);
-		if (forgets) return this.#forget(due) ? plan.bytes : undefined;
+		const forgets = bytes > RESIDENT_LIMIT * this.#pageSize || (!this.#scan.renews && idle.length > 0);
+		if (forgets) return this.#forget(due) ? bytes : undefined;
 		for (const { from, to } of idle) this.#scan.renew(from, to);
 		if (idle.length > 0) this.#faults = NaN;
-		return plan.bytes;
+		return bytes;
+	}
+
+	#planFor(due: PageDelta): Plan {
+		const held = this.#held;
+		const last = this.#plan;
+		if (held === due && last?.due === due && last.written === this.#written) return last;
+		// Where the two differ in written pages only, which are put back anyway, it makes no difference what was held.
+		const known = this.#plans.get(due);
+		if (known !== undefined && known.outside === this.#plans.get(held)?.outside) return (this.#plan = known);
+		const made = createPlan(this.#written, this.#base, held, due, this.#pages);
+		if (this.#plans.size === MAX_PLANS) this.#plans.clear();
+		const plan = { ...made, outside: this.#outsideLike(made.outside) };
+		this.#plans.set(due, plan);
+		return (this.#plan = plan);
+	}
+
+	/** The same pages, as a plan that is known has them. */
+	#outsideLike(pages: readonly PageContent[]): readonly PageContent[] {
+		for (const { outside } of this.#plans.values()) if (isSame(outside, pages)) return outside;
+		return pages;
 	}
 
 	/**
@@ -73,14 +102,23 @@ export class Mapping implements MappedPages {
 	 */
 	#findWritten(): boolean {
 		// Before the scan: a fault after this is one that the next time knows nothing of.
-		const faults = this.#scan.faults();
-		if (faults === this.#faults) return true;
+		const faults = this.#scan.mark();
+		if (this.#scan.isUntouched(this.#faults, faults)) {
+			this.#faults = faults;
+			return true;
+		}
 		const written: number[] = [];
 		this.#faults = NaN;
-		if (!this.#scan.each((from, to) => void written.push(from, to))) return false;
+		const add = (from: number, to: number): void => {
+			for (let at = from; at < to; at += DELTA_PAGE) written.push(at);
+		};
+		if (!this.#scan.each(add)) return false;
 		this.#faults = faults;
 		// Most faults were elsewhere: what was planned for these pages stays valid.
-		if (!isSame(written, this.#written)) this.#written = written;
+		if (isSame(written, this.#written)) return true;
+		this.#written = written;
+		this.#plans.clear();
+		this.#base = written.map((at) => this.#pages.get(at));
 		return true;
 	}
 
@@ -96,7 +134,7 @@ export class Mapping implements MappedPages {
 	#review(due: PageDelta): readonly Run[] | undefined {
 		const idle = (this.#idle ??= new Uint8Array(this.#memory.length / DELTA_PAGE));
 		const held = this.#held;
-		const own = new Map(held.offsets.map((at, i) => [at, held.pages[i] as Uint8Array]));
+		const own = new Map(held.offsets.map((at, i) => [at, (held.pages[i] as PageContent).bytes]));
 		const changed = new Set(changedPages(held, due));
 		const found: number[] = [];
 		let written = 0;
@@ -130,82 +168,57 @@ export class Mapping implements MappedPages {
 }
 
 /** What a restore writes. */
-interface Plan {
-	/** What it is for: it is valid as long as these are the same. */
+interface Plan extends Placed {
+	/** What it is for. */
 	readonly written: readonly number[];
-	readonly held: PageDelta;
 	readonly due: PageDelta;
-	readonly offsets: readonly number[];
-	readonly contents: readonly Uint8Array[];
-	/** Of all contents. */
-	readonly bytes: number;
+	/** In which pages that are not written what is due differs from the image. */
+	readonly outside: readonly PageContent[];
 }
 
-/** More than a slot has in use, unless a call wrote everywhere. */
-const MAX_PARTS = 512;
-
-/** Parts of an image, made once: a plan for another app has nearly the same. */
-class Parts {
-	readonly #image: Uint8Array;
-	readonly #known = new Map<number, Uint8Array>();
-
-	constructor(image: Uint8Array) {
-		this.#image = image;
-	}
-
-	get(from: number, to: number): Uint8Array {
-		const known = this.#known.get(from);
-		if (known?.length === to - from) return known;
-		const part = this.#image.subarray(from, to);
-		if (this.#known.size === MAX_PARTS) this.#known.clear();
-		this.#known.set(from, part);
-		return part;
-	}
-}
+/** So many apps take turns in one memory without their plans being made anew: some KiB each. */
+const MAX_PLANS = 64;
 
 /**
- * Pages that were written, and those in which what is due differs from what is held.
- * @param written starts and ends of runs, ascending
+ * Pages that were written, and those in which what is due differs from what is held. In one go over all of them: an app takes its turn
+ * with each call.
+ * @param written ascending
+ * @param base what the image has there
  */
-function createPlan(written: readonly number[], held: PageDelta, due: PageDelta, image: Parts): Plan {
+function createPlan(
+	written: readonly number[],
+	base: readonly PageContent[],
+	held: PageDelta,
+	due: PageDelta,
+	image: ImagePages,
+): Plan {
 	const offsets: number[] = [];
-	const contents: Uint8Array[] = [];
-	let bytes = 0;
-	const add = (at: number, content: Uint8Array): void => {
-		offsets.push(at);
-		contents.push(content);
-		bytes += content.length;
-	};
-	let nextDue = 0;
-	/** What is due from `from` to `to`, behind all that was added before. */
-	const addDue = (from: number, to: number): void => {
-		let right = from;
-		for (; nextDue < due.offsets.length; nextDue++) {
-			const at = due.offsets[nextDue] as number;
-			if (at >= to) break;
-			if (at < from) continue;
-			if (at > right) add(right, image.get(right, at));
-			add(at, due.pages[nextDue] as Uint8Array);
-			right = at + DELTA_PAGE;
+	const pages: PageContent[] = [];
+	const count = written.length;
+	const [heldCount, dueCount] = [held.offsets.length, due.offsets.length];
+	const outside: PageContent[] = [];
+	for (let i = 0, h = 0, d = 0; i < count || h < heldCount || d < dueCount;) {
+		const atWritten = i < count ? (written[i] as number) : Infinity;
+		const atHeld = h < heldCount ? (held.offsets[h] as number) : Infinity;
+		const atDue = d < dueCount ? (due.offsets[d] as number) : Infinity;
+		const at = Math.min(atWritten, atHeld, atDue);
+		const page = atDue === at ? due.pages[d] : undefined;
+		if (atWritten === at) {
+			offsets.push(at);
+			pages.push(page ?? (base[i] as PageContent));
+			i++;
+		} else if (page !== (atHeld === at ? held.pages[h] : undefined)) {
+			offsets.push(at);
+			pages.push(page ?? image.get(at));
 		}
-		if (right < to) add(right, image.get(right, to));
-	};
-	const changed = changedPages(held, due);
-	let nextChanged = 0;
-	for (let i = 0; i <= written.length; i += 2) {
-		const from = written[i] ?? Infinity;
-		const to = written[i + 1] ?? Infinity;
-		for (; nextChanged < changed.length; nextChanged++) {
-			const at = changed[nextChanged] as number;
-			if (at >= to) break;
-			if (at < from) addDue(at, at + DELTA_PAGE);
-		}
-		if (from < to) addDue(from, to);
+		if (page !== undefined && at < atWritten) outside.push(page);
+		if (atHeld === at) h++;
+		if (atDue === at) d++;
 	}
-	return { written, held, due, offsets, contents, bytes };
+	return { written, due, offsets, pages, outside, listed: undefined };
 }
 
-function isSame(a: readonly number[], b: readonly number[]): boolean {
+function isSame(a: readonly unknown[], b: readonly unknown[]): boolean {
 	if (a.length !== b.length) return false;
 	for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
 	return true;

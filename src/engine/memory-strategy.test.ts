@@ -10,9 +10,11 @@ import { createSlotMemory, type SlotMemory } from "./slot-memory.ts";
 const WASM_PAGE = 65_536;
 const mapper = createLinuxPageMapper();
 /** As where the system refuses userfaultfd, as containers do. */
-const unprotected = tryPageMapper([{ protect: false, countFaults: true }]);
-/** As where faults are not counted. */
-const scanning = tryPageMapper([{ protect: true, countFaults: false }]);
+const unprotected = tryPageMapper([{ protect: false, faults: "listed" }]);
+/** As where faults are not listed, as for most users on some systems. */
+const counting = tryPageMapper([{ protect: true, faults: "counted" }]);
+/** As where nothing is known of faults. */
+const scanning = tryPageMapper([{ protect: true, faults: "unknown" }]);
 
 function createMemory(pages: number, pageMapper: PageMapper | undefined): SlotMemory {
 	const limits = { minimum: BigInt(pages), maximum: BigInt(pages + 4), shared: false, index: "i32" } as const;
@@ -34,7 +36,8 @@ const STRATEGIES = [
 	{ name: "copy", title: "copy", mapper: undefined, skip: false as const },
 	{ name: "cow", title: `cow (${present(mapper)?.method})`, mapper: present(mapper), skip: absent(mapper) },
 	{ name: "cow", title: "cow without userfaultfd", mapper: present(unprotected), skip: absent(unprotected) },
-	{ name: "cow", title: "cow without counting faults", mapper: present(scanning), skip: absent(scanning) },
+	{ name: "cow", title: "cow with faults counted", mapper: present(counting), skip: absent(counting) },
+	{ name: "cow", title: "cow without knowing faults", mapper: present(scanning), skip: absent(scanning) },
 ];
 
 for (const strategy of STRATEGIES) {

@@ -1,25 +1,63 @@
 /** Bytes of the pages by which contents are compared: the least that a system has. Memories are multiples of it. */
 export const DELTA_PAGE = 4096;
 
+/** What is to be in a page. It stays as it is. */
+export class PageContent {
+	readonly bytes: Uint8Array;
+	/** For whoever puts it back by its lines (`line-patch`): where those are in a store, as long as that is of this generation. */
+	generation = 0;
+	place = 0;
+	/** How often it was copied in this generation. */
+	copies = 0;
+
+	/** @param bytes `DELTA_PAGE` of them */
+	constructor(bytes: Uint8Array) {
+		this.bytes = bytes;
+	}
+}
+
+/** Pages of an image that were asked for, each made once. */
+export class ImagePages {
+	readonly image: Uint8Array;
+	readonly #known = new Map<number, PageContent>();
+
+	constructor(image: Uint8Array) {
+		this.image = image;
+	}
+
+	/** @param at bytes */
+	get(at: number): PageContent {
+		const known = this.#known.get(at);
+		if (known !== undefined) return known;
+		const page = new PageContent(this.image.subarray(at, at + DELTA_PAGE));
+		// What is beyond is of calls that wrote everywhere.
+		if (this.#known.size < MAX_KNOWN) this.#known.set(at, page);
+		return page;
+	}
+}
+
+/** More than all slots of an image have in use, in most cases: 16 MiB. */
+const MAX_KNOWN = 4096;
+
 /** Where the content of a memory differs from another of the same length. */
 export interface PageDelta {
 	/** Where the pages are, in bytes; ascending. */
 	readonly offsets: readonly number[];
 	/** What is in them. A page may belong to several deltas. */
-	readonly pages: readonly Uint8Array[];
+	readonly pages: readonly PageContent[];
 }
 
 export const NO_DELTA: PageDelta = { offsets: [], pages: [] };
 
 /** Pages by their content, so that those of apps that have much in common are kept once; only as long as someone has them. */
 export class PageShelf {
-	readonly #pages = new Map<number, WeakRef<Uint8Array>[]>();
+	readonly #pages = new Map<number, WeakRef<PageContent>[]>();
 
 	/** @returns a page of this content at this offset: one that was kept before, or a copy */
-	keep(offset: number, content: Uint8Array): Uint8Array {
+	keep(offset: number, content: Uint8Array): PageContent {
 		const known = (this.#pages.get(offset) ?? []).filter((ref) => ref.deref() !== undefined);
-		let page = known.map((ref) => ref.deref()).find((kept) => kept !== undefined && isEqual(kept, content));
-		if (page === undefined) known.push(new WeakRef((page = content.slice())));
+		let page = known.map((ref) => ref.deref()).find((kept) => kept !== undefined && isEqual(kept.bytes, content));
+		if (page === undefined) known.push(new WeakRef((page = new PageContent(content.slice()))));
 		this.#pages.set(offset, known);
 		return page;
 	}
@@ -28,7 +66,7 @@ export class PageShelf {
 /** @param own of the same length as `base` */
 export function comparePages(base: Uint8Array, own: Uint8Array, shelf: PageShelf): PageDelta {
 	const offsets: number[] = [];
-	const pages: Uint8Array[] = [];
+	const pages: PageContent[] = [];
 	for (let at = 0; at < own.length; at += DELTA_PAGE) {
 		const content = own.subarray(at, at + DELTA_PAGE);
 		if (isEqual(base.subarray(at, at + DELTA_PAGE), content)) continue;
@@ -50,7 +88,7 @@ export function countDifferent(base: Uint8Array, own: Uint8Array): number {
 export function changePages(memory: Uint8Array, base: Uint8Array, from: PageDelta, to: PageDelta): number {
 	let written = 0;
 	eachChange(from, to, (at, page) => {
-		memory.set(page ?? base.subarray(at, at + DELTA_PAGE), at);
+		memory.set(page?.bytes ?? base.subarray(at, at + DELTA_PAGE), at);
 		written += DELTA_PAGE;
 	});
 	return written;
@@ -67,7 +105,7 @@ export function changedPages(from: PageDelta, to: PageDelta, limit: number = Inf
 function eachChange(
 	from: PageDelta,
 	to: PageDelta,
-	found: (at: number, page: Uint8Array | undefined) => boolean | void,
+	found: (at: number, page: PageContent | undefined) => boolean | void,
 ): void {
 	for (let i = 0, k = 0; i < from.offsets.length || k < to.offsets.length;) {
 		const old = from.offsets[i] ?? Infinity;

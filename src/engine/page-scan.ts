@@ -3,6 +3,7 @@
  * @see https://docs.kernel.org/admin-guide/mm/pagemap.html
  */
 import { cString, type Ffi, type LibC, O_CLOEXEC, type Pointer } from "./libc.ts";
+import { type FaultMethod, type PageFaults, toNumber, watchFaults } from "./page-faults.ts";
 
 /** `_IOWR('f', 16, struct pm_scan_arg)`; the structure has 12 words of 64 bits. */
 const PAGEMAP_SCAN = 0xc060_6610n;
@@ -25,12 +26,6 @@ const PAGE_IS_WRITTEN = 1n << 1n;
 const PAGE_IS_FILE = 1n << 2n;
 const PAGE_IS_PRESENT = 1n << 3n;
 const PAGE_IS_SWAPPED = 1n << 4n;
-
-/** `RUSAGE_THREAD`, and two of the 18 words of `struct rusage`: faults without and with reading from disk. */
-const RUSAGE_THREAD = 1;
-const RUSAGE_WORDS = 18;
-const MINOR_FAULTS = 8;
-const MAJOR_FAULTS = 9;
 
 /** Regions that one scan reports, three words each: start, end, categories. */
 const REGIONS = 128;
@@ -66,11 +61,13 @@ export interface PageScan {
 	 * @returns false when the system did not say
 	 */
 	each(found: (from: number, to: number) => void): boolean;
+	/** Page faults of this thread until now; NaN, which is not equal to itself, where they cannot be told. */
+	mark(): number;
 	/**
-	 * Page faults of this thread until now: without another one no page can have been written that was not written before, as only this
-	 * thread writes to the memory. NaN, which is not equal to itself, where they cannot be told.
+	 * Whether there was surely no fault in these pages between two marks: then none can have been written that was not written before, as
+	 * only this thread writes to the memory.
 	 */
-	faults(): number;
+	isUntouched(since: number, until: number): boolean;
 	/** To be called when pages have been given back: they are the image's again. */
 	forget(): void;
 	/** Whether written pages can be taken for unwritten again. */
@@ -83,8 +80,8 @@ export interface PageScan {
 export interface ScanMethod {
 	/** The kernel is to mark pages at their first write where it can. */
 	readonly protect: boolean;
-	/** Pages are looked for only after page faults of this thread. */
-	readonly countFaults: boolean;
+	/** Pages are looked for only after page faults of this thread, where those are known. */
+	readonly faults: FaultMethod;
 }
 
 /** Finds written pages; one for the process. */
@@ -95,21 +92,23 @@ export class PageScanner {
 	readonly #userfault: number;
 	/** Low and high halves of each word: addresses as numbers, without a bigint each. */
 	readonly #regions = new Uint32Array(REGIONS * REGION_WORDS * 2);
-
-	readonly #usage = new BigUint64Array(RUSAGE_WORDS);
-	readonly #usageWords = new Uint32Array(this.#usage.buffer);
-	readonly #usagePointer: Pointer;
-	readonly #countsFaults: boolean;
+	readonly #faults: PageFaults;
+	readonly #faultMethod: FaultMethod;
 
 	/** @param arch `process.arch` */
-	constructor(ffi: Ffi, libc: LibC, arch: string, { protect, countFaults }: ScanMethod) {
+	constructor(ffi: Ffi, libc: LibC, arch: string, { protect, faults }: ScanMethod) {
 		this.#ffi = ffi;
 		this.#libc = libc;
-		this.#usagePointer = ffi.getRawPointer(this.#usage);
-		this.#countsFaults = countFaults;
+		this.#faultMethod = faults;
 		const path = cString("/proc/self/pagemap");
 		this.#pagemap = libc.open(ffi.getRawPointer(path), O_CLOEXEC);
 		if (this.#pagemap < 0) throw new Error("/proc/self/pagemap cannot be opened");
+		try {
+			this.#faults = watchFaults(faults, ffi, libc, arch);
+		} catch (error) {
+			libc.close(this.#pagemap);
+			throw error;
+		}
 		this.#userfault = protect ? this.#openUserfault(USERFAULTFD[arch]) : -1;
 	}
 
@@ -121,24 +120,19 @@ export class PageScanner {
 		return this.#userfault >= 0;
 	}
 
-	get countsFaults(): boolean {
-		return this.#countsFaults;
-	}
-
-	#faults(): number {
-		if (this.#libc.getrusage(RUSAGE_THREAD, this.#usagePointer) !== 0) return NaN;
-		const words = this.#usageWords;
-		return address(words, MINOR_FAULTS * 2) + address(words, MAJOR_FAULTS * 2);
+	get faults(): FaultMethod {
+		return this.#faultMethod;
 	}
 
 	close(): void {
+		this.#faults[Symbol.dispose]();
 		this.#libc.close(this.#pagemap);
 		if (this.#userfault >= 0) this.#libc.close(this.#userfault);
 	}
 
 	#openUserfault(number: bigint | undefined): number {
 		if (number === undefined) return -1;
-		const fd = Number(this.#libc.syscall(number, UFFD_USER_MODE_ONLY | BigInt(O_CLOEXEC), 0n, 0n));
+		const fd = Number(this.#libc.syscall(number, UFFD_USER_MODE_ONLY | BigInt(O_CLOEXEC), 0n, 0n, 0n, 0n));
 		if (fd < 0) return -1;
 		const api = BigUint64Array.of(UFFD_API, UFFD_FEATURES, 0n);
 		if (this.#libc.ioctl(fd, UFFDIO_API, this.#ffi.getRawPointer(api)) === 0) return fd;
@@ -171,9 +165,12 @@ export class PageScanner {
 		const argument = this.#ffi.getRawPointer(words);
 		// User addresses have 47 bits: exact as numbers.
 		const origin = Number(base);
+		const end = origin + length;
+		const faults = this.#faults;
 		return {
 			each: (found) => this.#each(words, argument, origin, base, found),
-			faults: this.#countsFaults && !isShared ? () => this.#faults() : () => NaN,
+			mark: () => (isShared ? NaN : faults.mark()),
+			isUntouched: (since, until) => faults.isFree(since, until, origin, end),
 			forget: () => void (written && protect?.()),
 			renews: written,
 			renew: (from, to) => void this.#protect(base + BigInt(from), BigInt(to - from)),
@@ -204,7 +201,7 @@ export class PageScanner {
 			if (count < 0) return false;
 			for (let i = 0; i < count; i++) {
 				const word = i * REGION_WORDS * 2;
-				found(address(regions, word) - origin, address(regions, word + 2) - origin);
+				found(toNumber(regions, word) - origin, toNumber(regions, word + 2) - origin);
 			}
 			// With room to spare, it went to the end.
 			if (count < REGIONS) break;
@@ -214,8 +211,4 @@ export class PageScanner {
 		if (words[SCAN.start] !== base) words[SCAN.start] = base;
 		return true;
 	}
-}
-
-function address(words: Uint32Array, at: number): number {
-	return (words[at + 1] as number) * 0x1_0000_0000 + (words[at] as number);
 }

@@ -109,7 +109,7 @@ function tryPage(ffi: Ffi, membarrier: bigint): Safepoint | undefined {
 	const libc = openLibC(ffi);
 	if (libc.getpagesize() > SAFEPOINT) return undefined;
 	// Negative where seccomp forbids it
-	const commands = libc.syscall(membarrier, MEMBARRIER_CMD_QUERY, 0n, 0n);
+	const commands = libc.syscall(membarrier, MEMBARRIER_CMD_QUERY, 0n, 0n, 0n, 0n);
 	if (commands < 0n || (commands & PRIVATE_EXPEDITED) !== PRIVATE_EXPEDITED) return undefined;
 	// Where a thread may not wait, it cannot come to an understanding with the watchdog
 	Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 1, 0);

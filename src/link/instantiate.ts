@@ -163,8 +163,11 @@ export class Instance {
 		this.#memories.holdings.adopt({ limits, app, onGrow });
 		this.#gate.adopt({ limits, ...whose });
 		this.store.adopt(limits.handles, limits.streams);
-		for (const step of this.#linked.plan.steps) {
-			if (step.kind === "instantiate") Object.assign(this.#wiring.origins[step.slot] ?? {}, origins[step.module]);
+		for (const { module, origin } of this.#wiring.origins) {
+			const next = origins[module];
+			if (next === undefined) continue;
+			origin.offset = next.offset;
+			origin.sites = next.sites;
 		}
 	}
 

@@ -53,12 +53,19 @@ export interface Ground {
 	readonly pausing: boolean;
 }
 
+/** Where the code of a core instance comes from; another's, once the instance serves another app. */
+interface PlacedOrigin {
+	/** In the plan. */
+	readonly module: number;
+	readonly origin: { -readonly [K in keyof ModuleOrigin]: ModuleOrigin[K] };
+}
+
 /** The parts of one instance, bound to each other as its plan says: component instances, core instances, trampolines and functions. */
 export class Wiring {
 	/** Complete after `run`, as all that follows. */
 	readonly cores: WasmInstance[] = [];
 	/** By core instance; those who look at frames hold these very objects. */
-	readonly origins: ({ -readonly [K in keyof ModuleOrigin]: ModuleOrigin[K] } | undefined)[] = [];
+	readonly origins: PlacedOrigin[] = [];
 	readonly #linked: Linked;
 	readonly #store: Store;
 	readonly #gate: Gate;
@@ -126,7 +133,7 @@ export class Wiring {
 				const complete = this.#memories.prepare(module, owned, imports);
 				const found = this.#linked.origins[step.module];
 				const origin = found && { ...found };
-				this.origins[step.slot] = origin;
+				if (origin !== undefined) this.origins.push({ module: step.module, origin });
 				this.cores[step.slot] = this.#gate.instantiate(module, imports, origin, complete);
 				break;
 			}
