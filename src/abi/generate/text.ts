@@ -75,22 +75,6 @@ export function storeStringOf(encoding: CanonicalOptions["encoding"], carried: b
 	return carried || !native ? storeAny : STORE[encoding];
 }
 
-/** A string that is still in the memory of a guest, which does not run until it has been passed on. */
-class PassedString extends CarriedString {
-	readonly memory: GuestMemory;
-	readonly pointer: number;
-
-	constructor(memory: GuestMemory, pointer: number, length: number) {
-		super("", "utf8", length);
-		this.memory = memory;
-		this.pointer = pointer;
-	}
-
-	override get text(): string {
-		return text.utf8Slice.call(this.memory.bytes, this.pointer, this.pointer + this.units);
-	}
-}
-
 function passUtf8(cx: Context, pointer: number, length: number): unknown {
 	const { memory } = cx;
 	const { bytes, buffer } = memory;
@@ -98,13 +82,13 @@ function passUtf8(cx: Context, pointer: number, length: number): unknown {
 		return loadString(cx, pointer, length);
 	}
 	return memory.isAscii(pointer, length) || isUtf8!(new Uint8Array(buffer, pointer, length))
-		? new PassedString(memory, pointer, length)
+		? new CarriedString("", "utf8", length, memory, pointer)
 		: loadString(cx, pointer, length);
 }
 
 /** `store_string_copy` of what is still in the other guest's memory. */
 function storePassed(cx: Context, value: unknown): number {
-	if (!(value instanceof PassedString)) return storeAny(cx, value as string);
+	if (!(value instanceof CarriedString) || value.memory === null) return storeAny(cx, value as string);
 	const { memory, pointer: source, units } = value;
 	const pointer = cx.realloc(0, 0, 1, units);
 	memory.copyTo(cx.memory, pointer, source, units);
