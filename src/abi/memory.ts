@@ -1,6 +1,9 @@
+import { ARRAY_NAMES, type NumericArray } from "./numeric-list.ts";
 import type { CopyAcross, FindNonAscii, LinearMemory } from "./store.ts";
 
 const NOTHING = new ArrayBuffer(0);
+/** All of one shape, which V8 knows. */
+const NO_ARRAYS = Object.fromEntries(ARRAY_NAMES.map((name) => [name, undefined]));
 /** What is used this often has a Wasm function of its own, which takes as long to be made as some hundred uses. */
 const OFTEN = 100;
 
@@ -16,6 +19,8 @@ export class GuestMemory {
 	view: DataView = new DataView(NOTHING);
 	/** What lies under the views, from its beginning: not to be viewed beyond `bytes.length`. */
 	buffer: ArrayBufferLike = NOTHING;
+	/** The same bytes as numbers, by the name of the array: as many as were asked for, by those who put them here. */
+	arrays: Partial<Record<string, NumericArray>> = {};
 	readonly #source: LinearMemory | null;
 	/** What the length of `bytes` is as long as they are right; -1 where that says nothing. */
 	#length = -1;
@@ -87,6 +92,7 @@ export class GuestMemory {
 		if (buffer === this.buffer && length === this.bytes.length) return;
 		this.buffer = buffer;
 		this.bytes = new Uint8Array(buffer, 0, length);
+		this.arrays = { ...NO_ARRAYS };
 		this.view = new DataView(buffer, 0, length);
 		// A buffer that is shared stays what it is when its memory grows; another is detached then, and its views are empty.
 		this.#length = buffer instanceof ArrayBuffer && length > 0 ? length : -1;

@@ -141,7 +141,11 @@ export class LowerEmitter {
 			return;
 		}
 		if (isNumeric(element)) {
-			out.line(`new ${arrayName(element.kind)}(memory.buffer, ${pointer}, ${length}).set(${list});`);
+			const { size } = layoutOf(element);
+			const array = arrayName(element.kind);
+			// A view of these bytes alone would take longer than to copy them.
+			const all = `memory.arrays.${array} ??= new ${array}(memory.buffer, 0, bytes.length / ${size})`;
+			out.line(`(${all}).set(${list}, ${size === 1 ? pointer : `${pointer} / ${size}`});`);
 			return;
 		}
 		const index = out.name();
