@@ -18,6 +18,9 @@ export type StoreString = (cx: Context, text: string) => number;
 const SHORT_LOAD = 16;
 const SHORT_STORE = 24;
 
+/** In pieces of so many units, what was found to be ASCII is still in the processor's cache when it is copied. */
+const PIECE = 1 << 18;
+
 const encoder = new TextEncoder();
 const NON_ASCII = /[\u0080-\uffff]/;
 const NON_LATIN1 = /[\u0100-\uffff]/;
@@ -68,6 +71,22 @@ export function loadStringOf(encoding: CanonicalOptions["encoding"], carried: bo
 /** For what another guest is given before this one goes on. */
 export function passStringOf(encoding: CanonicalOptions["encoding"]): LoadString {
 	return encoding === "utf8" && isUtf8 !== undefined ? passUtf8 : loadString;
+}
+
+/** Whether a string of the host's, the only one in a call, is well-formed. */
+export function isTextOf(encoding: CanonicalOptions["encoding"]): (text: string) => boolean {
+	return native && encoding === "utf8" ? isUtf8Text : (text) => text.isWellFormed();
+}
+
+/** What `isUtf8Text` has found to be ASCII, until it is stored. */
+let knownAscii = "";
+
+/** ASCII is well-formed; to find that first, and not again when it is stored, takes less than to ask V8. */
+function isUtf8Text(value: string): boolean {
+	const { length } = value;
+	if (length <= SHORT_STORE || length > PIECE || buffer!.byteLength(value) !== length) return value.isWellFormed();
+	knownAscii = value;
+	return true;
 }
 
 export function storeStringOf(encoding: CanonicalOptions["encoding"], carried: boolean): StoreString {
@@ -168,15 +187,29 @@ function storeUtf8(cx: Context, value: string): number {
 			if (unit >= 0x80) return growUtf8(cx, value, pointer, i);
 			bytes[pointer + i] = unit;
 		}
-	} else if (buffer!.byteLength(value) === units) {
+	} else if (units > PIECE) {
+		for (let start = 0; start < units; start += PIECE) {
+			const ascii = putAscii(bytes, pointer + start, value.slice(start, start + PIECE));
+			if (ascii >= 0) return growUtf8(cx, value, pointer, start + ascii);
+		}
+	} else if (value === knownAscii) {
+		knownAscii = "";
 		text.latin1Write.call(bytes, value, pointer, units);
 	} else {
-		const ascii = value.search(NON_ASCII);
-		if (ascii > 0) text.latin1Write.call(bytes, value.slice(0, ascii), pointer, ascii);
-		return growUtf8(cx, value, pointer, ascii);
+		const ascii = putAscii(bytes, pointer, value);
+		if (ascii >= 0) return growUtf8(cx, value, pointer, ascii);
 	}
 	cx.stored = units;
 	return pointer;
+}
+
+/** Writes what comes before the first unit that is not ASCII, and tells where that is; -1: there is none. */
+function putAscii(bytes: Uint8Array, pointer: number, value: string): number {
+	const { length } = value;
+	const ascii = buffer!.byteLength(value) === length ? -1 : value.search(NON_ASCII);
+	if (ascii < 0) text.latin1Write.call(bytes, value, pointer, length);
+	else if (ascii > 0) text.latin1Write.call(bytes, value.slice(0, ascii), pointer, ascii);
+	return ascii;
 }
 
 /** The first `ascii` units are written; the next one is not ASCII: room for the worst, then no more than it takes. */
