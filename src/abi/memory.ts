@@ -24,7 +24,9 @@ export class GuestMemory {
 	readonly #source: LinearMemory | null;
 	/** What the length of `bytes` is as long as they are right; -1 where that says nothing. */
 	#length = -1;
-	#scan: FindNonAscii;
+	/** Undefined until it is used often: whoever calls it is to see no other function. */
+	#scan: FindNonAscii | undefined;
+	#scans = 0;
 	#copy: CopyAcross | undefined;
 	/** What `#copy` copies to. */
 	#copiesTo: GuestMemory | undefined;
@@ -33,12 +35,6 @@ export class GuestMemory {
 
 	constructor(source: LinearMemory | null) {
 		this.#source = source;
-		const unknown = (): number => 1;
-		let uses = 0;
-		this.#scan = () => {
-			if (++uses === OFTEN) this.#scan = source?.linkScanner?.() ?? unknown;
-			return 1;
-		};
 	}
 
 	/** The one of `source`, shared by all functions that use it. */
@@ -61,7 +57,12 @@ export class GuestMemory {
 
 	/** Whether these bytes, which lie in the memory, are known to be ASCII: true only where that is told fast. */
 	isAscii(pointer: number, length: number): boolean {
-		return this.#scan(pointer, length) === 0;
+		return this.#scan === undefined ? this.#countScan() : this.#scan(pointer, length) === 0;
+	}
+
+	#countScan(): false {
+		if (++this.#scans === OFTEN) this.#scan = this.#source?.linkScanner?.() ?? undefined;
+		return false;
 	}
 
 	/** Copies bytes that lie in this memory to where there is room in the other. Both are as they were at the last `refresh`. */
