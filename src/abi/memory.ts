@@ -1,11 +1,11 @@
 import { ARRAY_NAMES, type NumericArray } from "./numeric-list.ts";
-import type { CopyAcross, FindNonAscii, LinearMemory } from "./store.ts";
+import type { FindNonAscii, LinearMemory, PassAcross, Realloc } from "./store.ts";
 
 const NOTHING = new ArrayBuffer(0);
 /** All of one shape, which V8 knows. */
 const NO_ARRAYS = Object.fromEntries(ARRAY_NAMES.map((name) => [name, undefined]));
 /** What is used this often has a Wasm function of its own, which takes as long to be made as some hundred uses. */
-const OFTEN = 100;
+export const OFTEN = 100;
 
 const memories = new WeakMap<LinearMemory, GuestMemory>();
 
@@ -27,11 +27,6 @@ export class GuestMemory {
 	/** Undefined until it is used often: whoever calls it is to see no other function. */
 	#scan: FindNonAscii | undefined;
 	#scans = 0;
-	#copy: CopyAcross | undefined;
-	/** What `#copy` copies to. */
-	#copiesTo: GuestMemory | undefined;
-	/** By target: how it is copied to, or how often it was. */
-	readonly #copiers = new Map<GuestMemory, CopyAcross | number>();
 
 	constructor(source: LinearMemory | null) {
 		this.#source = source;
@@ -65,25 +60,9 @@ export class GuestMemory {
 		return false;
 	}
 
-	/** Copies bytes that lie in this memory to where there is room in the other. Both are as they were at the last `refresh`. */
-	copyTo(other: GuestMemory, target: number, source: number, length: number): void {
-		if (other !== this.#copiesTo) this.#copyTo(other, target, source, length);
-		else this.#copy!(target, source, length);
-	}
-
-	#copyTo(other: GuestMemory, target: number, source: number, length: number): void {
-		let copier = this.#copiers.get(other) ?? 0;
-		if (typeof copier === "number" && ++copier === OFTEN && other.#source !== null) {
-			copier = this.#source?.linkCopier?.(other.#source) ?? copier;
-		}
-		this.#copiers.set(other, copier);
-		if (typeof copier === "number") {
-			other.bytes.set(new Uint8Array(this.buffer, source, length), target);
-			return;
-		}
-		this.#copiesTo = other;
-		this.#copy = copier;
-		copier(target, source, length);
+	/** What passes bytes of this memory on to another, which has that realloc; `null` where nothing does that fast. */
+	linkPasser(to: GuestMemory, realloc: Realloc): PassAcross | null {
+		return (to.#source !== null && this.#source?.linkPasser?.(to.#source, realloc)) || null;
 	}
 
 	#renew(): void {

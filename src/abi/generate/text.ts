@@ -109,10 +109,8 @@ function passUtf8(cx: Context, pointer: number, length: number): unknown {
 function storePassed(cx: Context, value: unknown): number {
 	if (!(value instanceof CarriedString) || value.memory === null) return storeAny(cx, value as string);
 	const { memory, pointer: source, units } = value;
-	const pointer = cx.realloc(0, 0, 1, units);
-	memory.copyTo(cx.memory, pointer, source, units);
 	cx.stored = units;
-	return pointer;
+	return cx.receive(memory, source, units, 1);
 }
 
 function storeAny(cx: Context, value: string): number {
