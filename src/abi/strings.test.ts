@@ -260,6 +260,26 @@ test("strings are lifted from each encoding, short and long, with a byte order m
 	}
 });
 
+test("short strings are lifted from anywhere in memory, up to its end", async () => {
+	const guest = await createGuest();
+	const lifted = canonLift(gives, () => 16, guest.options(), guest.instance);
+	const bytes = new Uint8Array(guest.memory.buffer);
+	const view = new DataView(guest.memory.buffer);
+	for (let length = 0; length <= 20; length++) {
+		const plain = "abcdefghijklmnopqrst".slice(0, length);
+		for (const text of [plain, `${plain}ö`, `ö${plain}`]) {
+			const encoded = encode("utf8", text);
+			for (const pointer of [64, bytes.length - encoded.length]) {
+				bytes.fill(0xff, 64);
+				bytes.set(encoded, pointer);
+				view.setUint32(16, pointer, true);
+				view.setUint32(20, encoded.length, true);
+				assert.equal(lifted.call([]), text, `at ${pointer}`);
+			}
+		}
+	}
+});
+
 test("a string that a host returns is lowered through the lowering side's realloc, across growth of the memory", async () => {
 	const guest = await createGuest();
 	const text = "ö".repeat(100_000);

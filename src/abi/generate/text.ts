@@ -134,22 +134,56 @@ function loadUtf8(cx: Context, pointer: number, length: number): unknown {
 	return decoded.includes("\ufffd") ? loadString(cx, pointer, length) : decoded;
 }
 
+/** Each call makes a string, and so does adding one to another: V8 would keep a sum of more than 12 characters as its parts. */
 function shortAscii(bytes: Uint8Array, pointer: number, end: number): string | undefined {
+	let all = 0;
+	for (let i = pointer; i < end; i++) all |= bytes[i]!;
+	if (all >= 0x80) return undefined;
 	let ascii = "";
-	let i = pointer;
-	for (; i + 4 <= end; i += 4) {
-		const a = bytes[i]!;
-		const b = bytes[i + 1]!;
-		const c = bytes[i + 2]!;
-		const d = bytes[i + 3]!;
-		if ((a | b | c | d) >= 0x80) return undefined;
-		ascii += String.fromCharCode(a, b, c, d);
+	let at = pointer;
+	if (at + 8 <= end) {
+		const a = bytes[at]!;
+		const b = bytes[at + 1]!;
+		const c = bytes[at + 2]!;
+		const d = bytes[at + 3]!;
+		const e = bytes[at + 4]!;
+		const f = bytes[at + 5]!;
+		const g = bytes[at + 6]!;
+		const h = bytes[at + 7]!;
+		const i = bytes[at + 8]!;
+		const j = bytes[at + 9]!;
+		const k = bytes[at + 10]!;
+		const l = bytes[at + 11]!;
+		const m = bytes[at + 12]!;
+		const n = bytes[at + 13]!;
+		const o = bytes[at + 14]!;
+		const p = bytes[at + 15]!;
+		switch (end - at - 8) {
+			case 0:
+				return String.fromCharCode(a, b, c, d, e, f, g, h);
+			case 1:
+				return String.fromCharCode(a, b, c, d, e, f, g, h, i);
+			case 2:
+				return String.fromCharCode(a, b, c, d, e, f, g, h, i, j);
+			case 3:
+				return String.fromCharCode(a, b, c, d, e, f, g, h, i, j, k);
+			case 4:
+				return String.fromCharCode(a, b, c, d, e, f, g, h, i, j, k, l);
+			case 5:
+				return String.fromCharCode(a, b, c, d, e, f, g, h, i, j, k, l, m);
+			case 6:
+				return String.fromCharCode(a, b, c, d, e, f, g, h, i, j, k, l, m, n);
+			case 7:
+				return String.fromCharCode(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o);
+			default:
+				return String.fromCharCode(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p);
+		}
 	}
-	for (; i < end; i++) {
-		const a = bytes[i]!;
-		if (a >= 0x80) return undefined;
-		ascii += String.fromCharCode(a);
+	if (at + 4 <= end) {
+		ascii = String.fromCharCode(bytes[at]!, bytes[at + 1]!, bytes[at + 2]!, bytes[at + 3]!);
+		at += 4;
 	}
+	for (; at < end; at++) ascii += String.fromCharCode(bytes[at]!);
 	return ascii;
 }
 
