@@ -18,6 +18,9 @@ export type StoreString = (cx: Context, text: string) => number;
 const SHORT_LOAD = 16;
 const SHORT_STORE = 24;
 
+/** Up to this many bytes, it is worth to look first whether they are ASCII. */
+const SCANNED = 4096;
+
 /** In pieces of so many units, what was found to be ASCII is still in the processor's cache when it is copied. */
 const PIECE = 1 << 18;
 
@@ -129,6 +132,8 @@ function loadUtf8(cx: Context, pointer: number, length: number): unknown {
 		if (ascii !== undefined) return ascii;
 	}
 	if (!(cx.memory.buffer instanceof ArrayBuffer)) return loadString(cx, pointer, length);
+	// What is known to be ASCII need not be decoded, nor searched for what could not be.
+	if (length <= SCANNED && cx.memory.isAscii(pointer, length)) return text.latin1Slice.call(bytes, pointer, end);
 	const decoded = text.utf8Slice.call(bytes, pointer, end);
 	// What cannot be decoded becomes this character.
 	return decoded.includes("\ufffd") ? loadString(cx, pointer, length) : decoded;
