@@ -44,7 +44,7 @@ test("bytes are passed on to where a realloc says, if that is aligned and within
 	const pass = (pointer: number, source: number, size: number, alignment: number, limit: number): number[] => {
 		answer = pointer;
 		const bytes = new Uint8Array(to.buffer).fill(0);
-		assert.equal((across as NonNullable<typeof across>)(source, size, alignment, limit) >>> 0, pointer);
+		assert.equal(across(source, size, alignment, limit) >>> 0, pointer);
 		assert.deepEqual(calls.splice(0), [[0, 0, alignment, size]]);
 		return [...bytes.entries()].flatMap(([at, byte]) => (byte === 0 ? [] : [at, byte]));
 	};
