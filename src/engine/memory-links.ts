@@ -38,7 +38,9 @@ const get = (local: number): Code => [0x20, local];
 const set = (local: number): Code => [0x21, local];
 const constant = (value: number): Code => [0x41, ...new Writer().s32(value).finish()];
 const change = (local: number, op: number, by: number): Code => code(get(local), constant(by), op, set(local));
-const loadInto = (offset: number): Code => code(get(POINTER), LOAD_V128(offset), get(VECTOR), OR_V128, set(VECTOR));
+const load = (offset: number): Code => code(get(POINTER), LOAD_V128(offset));
+const either = (a: Code, b: Code): Code => code(a, b, OR_V128);
+const into = (vector: Code): Code => code(either(vector, get(VECTOR)), set(VECTOR));
 /** As long as there are so many bytes. */
 const again = (bytes: number, ...work: readonly (number | Code)[]): Code =>
 	code(
@@ -50,11 +52,12 @@ const SCAN: Code = code(
 	code(get(LENGTH), constant(16), LT_U, IF),
 	again(1, get(POINTER), LOAD_BYTE, get(BITS), OR, set(BITS)),
 	code(get(BITS), constant(0x80), AND, RETURN, END),
-	again(64, ...[0, 16, 32, 48].map(loadInto)),
-	again(16, loadInto(0)),
+	// No more than one of these waits for what came before.
+	again(64, into(either(either(load(0), load(16)), either(load(32), load(48))))),
+	again(16, into(load(0))),
 	// The last sixteen, of which some were looked at.
 	code(get(POINTER), get(LENGTH), ADD, constant(16), SUB, set(POINTER)),
-	code(loadInto(0), get(VECTOR), BITMASK, END),
+	code(into(load(0)), get(VECTOR), BITMASK, END),
 );
 const SCAN_LOCALS: Code = [2, 1, I32, 1, V128];
 
