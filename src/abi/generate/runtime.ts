@@ -33,11 +33,11 @@ class PassedNumbers {
 	}
 }
 
-/** Of more bytes, V8 keeps an array's outside of its heap. */
-const IN_HEAP = 64;
+/** Up to this many bytes, to make a view takes longer than to fill memory with zeros. */
+const SMALL_COPY = 1024;
 
 function copyBytes(bytes: Uint8Array, pointer: number, length: number): Uint8Array {
-	if (length <= IN_HEAP) return bytes.slice(pointer, pointer + length);
+	if (length <= SMALL_COPY) return bytes.slice(pointer, pointer + length);
 	// Memory for what is copied from another array is not filled with zeros first, as `slice` has it.
 	return new Uint8Array(new Uint8Array(bytes.buffer, pointer, length));
 }
