@@ -4,8 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { getHeapStatistics, setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
+import { getHeapStatistics } from "node:v8";
 import { transpileBytes } from "@bytecodealliance/jco-transpile";
 import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
 import { Engine } from "../src/embed/mod.ts";
@@ -237,8 +236,12 @@ function camel(name: string): string {
 	return name.replaceAll(/-(.)/g, (_, letter: string) => letter.toUpperCase());
 }
 
-setFlagsFromString("--expose-gc");
-const collectGarbage = runInNewContext("gc") as () => void;
+/** What a contender does in a turn, and how long each of its calls took then. */
+interface Turn {
+	readonly run: (count: number) => void;
+	readonly count: number;
+	readonly times: number[];
+}
 
 function measureAll(
 	cases: readonly Case[],
@@ -250,7 +253,7 @@ function measureAll(
 		options.onProgress(name);
 		const names = Object.keys(contenders) as Contender[];
 		const expected = contenders.hand[call]!(...args);
-		const turns = new Map<Contender, { run: (n: number) => void; count: number; times: number[] }>();
+		const turns = new Map<Contender, Turn>();
 		for (const contender of names) {
 			const fn = contenders[contender][call]!;
 			assert.deepEqual(fn(...args), expected, `${contender}: ${name}`);
@@ -268,7 +271,7 @@ function measureAll(
 		return {
 			name,
 			micros: { skerry: micros("skerry"), hand: micros("hand"), jco: micros("jco"), wasmtime: wasmtime(peer) },
-			bytes: { skerry: allocated(turns.get("skerry")!.run), hand: allocated(turns.get("hand")!.run) },
+			bytes: { skerry: allocated(turns.get("skerry")!), hand: allocated(turns.get("hand")!) },
 		};
 	});
 }
@@ -303,17 +306,11 @@ function warmUp(run: (count: number) => void): number {
 	}
 }
 
-/** Bytes of V8's heap that a call takes; the least of some tries, as a collection in between makes it less than nothing. */
-function allocated(run: (count: number) => void): number | null {
-	let least: number | null = null;
-	for (let i = 0; i < 5; i++) {
-		collectGarbage();
-		const before = getHeapStatistics().used_heap_size;
-		run(50);
-		const bytes = (getHeapStatistics().used_heap_size - before) / 50;
-		if (bytes >= 0 && (least === null || bytes < least)) least = bytes;
-	}
-	return least;
+/** Bytes of V8's heap that a call takes, of a turn's calls. */
+function allocated({ run, count }: Turn): number {
+	const before = getHeapStatistics().total_allocated_bytes;
+	run(count);
+	return (getHeapStatistics().total_allocated_bytes - before) / count;
 }
 
 /** Calls that may wait, and so give promises. */

@@ -1,10 +1,17 @@
 import type { CallScope } from "./handles.ts";
-import { GuestMemory } from "./memory.ts";
-import type { CanonicalOptions, ComponentInstance } from "./store.ts";
+import { GuestMemory, OFTEN } from "./memory.ts";
+import type { CanonicalOptions, ComponentInstance, PassAcross } from "./store.ts";
 import { trap } from "./traps.ts";
 
 /** CanonicalABI.md `MAX_STRING_BYTE_LENGTH` and `MAX_LIST_BYTE_LENGTH`. */
 export const MAX_BYTE_LENGTH: number = 2 ** 28 - 1;
+
+/** The last byte that an i32 can tell. */
+const MOST = 0xffff_ffff;
+
+function copy(from: GuestMemory, source: number, to: GuestMemory, target: number, size: number): void {
+	to.bytes.set(new Uint8Array(from.buffer, source, size), target);
+}
 
 /** CanonicalABI.md `LiftLowerContext`. One for each lifted or lowered function; `scope` and `carried` are set for each call. */
 export class Context {
@@ -21,6 +28,11 @@ export class Context {
 	/** The length, as the guest is told it, of the string that generated code stored last. */
 	stored = 0;
 	readonly #realloc: CanonicalOptions["realloc"];
+	/** How bytes of the memory `#from` are received. */
+	#from: GuestMemory | undefined;
+	#pass: PassAcross | undefined;
+	/** By memory: how its bytes are received, or how often they were. */
+	readonly #passers = new Map<GuestMemory, PassAcross | number>();
 
 	constructor(options: CanonicalOptions, instance: ComponentInstance, carried = false) {
 		this.memory = GuestMemory.of(options.memory);
@@ -58,6 +70,40 @@ export class Context {
 		const pointer = realloc(oldPointer, oldSize, alignment, newSize) >>> 0;
 		this.refresh();
 		this.checkAllocated(pointer, alignment, newSize);
+		return pointer;
+	}
+
+	/**
+	 * The same for bytes that lie in the memory of another guest, which was refreshed and has not run since: they are copied there.
+	 * @param alignment a power of two
+	 */
+	receive(from: GuestMemory, source: number, size: number, alignment: number): number {
+		if (from !== this.#from) return this.#receive(from, source, size, alignment);
+		const { memory } = this;
+		memory.refresh();
+		const limit = Math.min(memory.bytes.length, MOST);
+		const pointer = this.#pass!(source, size, alignment, limit) >>> 0;
+		memory.refresh();
+		if (pointer + size > limit || (pointer & (alignment - 1)) !== 0) {
+			this.checkAllocated(pointer, alignment, size);
+			copy(from, source, memory, pointer, size);
+		}
+		return pointer;
+	}
+
+	#receive(from: GuestMemory, source: number, size: number, alignment: number): number {
+		let passer = this.#passers.get(from) ?? 0;
+		if (typeof passer === "number" && this.#realloc !== null) {
+			if (++passer === OFTEN) passer = from.linkPasser(this.memory, this.#realloc) ?? passer;
+			this.#passers.set(from, passer);
+		}
+		if (typeof passer === "function") {
+			this.#from = from;
+			this.#pass = passer;
+			return this.receive(from, source, size, alignment);
+		}
+		const pointer = this.realloc(0, 0, alignment, size);
+		copy(from, source, this.memory, pointer, size);
 		return pointer;
 	}
 

@@ -1,8 +1,11 @@
-import type { CopyAcross, FindNonAscii, LinearMemory } from "./store.ts";
+import { ARRAY_NAMES, type NumericArray } from "./numeric-list.ts";
+import type { FindNonAscii, LinearMemory, PassAcross, Realloc } from "./store.ts";
 
 const NOTHING = new ArrayBuffer(0);
+/** All of one shape, which V8 knows. */
+const NO_ARRAYS = Object.fromEntries(ARRAY_NAMES.map((name) => [name, undefined]));
 /** What is used this often has a Wasm function of its own, which takes as long to be made as some hundred uses. */
-const OFTEN = 100;
+export const OFTEN = 100;
 
 const memories = new WeakMap<LinearMemory, GuestMemory>();
 
@@ -16,24 +19,17 @@ export class GuestMemory {
 	view: DataView = new DataView(NOTHING);
 	/** What lies under the views, from its beginning: not to be viewed beyond `bytes.length`. */
 	buffer: ArrayBufferLike = NOTHING;
+	/** The same bytes as numbers, by the name of the array: as many as were asked for, by those who put them here. */
+	arrays: Partial<Record<string, NumericArray>> = {};
 	readonly #source: LinearMemory | null;
 	/** What the length of `bytes` is as long as they are right; -1 where that says nothing. */
 	#length = -1;
-	#scan: FindNonAscii;
-	#copy: CopyAcross | undefined;
-	/** What `#copy` copies to. */
-	#copiesTo: GuestMemory | undefined;
-	/** By target: how it is copied to, or how often it was. */
-	readonly #copiers = new Map<GuestMemory, CopyAcross | number>();
+	/** Undefined until it is used often: whoever calls it is to see no other function. */
+	#scan: FindNonAscii | undefined;
+	#scans = 0;
 
 	constructor(source: LinearMemory | null) {
 		this.#source = source;
-		const unknown = (): number => 1;
-		let uses = 0;
-		this.#scan = () => {
-			if (++uses === OFTEN) this.#scan = source?.linkScanner?.() ?? unknown;
-			return 1;
-		};
 	}
 
 	/** The one of `source`, shared by all functions that use it. */
@@ -56,28 +52,17 @@ export class GuestMemory {
 
 	/** Whether these bytes, which lie in the memory, are known to be ASCII: true only where that is told fast. */
 	isAscii(pointer: number, length: number): boolean {
-		return this.#scan(pointer, length) === 0;
+		return this.#scan === undefined ? this.#countScan() : this.#scan(pointer, length) === 0;
 	}
 
-	/** Copies bytes that lie in this memory to where there is room in the other. Both are as they were at the last `refresh`. */
-	copyTo(other: GuestMemory, target: number, source: number, length: number): void {
-		if (other !== this.#copiesTo) this.#copyTo(other, target, source, length);
-		else this.#copy!(target, source, length);
+	#countScan(): false {
+		if (++this.#scans === OFTEN) this.#scan = this.#source?.linkScanner?.() ?? undefined;
+		return false;
 	}
 
-	#copyTo(other: GuestMemory, target: number, source: number, length: number): void {
-		let copier = this.#copiers.get(other) ?? 0;
-		if (typeof copier === "number" && ++copier === OFTEN && other.#source !== null) {
-			copier = this.#source?.linkCopier?.(other.#source) ?? copier;
-		}
-		this.#copiers.set(other, copier);
-		if (typeof copier === "number") {
-			other.bytes.set(new Uint8Array(this.buffer, source, length), target);
-			return;
-		}
-		this.#copiesTo = other;
-		this.#copy = copier;
-		copier(target, source, length);
+	/** What passes bytes of this memory on to another, which has that realloc; `null` where nothing does that fast. */
+	linkPasser(to: GuestMemory, realloc: Realloc): PassAcross | null {
+		return (to.#source !== null && this.#source?.linkPasser?.(to.#source, realloc)) || null;
 	}
 
 	#renew(): void {
@@ -87,6 +72,7 @@ export class GuestMemory {
 		if (buffer === this.buffer && length === this.bytes.length) return;
 		this.buffer = buffer;
 		this.bytes = new Uint8Array(buffer, 0, length);
+		this.arrays = { ...NO_ARRAYS };
 		this.view = new DataView(buffer, 0, length);
 		// A buffer that is shared stays what it is when its memory grows; another is detached then, and its views are empty.
 		this.#length = buffer instanceof ArrayBuffer && length > 0 ? length : -1;

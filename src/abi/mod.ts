@@ -43,9 +43,10 @@ export {
 	ComponentInstance,
 	type CoreFunction,
 	type CoreValue,
-	type CopyAcross,
 	type FindNonAscii,
 	type LinearMemory,
+	type PassAcross,
+	type Realloc,
 	type ResourceImplementation,
 	Store,
 } from "./store.ts";

@@ -1,7 +1,7 @@
 import type { ValueType } from "../component/mod.ts";
 
 export type NumericKind = "u8" | "s8" | "u16" | "s16" | "u32" | "s32" | "u64" | "s64" | "f32" | "f64";
-type NumericArray =
+export type NumericArray =
 	| Uint8Array
 	| Int8Array
 	| Uint16Array
@@ -32,6 +32,8 @@ const ARRAYS: Readonly<Record<NumericKind, NumericConstructor>> = {
 	f32: Float32Array,
 	f64: Float64Array,
 };
+
+export const ARRAY_NAMES: readonly string[] = Object.values(ARRAYS).map((array) => array.name);
 
 /** The name of the typed array that holds numbers of `kind`. */
 export function arrayName(kind: NumericKind): string {

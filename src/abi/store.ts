@@ -21,19 +21,24 @@ export interface LinearMemory {
 	readonly byteLength?: number;
 	/** Functions that need no view of the memory, on ranges that were checked; `null` where there are none for such memories. */
 	linkScanner?(): FindNonAscii | null;
-	linkCopier?(to: LinearMemory): CopyAcross | null;
+	linkPasser?(to: LinearMemory, realloc: Realloc): PassAcross | null;
 }
 
 /** Not 0 where one of these bytes is not ASCII. */
 export type FindNonAscii = (pointer: number, length: number) => number;
-/** Copies bytes from one memory to another. */
-export type CopyAcross = (target: number, source: number, length: number) => void;
+/** A guest's realloc: told a pointer, its size, the alignment and the new size. */
+export type Realloc = (oldPointer: number, oldSize: number, alignment: number, newSize: number) => number;
+/**
+ * Has the realloc of a guest make room for so many bytes of another guest's memory, returns its pointer, and has copied them there if they
+ * are within the first `limit` bytes, aligned.
+ */
+export type PassAcross = (source: number, size: number, alignment: number, limit: number) => number;
 
 /** CanonicalABI.md `CanonicalOptions`, resolved. */
 export interface CanonicalOptions {
 	readonly encoding: "utf8" | "utf16" | "latin1+utf16";
 	readonly memory: LinearMemory | null;
-	readonly realloc: ((oldPointer: number, oldSize: number, alignment: number, newSize: number) => number) | null;
+	readonly realloc: Realloc | null;
 	readonly postReturn: CoreFunction | null;
 }
 

@@ -1,5 +1,6 @@
 import { decodeUtf8 } from "../bytes/mod.ts";
 import { type Context, MAX_BYTE_LENGTH } from "./context.ts";
+import type { GuestMemory } from "./memory.ts";
 import { trap } from "./traps.ts";
 
 /** In a length of the encoding latin1+utf16: the code units are UTF-16. */
@@ -8,21 +9,30 @@ export const UTF16_TAG = 0x8000_0000;
 /** `tagged` is UTF-16 whose source could have chosen Latin-1. */
 export type SourceEncoding = "utf8" | "utf16" | "latin1" | "tagged";
 
-/** A string on its way between two guests: how the source held it decides how the target's realloc is called. */
+/**
+ * A string on its way between two guests: how the source held it decides how the target's realloc is called. It may still lie in the
+ * source's memory, whose guest does not run until it has been passed on.
+ */
 export class CarriedString {
-	readonly #text: string;
 	readonly encoding: SourceEncoding;
 	/** Code units at the source: bytes in UTF-8 and Latin-1. */
 	readonly units: number;
+	/** Where it lies, as UTF-8 that was checked; `null` when it was read. */
+	readonly memory: GuestMemory | null;
+	readonly pointer: number;
+	readonly #text: string;
 
-	constructor(text: string, encoding: SourceEncoding, units: number) {
-		this.#text = text;
+	constructor(text: string, encoding: SourceEncoding, units: number, memory: GuestMemory | null, pointer: number) {
 		this.encoding = encoding;
 		this.units = units;
+		this.memory = memory;
+		this.pointer = pointer;
+		this.#text = text;
 	}
 
 	get text(): string {
-		return this.#text;
+		if (this.memory === null) return this.#text;
+		return fromUtf8(copied(this.memory.bytes.subarray(this.pointer, this.pointer + this.units)));
 	}
 }
 
@@ -51,11 +61,14 @@ export function loadString(cx: Context, pointer: number, length: number): string
 		cx.encoding === "utf8" ? 1 : 2,
 		"string pointer/length out of bounds of memory: string content out-of-bounds",
 	);
-	let bytes = cx.bytes.subarray(pointer, pointer + size);
-	// TextDecoder refuses shared memory
-	if (!(bytes.buffer instanceof ArrayBuffer)) bytes = bytes.slice();
+	const bytes = copied(cx.bytes.subarray(pointer, pointer + size));
 	const text = encoding === "utf8" ? fromUtf8(bytes) : encoding === "latin1" ? fromLatin1(bytes) : fromUtf16(bytes);
-	return cx.carried ? new CarriedString(text, encoding, units) : text;
+	return cx.carried ? new CarriedString(text, encoding, units, null, 0) : text;
+}
+
+/** `TextDecoder` refuses shared memory. */
+function copied(bytes: Uint8Array): Uint8Array {
+	return bytes.buffer instanceof ArrayBuffer ? bytes : bytes.slice();
 }
 
 function fromUtf8(bytes: Uint8Array): string {

@@ -260,6 +260,26 @@ test("strings are lifted from each encoding, short and long, with a byte order m
 	}
 });
 
+test("short strings are lifted from anywhere in memory, up to its end", async () => {
+	const guest = await createGuest();
+	const lifted = canonLift(gives, () => 16, guest.options(), guest.instance);
+	const bytes = new Uint8Array(guest.memory.buffer);
+	const view = new DataView(guest.memory.buffer);
+	for (let length = 0; length <= 20; length++) {
+		const plain = "abcdefghijklmnopqrst".slice(0, length);
+		for (const text of [plain, `${plain}ö`, `ö${plain}`]) {
+			const encoded = encode("utf8", text);
+			for (const pointer of [64, bytes.length - encoded.length]) {
+				bytes.fill(0xff, 64);
+				bytes.set(encoded, pointer);
+				view.setUint32(16, pointer, true);
+				view.setUint32(20, encoded.length, true);
+				assert.equal(lifted.call([]), text, `at ${pointer}`);
+			}
+		}
+	}
+});
+
 test("a string that a host returns is lowered through the lowering side's realloc, across growth of the memory", async () => {
 	const guest = await createGuest();
 	const text = "ö".repeat(100_000);
@@ -276,13 +296,38 @@ test("a string that a host returns is lowered through the lowering side's reallo
 	assert.equal(new TextDecoder().decode(new Uint8Array(guest.memory.buffer, pointer, length)), text);
 });
 
+test("long strings of a host arrive in pieces, whichever unit is the first that is not ASCII", async () => {
+	const piece = 2 ** 18;
+	const ascii = (units: number): string => "abcdefg".repeat(Math.ceil(units / 7)).slice(0, units);
+	for (const units of [25, piece, piece + 1, 2 * piece, 2 * piece + 30]) {
+		for (const other of [-1, 0, 24, piece - 1, piece, piece + 1, 2 * piece, units - 1]) {
+			if (other >= units) continue;
+			const text = other < 0 ? ascii(units) : `${ascii(other)}ö${ascii(units - other - 1)}`;
+			const guest = await createGuest();
+			const { core, read } = receiver(guest);
+			const lifted = canonLift(takes, core, guest.options(), guest.instance);
+			// Once more, where another text of that length came in between
+			for (const each of [text, ascii(units), text]) lifted.call([each]);
+			const { bytes, length } = read();
+			assert.equal(length, other < 0 ? units : units + 1);
+			assert.equal(new TextDecoder().decode(bytes.subarray(0, length)), text);
+			const once = [[0, 1, units]];
+			const grown = [...once, [units, 1, 3 * units], [3 * units, 1, units + 1]];
+			const each = other < 0 ? once : grown;
+			assert.deepEqual(sizes(guest), [...each, ...once, ...each]);
+		}
+	}
+});
+
 test("lone surrogates of a host are refused before the guest is entered", async () => {
 	const guest = await createGuest();
 	const lifted = canonLift(takes, () => undefined, guest.options(), guest.instance);
-	assert.throws(
-		() => lifted.call(["a\ud83c"]),
-		(error) => error instanceof SkerryError && error.code === "call/bad-value",
-	);
+	for (const text of ["a\ud83c", `${"a".repeat(30)}\ud83c`, `\ud83c${"a".repeat(2 ** 18)}`]) {
+		assert.throws(
+			() => lifted.call([text]),
+			(error) => error instanceof SkerryError && error.code === "call/bad-value",
+		);
+	}
 	assert.equal(guest.reallocs.length, 0);
 	assert.equal(guest.instance.entered, false);
 });

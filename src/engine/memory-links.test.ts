@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { linkCopier, linkScanner } from "./memory-links.ts";
+import { linkPasser, linkScanner } from "./memory-links.ts";
 import { webAssembly, type WasmMemory } from "./v8.ts";
 
 const PAGE = 65_536;
@@ -29,18 +29,37 @@ test("a byte that is not ASCII is found wherever it is, and none beside the rang
 	}
 });
 
-test("bytes are copied to another memory, and within one, also after it has grown", () => {
-	const [from, to] = [memory(), memory()];
-	const across = linkCopier(from, to);
-	const within = linkCopier(to, to);
+test("bytes are passed on to where a realloc says, if that is aligned and within the limit", () => {
+	const [from, to] = [memory(), memory({ initial: 2 })];
+	const calls: number[][] = [];
+	let answer = 0;
+	const realloc = (...call: number[]): number => {
+		calls.push(call);
+		return answer;
+	};
+	const across = linkPasser(from, to, realloc);
+	const within = linkPasser(to, to, realloc);
 	assert.ok(across !== null && within !== null);
 	new Uint8Array(from.buffer).set([1, 2, 3, 4], PAGE - 4);
-	to.grow(1);
-	across(2 * PAGE - 3, PAGE - 3, 3);
-	within(2 * PAGE - 5, 2 * PAGE - 4, 3);
-	across(0, 0, 0);
-	assert.deepEqual([...new Uint8Array(to.buffer, 2 * PAGE - 6)], [0, 0, 2, 3, 3, 4]);
-	assert.ok(new Uint8Array(to.buffer, 0, 2 * PAGE - 6).every((byte) => byte === 0));
+	const pass = (pointer: number, source: number, size: number, alignment: number, limit: number): number[] => {
+		answer = pointer;
+		const bytes = new Uint8Array(to.buffer).fill(0);
+		assert.equal(across(source, size, alignment, limit) >>> 0, pointer);
+		assert.deepEqual(calls.splice(0), [[0, 0, alignment, size]]);
+		return [...bytes.entries()].flatMap(([at, byte]) => (byte === 0 ? [] : [at, byte]));
+	};
+	const end = 2 * PAGE;
+	assert.deepEqual(pass(end - 3, PAGE - 3, 3, 1, end), [end - 3, 2, end - 2, 3, end - 1, 4]);
+	assert.deepEqual(pass(8, PAGE - 4, 4, 4, 12), [8, 1, 9, 2, 10, 3, 11, 4]);
+	assert.deepEqual(pass(9, PAGE - 4, 4, 1, 12), [], "one byte beyond the limit");
+	assert.deepEqual(pass(10, PAGE - 4, 4, 4, end), [], "not aligned");
+	assert.deepEqual(pass(0, PAGE - 4, 4, 1, 3), [], "more than the limit");
+	assert.deepEqual(pass(0xffff_ffff, PAGE - 4, 4, 1, end), []);
+	assert.deepEqual(pass(12, 0, 0, 1, 12), []);
+	new Uint8Array(to.buffer).set([5, 6, 7], 100);
+	answer = 101;
+	within(100, 3, 1, end);
+	assert.deepEqual([...new Uint8Array(to.buffer, 100, 4)], [5, 5, 6, 7]);
 });
 
 for (const [name, more] of [
@@ -49,7 +68,8 @@ for (const [name, more] of [
 ] as const) {
 	test(`there is nothing for a memory that is ${name}`, () => {
 		assert.equal(linkScanner(memory(more)), null);
-		assert.equal(linkCopier(memory(), memory(more)), null);
-		assert.equal(linkCopier(memory(more), memory()), null);
+		const realloc = (): number => 0;
+		assert.equal(linkPasser(memory(), memory(more), realloc), null);
+		assert.equal(linkPasser(memory(more), memory(), realloc), null);
 	});
 }

@@ -1,6 +1,6 @@
-import type { CopyAcross, FindNonAscii, LinearMemory } from "../abi/mod.ts";
+import type { FindNonAscii, LinearMemory, PassAcross, Realloc } from "../abi/mod.ts";
 import type { EngineImports } from "../rewrite/mod.ts";
-import { linkCopier, linkScanner } from "./memory-links.ts";
+import { linkPasser, linkScanner } from "./memory-links.ts";
 import type { PageMapper } from "./pages.ts";
 import { webAssembly, type WasmGlobal, type WasmMemory } from "./v8.ts";
 
@@ -107,8 +107,8 @@ abstract class Sized {
 		return linkScanner(this.memory);
 	}
 
-	linkCopier(to: LinearMemory): CopyAcross | null {
-		return to instanceof Sized ? linkCopier(this.memory, to.memory) : null;
+	linkPasser(to: LinearMemory, realloc: Realloc): PassAcross | null {
+		return to instanceof Sized ? linkPasser(this.memory, to.memory, realloc) : null;
 	}
 
 	watch(global: WasmGlobal): void {

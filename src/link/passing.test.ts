@@ -7,7 +7,7 @@ import { call, start } from "./guest.fixture.ts";
 /** More calls than it takes. */
 const CALLS = 300;
 
-/** The callee takes a hash of what it is given; its memory grows when it first needs to. */
+/** The callee takes a hash of what it is given; its memory grows when it first needs to. For some sizes, its realloc does what it must not. */
 const FUNCTIONS = [
 	["text", "string", "(list u8)"],
 	["words", "(list u32)", "(list u32)"],
@@ -23,6 +23,9 @@ const WAT = `(component
 			(memory (export "memory") 1)
 			(global $grown (mut i32) (i32.const 0))
 			(func (export "realloc") (param i32 i32 i32 i32) (result i32)
+				(if (i32.eq (local.get 3) (i32.const 77)) (then (return (i32.const -8))))
+				(if (i32.eq (local.get 3) (i32.const 78)) (then unreachable))
+				(if (i32.eq (local.get 3) (i32.const 44)) (then (return (i32.const 57345))))
 				(if (i32.and (i32.gt_u (local.get 3) (i32.const 8192)) (i32.eqz (global.get $grown)))
 					(then (global.set $grown (memory.grow (i32.const 2)))))
 				(if (result i32) (global.get $grown) (then (i32.const 131064)) (else (i32.const 57344))))
@@ -110,6 +113,23 @@ for (const [what, bytes, message] of [
 		await assert.rejects(
 			async () => await call(instance, "text", bytes),
 			(error) => error instanceof Trap && error.message === message,
+		);
+		await assert.rejects(async () => await call(instance, "text", encode("right")), /cannot enter component instance/);
+	});
+}
+
+for (const [name, value, message] of [
+	["text", encode("x".repeat(77)), /^realloc return: beyond end of memory/],
+	["text", encode("x".repeat(78)), /^unreachable$/],
+	["words", new Uint32Array(11), /^realloc return: result not aligned/],
+] as const) {
+	test(`a realloc that fails for ${value.length} elements of "${name}" is a trap after many that did not`, async () => {
+		const instance = await start(WAT);
+		for (let i = 0; i < CALLS; i++) await call(instance, name, value.slice(2));
+		await assert.rejects(
+			async () => await call(instance, name, value),
+			(error) =>
+				error instanceof Trap && message.test(error.message) && error.frames.every((frame) => frame.name === "realloc"),
 		);
 		await assert.rejects(async () => await call(instance, "text", encode("right")), /cannot enter component instance/);
 	});

@@ -39,9 +39,7 @@ export class CheckEmitter {
 			case "char":
 				return this.#require(`isChar(${value})`);
 			case "string":
-				return this.#require(
-					`typeof ${value} === "string" && ${value}.length <= ${Math.floor(MAX_BYTE_LENGTH / 2)} && ${value}.isWellFormed()`,
-				);
+				return this.#string(value, `${value}.isWellFormed()`);
 			case "list":
 				return this.#list(type, value);
 			case "map": {
@@ -88,6 +86,17 @@ export class CheckEmitter {
 			default:
 				return this.#require(`typeof ${value} === "number" && ${INTEGERS[type.kind]!(value)} === ${value}`);
 		}
+	}
+
+	/** The only string among all that is checked: see `isTextOf`. */
+	onlyString(value: string): void {
+		this.#string(value, `isText(${value})`);
+	}
+
+	#string(value: string, isWellFormed: string): void {
+		this.#require(
+			`typeof ${value} === "string" && ${value}.length <= ${Math.floor(MAX_BYTE_LENGTH / 2)} && ${isWellFormed}`,
+		);
 	}
 
 	#require(condition: string): void {

@@ -16,6 +16,7 @@ const BOUND = [
 	"realloc",
 	"loadString",
 	"storeString",
+	"isText",
 	"entered",
 	"core",
 	"turn",

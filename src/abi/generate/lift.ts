@@ -109,7 +109,9 @@ export class LiftEmitter {
 		const list = out.name();
 		const index = out.name();
 		if (isNumeric(element)) {
-			out.line(`const ${list} = new ${arrayName(element.kind)}(memory.buffer, ${pointer}, ${length}).slice();`);
+			const array = arrayName(element.kind);
+			// See `copyBytes`
+			out.line(`const ${list} = new ${array}(new ${array}(memory.buffer, ${pointer}, ${length}));`);
 			if (element.kind === "f32" || element.kind === "f64") {
 				out.line(`for (let ${index} = 0; ${index} < ${length}; ${index}++)`);
 				out.line(`if (${list}[${index}] !== ${list}[${index}]) ${list}[${index}] = NaN;`);

@@ -87,11 +87,9 @@ export class LowerEmitter {
 		return pointer;
 	}
 
-	/** The same as `cx.realloc(0, 0, …)`, written out. */
-	#allocateList(alignment: number, size: string): string {
+	/** The same as `pointer = cx.realloc(0, 0, …)`, written out. */
+	#allocateList(pointer: string, alignment: number, size: string): void {
 		const out = this.#out;
-		const pointer = out.name();
-		out.line(`let ${pointer};`);
 		out.line(`if (realloc === null) ${pointer} = cx.realloc(0, 0, ${alignment}, ${size});`);
 		out.line(`else { ${pointer} = realloc(0, 0, ${alignment}, ${size}) >>> 0; memory.refresh(); }`);
 		out.line("view = memory.view; bytes = memory.bytes;");
@@ -99,23 +97,26 @@ export class LowerEmitter {
 		out.line(
 			`if (${unaligned}${pointer} + ${size} > bytes.length) cx.checkAllocated(${pointer}, ${alignment}, ${size});`,
 		);
-		return pointer;
 	}
 
 	#list(element: ValueType, list: string, to: Target, packed = false): void {
 		const out = this.#out;
 		const { size, alignment } = layoutOf(element);
 		const length = out.define(`${list}.length`);
-		const pointer = this.#allocateList(alignment, size === 1 ? length : out.define(`${length} * ${size}`));
-		if (packed) {
-			out.line(`if (packed !== 0 && packed === scratch.ticket && scratch.length === ${length}) {`);
-			out.line(`bytes.set(scratch.bytes.subarray(0, ${length} * ${size}), ${pointer});`);
-			out.line("} else {");
-		}
+		const total = size === 1 ? length : out.define(`${length} * ${size}`);
+		const pointer = out.name();
+		out.line(`let ${pointer};`);
 		const passed = this.#carried && isNumeric(element);
 		if (passed) {
 			out.line(`if (${list} instanceof PassedNumbers) {`);
-			out.line(`${list}.memory.copyTo(memory, ${pointer}, ${list}.pointer, ${length} * ${size});`);
+			out.line(`${pointer} = cx.receive(${list}.memory, ${list}.pointer, ${total}, ${alignment});`);
+			out.line("view = memory.view; bytes = memory.bytes;");
+			out.line("} else {");
+		}
+		this.#allocateList(pointer, alignment, total);
+		if (packed) {
+			out.line(`if (packed !== 0 && packed === scratch.ticket && scratch.length === ${length}) {`);
+			out.line(`bytes.set(scratch.bytes.subarray(0, ${total}), ${pointer});`);
 			out.line("} else {");
 		}
 		this.#elements(element, list, pointer, length);
@@ -141,7 +142,11 @@ export class LowerEmitter {
 			return;
 		}
 		if (isNumeric(element)) {
-			out.line(`new ${arrayName(element.kind)}(memory.buffer, ${pointer}, ${length}).set(${list});`);
+			const { size } = layoutOf(element);
+			const array = arrayName(element.kind);
+			// A view of these bytes alone would take longer than to copy them.
+			const all = `memory.arrays.${array} ??= new ${array}(memory.buffer, 0, bytes.length / ${size})`;
+			out.line(`(${all}).set(${list}, ${size === 1 ? pointer : `${pointer} / ${size}`});`);
 			return;
 		}
 		const index = out.name();

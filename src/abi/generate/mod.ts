@@ -10,7 +10,7 @@ import type { CanonicalOptions, ComponentFunction, ComponentInstance, CoreFuncti
 import { compile, useKey } from "./compile.ts";
 import { writeLift } from "./lift-function.ts";
 import { type Callee, writeLower } from "./lower-function.ts";
-import { loadStringOf, passStringOf, storeStringOf } from "./text.ts";
+import { isTextOf, loadStringOf, passStringOf, storeStringOf } from "./text.ts";
 
 /** A call of a lifted function by the host; arguments that do not have their types are left to `interpret`. */
 export function generateLift(lift: Lift, interpret: () => InterpretedLift): ((...args: unknown[]) => unknown) | null {
@@ -97,6 +97,7 @@ function bindings({ options, instance }: Lift | Lower, carried: boolean): Readon
 		...contextOf(options, instance, carried),
 		loadString: loadStringOf(options.encoding, carried),
 		storeString: storeStringOf(options.encoding, carried),
+		isText: isTextOf(options.encoding),
 	};
 }
 

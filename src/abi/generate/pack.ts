@@ -55,9 +55,11 @@ export function writeChecks(out: Emitter, types: readonly ValueType[], names: re
 	const packed = packedAmong(types);
 	const packs = packed < 0 ? "" : writePack(out, types[packed] as List);
 	const check = new CheckEmitter(out);
+	const strings = types.filter((type) => type.kind === "string").length;
 	for (const [i, type] of types.entries()) {
 		if (i !== packed) {
-			check.check(type, names[i]!);
+			if (type.kind === "string" && strings === 1) check.onlyString(names[i]!);
+			else check.check(type, names[i]!);
 			continue;
 		}
 		out.line(`const packed = packs(${names[i]});`);

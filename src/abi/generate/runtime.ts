@@ -33,11 +33,13 @@ class PassedNumbers {
 	}
 }
 
+/** Up to this many bytes, to make a view takes longer than to fill memory with zeros. */
+const SMALL_COPY = 1024;
+
 function copyBytes(bytes: Uint8Array, pointer: number, length: number): Uint8Array {
-	if (length > SHORT_COPY) return bytes.slice(pointer, pointer + length);
-	const copy = new Uint8Array(length);
-	for (let i = 0; i < length; i++) copy[i] = bytes[pointer + i]!;
-	return copy;
+	if (length <= SMALL_COPY) return bytes.slice(pointer, pointer + length);
+	// Memory for what is copied from another array is not filled with zeros first, as `slice` has it.
+	return new Uint8Array(new Uint8Array(bytes.buffer, pointer, length));
 }
 
 function putBytes(bytes: Uint8Array, pointer: number, values: ArrayLike<number>): void {

@@ -18,6 +18,12 @@ export type StoreString = (cx: Context, text: string) => number;
 const SHORT_LOAD = 16;
 const SHORT_STORE = 24;
 
+/** Up to this many bytes, it is worth to look first whether they are ASCII. */
+const SCANNED = 4096;
+
+/** In pieces of so many units, what was found to be ASCII is still in the processor's cache when it is copied. */
+const PIECE = 1 << 18;
+
 const encoder = new TextEncoder();
 const NON_ASCII = /[\u0080-\uffff]/;
 const NON_LATIN1 = /[\u0100-\uffff]/;
@@ -70,25 +76,25 @@ export function passStringOf(encoding: CanonicalOptions["encoding"]): LoadString
 	return encoding === "utf8" && isUtf8 !== undefined ? passUtf8 : loadString;
 }
 
+/** Whether a string of the host's, the only one in a call, is well-formed. */
+export function isTextOf(encoding: CanonicalOptions["encoding"]): (text: string) => boolean {
+	return native && encoding === "utf8" ? isUtf8Text : (text) => text.isWellFormed();
+}
+
+/** What `isUtf8Text` has found to be ASCII, until it is stored. */
+let knownAscii = "";
+
+/** ASCII is well-formed; to find that first, and not again when it is stored, takes less than to ask V8. */
+function isUtf8Text(value: string): boolean {
+	const { length } = value;
+	if (length <= SHORT_STORE || length > PIECE || buffer!.byteLength(value) !== length) return value.isWellFormed();
+	knownAscii = value;
+	return true;
+}
+
 export function storeStringOf(encoding: CanonicalOptions["encoding"], carried: boolean): StoreString {
 	if (carried && encoding === "utf8") return storePassed;
 	return carried || !native ? storeAny : STORE[encoding];
-}
-
-/** A string that is still in the memory of a guest, which does not run until it has been passed on. */
-class PassedString extends CarriedString {
-	readonly memory: GuestMemory;
-	readonly pointer: number;
-
-	constructor(memory: GuestMemory, pointer: number, length: number) {
-		super("", "utf8", length);
-		this.memory = memory;
-		this.pointer = pointer;
-	}
-
-	override get text(): string {
-		return text.utf8Slice.call(this.memory.bytes, this.pointer, this.pointer + this.units);
-	}
 }
 
 function passUtf8(cx: Context, pointer: number, length: number): unknown {
@@ -98,18 +104,16 @@ function passUtf8(cx: Context, pointer: number, length: number): unknown {
 		return loadString(cx, pointer, length);
 	}
 	return memory.isAscii(pointer, length) || isUtf8!(new Uint8Array(buffer, pointer, length))
-		? new PassedString(memory, pointer, length)
+		? new CarriedString("", "utf8", length, memory, pointer)
 		: loadString(cx, pointer, length);
 }
 
 /** `store_string_copy` of what is still in the other guest's memory. */
 function storePassed(cx: Context, value: unknown): number {
-	if (!(value instanceof PassedString)) return storeAny(cx, value as string);
+	if (!(value instanceof CarriedString) || value.memory === null) return storeAny(cx, value as string);
 	const { memory, pointer: source, units } = value;
-	const pointer = cx.realloc(0, 0, 1, units);
-	memory.copyTo(cx.memory, pointer, source, units);
 	cx.stored = units;
-	return pointer;
+	return cx.receive(memory, source, units, 1);
 }
 
 function storeAny(cx: Context, value: string): number {
@@ -128,27 +132,63 @@ function loadUtf8(cx: Context, pointer: number, length: number): unknown {
 		if (ascii !== undefined) return ascii;
 	}
 	if (!(cx.memory.buffer instanceof ArrayBuffer)) return loadString(cx, pointer, length);
+	// What is known to be ASCII need not be decoded, nor searched for what could not be.
+	if (length <= SCANNED && cx.memory.isAscii(pointer, length)) return text.latin1Slice.call(bytes, pointer, end);
 	const decoded = text.utf8Slice.call(bytes, pointer, end);
 	// What cannot be decoded becomes this character.
 	return decoded.includes("\ufffd") ? loadString(cx, pointer, length) : decoded;
 }
 
+/** Each call makes a string, and so does adding one to another: V8 would keep a sum of more than 12 characters as its parts. */
 function shortAscii(bytes: Uint8Array, pointer: number, end: number): string | undefined {
+	let all = 0;
+	for (let i = pointer; i < end; i++) all |= bytes[i]!;
+	if (all >= 0x80) return undefined;
 	let ascii = "";
-	let i = pointer;
-	for (; i + 4 <= end; i += 4) {
-		const a = bytes[i]!;
-		const b = bytes[i + 1]!;
-		const c = bytes[i + 2]!;
-		const d = bytes[i + 3]!;
-		if ((a | b | c | d) >= 0x80) return undefined;
-		ascii += String.fromCharCode(a, b, c, d);
+	let at = pointer;
+	if (at + 8 <= end) {
+		const a = bytes[at]!;
+		const b = bytes[at + 1]!;
+		const c = bytes[at + 2]!;
+		const d = bytes[at + 3]!;
+		const e = bytes[at + 4]!;
+		const f = bytes[at + 5]!;
+		const g = bytes[at + 6]!;
+		const h = bytes[at + 7]!;
+		const i = bytes[at + 8]!;
+		const j = bytes[at + 9]!;
+		const k = bytes[at + 10]!;
+		const l = bytes[at + 11]!;
+		const m = bytes[at + 12]!;
+		const n = bytes[at + 13]!;
+		const o = bytes[at + 14]!;
+		const p = bytes[at + 15]!;
+		switch (end - at - 8) {
+			case 0:
+				return String.fromCharCode(a, b, c, d, e, f, g, h);
+			case 1:
+				return String.fromCharCode(a, b, c, d, e, f, g, h, i);
+			case 2:
+				return String.fromCharCode(a, b, c, d, e, f, g, h, i, j);
+			case 3:
+				return String.fromCharCode(a, b, c, d, e, f, g, h, i, j, k);
+			case 4:
+				return String.fromCharCode(a, b, c, d, e, f, g, h, i, j, k, l);
+			case 5:
+				return String.fromCharCode(a, b, c, d, e, f, g, h, i, j, k, l, m);
+			case 6:
+				return String.fromCharCode(a, b, c, d, e, f, g, h, i, j, k, l, m, n);
+			case 7:
+				return String.fromCharCode(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o);
+			default:
+				return String.fromCharCode(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p);
+		}
 	}
-	for (; i < end; i++) {
-		const a = bytes[i]!;
-		if (a >= 0x80) return undefined;
-		ascii += String.fromCharCode(a);
+	if (at + 4 <= end) {
+		ascii = String.fromCharCode(bytes[at]!, bytes[at + 1]!, bytes[at + 2]!, bytes[at + 3]!);
+		at += 4;
 	}
+	for (; at < end; at++) ascii += String.fromCharCode(bytes[at]!);
 	return ascii;
 }
 
@@ -184,15 +224,29 @@ function storeUtf8(cx: Context, value: string): number {
 			if (unit >= 0x80) return growUtf8(cx, value, pointer, i);
 			bytes[pointer + i] = unit;
 		}
-	} else if (buffer!.byteLength(value) === units) {
+	} else if (units > PIECE) {
+		for (let start = 0; start < units; start += PIECE) {
+			const ascii = putAscii(bytes, pointer + start, value.slice(start, start + PIECE));
+			if (ascii >= 0) return growUtf8(cx, value, pointer, start + ascii);
+		}
+	} else if (value === knownAscii) {
+		knownAscii = "";
 		text.latin1Write.call(bytes, value, pointer, units);
 	} else {
-		const ascii = value.search(NON_ASCII);
-		if (ascii > 0) text.latin1Write.call(bytes, value.slice(0, ascii), pointer, ascii);
-		return growUtf8(cx, value, pointer, ascii);
+		const ascii = putAscii(bytes, pointer, value);
+		if (ascii >= 0) return growUtf8(cx, value, pointer, ascii);
 	}
 	cx.stored = units;
 	return pointer;
+}
+
+/** Writes what comes before the first unit that is not ASCII, and tells where that is; -1: there is none. */
+function putAscii(bytes: Uint8Array, pointer: number, value: string): number {
+	const { length } = value;
+	const ascii = buffer!.byteLength(value) === length ? -1 : value.search(NON_ASCII);
+	if (ascii < 0) text.latin1Write.call(bytes, value, pointer, length);
+	else if (ascii > 0) text.latin1Write.call(bytes, value.slice(0, ascii), pointer, ascii);
+	return ascii;
 }
 
 /** The first `ascii` units are written; the next one is not ASCII: room for the worst, then no more than it takes. */
