@@ -35,7 +35,7 @@ import type {
 } from "./plan.ts";
 import { findWaiting } from "./reach.ts";
 import { type InstanceRef, type Item, type ModuleRef, Scope, type TypeItem } from "./scope.ts";
-import { findStackful } from "./stacks.ts";
+import { findStackful, findVisitors } from "./stacks.ts";
 
 /**
  * Flattens a validated component into a plan.
@@ -153,7 +153,7 @@ class Inliner {
 			instances: this.#instances,
 			async: this.#async,
 			waits: findWaiting(this.#instances.length, this.#lifted, this.#steps),
-			stackful: this.#async ? findStackful(this.#lifted, this.#steps, this.#modules) : [],
+			stackful: (this.#async ? findStackful : findVisitors)(this.#lifted, this.#steps, this.#modules),
 			coreInstances: this.#coreInstances,
 			lifted: this.#lifted,
 			host: this.#host,
