@@ -39,6 +39,11 @@ export class LiftedFunction implements ComponentFunction {
 		return (this.#interpreted ??= new InterpretedLift(this.#lift));
 	}
 
+	get immediate(): boolean {
+		const { bare } = this.#lift;
+		return bare !== null && bare.brief !== null;
+	}
+
 	call(args: readonly unknown[]): unknown {
 		return this.invoke(...args);
 	}
