@@ -149,6 +149,7 @@ class Reach {
 		return this.#node(`lift ${this.#lifted.indexOf(lifted)}`, (node) => {
 			const { core, options } = lifted;
 			if (options.async && options.callback === null) return this.#edge(node, WAIT);
+			// Its realloc and post-return may not leave the instance.
 			this.#edge(node, this.#item(core));
 			if (options.callback !== null) this.#edge(node, this.#item(options.callback));
 		});
