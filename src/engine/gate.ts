@@ -6,6 +6,7 @@ import { announce, canAnnounce } from "./announcers.ts";
 import { ATTENTIVE_WORD, CALL_WORD, ENTRY_WORD, interruptFlag, NUMBER_SHIFT, SEEN_WORD } from "./flag.ts";
 import { leaveOut, type ModuleOrigin, withOrigin } from "./frames.ts";
 import { ENDED, type Schedule, threadSchedule } from "./schedule.ts";
+import { type Reading, readFirst } from "./readings.ts";
 import { RESULTS, STATUS_DONE, STATUS_FAILED, STATUS_WAITING, TRAMPOLINE_IMPORTS } from "./trampolines.ts";
 import { hostFault, isUnreachable, toTrap } from "./traps.ts";
 import { webAssembly, type WasmExtern, type WasmGlobal, type WasmInstance, type WasmModule } from "./v8.ts";
@@ -163,11 +164,15 @@ export class Gate implements Accounted {
 		this.#status.value = status;
 	}
 
-	/** Wraps host functions for guests. `module` was made by `compileTrampolines(types)`. */
+	/**
+	 * Wraps host functions for guests. `module` was made by `compileTrampolines(types)`.
+	 * @param readings of functions without parameters whose result is an i64: what is asked before them
+	 */
 	wrapImports(
 		module: WasmModule,
 		types: readonly CoreFunctionType[],
 		functions: readonly CoreFunction[],
+		readings: readonly (Reading | undefined)[] = [],
 	): WasmExtern[] {
 		const imports = { ...this.#shared };
 		for (const [i, fn] of functions.entries()) {
@@ -175,7 +180,27 @@ export class Gate implements Accounted {
 		}
 		const instance: WasmInstance = new (webAssembly().Instance)(module, { [TRAMPOLINE_IMPORTS.module]: imports });
 		leaveOut(instance);
-		return functions.map((_, i) => instance.exports[String(i)]);
+		return functions.map((_, i) => {
+			const wrapped = instance.exports[String(i)];
+			const reading = readings[i];
+			return reading === undefined ? wrapped : readFirst(this.#guardReading(reading), wrapped);
+		});
+	}
+
+	/** Where anything is to be said of the call but that it was made, the function itself is called. */
+	#guardReading(read: Reading): Reading {
+		return () => {
+			const plain = this.#pending === undefined && !this.#broken && !this.#failed && !this.#starting;
+			if (!plain || this.#callsLeft <= 0 || !this.#schedule.calm) return -1;
+			try {
+				const value = read();
+				if (value >= 0) this.#callsLeft--;
+				return value;
+			} catch {
+				// It has no room on the stack, or has something to say that the function will say again.
+				return -1;
+			}
+		};
 	}
 
 	#guard(fn: CoreFunction, { params, results: [result] }: CoreFunctionType): CoreFunction {

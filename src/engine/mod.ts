@@ -24,6 +24,7 @@ export type { PageMapper } from "./pages.ts";
 export { limitStacks } from "./stack-size.ts";
 export { decodePlain, encodePlain } from "./plain-data.ts";
 export { optimizeGuestsEarly, optimizeHostEarly } from "./tiering.ts";
+export type { Reading } from "./readings.ts";
 export { compileTrampolines } from "./trampolines.ts";
 export { toTrap } from "./traps.ts";
 export {
