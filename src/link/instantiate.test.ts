@@ -357,7 +357,7 @@ test("a reading of the host's serves in place of its function, but not where the
 				(func (export "post") (param i64) (drop (call $now))))
 			(core instance $i (instantiate $m (with "" (instance (export "now" (func $low))))))
 			(func (export "f") (result u64) (canon lift (core func $i "f")))
-			(func (export "late") (result u64) (canon lift (core func $i "nothing") (post-return (func $i "post")))))`,
+			(func (export "late") (result u64) (canon lift (core func $i "nothing") (post-return (core func $i "post")))))`,
 		{ functions: { now } },
 	);
 	assert.equal(await call(instance, "f"), 5n);
