@@ -221,7 +221,7 @@ export class Gate implements Accounted {
 									: count === 3
 										? fn(a, b, c)
 										: fn(a, b, c, d);
-					if (!(value instanceof Promise)) return value;
+					if (typeof value !== "object" || !(value instanceof Promise)) return value;
 					this.#await(value);
 				} catch (error) {
 					this.#broken = true;
@@ -234,7 +234,7 @@ export class Gate implements Accounted {
 			if (!this.#mayCall()) return nothing;
 			try {
 				const value = fn(...args);
-				if (!(value instanceof Promise)) return value;
+				if (typeof value !== "object" || !(value instanceof Promise)) return value;
 				this.#await(value);
 			} catch (error) {
 				this.#broken = true;
