@@ -6,7 +6,9 @@ import { announce, canAnnounce } from "./announcers.ts";
 import { ATTENTIVE_WORD, CALL_WORD, ENTRY_WORD, interruptFlag, NUMBER_SHIFT, SEEN_WORD } from "./flag.ts";
 import { leaveOut, type ModuleOrigin, withOrigin } from "./frames.ts";
 import { ENDED, type Schedule, threadSchedule } from "./schedule.ts";
+import { reserveStack } from "./stack-size.ts";
 import { type Reading, readFirst } from "./readings.ts";
+import { canRelay, type Relay, threadRelay } from "./relay.ts";
 import { RESULTS, STATUS_DONE, STATUS_FAILED, STATUS_WAITING, TRAMPOLINE_IMPORTS } from "./trampolines.ts";
 import { hostFault, isUnreachable, toTrap } from "./traps.ts";
 import { webAssembly, type WasmExtern, type WasmGlobal, type WasmInstance, type WasmModule } from "./v8.ts";
@@ -25,20 +27,6 @@ export interface GateUsage {
 	/** How often it had held the thread for a slice and gave it to others: at places that time decides. */
 	readonly pauses: number;
 }
-
-/** Arguments of 128 KiB in all: more than any host function takes of the stack. */
-const RESERVED: readonly undefined[] = Array.from({ length: 16 * 1024 });
-
-/**
- * Throws V8's RangeError unless there is room for a host function. Needed where the guest and the host share a stack, which is in
- * start functions: else a guest could have the stack end in the middle of any function of the host's. From a stack of the guest's own,
- * V8 goes to the host's before it calls one.
- */
-function reserveStack(): void {
-	Reflect.apply(doNothing, undefined, RESERVED);
-}
-
-function doNothing(): void {}
 
 /** As `toTrap` has it of what V8 throws. */
 function outOfStack(): Trap {
@@ -78,6 +66,8 @@ export class Gate implements Accounted {
 	/** A start function is on the stack, which V8 cannot suspend. */
 	#starting = false;
 	readonly #waiters = new Set<Waiter>();
+	/** The call for which the host holds the thread is put off. */
+	#deferred = false;
 	/** Stacks of their own that guests have not left. */
 	#stacks = 0;
 	#pauses = 0;
@@ -370,6 +360,7 @@ export class Gate implements Accounted {
 		const fn = exported as CoreFunction;
 		const direct = this.#direct(fn, type);
 		if (!blocking) return direct;
+		if (type !== undefined && canRelay(type)) return this.#relayed(fn, type, direct);
 		return type !== undefined && canAnnounce(type)
 			? this.#announced((done) => announce(fn, type, done), direct)
 			: this.#promising(fn as (...args: CoreValue[]) => CoreValue | undefined, direct);
@@ -385,7 +376,12 @@ export class Gate implements Accounted {
 	}
 
 	release(): void {
-		this.#schedule.release();
+		if (!this.#deferred) this.#schedule.release();
+		else {
+			// It is not called yet: what it takes is not to be known by this.
+			this.#deferred = false;
+			this.#schedule.leave(undefined, false);
+		}
 	}
 
 	/** After `release`, where nothing of the host's is called by the guest: see `BRIEF_CALLS`. */
@@ -487,6 +483,23 @@ export class Gate implements Accounted {
 			done = false;
 			this.#stacks--;
 			return returned;
+		};
+	}
+
+	/** As an announced one, but where the host can put the call off until there is a stack for it. */
+	#relayed(fn: CoreFunction, type: CoreFunctionType, direct: CoreFunction): CoreFunction {
+		const announced = this.#announced((done) => announce(fn, type, done), direct);
+		const turn = {
+			enter: () => this.#schedule.enter(this.#account, true),
+			leave: () => this.#schedule.finish(this.#account),
+		};
+		let relay: Relay | undefined;
+		return (first, second) => {
+			relay ??= threadRelay();
+			if (!relay.invited || this.#starting) return announced(first, second);
+			this.#stacks++;
+			this.#deferred = true;
+			return this.#settle(relay.defer(fn, first as CoreValue, second as CoreValue, turn));
 		};
 	}
 
