@@ -498,8 +498,8 @@ export class Gate implements Accounted {
 			relay ??= threadRelay();
 			if (!relay.invited || this.#starting) return announced(first, second);
 			this.#stacks++;
-			this.#deferred = true;
-			return this.#settle(relay.defer(fn, first as CoreValue, second as CoreValue, turn));
+			this.#deferred = this.#schedule.current === this.#account;
+			return this.#settle(relay.defer(fn, first, second, turn));
 		};
 	}
 

@@ -58,15 +58,15 @@ export class Relay {
 	#failure: { readonly error: unknown } | undefined;
 
 	constructor() {
-		const { Instance, Module, promising } = webAssembly();
-		const instance: WasmInstance = new Instance(new Module(encodeRelay()), {
+		const api = webAssembly();
+		const instance: WasmInstance = new api.Instance(new api.Module(encodeRelay()), {
 			"": { step: (id: number) => this.#step(id) },
 		});
 		leaveOut(instance);
 		const { exports } = instance;
 		this.#words = new Int32Array((exports["memory"] as { readonly buffer: ArrayBuffer }).buffer);
 		this.#table = exports["table"] as WasmTable;
-		this.#run = promising(exports["run"] as () => undefined);
+		this.#run = api.promising(exports["run"] as () => undefined);
 	}
 
 	/**
@@ -168,7 +168,8 @@ export class Relay {
 	#next(): number {
 		const work = this.#work;
 		this.#between = true;
-		while (work?.() === true) {
+		for (;;) {
+			if (work === undefined || !work()) return 0;
 			const call = this.#deferred;
 			if (call === undefined) continue;
 			this.#deferred = undefined;
@@ -183,7 +184,6 @@ export class Relay {
 			call.enter();
 			return call.id;
 		}
-		return 0;
 	}
 }
 

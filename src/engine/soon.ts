@@ -50,6 +50,7 @@ export class Soon<T> extends Promise<T> {
 		for (const reaction of reactions ?? []) reaction();
 	}
 
+	// oxlint-disable-next-line unicorn/no-thenable -- it is a promise
 	override then<A = T, B = never>(
 		onValue?: ((value: T) => A | PromiseLike<A>) | null,
 		onError?: ((error: any) => B | PromiseLike<B>) | null,
