@@ -6,6 +6,9 @@ import { announce, canAnnounce } from "./announcers.ts";
 import { ATTENTIVE_WORD, CALL_WORD, ENTRY_WORD, interruptFlag, NUMBER_SHIFT, SEEN_WORD } from "./flag.ts";
 import { isOwnTrap, leaveOut, type ModuleOrigin, withOrigin } from "./frames.ts";
 import { ENDED, type Schedule, threadSchedule } from "./schedule.ts";
+import { reserveStack } from "./stack-size.ts";
+import { type Reading, readFirst } from "./readings.ts";
+import { canRelay, type Relay, threadRelay } from "./relay.ts";
 import { RESULTS, STATUS_DONE, STATUS_FAILED, STATUS_WAITING, TRAMPOLINE_IMPORTS } from "./trampolines.ts";
 import { hostFault, isOutOfBounds, isUnreachable, toTrap } from "./traps.ts";
 import { webAssembly, type WasmExtern, type WasmGlobal, type WasmInstance, type WasmModule } from "./v8.ts";
@@ -24,20 +27,6 @@ export interface GateUsage {
 	/** How often it had held the thread for a slice and gave it to others: at places that time decides. */
 	readonly pauses: number;
 }
-
-/** Arguments of 128 KiB in all: more than any host function takes of the stack. */
-const RESERVED: readonly undefined[] = Array.from({ length: 16 * 1024 });
-
-/**
- * Throws V8's RangeError unless there is room for a host function. Needed where the guest and the host share a stack, which is in
- * start functions: else a guest could have the stack end in the middle of any function of the host's. From a stack of the guest's own,
- * V8 goes to the host's before it calls one.
- */
-function reserveStack(): void {
-	Reflect.apply(doNothing, undefined, RESERVED);
-}
-
-function doNothing(): void {}
 
 /** As `toTrap` has it of what V8 throws. */
 function outOfStack(): Trap {
@@ -77,6 +66,8 @@ export class Gate implements Accounted {
 	/** A start function is on the stack, which V8 cannot suspend. */
 	#starting = false;
 	readonly #waiters = new Set<Waiter>();
+	/** The call for which the host holds the thread is put off. */
+	#deferred = false;
 	/** Stacks of their own that guests have not left. */
 	#stacks = 0;
 	#pauses = 0;
@@ -163,11 +154,15 @@ export class Gate implements Accounted {
 		this.#status.value = status;
 	}
 
-	/** Wraps host functions for guests. `module` was made by `compileTrampolines(types)`. */
+	/**
+	 * Wraps host functions for guests. `module` was made by `compileTrampolines(types)`.
+	 * @param readings of functions without parameters whose result is an i64: what is asked before them
+	 */
 	wrapImports(
 		module: WasmModule,
 		types: readonly CoreFunctionType[],
 		functions: readonly CoreFunction[],
+		readings: readonly (Reading | undefined)[] = [],
 	): WasmExtern[] {
 		const imports = { ...this.#shared };
 		for (const [i, fn] of functions.entries()) {
@@ -175,7 +170,27 @@ export class Gate implements Accounted {
 		}
 		const instance: WasmInstance = new (webAssembly().Instance)(module, { [TRAMPOLINE_IMPORTS.module]: imports });
 		leaveOut(instance);
-		return functions.map((_, i) => instance.exports[String(i)]);
+		return functions.map((_, i) => {
+			const wrapped = instance.exports[String(i)];
+			const reading = readings[i];
+			return reading === undefined ? wrapped : readFirst(this.#guardReading(reading), wrapped);
+		});
+	}
+
+	/** Where anything is to be said of the call but that it was made, the function itself is called. */
+	#guardReading(read: Reading): Reading {
+		return () => {
+			const plain = this.#pending === undefined && !this.#broken && !this.#failed && !this.#starting;
+			if (!plain || this.#callsLeft <= 0 || !this.#schedule.calm) return -1;
+			try {
+				const value = read();
+				if (value >= 0) this.#callsLeft--;
+				return value;
+			} catch {
+				// It has no room on the stack, or has something to say that the function will say again.
+				return -1;
+			}
+		};
 	}
 
 	#guard(fn: CoreFunction, { params, results: [result] }: CoreFunctionType): CoreFunction {
@@ -196,7 +211,7 @@ export class Gate implements Accounted {
 									: count === 3
 										? fn(a, b, c)
 										: fn(a, b, c, d);
-					if (!(value instanceof Promise)) return value;
+					if (typeof value !== "object" || !(value instanceof Promise)) return value;
 					this.#await(value);
 				} catch (error) {
 					this.#broken = true;
@@ -209,7 +224,7 @@ export class Gate implements Accounted {
 			if (!this.#mayCall()) return nothing;
 			try {
 				const value = fn(...args);
-				if (!(value instanceof Promise)) return value;
+				if (typeof value !== "object" || !(value instanceof Promise)) return value;
 				this.#await(value);
 			} catch (error) {
 				this.#broken = true;
@@ -345,6 +360,7 @@ export class Gate implements Accounted {
 		const fn = exported as CoreFunction;
 		const direct = this.#direct(fn, type);
 		if (!blocking) return direct;
+		if (type !== undefined && canRelay(type)) return this.#relayed(fn, type, direct);
 		return type !== undefined && canAnnounce(type)
 			? this.#announced((done) => announce(fn, type, done), direct)
 			: this.#promising(fn as (...args: CoreValue[]) => CoreValue | undefined, direct);
@@ -360,7 +376,12 @@ export class Gate implements Accounted {
 	}
 
 	release(): void {
-		this.#schedule.release();
+		if (!this.#deferred) this.#schedule.release();
+		else {
+			// It is not called yet: what it takes is not to be known by this.
+			this.#deferred = false;
+			this.#schedule.leave(undefined, false);
+		}
 	}
 
 	/** After `release`, where nothing of the host's is called by the guest: see `BRIEF_CALLS`. */
@@ -462,6 +483,23 @@ export class Gate implements Accounted {
 			done = false;
 			this.#stacks--;
 			return returned;
+		};
+	}
+
+	/** As an announced one, but where the host can put the call off until there is a stack for it. */
+	#relayed(fn: CoreFunction, type: CoreFunctionType, direct: CoreFunction): CoreFunction {
+		const announced = this.#announced((done) => announce(fn, type, done), direct);
+		const turn = {
+			enter: () => this.#schedule.enter(this.#account, true),
+			leave: () => this.#schedule.finish(this.#account),
+		};
+		let relay: Relay | undefined;
+		return (first, second) => {
+			relay ??= threadRelay();
+			if (!relay.invited || this.#starting) return announced(first, second);
+			this.#stacks++;
+			this.#deferred = this.#schedule.current === this.#account;
+			return this.#settle(relay.defer(fn, first, second, turn));
 		};
 	}
 
