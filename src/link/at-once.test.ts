@@ -276,8 +276,14 @@ test("at the end of the stack a built-in has done all or nothing, or the guest i
 		steady = Math.abs(low - before) < 50;
 	}
 	// All around the border, one by one: each call of the built-in's own is once the last for which there is room.
+	// The host's part of the stack still becomes smaller now and then, and the border moves.
 	const seen = new Set<boolean>();
-	for (let depth = low - 200; depth < low + 60; depth++) seen.add(await attempt(depth));
+	let beyond = 0;
+	for (let depth = low - 200; beyond < 60 && depth < low + 2_000; depth++) {
+		const returned = await attempt(depth);
+		seen.add(returned);
+		beyond = returned ? 0 : beyond + 1;
+	}
 	assert.equal(seen.size, 2);
 	assert.ok(low > 1_000, `${low} calls deep`);
 });

@@ -1,6 +1,6 @@
 import type { ComponentInstance } from "../store.ts";
 import { trap } from "../traps.ts";
-import type { Thread, Turns } from "./thread.ts";
+import { type Thread, type Turns, UNLISTED } from "./thread.ts";
 
 /** Explainer.md: as many calls of `backpressure.inc` may be pending. */
 const MAX_BACKPRESSURE = 2 ** 16;
@@ -9,7 +9,7 @@ const MAX_BACKPRESSURE = 2 ** 16;
 export class AsyncInstance {
 	readonly instance: ComponentInstance;
 	readonly turns: Turns;
-	readonly threads: ThreadTable = new ThreadTable();
+	readonly #threads = new ThreadTable();
 	/** How often the guest asked for no more calls. */
 	backpressure = 0;
 	/** Tasks that were called and not let in yet. */
@@ -27,6 +27,13 @@ export class AsyncInstance {
 		this.turns = turns;
 	}
 
+	/** Its threads, with the one that asks. */
+	get threads(): ThreadTable {
+		const { current } = this.turns;
+		if (current?.index === UNLISTED && current.task.instance === this) current.index = this.#threads.add(current);
+		return this.#threads;
+	}
+
 	/** What `context.get` and `context.set` see. An allocation function may be called while a thread of another instance runs. */
 	get context(): [number, number] {
 		const { current } = this.turns;
@@ -40,7 +47,7 @@ export class AsyncInstance {
 
 	reset(): void {
 		this.#slots.fill(0);
-		this.threads.clear();
+		this.#threads.clear();
 		this.backpressure = this.waitingToEnter = this.syncCalls = 0;
 		this.exclusive = null;
 	}

@@ -2,6 +2,9 @@ import type { FunctionType } from "../../component/mod.ts";
 import type { CallScope } from "../handles.ts";
 import type { CanonicalOptions, ComponentInstance } from "../store.ts";
 
+/** The index of a thread that is to have one when anybody asks: most calls are over before. */
+export const UNLISTED = -1;
+
 /** How a lifted function returns. */
 export interface TaskOptions extends CanonicalOptions {
 	readonly async: boolean;
@@ -48,7 +51,7 @@ export class Thread {
 	readonly task: ThreadTask;
 	readonly turns: Turns;
 	#storage: [number, number] | null = null;
-	/** In the instance's table of threads; 0 before it has one. */
+	/** In the instance's table of threads; 0 before it is there, or `UNLISTED`. */
 	index = 0;
 	/** Whether its wait ends when its task is cancelled. */
 	cancellable = false;
@@ -67,7 +70,9 @@ export class Thread {
 		this.task = task;
 		this.turns = turns;
 		this.#body = body;
-		if (body === null) this.#state = "running";
+		if (body !== null) return;
+		this.#state = "running";
+		this.index = UNLISTED;
 	}
 
 	/** The slots of `context.get` and `context.set`. */
@@ -75,7 +80,7 @@ export class Thread {
 		return (this.#storage ??= [0, 0]);
 	}
 
-	/** As new, where it ran on its maker's stack and never stopped. */
+	/** As new, where it ran on its maker's stack, never stopped, and was not asked for. */
 	renew(): void {
 		this.#storage = null;
 	}
