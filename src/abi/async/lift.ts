@@ -69,8 +69,6 @@ export class AsyncLiftedFunction implements ComponentFunction, Callee {
 	readonly #context: Context;
 	readonly #enteredFromHost: readonly ComponentInstance[] | null;
 	readonly #borrows: boolean;
-	/** Calls the guest's function until it first returns, and gives what it returned; `null` where it may be suspended. */
-	readonly #first: ComponentFunction | null;
 	/** Of the last call that returned at once, for the next one: objects that are old already cost least. */
 	#spare: { readonly task: Task; readonly thread: Thread } | null = null;
 
@@ -84,7 +82,8 @@ export class AsyncLiftedFunction implements ComponentFunction, Callee {
 		this.#enteredFromHost = lift.instance.instance.enteredFrom(null);
 		// What is borrowed is given back before the task returns, which may be later than the guest's function does.
 		this.#borrows = lift.type.params.some(({ type }) => containsKind(type, "borrow"));
-		const first = (this.#first = this.#borrows ? null : liftFirst(lift));
+		// Calls the guest's function until it first returns, and gives what it returned; `null` where it may be suspended.
+		const first = this.#borrows ? null : liftFirst(lift);
 		let called: First | undefined;
 		this.invoke = (...args) => {
 			if (first === null || !scheduler.atRest || !lift.instance.free) return this.#callLater(args);

@@ -148,6 +148,11 @@ export class Scheduler implements Pledges, StorePart, Turns {
 		});
 	}
 
+	/** At rest, and the host owes nobody anything: `quiet` settles at once. */
+	get isQuiet(): boolean {
+		return this.atRest && this.#pledges === 0 && this.#calls.size === 0;
+	}
+
 	/** A call by the host can begin at once: nothing runs, or waits for its turn. */
 	get atRest(): boolean {
 		const { store } = this;
