@@ -19,12 +19,15 @@ export class AsyncInstance {
 	/** Calls under way of functions that are not async: while there is one, nothing but this instance runs. */
 	syncCalls = 0;
 
+	/** What enters it from outside of all guests. */
+	readonly enteredFromHost: readonly ComponentInstance[] | null;
 	/** The slots of start functions, which run in no thread. */
 	readonly #slots: [number, number] = [0, 0];
 
 	constructor(instance: ComponentInstance, turns: Turns) {
 		this.instance = instance;
 		this.turns = turns;
+		this.enteredFromHost = instance.enteredFrom(null);
 	}
 
 	/** Its threads, with the one that asks. */

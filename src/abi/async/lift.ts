@@ -67,7 +67,6 @@ export class AsyncLiftedFunction implements ComponentFunction, Callee {
 	readonly #params: FlatValues;
 	readonly #results: FlatValues;
 	readonly #context: Context;
-	readonly #enteredFromHost: readonly ComponentInstance[] | null;
 	readonly #borrows: boolean;
 	/** Of the last call that returned at once, for the next one: objects that are old already cost least. */
 	#spare: { readonly task: Task; readonly thread: Thread } | null = null;
@@ -79,7 +78,6 @@ export class AsyncLiftedFunction implements ComponentFunction, Callee {
 		this.#params = liftedParams(lift.type);
 		this.#results = liftedResults(lift.type, lift.options.async);
 		this.#context = new Context(lift.options, lift.instance.instance);
-		this.#enteredFromHost = lift.instance.instance.enteredFrom(null);
 		// What is borrowed is given back before the task returns, which may be later than the guest's function does.
 		this.#borrows = lift.type.params.some(({ type }) => containsKind(type, "borrow"));
 		// Calls the guest's function until it first returns, and gives what it returned; `null` where it may be suspended.
@@ -209,7 +207,7 @@ export class AsyncLiftedFunction implements ComponentFunction, Callee {
 		carried: boolean,
 	): Started {
 		const { type, options, instance } = this.#lift;
-		const entered = caller === null ? this.#enteredFromHost : instance.instance.enteredFrom(caller.instance);
+		const entered = caller === null ? instance.enteredFromHost : instance.instance.enteredFrom(caller.instance);
 		enterInstances(entered);
 		const task = new Task(instance, type, options, carried, onResolve);
 		const thread = new Thread(task, this.#scheduler, (self) => this.#run(task, self, onStart));

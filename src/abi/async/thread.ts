@@ -13,7 +13,10 @@ export interface TaskOptions extends CanonicalOptions {
 
 /** The task of a thread, as its code sees it: `Task`. */
 export interface ThreadTask {
-	readonly instance: { readonly instance: ComponentInstance };
+	readonly instance: {
+		readonly instance: ComponentInstance;
+		readonly enteredFromHost: readonly ComponentInstance[] | null;
+	};
 	readonly type: FunctionType;
 	readonly options: TaskOptions;
 	readonly scope: CallScope;
@@ -93,26 +96,26 @@ export class Thread {
 		return this.#state === "waiting";
 	}
 
-	/** Runs it until it waits, is suspended, or has ended: a promise where that is not at once. Only for `Scheduler`. */
-	run(cancelled: boolean): void | Promise<void> {
+	/** Runs it until it waits, is suspended, or has ended: false where that is not at once. Only for `Scheduler`. */
+	run(cancelled: boolean): boolean {
 		this.#state = "running";
 		const body = this.#body;
-		const wake = this.#wake;
 		if (body === null) {
+			const wake = this.#wake;
 			this.#wake = null;
-			return new Promise((resolve, reject) => {
-				this.#stopped = resolve;
-				this.#failed = reject;
-				wake?.(cancelled);
-			});
+			// It goes on once those who wait for promises are told.
+			wake?.(cancelled);
+			return false;
 		}
 		this.#body = null;
 		void body(this);
-		if (this.stopped) return undefined;
-		return new Promise((resolve, reject) => {
-			this.#stopped = resolve;
-			this.#failed = reject;
-		});
+		return this.stopped;
+	}
+
+	/** Where `run` has said false: the one or the other is told, maybe from inside of the guest. */
+	whenStopped(stopped: () => void, failed: (error: unknown) => void): void {
+		this.#stopped = stopped;
+		this.#failed = failed;
 	}
 
 	/** Whether it waits, is suspended, or has ended. @throws what it failed with */
