@@ -320,7 +320,7 @@ export class AsyncLiftedFunction implements ComponentFunction, Callee {
 	#return(task: Task, value: CoreValue | undefined): void | Promise<unknown> {
 		const { options, instance } = this.#lift;
 		const cx = this.#context;
-		cx.carried = task.carried;
+		cx.carried = cx.passes = task.carried;
 		const [result] = this.#results.lift(cx, value === undefined ? [] : [value]);
 		task.return(result);
 		const { postReturn } = options;

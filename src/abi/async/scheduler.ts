@@ -172,8 +172,9 @@ export class Scheduler implements Pledges, StorePart, Turns {
 
 	#remove(thread: Thread): void {
 		const { waiting } = this;
-		if (waiting.at(-1) === thread) waiting.pop();
-		else waiting.splice(waiting.indexOf(thread), 1);
+		// `splice` makes an array of what it takes out.
+		for (let i = waiting.indexOf(thread) + 1; i < waiting.length; i++) waiting[i - 1] = waiting[i] as Thread;
+		waiting.pop();
 	}
 
 	/**

@@ -59,7 +59,7 @@ export function canonTaskReturn(
 	const cx = new Context(options, instance.instance);
 	const toHost = returnToHost(instance, result, options, (value) => returning.return(value));
 	const lift = (task: ThreadTask, flat: readonly CoreValue[]): undefined => {
-		cx.carried = task.carried;
+		cx.carried = cx.passes = task.carried;
 		const [value] = values.lift(cx, flat);
 		task.return(value);
 	};
