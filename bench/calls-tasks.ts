@@ -236,7 +236,7 @@ async function handWrittenRelay(
 	const producer = await start<Memory & { readonly produce: Fn }>(producerCore, {
 		new: () => 1n | (2n << 32n),
 		return: (stream: number) => tell(stream),
-		write: new WebAssembly.Suspending((_, pointer, length) => meet(false, pointer!, length!)),
+		write: new WebAssembly.Suspending((_, pointer, length) => meet(false, pointer, length)),
 		drop,
 	});
 	const produce = WebAssembly.promising(producer.produce);
@@ -245,11 +245,11 @@ async function handWrittenRelay(
 			(amount) =>
 				new Promise<number>((resolve, reject) => {
 					tell = resolve;
-					produce(amount!).catch(reject);
+					produce(amount).catch(reject);
 				}),
 		),
 		return: give,
-		read: new WebAssembly.Suspending((_, pointer, length) => meet(true, pointer!, length!)),
+		read: new WebAssembly.Suspending((_, pointer, length) => meet(true, pointer, length)),
 		drop,
 	});
 	const relay = WebAssembly.promising(consumer.relay);

@@ -86,7 +86,7 @@ suite("an asynchronous component's export that returns at once", () => {
 		order.push(await outer);
 		assert.equal(await sandbox.exports["echo"](6), 6);
 		assert.equal(order[0], 4);
-		assert.ok(order.slice(1).every((value) => value === 5) && order.length > 1, `${order}`);
+		assert.ok(order.slice(1).every((value) => value === 5) && order.length > 1, order.join());
 	});
 
 	test("has the limits of a call for itself each time, and one that comes to them ends the sandbox", async () => {

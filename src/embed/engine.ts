@@ -429,7 +429,7 @@ export class Sandbox<E extends object = Exports> implements Disposable {
 			try {
 				given = invoke(...args);
 			} catch (error) {
-				given = Promise.reject(error as Error);
+				given = Promise.reject(error);
 			}
 			this.#calls = 0;
 			if (!(given instanceof Promise) && this.#instance.isSettled) {

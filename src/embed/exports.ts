@@ -86,7 +86,7 @@ export function settle(type: ExportType, given: unknown, wardrobe: Wardrobe): Pr
 	try {
 		return Promise.resolve(toResult(type, given, wardrobe));
 	} catch (error) {
-		return Promise.reject(error as Error);
+		return Promise.reject(error);
 	}
 }
 

@@ -155,7 +155,7 @@ export class Scheduler implements Pledges, StorePart, Turns {
 				// The guest's stack, from which it is told, is still to be left.
 				running.whenStopped(
 					() => void NOTHING.then(goOn),
-					(error) => void NOTHING.then(() => failed(error)),
+					(reason) => void NOTHING.then(() => failed(reason)),
 				);
 				return false;
 			}

@@ -52,9 +52,19 @@ export function canonTaskReturn(
 		checked = task;
 		return task;
 	};
-	if (result === null) return () => void current().return(undefined);
+	if (result === null) {
+		return () => {
+			current().return(undefined);
+			return undefined;
+		};
+	}
 	const plain = PLAIN[result.kind];
-	if (plain !== undefined) return (flat: CoreValue) => void current().return(plain(flat as number));
+	if (plain !== undefined) {
+		return (flat: CoreValue) => {
+			current().return(plain(flat as number));
+			return undefined;
+		};
+	}
 	const values = new FlatValues([result], MAX_FLAT_PARAMS);
 	const cx = new Context(options, instance.instance);
 	const toHost = returnToHost(instance, result, options, (value) => returning.return(value));
