@@ -28,6 +28,8 @@ import {
 	type ExportedFunction,
 	type Exports,
 	type ExportType,
+	isPlain,
+	settle,
 	type SyncExports,
 	typeOf,
 } from "./exports.ts";
@@ -396,6 +398,7 @@ export class Sandbox<E extends object = Exports> implements Disposable {
 
 	#bind(path: readonly string[], type: ExportType): ExportedFunction {
 		const call: ExportedFunction = (...args) => this.call(path, args);
+		if (this.#plan.async) return this.#bindAtOnce(path, type, call);
 		if (!this.#cannotWait) return call;
 		let sync: ((...args: unknown[]) => unknown) | undefined;
 		return (...args) => {
@@ -405,6 +408,35 @@ export class Sandbox<E extends object = Exports> implements Disposable {
 			} catch (error) {
 				return Promise.reject(error);
 			}
+		};
+	}
+
+	/** Calls of an asynchronous component that find everything at rest mostly return at once: these need nothing but the promise they give. */
+	#bindAtOnce(path: readonly string[], type: ExportType, call: ExportedFunction): ExportedFunction {
+		const found = this.#instance.function(path);
+		if (found === undefined || !("invoke" in found) || found.invoke === undefined) return call;
+		const { invoke } = found;
+		const name = path.join("#");
+		const { length } = type.params;
+		const plain = isPlain(type);
+		return (...args) => {
+			const rests = this.#calls === 0 && this.#dropping === undefined && this.#instance.isSettled;
+			if (!rests || this.#disposed || args.length !== length) return call(...args);
+			this.#instance.begin();
+			// It counts from here, also for what the host's own code calls while its arguments are looked at.
+			this.#calls = 1;
+			let given: unknown;
+			try {
+				given = invoke(...args);
+			} catch (error) {
+				given = Promise.reject(error);
+			}
+			this.#calls = 0;
+			if (!(given instanceof Promise) && this.#instance.isSettled) {
+				return plain ? Promise.resolve(given) : settle(type, given, this.#classes.wardrobe);
+			}
+			const goOn = (): Promise<unknown> => this.#limited(() => given, false);
+			return callExport(type, name, args, goOn, this.#classes.wardrobe);
 		};
 	}
 
@@ -462,8 +494,8 @@ export class Sandbox<E extends object = Exports> implements Disposable {
 	}
 
 	/** The limits of a call count from its start; calls that are under way at the same time have them together. */
-	async #limited(call: () => unknown): Promise<unknown> {
-		if (this.#calls++ === 0) this.#instance.begin();
+	async #limited(call: () => unknown, begins = true): Promise<unknown> {
+		if (this.#calls++ === 0 && begins) this.#instance.begin();
 		try {
 			return await call();
 		} finally {
