@@ -14,18 +14,17 @@ import {
 	DELEGATE,
 	ELSE,
 	END,
-	findLoops,
 	FLOW,
 	IF,
 	labelsOf,
 	LOOP,
-	OUTLINED,
 	RETURN,
 	THROW,
 	TRY,
 	UNREACHABLE,
 } from "./control.ts";
-import { closeOutline, EXIT_DEPTH, moveBranch, openOutline } from "./outline.ts";
+import { LoopFinder, OUTLINED } from "./loops.ts";
+import { closeOutline, EXIT_DEPTH, openOutline, Outlines } from "./outline.ts";
 import { findPrepaid, type FuelLedger } from "./prepaid.ts";
 import type { Segments } from "./segments.ts";
 
@@ -62,6 +61,7 @@ export function insertFuel(
 ): FuelLedger {
 	const params = countParams(module);
 	const loops: number[] = [];
+	const finder = new LoopFinder(params);
 	const { reader } = editor;
 	const checked = Uint8Array.from(module.code.starts, (_, body) => (sitesOf[body] === undefined ? 0 : 1));
 	const { ledger, segmentsOf } = findPrepaid(module, survey, reader, checked, parts.throws);
@@ -72,7 +72,8 @@ export function insertFuel(
 		segments[1] = (segments[1] ?? 0) - (ledger.prepaid[body] ?? 0);
 		const sites = sitesOf[body] ?? [];
 		reader.enter(body);
-		const isBulk = findLoops(reader, params, loops);
+		finder.find(reader, loops);
+		const { isBulk } = finder;
 		// A loop that is reached has a segment of its own
 		const isLooping = loops.length > 0 && segments.length > 2;
 		if (sites.length === 0 && !isLooping && !isBulk && segments.every((cost, i) => i % 2 === 0 || cost === 0)) {
@@ -133,7 +134,6 @@ interface Frame {
 	reached: boolean;
 	isAhead: boolean;
 	hasElse: boolean;
-	readonly isOutlined: boolean;
 }
 
 interface FuelBody extends FuelParts {
@@ -160,8 +160,7 @@ class FuelWriter {
 	#loop = 0;
 	#alive = true;
 	#place: Place = IN_CELL;
-	/** How many blocks are open in the outlined loop; -1 outside of one. */
-	#depth = -1;
+	readonly #outlines = new Outlines();
 
 	constructor(editor: CodeEditor, body: FuelBody) {
 		this.#editor = editor;
@@ -203,7 +202,6 @@ class FuelWriter {
 			editor.countLabel();
 			if (flow === TRY && this.#alive) for (const label of labelsOf(reader)) this.#branch(label);
 			this.#push(flow, false);
-			if (this.#depth >= 0) this.#depth++;
 			return;
 		}
 		switch (flow) {
@@ -238,6 +236,7 @@ class FuelWriter {
 	}
 
 	#push(flow: number, isOutlined: boolean): void {
+		this.#outlines.push(isOutlined);
 		this.#frames.push({
 			flow,
 			alive: this.#alive,
@@ -245,7 +244,6 @@ class FuelWriter {
 			reached: false,
 			isAhead: false,
 			hasElse: false,
-			isOutlined,
 		});
 	}
 
@@ -281,7 +279,7 @@ class FuelWriter {
 			if (labels.some((label) => label !== outermost)) this.#meet();
 			for (const label of labels) this.#branch(label);
 		}
-		if (this.#depth >= 0) moveBranch(editor, this.#depth);
+		this.#outlines.moveBranch(editor);
 	}
 
 	/** From one arm to the other. */
@@ -317,7 +315,7 @@ class FuelWriter {
 		this.#alive = frame.reached;
 		if (this.#body.throws) this.#place = IN_CELL;
 		else this.#place = frame.isAhead ? IN_LOCAL : IN_BOTH;
-		if (this.#depth >= 0 && this.#depth-- === 0) closeOutline(this.#editor, () => this.#ask());
+		if (this.#outlines.pop()) closeOutline(this.#editor, () => this.#ask());
 	}
 
 	#openLoop(): void {
@@ -342,7 +340,6 @@ class FuelWriter {
 		openOutline(editor);
 		editor.countLabel();
 		this.#push(LOOP, true);
-		this.#depth = 0;
 		this.#isNegative(reader.end);
 		writer.op(OP.br_if).out.u32(EXIT_DEPTH);
 		this.#pay(reader.end);
