@@ -26,7 +26,6 @@ import {
 import { LoopFinder, OUTLINED } from "./loops.ts";
 import { closeOutline, EXIT_DEPTH, openOutline, Outlines } from "./outline.ts";
 import { findPrepaid, type FuelLedger } from "./prepaid.ts";
-import type { Segments } from "./segments.ts";
 
 interface FuelParts {
 	/** The index of the memory with the cell. */
@@ -68,7 +67,7 @@ export function insertFuel(
 	const imported = countImports(module).func;
 	const isWide = findWide(module);
 	for (let body = 0; body < module.code.starts.length; body++) {
-		const segments = segmentsOf(body);
+		const { pairs: segments, refunds } = segmentsOf(body);
 		segments[1] = (segments[1] ?? 0) - (ledger.prepaid[body] ?? 0);
 		const sites = sitesOf[body] ?? [];
 		reader.enter(body);
@@ -87,7 +86,7 @@ export function insertFuel(
 			.replace(reader.bodyStart, reader.codeStart)
 			.locals([...runs, { count: isBulk ? 2 : 1, type: { kind: "number", name: "i64" } }]);
 		const isPure = (callee: number): boolean => ledger.pure[callee - imported] === 1;
-		new FuelWriter(editor, { ...parts, local, segments, loops, sites, isPure, isWide }).write();
+		new FuelWriter(editor, { ...parts, local, segments, refunds, loops, sites, isPure, isWide }).write();
 		editor.finishBody();
 	}
 	return ledger;
@@ -139,7 +138,9 @@ interface Frame {
 interface FuelBody extends FuelParts {
 	/** The local that holds the fuel; behind it is one for lengths, where there are any. */
 	readonly local: number;
-	readonly segments: Segments;
+	/** What is paid, and given back at branches, as in `Segments`. */
+	readonly segments: Uint32Array;
+	readonly refunds: ReadonlyMap<number, number>;
 	readonly loops: readonly number[];
 	/** Where it is to be checked besides its loops. */
 	readonly sites: readonly number[];
@@ -274,12 +275,37 @@ class FuelWriter {
 		const { reader } = editor;
 		if (this.#alive) {
 			const labels = labelsOf(reader);
+			const refund = this.#body.refunds.get(reader.start) ?? 0;
+			if (refund > 0) {
+				this.#leapWith(refund, reader.first);
+				return;
+			}
 			const outermost = this.#frames.length - 1;
 			if (labels.includes(outermost)) this.#settle();
 			if (labels.some((label) => label !== outermost)) this.#meet();
 			for (const label of labels) this.#branch(label);
 		}
 		this.#outlines.moveBranch(editor);
+	}
+
+	/** A branch out of a loop, before which something of what is paid is given back. */
+	#leapWith(refund: number, label: number): void {
+		const { reader, writer } = this.#editor;
+		const isConditional = reader.op === OP.br_if;
+		this.#meet();
+		const place = this.#place;
+		if (isConditional) writer.replace(reader.start, reader.end).op(OP.if).out.u8(0x40);
+		else writer.insert(reader.start);
+		this.#take(-refund);
+		this.#branch(label);
+		if (!isConditional) {
+			this.#outlines.moveBranch(this.#editor);
+			return;
+		}
+		writer.op(OP.br).out.u32(this.#outlines.labelOf(label) + 1);
+		writer.op(OP.end);
+		this.#editor.addLabels(1);
+		this.#place = place;
 	}
 
 	/** From one arm to the other. */
@@ -373,6 +399,11 @@ class FuelWriter {
 		if (cost === 0) return;
 		const { writer } = this.#editor;
 		writer.insert(position);
+		this.#take(cost);
+	}
+
+	#take(cost: number): void {
+		const { writer } = this.#editor;
 		if (this.#place === IN_CELL) this.#pushCell();
 		else writer.op(OP["local.get"]).out.u32(this.#body.local);
 		writer.op(OP["i64.const"]).out.s64(BigInt(cost));

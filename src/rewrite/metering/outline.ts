@@ -75,16 +75,16 @@ export class Outlines {
 		const flow = FLOW[reader.op];
 		if (flow !== BR && flow !== BR_IF && flow !== BR_TABLE) return;
 		const labels = labelsOf(reader);
-		const moved = labels.map((label) => label + ADDED_BLOCKS * this.#left(label));
+		const moved = labels.map((label) => this.labelOf(label));
 		if (moved.every((label, i) => label === labels[i])) return;
 		writer.replace(reader.start, reader.end).op(reader.op);
 		if (flow === BR_TABLE) writer.out.u32(moved.length - 1);
 		for (const label of moved) writer.out.u32(label);
 	}
 
-	/** How many outlined loops a branch leaves. */
-	#left(label: number): number {
+	/** A label as it is with the blocks that were added: three for each outlined loop that a branch to it leaves. */
+	labelOf(label: number): number {
 		const target = this.#depth - 1 - label;
-		return this.#around.filter((depth) => depth > target).length;
+		return label + ADDED_BLOCKS * this.#around.filter((depth) => depth > target).length;
 	}
 }

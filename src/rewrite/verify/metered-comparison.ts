@@ -11,7 +11,7 @@ import {
 	PLAIN,
 	TABLE_CHANGE,
 } from "./instructions.ts";
-import { Beside, type Pieces } from "./metered-body.ts";
+import { Beside, divisorOf, type Pieces } from "./metered-body.ts";
 import type { Outline } from "./outline.ts";
 import { BARE_LOOP, costOf, IF_BLOCK, LOOP_BLOCK, type PathCosts, PLAIN_BLOCK, TRY_BLOCK } from "./path-costs.ts";
 
@@ -97,6 +97,8 @@ export class BodyComparison {
 	/** The local with the fuel; -1 where nothing is paid. */
 	#local = -1;
 	#state: State | undefined;
+	/** Where a branch leads that has given something back, if it is not the same. */
+	#beyond: State | undefined;
 	/** Whether it does anything with the fuel, or calls what does. */
 	#touches = false;
 
@@ -261,15 +263,17 @@ export class BodyComparison {
 		this.#state = { ...state, ahead: state.ahead - cost };
 	}
 
-	/** A payment, where there is one. */
-	#pay(): void {
+	/** A payment, where there is one. @param isBack whether it is to give back what was paid for what does not run now */
+	#pay(isBack = false): boolean {
 		const state = this.#state;
-		if (state === undefined || this.#local < 0) return;
-		const paid = this.#beside.payment(this.#module.pieces, this.#local);
-		if (paid === undefined) return;
+		if (state === undefined || this.#local < 0) return false;
+		const paid = this.#beside.payment(this.#module.pieces, this.#local, isBack);
+		if (paid === undefined) return false;
+		if (state.ahead + paid.amount < 0) throw this.#refuse("gives back what was not paid");
 		if (!(paid.fromLocal ? state.local : state.cell)) throw this.#refuse("pays from what may be wrong");
 		this.#touches = true;
 		this.#state = { ...state, ahead: state.ahead + paid.amount, local: true, cell: false };
+		return true;
 	}
 
 	#reload(): void {
@@ -435,6 +439,7 @@ export class BodyComparison {
 			return;
 		}
 		const shift = labels.map((label) => this.#shift(label));
+		if (this.#module.fuel && this.#comparesRefund(start, shift[0] ?? 0)) return;
 		if (shift.every((by) => by === 0)) return;
 		const beside = this.#beside;
 		beside.equalUpTo(start);
@@ -446,6 +451,28 @@ export class BodyComparison {
 		if (to.byte() !== op || wanted.some((number) => to.number() !== number))
 			throw this.#refuse("has a branch that goes elsewhere");
 		beside.passed(this.#from.at);
+	}
+
+	/**
+	 * A branch before which something is given back: a `br` behind that, or instead of a `br_if` an `if` with both.
+	 * @returns whether it was a `br_if`, which is all done then; `#beyond` is what is paid where it leads
+	 */
+	#comparesRefund(start: number, shift: number): boolean {
+		const { op, labels } = this.#instructions;
+		const beside = this.#beside;
+		const before = this.#state;
+		if (before === undefined) return false;
+		beside.equalUpTo(start);
+		if (op === BR) this.#pay(true);
+		if (op !== BR + 1 || !beside.has([IF, 0x40])) return false;
+		if (!this.#pay(true)) throw this.#refuse("has another branch");
+		beside.expect([BR], "a branch");
+		if (beside.to.number() !== (labels[0] ?? 0) + shift + 1) throw this.#refuse("has a branch that goes elsewhere");
+		beside.expect([END_OP], "the end of a branch");
+		beside.passed(this.#from.at);
+		this.#beyond = this.#state;
+		this.#state = before;
+		return true;
 	}
 
 	#shift(label: number): number {
@@ -509,7 +536,8 @@ export class BodyComparison {
 				break;
 			default:
 				if (this.#state === undefined) break;
-				for (const label of labels) this.#branch(label, this.#state);
+				for (const label of labels) this.#branch(label, this.#beyond ?? this.#state);
+				this.#beyond = undefined;
 				if (paths.isAlive) for (const label of labels) paths.branch(label);
 				if (op === BR || op === BR_TABLE) {
 					this.#state = undefined;
@@ -563,17 +591,7 @@ export class BodyComparison {
 }
 
 const LOOP_OP = 0x03;
-
-/** What a length is divided by, for an instruction that is paid by it: 64 bytes of a memory, one element; `undefined` for all others. */
-function divisorOf({ op, code }: Instructions): readonly number[] | undefined {
-	if (op === 0xfc) {
-		if (code === 0x08 || code === 0x0a || code === 0x0b) return [0x42, 6, 0x88];
-		if (code === 0x0c || code === 0x0e || code === 0x11) return [];
-	}
-	// array.new, new_default, new_data, new_elem, fill, copy, init_data, init_elem
-	if (op === 0xfb && (code === 0x06 || code === 0x07 || code === 0x09 || code === 0x0a)) return [];
-	return op === 0xfb && code >= 0x10 && code <= 0x13 ? [] : undefined;
-}
+const END_OP = 0x0b;
 
 function sameType(from: Cursor, start: number, to: Cursor): boolean {
 	for (let at = start; at < from.at; at++) if (to.byte() !== from.bytes[at]) return false;
