@@ -42,7 +42,7 @@ interface FuelParts {
  * free. Bulk operations cost one more for each 64 bytes of a memory, and for each element of a table or an array, once they are done. What
  * is counted is the module as this pass gets it.
  *
- * A segment (`findSegments`) is paid when it begins; the first one of a function that is called by name alone is paid by its callers
+ * A segment (`findSegments`) is paid when it begins, and at a branch out of a loop what of it does not run is given back; the first one of a function that is called by name alone is paid by its callers
  * (`findPrepaid`). Paying takes from a local. The cell in memory is right wherever anyone else can look: at calls of what pays by itself,
  * where a function ends, at `unreachable`, and where an exception is caught. At other traps it is as it was the last time that it was
  * written, however often the guest had to ask for more since. That makes the count depend on nothing but the program: not on the
