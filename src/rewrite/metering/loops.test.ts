@@ -44,7 +44,7 @@ const BODIES: readonly (readonly [name: string, body: string, outlined: readonly
 	["a handler", `(loop $l (block $h (try_table (catch_all $h) ${call} (return))) (br_if $l ${step}))`, [0]],
 	["a large loop", `(loop $l ${"(nop)".repeat(130)} (br_if $l ${step}))`, [0]],
 	["a small loop with much behind", `(loop $l (br_if $l ${step}) ${"(nop)".repeat(130)})`, [1]],
-	["deep nests", nest(40, inner), [...new Array<number>(40).fill(0), 0]],
+	["deep nests", nest(40, inner), Array.from({ length: 41 }, () => 0)],
 	["no loop at all", call, []],
 ];
 
