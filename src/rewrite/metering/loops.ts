@@ -29,6 +29,8 @@ const MAX_OUTLINED = 120;
 const SEEN_CALL = 1;
 const SEEN_LOOP = 2;
 const UNFIT = 4;
+/** It has labels that are not moved, and so have the loops that it stands in. */
+const UNMOVABLE = 8;
 
 /** What of a loop cannot be outlined besides handlers: labels in it that are not moved. */
 const UNMOVED: ReadonlySet<number> = new Set([OP.br_on_cast, OP.br_on_cast_fail]);
@@ -102,7 +104,8 @@ export class LoopFinder {
 			size = 0;
 		};
 		const unfit = (): void => {
-			for (const loop of nesting) this.#seen[loop] = UNFIT;
+			const loop = nesting.at(-1);
+			if (loop !== undefined) this.#mark(loop, UNMOVABLE);
 		};
 		while (reader.next()) {
 			size++;
@@ -140,7 +143,10 @@ export class LoopFinder {
 				case DELEGATE: {
 					const loop = blocks.pop() ?? -1;
 					open = around.pop() ?? 0;
-					if (loop >= 0) nesting.pop();
+					if (loop >= 0) {
+						nesting.pop();
+						if (((this.#seen[loop] as number) & UNMOVABLE) !== 0) unfit();
+					}
 					push(END, NONE, loop);
 					break;
 				}

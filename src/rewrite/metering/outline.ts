@@ -84,7 +84,15 @@ export class Outlines {
 
 	/** A label as it is with the blocks that were added: three for each outlined loop that a branch to it leaves. */
 	labelOf(label: number): number {
+		const around = this.#around;
 		const target = this.#depth - 1 - label;
-		return label + ADDED_BLOCKS * this.#around.filter((depth) => depth > target).length;
+		// They ascend, and may be as many as blocks can be nested
+		let [low, high] = [0, around.length];
+		while (low < high) {
+			const middle = (low + high) >>> 1;
+			if ((around[middle] as number) > target) high = middle;
+			else low = middle + 1;
+		}
+		return label + ADDED_BLOCKS * (around.length - low);
 	}
 }

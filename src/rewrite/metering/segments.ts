@@ -62,6 +62,10 @@ interface Segment {
 /** The type of a block that has neither parameters nor results. */
 const EMPTY = 0x40;
 
+/** How many blocks are around a branch, in the loop that it leaves, and how many such branches a body has: others end segments. */
+const MAX_WITHIN = 8;
+const MAX_EXITS = 10_000;
+
 /** Of what never runs. */
 const DEAD: Segment = { position: -1, cost: 0 };
 
@@ -215,10 +219,11 @@ class SegmentFinder {
 	#exit(): boolean {
 		const { op, start, first } = this.#reader;
 		const target = this.#frames.at(-1 - first);
-		if (this.#throws || (op !== OP.br && op !== OP.br_if) || target?.isEmpty !== true || target.flow === LOOP)
-			return false;
+		if (this.#throws || this.#exits.length === MAX_EXITS) return false;
+		if ((op !== OP.br && op !== OP.br_if) || target?.isEmpty !== true || target.flow === LOOP) return false;
 		const run = new Map([[this.#current, this.#current.cost]]);
-		for (let i = this.#frames.length - 1; i >= this.#frames.length - first; i--) {
+		const furthest = this.#frames.length - Math.min(first, MAX_WITHIN + 1);
+		for (let i = this.#frames.length - 1; i >= furthest; i--) {
 			const frame = this.#frames[i] as Frame;
 			if (frame.flow === LOOP) {
 				// The loop is left, and what is around it up to the target
