@@ -42,6 +42,11 @@ const BODIES: readonly (readonly [name: string, body: string, outlined: readonly
 	["what is no loop, with a call, in a loop", `(loop $o (loop $i ${call}) (br_if $o ${step}))`, [0, 0]],
 	["parameters", `(local.get 0) (loop $l (param i32) (drop) (drop (br_if $l ${step} ${step})))`, [0]],
 	["a handler", `(loop $l (block $h (try_table (catch_all $h) ${call} (return))) (br_if $l ${step}))`, [0]],
+	[
+		"a handler in a loop behind a loop",
+		`(loop $o (br_if $o ${step}) (loop $i (block $h (try_table (catch_all $h) ${call})) (br_if $i ${step})))`,
+		[0, 0],
+	],
 	["a large loop", `(loop $l ${"(nop)".repeat(130)} (br_if $l ${step}))`, [0]],
 	["a small loop with much behind", `(loop $l (br_if $l ${step}) ${"(nop)".repeat(130)})`, [1]],
 	["deep nests", nest(40, inner), Array.from({ length: 41 }, () => 0)],

@@ -54,6 +54,12 @@ const BODIES: readonly (readonly [name: string, body: string, costs: readonly nu
 			[0, 4, 5],
 			[],
 		],
+		[
+			"a way out of many blocks",
+			`(block $b (loop $l ${"(block ".repeat(9)} (br_if $b ${zero}) ${")".repeat(9)} ${down} (br $l)))`,
+			[0, 3, ...Array.from({ length: 9 }, () => 0), 5],
+			[],
+		],
 		["a branch out of the function", `(loop $l (br_if 1 ${zero}) ${down} (br $l))`, [0, 3, 5], []],
 		[
 			"a branch that leaves no loop",
