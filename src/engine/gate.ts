@@ -354,16 +354,17 @@ export class Gate implements Accounted {
 	 * Wraps a guest's export for its callers. With `blocking`, the call can wait in host functions and returns a promise then, unless a
 	 * start function makes it: there nothing can wait. What ends the call is thrown as a `Trap`, or as what `fail` was given.
 	 * @param type when it is left out, a `blocking` call returns a promise always
+	 * @param deferrable whether a `blocking` call can be put off where the host has invited it: see `Relay.invite`
 	 */
-	wrapExport(exported: WasmExtern, blocking: boolean, type?: CoreFunctionType): CoreFunction {
+	wrapExport(exported: WasmExtern, blocking: boolean, type?: CoreFunctionType, deferrable = false): CoreFunction {
 		if (typeof exported !== "function") throw new TypeError("not a core function");
 		const fn = exported as CoreFunction;
 		const direct = this.#direct(fn, type);
 		if (!blocking) return direct;
-		if (type !== undefined && canRelay(type)) return this.#relayed(fn, type, direct);
+		if (deferrable && type !== undefined && canRelay(type)) return this.#relayed(fn, type, direct);
 		return type !== undefined && canAnnounce(type)
-			? this.#announced((done) => announce(fn, type, done), direct)
-			: this.#promising(fn as (...args: CoreValue[]) => CoreValue | undefined, direct);
+			? this.#announced((done) => announce(fn, type, done), fn, direct)
+			: this.#promising(fn, direct);
 	}
 
 	/**
@@ -452,10 +453,12 @@ export class Gate implements Accounted {
 	/**
 	 * On a stack of its own; returns what the guest does when it does so without a wait.
 	 * @param create makes the function that is called, which tells `done` of its result
+	 * @param fn serves where there is none
 	 * @param direct serves where nothing can wait
 	 */
 	#announced(
 		create: (done: (result?: CoreValue) => void) => WasmExtern,
+		fn?: CoreFunction,
 		direct?: CoreFunction,
 	): (...args: unknown[]) => CoreValue | undefined | Promise<CoreValue | undefined> {
 		let done = false;
@@ -469,7 +472,7 @@ export class Gate implements Accounted {
 		const account = this.#account;
 		return (...args) => {
 			if (this.#starting && direct !== undefined) return direct(...(args as CoreValue[]));
-			promising ??= webAssembly().promising(create(tell) as (...args: unknown[]) => CoreValue | undefined);
+			promising ??= webAssembly().promising((create(tell) ?? fn) as (...args: unknown[]) => CoreValue | undefined);
 			this.#stacks++;
 			const { current, suspendable } = schedule;
 			const held = schedule.hold(account);
@@ -488,23 +491,31 @@ export class Gate implements Accounted {
 
 	/** As an announced one, but where the host can put the call off until there is a stack for it. */
 	#relayed(fn: CoreFunction, type: CoreFunctionType, direct: CoreFunction): CoreFunction {
-		const announced = this.#announced((done) => announce(fn, type, done), direct);
+		const announced = this.#announced((done) => announce(fn, type, done), fn, direct);
 		const turn = {
-			enter: () => this.#schedule.enter(this.#account, true),
+			enter: () => {
+				if (this.#failed) return false;
+				this.#schedule.enter(this.#account, true);
+				return true;
+			},
 			leave: () => this.#schedule.finish(this.#account),
+			drop: () => this.#ended(),
 		};
 		let relay: Relay | undefined;
+		let fits: boolean | undefined;
 		return (first, second) => {
 			relay ??= threadRelay();
 			if (!relay.invited || this.#starting) return announced(first, second);
+			fits ??= relay.fits(fn);
+			if (!fits) return announced(first, second);
 			this.#stacks++;
 			this.#deferred = this.#schedule.current === this.#account;
 			return this.#settle(relay.defer(fn, first, second, turn));
 		};
 	}
 
-	#promising(fn: (...args: CoreValue[]) => CoreValue | undefined, direct: CoreFunction): CoreFunction {
-		const promising = webAssembly().promising(fn);
+	#promising(fn: CoreFunction, direct: CoreFunction): CoreFunction {
+		const promising = webAssembly().promising(fn as (...args: CoreValue[]) => CoreValue | undefined);
 		const schedule = this.#schedule;
 		return (...args) => {
 			if (this.#starting) return direct(...args);

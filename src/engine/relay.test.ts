@@ -27,7 +27,7 @@ interface Caller {
 async function caller(tell: Import[1], options: AccountOptions = {}): Promise<Caller> {
 	const gate = new Gate(options);
 	const { exports } = await guest(gate, GUEST, { tell: ["i32 i32 ->", tell] });
-	return { gate, call: gate.wrapExport(exports["f"], true, PAIR) };
+	return { gate, call: gate.wrapExport(exports["f"], true, PAIR, true) };
 }
 
 /** Makes the calls in one relay, each as a server does: by invitation, going on when it is over. */
