@@ -94,6 +94,9 @@ suite("what comes soon", () => {
 			const made = new Soon<number>();
 			follow(made, log);
 			made.reject("heard of before");
+			const awaited = new Soon<number>();
+			awaited.reject("awaited");
+			await assert.rejects((async () => await awaited)(), (error) => error === "awaited");
 			assert.equal(await caught, "heard of too late");
 			await turn();
 			assert.deepEqual(log, [

@@ -17,6 +17,8 @@ export class Soon<T> extends Promise<T> {
 	#reactions: (() => void)[] | undefined;
 	/** Somebody has asked for it. */
 	#heard = false;
+	/** Tells the process of an error. */
+	#unheard: Promise<never> | undefined;
 
 	/** What `finally` makes promises with on its way. */
 	static override get [Symbol.species](): PromiseConstructor {
@@ -59,11 +61,7 @@ export class Soon<T> extends Promise<T> {
 	#settle(settled: Settled<T>): void {
 		this.#settled = settled;
 		// As of any promise: an error that nobody asks about in this turn must not get lost.
-		if (!this.#heard && "error" in settled) {
-			queueMicrotask(() => {
-				if (!this.#heard) void Promise.reject(settled.error);
-			});
-		}
+		if (!this.#heard && "error" in settled) this.#unheard = Promise.reject(settled.error);
 		const reactions = this.#reactions;
 		this.#reactions = undefined;
 		for (const reaction of reactions ?? []) reaction();
@@ -95,6 +93,7 @@ export class Soon<T> extends Promise<T> {
 			} else next.resolve(result as A | B);
 		};
 		this.#heard = true;
+		this.#unheard?.catch(ignore);
 		if (this.#settled === undefined) (this.#reactions ??= []).push(react);
 		else react();
 		return next;
