@@ -255,7 +255,7 @@ test("a guest that is ended before its turn is not called, and those after it ar
 		[3, 4],
 		[-1, 4],
 	]);
-	assert.equal(ended.gate.quiet, true);
+	assert.deepEqual([gate.quiet, (exports["ran"] as { value: number }).value], [true, 0]);
 });
 
 test("guests that wait are resumed in any order, in turns of their own and of others", async () => {
