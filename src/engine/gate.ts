@@ -147,9 +147,10 @@ export class Gate implements Accounted {
 	 * Wraps a guest's export for its callers. With `blocking`, the call can wait in host functions and returns a promise then, unless a
 	 * start function makes it: there nothing can wait. What ends the call is thrown as a `Trap`, or as what `fail` was given.
 	 * @param type when it is left out, a `blocking` call returns a promise always
+	 * @param deferrable whether a `blocking` call can be put off where the host has invited it: see `Relay.invite`
 	 */
-	wrapExport(exported: WasmExtern, blocking: boolean, type?: CoreFunctionType): CoreFunction {
-		return this.#guestCalls.wrap(exported, blocking, type);
+	wrapExport(exported: WasmExtern, blocking: boolean, type?: CoreFunctionType, deferrable = false): CoreFunction {
+		return this.#guestCalls.wrap(exported, blocking, type, deferrable);
 	}
 
 	/**

@@ -45,15 +45,15 @@ export class GuestCalls {
 	}
 
 	/** See `Gate.wrapExport`. */
-	wrap(exported: WasmExtern, blocking: boolean, type?: CoreFunctionType): CoreFunction {
+	wrap(exported: WasmExtern, blocking: boolean, type: CoreFunctionType | undefined, deferrable: boolean): CoreFunction {
 		if (typeof exported !== "function") throw new TypeError("not a core function");
 		const fn = exported as CoreFunction;
 		const direct = this.#direct(fn, type);
 		if (!blocking) return direct;
-		if (type !== undefined && canRelay(type)) return this.#relayed(fn, type, direct);
+		if (deferrable && type !== undefined && canRelay(type)) return this.#relayed(fn, type, direct);
 		return type !== undefined && canAnnounce(type)
-			? this.announced((done) => announce(fn, type, done), direct)
-			: this.#promising(fn as (...args: CoreValue[]) => CoreValue | undefined, direct);
+			? this.announced((done) => announce(fn, type, done), fn, direct)
+			: this.#promising(fn, direct);
 	}
 
 	#direct(fn: CoreFunction, type: CoreFunctionType | undefined): CoreFunction {
@@ -100,9 +100,14 @@ export class GuestCalls {
 	/**
 	 * On a stack of its own; returns what the guest does when it does so without a wait.
 	 * @param create makes the function that is called, which tells `done` of its result
+	 * @param fn serves where there is none
 	 * @param direct serves where nothing can wait
 	 */
-	announced(create: (done: (result?: CoreValue) => void) => WasmExtern, direct?: CoreFunction): MayWait {
+	announced(
+		create: (done: (result?: CoreValue) => void) => WasmExtern,
+		fn?: CoreFunction,
+		direct?: CoreFunction,
+	): MayWait {
 		let done = false;
 		let returned: CoreValue | undefined;
 		const tell = (result?: CoreValue): void => {
@@ -115,7 +120,7 @@ export class GuestCalls {
 		const account = this.#account;
 		return (...args) => {
 			if (direct !== undefined && hostCalls.starting) return direct(...(args as CoreValue[]));
-			promising ??= webAssembly().promising(create(tell) as (...args: unknown[]) => CoreValue | undefined);
+			promising ??= webAssembly().promising((create(tell) ?? fn) as (...args: unknown[]) => CoreValue | undefined);
 			this.#stacks++;
 			const { current, suspendable } = schedule;
 			const held = schedule.hold(account);
@@ -134,23 +139,32 @@ export class GuestCalls {
 
 	/** As an announced one, but where the host can put the call off until there is a stack for it. */
 	#relayed(fn: CoreFunction, type: CoreFunctionType, direct: CoreFunction): CoreFunction {
-		const announced = this.announced((done) => announce(fn, type, done), direct);
+		const announced = this.announced((done) => announce(fn, type, done), fn, direct);
 		const turn = {
-			enter: () => this.#schedule.enter(this.#account, true),
+			enter: () => {
+				if (hostCalls.failed) return false;
+				this.#schedule.enter(this.#account, true);
+				return true;
+			},
 			leave: () => this.#schedule.finish(this.#account),
+			drop: () => this.#ended(),
 		};
+		const hostCalls = this.#hostCalls;
 		let relay: Relay | undefined;
+		let fits: boolean | undefined;
 		return (first, second) => {
 			relay ??= threadRelay();
-			if (!relay.invited || this.#hostCalls.starting) return announced(first, second);
+			if (!relay.invited || hostCalls.starting) return announced(first, second);
+			fits ??= relay.fits(fn);
+			if (!fits) return announced(first, second);
 			this.#stacks++;
 			this.#deferred = this.#schedule.current === this.#account;
 			return this.#settle(relay.defer(fn, first, second, turn));
 		};
 	}
 
-	#promising(fn: (...args: CoreValue[]) => CoreValue | undefined, direct: CoreFunction): CoreFunction {
-		const promising = webAssembly().promising(fn);
+	#promising(fn: CoreFunction, direct: CoreFunction): CoreFunction {
+		const promising = webAssembly().promising(fn as (...args: CoreValue[]) => CoreValue | undefined);
 		const hostCalls = this.#hostCalls;
 		const schedule = this.#schedule;
 		return (...args) => {

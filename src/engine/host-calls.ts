@@ -95,6 +95,11 @@ export class HostCalls {
 		this.#status.value = status;
 	}
 
+	/** The guests have been ended, or are about to be. */
+	get failed(): boolean {
+		return this.#guest.failed;
+	}
+
 	/** The guest asked for a wait that cannot be, or for more of the host than the stack had room for. */
 	get stuck(): boolean {
 		return this.#pending !== undefined || (this.#broken && !this.#guest.failed);
