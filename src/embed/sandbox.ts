@@ -52,10 +52,13 @@ export class Sandbox<E extends object = Exports> implements Disposable {
 	#bind(path: readonly string[], type: ExportType): ExportedFunction {
 		const call: ExportedFunction = (...args) => this.call(path, args);
 		if (this.#plan.async) return this.#bindAtOnce(path, type, call);
-		if (!this.#cannotWait) return call;
+		const alone = !this.#cannotWait;
+		if (alone && !this.#isImmediate(path)) return call;
 		let sync: ((...args: unknown[]) => unknown) | undefined;
 		return (...args) => {
 			if (this.#disposed || args.length !== type.params.length) return call(...args);
+			// Calls that wait are under way, whose limits would begin anew.
+			if (alone && (this.#calls > 0 || this.#dropping !== undefined)) return call(...args);
 			try {
 				return Promise.resolve((sync ??= this.#bindSync(path, type))(...args));
 			} catch (error) {
@@ -113,13 +116,19 @@ export class Sandbox<E extends object = Exports> implements Disposable {
 		) as SyncExports<E>);
 	}
 
+	/** Whether the guest returns from it without coming to the host, though others of its functions may. */
+	#isImmediate(path: readonly string[]): boolean {
+		const found = this.#instance.function(path);
+		return found !== undefined && "immediate" in found && found.immediate;
+	}
+
 	#bindSync(path: readonly string[], type: ExportType): (...args: unknown[]) => unknown {
 		const found = this.#instance.function(path);
 		const call = (...args: unknown[]): unknown => {
 			this.#instance.begin();
 			return found?.call(args);
 		};
-		const invoke = found !== undefined && "invoke" in found ? found.invoke : call;
+		const invoke = this.#cannotWait && found !== undefined && "invoke" in found ? found.invoke : call;
 		return bindSync(type, path.join("#"), invoke, this.#classes.wardrobe);
 	}
 
