@@ -3,7 +3,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
 import { LimitExceeded, Trap } from "../fault/mod.ts";
-import { Engine, type LoadOptions, type Sandbox } from "./engine.ts";
+import { Engine } from "./engine.ts";
+import type { LoadOptions } from "./options.ts";
+import type { Sandbox } from "./sandbox.ts";
 
 const CORE = `
 	(memory (export "memory") 1)

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
-import { createPlan, type Features } from "./inline.ts";
+import type { Features } from "./features.ts";
+import { createPlan } from "./inline.ts";
 import { loadComponent } from "./link.ts";
 
 /** The exports that need one. */

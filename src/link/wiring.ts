@@ -14,7 +14,7 @@ import {
 	type TaskOptions,
 } from "../abi/mod.ts";
 import { type CoreFunctionType, flattenFunctionType, type ResourceType } from "../component/mod.ts";
-import type { CoreMemories, Gate, ModuleOrigin, WasmExtern, WasmInstance, WasmMemory } from "../engine/mod.ts";
+import type { CoreMemories, Gate, ModuleOrigin, Reading, WasmExtern, WasmInstance, WasmMemory } from "../engine/mod.ts";
 import type { CoreGuest } from "./core-host.ts";
 import { GuestMemory } from "./guest-memory.ts";
 import { liftSync } from "./lift-sync.ts";
@@ -139,7 +139,8 @@ export class Wiring {
 			}
 			case "trampolines": {
 				const functions = step.trampolines.map((t) => this.#trampoline(t));
-				const wrapped = this.#gate.wrapImports(step.module, step.types, functions);
+				const readings = step.trampolines.map((t, i) => this.#reading(t, step.types[i] as CoreFunctionType));
+				const wrapped = this.#gate.wrapImports(step.module, step.types, functions, readings);
 				for (const [i, fn] of wrapped.entries()) this.#trampolines[step.first + i] = fn;
 				break;
 			}
@@ -225,6 +226,15 @@ export class Wiring {
 				return (...args) => found.call(this.#guest, ...args);
 			}
 		}
+	}
+
+	#reading(trampoline: Trampoline, { params, results }: CoreFunctionType): Reading | undefined {
+		if (trampoline.kind !== "lower" || trampoline.callee.kind !== "host" || trampoline.options.async) return undefined;
+		const read = this.#linked.functions[trampoline.callee.index]?.reading;
+		if (read === undefined || params.length > 0 || results.length !== 1 || results[0] !== "i64") return undefined;
+		const store = this.#store;
+		const instance = this.#component(trampoline.instance);
+		return () => (instance.mayLeave ? read(store.context) : -1);
 	}
 
 	#createGuest(store: Store): CoreGuest<unknown> {

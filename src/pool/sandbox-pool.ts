@@ -375,15 +375,16 @@ export class PooledSandbox {
 		return result;
 	}
 
-	async #settled(returned: Promise<unknown>): Promise<unknown> {
-		let result: unknown;
-		try {
-			result = await returned;
-		} catch (error) {
-			throw this.#reason(error);
-		}
-		if (this.#ended !== undefined) throw this.#ended.reason;
-		return result;
+	#settled(returned: Promise<unknown>): Promise<unknown> {
+		return returned.then(
+			(result) => {
+				if (this.#ended !== undefined) throw this.#ended.reason;
+				return result;
+			},
+			(error: unknown) => {
+				throw this.#reason(error);
+			},
+		);
 	}
 
 	#reason(error: unknown): unknown {
