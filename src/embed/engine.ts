@@ -36,6 +36,7 @@ import {
 import { type Grants, type GrantsAndLimit, SHARED_CLIENT, toWasiOptions } from "./grants.ts";
 import { type Imports, toHostImports } from "./imports.ts";
 import { findInside } from "./inside.ts";
+import { checkFuel, checkOptions } from "./options.ts";
 import { type Caller, ResourceClasses } from "./resources.ts";
 import { nameOf, readSource, type Source } from "./source.ts";
 
@@ -120,22 +121,24 @@ export class Engine {
 
 	/**
 	 * @param options for all that it loads, unless `load` says otherwise
-	 * @throws SkerryError `engine/unsupported-platform` on an engine without JavaScript Promise Integration (Node.js before 26)
+	 * @throws SkerryError `engine/options`; `engine/unsupported-platform` on an engine without JavaScript Promise Integration (Node.js before 26)
 	 */
 	constructor(options: EngineOptions = {}) {
 		webAssembly();
+		checkOptions("make the engine", options);
 		this.#cache = createCompileCache(options);
 		this.#options = options;
 	}
 
 	/**
 	 * Decodes, validates, links and compiles a component or a core module. What a core module imports of WASI 0.1 is there.
-	 * @throws SkerryError `cli/file-not-found`, `binary/*`, `component/invalid`, `link/*`, `core/invalid`, `engine/watchdog`, with a byte offset where there is one
+	 * @throws SkerryError `engine/options`, `cli/file-not-found`, `binary/*`, `component/invalid`, `link/*`, `core/invalid`, `engine/watchdog`, with a byte offset where there is one
 	 */
 	async load<W extends World = AnyWorld>(
 		source: Source,
 		options: LoadOptions<W["imports"]> = {},
 	): Promise<Component<W["exports"]>> {
+		checkOptions("load the guest", options);
 		const file = nameOf(source);
 		try {
 			const loaded = await this.#link(
@@ -158,9 +161,11 @@ export class Engine {
 		composition: Composition,
 		options: LoadOptions<W["imports"]> = {},
 	): Promise<Component<W["exports"]>> {
+		checkOptions("load the guest", options);
+		checkOptions("compose", composition);
 		const linkOptions = this.#linkOptions(options);
 		const nodes = await Promise.all(
-			Object.entries(composition.nodes).map(async ([name, source]) => {
+			Object.entries(composition.nodes ?? {}).map(async ([name, source]) => {
 				try {
 					return [name, await openComponent(await readSource(source), this.#cache, linkOptions)] as const;
 				} catch (error) {
@@ -168,7 +173,7 @@ export class Engine {
 				}
 			}),
 		);
-		const { edges, exports } = composition;
+		const { edges = [], exports } = composition;
 		const composed = composeComponents({ nodes: new Map(nodes), edges, exports });
 		const given = (options.imports ?? {}) as Imports;
 		const linked = await linkToHost(composed.resolved.type, given, (host) =>
@@ -188,6 +193,7 @@ export class Engine {
 
 	async #create<E extends object>(loaded: Loaded, options: Omit<LoadOptions, "imports">): Promise<Component<E>> {
 		const limits = withDefaultLimits({ ...this.#options.limits, ...options.limits });
+		checkFuel(limits, loaded.linked.metering);
 		// By default an embedder's streams get all that is written.
 		const output = options.limits?.output ?? this.#options.limits?.output;
 		const grants: GrantsAndLimit = { ...options.wasi, ...(output === undefined ? {} : { outputLimit: output }) };
@@ -285,6 +291,7 @@ export class Component<E extends object = Exports> {
 	readonly #plan: Linked["plan"];
 	readonly #grants: GrantsAndLimit;
 	readonly #limits: Limits;
+	readonly #metering: MeteringMode;
 	readonly #pool: SandboxPool;
 	readonly #onStreamError: (error: unknown) => void;
 
@@ -294,6 +301,7 @@ export class Component<E extends object = Exports> {
 		this.kind = kind;
 		this.imports = imports;
 		this.#plan = linked.plan;
+		this.#metering = linked.metering;
 		this.#grants = grants;
 		this.#limits = limits;
 		this.#pool = new SandboxPool(linked, {
@@ -352,9 +360,14 @@ export class Component<E extends object = Exports> {
 		}
 	}
 
-	/** A sandbox of its own, kept until it is disposed. */
+	/**
+	 * A sandbox of its own, kept until it is disposed.
+	 * @throws SkerryError `engine/options`
+	 */
 	instantiate(options: InstantiateOptions = {}): Sandbox<E> {
+		checkOptions("make the sandbox", options);
 		const limits = { ...this.#limits, ...options.limits };
+		checkFuel(limits, this.#metering);
 		const grants = toWasiOptions({ ...this.#grants, ...options.wasi }, SHARED_CLIENT);
 		const context = createWasiContext(grants, { buffered: withDefaultLimits(limits).buffered });
 		return new Sandbox(this.#plan, context, () => {
@@ -462,12 +475,14 @@ export class Sandbox<E extends object = Exports> implements Disposable {
 
 	#bindSync(path: readonly string[], type: ExportType): (...args: unknown[]) => unknown {
 		const found = this.#instance.function(path);
+		const name = path.join("#");
 		const call = (...args: unknown[]): unknown => {
+			if (this.#disposed) throw disposedError(name);
 			this.#instance.begin();
 			return found?.call(args);
 		};
 		const invoke = found !== undefined && "invoke" in found ? found.invoke : call;
-		return bindSync(type, path.join("#"), invoke, this.#classes.wardrobe);
+		return bindSync(type, name, invoke, this.#classes.wardrobe);
 	}
 
 	/** Calls an export by its names in the binary: `["wasi:cli/run@0.2.3", "run"]`; of a core module `["_start"]`. */
@@ -475,7 +490,7 @@ export class Sandbox<E extends object = Exports> implements Disposable {
 		const type = typeOf(this.#plan.exports, path);
 		const name = path.join("#");
 		signal?.throwIfAborted();
-		if (this.#disposed) throw new SkerryError("guest/killed", `Cannot call ${name}: the sandbox was disposed`);
+		if (this.#disposed) throw disposedError(name);
 		const waits = this.#plan.async ? findInside(this.#context) : undefined;
 		if (waits !== undefined) {
 			throw new SkerryError(
@@ -538,4 +553,8 @@ export class Sandbox<E extends object = Exports> implements Disposable {
 			this.#instance.dispose(new SkerryError("guest/killed", "the sandbox was disposed"));
 		}
 	}
+}
+
+function disposedError(name: string): SkerryError {
+	return new SkerryError("guest/killed", `Cannot call ${name}: the sandbox was disposed`);
 }
