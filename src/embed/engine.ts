@@ -1,6 +1,6 @@
 import { type GuestResource, isAsync } from "../abi/mod.ts";
 import type { ComponentType, ExternType } from "../component/mod.ts";
-import { type CompileCache, type PageMapper, watchdogReady, webAssembly } from "../engine/mod.ts";
+import { type CompileCache, limitStacks, type PageMapper, watchdogReady, webAssembly } from "../engine/mod.ts";
 import { inFile, type Limits, type MeteringMode, SkerryError, withDefaultLimits } from "../fault/mod.ts";
 import {
 	composeComponents,
@@ -42,7 +42,10 @@ import { nameOf, readSource, type Source } from "./source.ts";
 
 /** How guests are run. */
 interface GuestOptions {
-	/** What each sandbox may take; what is left out has its default (`skerry help limits` lists them). */
+	/**
+	 * What each sandbox may take; what is left out has its default (`skerry help limits` lists them). `stack` is one for all of the process, and
+	 * given to `Engine` before any guest is called.
+	 */
 	readonly limits?: Limits;
 	/** How guests are stopped that hold the thread. */
 	readonly metering?: MeteringMode;
@@ -126,6 +129,7 @@ export class Engine {
 	constructor(options: EngineOptions = {}) {
 		webAssembly();
 		checkOptions("make the engine", options);
+		if (options.limits?.stack !== undefined) limitStacks(options.limits.stack);
 		this.#cache = createCompileCache(options);
 		this.#options = options;
 	}

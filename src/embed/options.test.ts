@@ -1,12 +1,18 @@
 /** What JavaScript says to the engine: each slip is told, all of one call together, and nothing is done then. */
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { before, suite, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
 import { type Component, Engine } from "./mod.ts";
+
+const here = fileURLToPath(new URL(".", import.meta.url));
 
 let bytes: Uint8Array;
 before(async () => {
 	bytes = await parse(`(module (global $g (mut i32) (i32.const 0))
+		(func (export "count") (local $i i32)
+			(loop $l (local.set $i (i32.add (local.get $i) (i32.const 1))) (br_if $l (i32.lt_u (local.get $i) (i32.const 9)))))
 		(func (export "bump") (result i32) (global.set $g (i32.add (global.get $g) (i32.const 1))) (global.get $g)))`);
 });
 
@@ -81,7 +87,7 @@ suite("of a guest", () => {
 	});
 
 	test("fuel that nothing counts", async () => {
-		const fuel = { limits: { fuel: 5 } };
+		const fuel = { limits: { fuel: 1 } };
 		const error = {
 			code: "engine/options",
 			message: "Cannot count fuel with metering trap",
@@ -92,7 +98,7 @@ suite("of a guest", () => {
 		const component = await new Engine({ cache: false }).load(bytes);
 		assert.throws(() => component.instantiate(fuel), error);
 		const counted: Component = await new Engine({ cache: false }).load(bytes, { ...fuel, metering: "fuel" });
-		await assert.rejects(counted.exports["bump"](), { code: "guest/killed" });
+		await assert.rejects(counted.exports["count"](), { code: "guest/killed" });
 	});
 });
 
@@ -102,6 +108,29 @@ test("of a sandbox", async () => {
 		() => component.instantiate({ limits: { cpu: 5 }, app: "x" } as object),
 		refused("Cannot make the sandbox: there is no app"),
 	);
+});
+
+test("the stack is one limit of the process", async () => {
+	const stack = { limits: { stack: 65_536 } };
+	const error = refused("Cannot load the guest: limits.stack is of the whole process: it is given to Engine");
+	await assert.rejects(new Engine({ cache: false }).load(bytes, stack), error);
+	const depth = (options: string): number => {
+		const script = `
+			import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
+			import { Engine } from ${JSON.stringify(new URL("./mod.ts", import.meta.url).href)};
+			const module = await parse(\`(module (import "env" "f" (func $f)) (global $d (mut i32) (i32.const 0))
+				(func $r (global.set $d (i32.add (global.get $d) (i32.const 1))) (call $r) (call $f))
+				(func (export "run") (call $r)) (func (export "depth") (result i32) (global.get $d)))\`);
+			const component = await new Engine(${options}).load(module, { imports: { env: { f() {} } } });
+			const sandbox = component.instantiate();
+			await sandbox.exports.run().catch(() => {});
+			console.log(await sandbox.exports.depth());`;
+		return Number(execFileSync(process.execPath, ["--input-type=module", "--eval", script], { cwd: here }));
+	};
+	const whole = depth("{ cache: false }");
+	const small = depth("{ cache: false, limits: { stack: 128 * 1024 } }");
+	assert.ok(small > 0 && small < whole / 4, `${small} of ${whole} calls`);
+	assert.equal(depth("{ cache: false, limits: { stack: Infinity } }"), whole);
 });
 
 test("of a composition", async () => {

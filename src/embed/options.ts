@@ -60,7 +60,12 @@ const limit = (name: LimitName): Kind => {
 	});
 };
 
-const limits = objectOf(Object.fromEntries(LIMIT_NAMES.map((name) => [name, limit(name)])));
+const LIMITS_OF_ALL: Table = Object.fromEntries(LIMIT_NAMES.map((name) => [name, limit(name)]));
+
+const limits = objectOf({
+	...LIMITS_OF_ALL,
+	stack: (_, path) => [`${path} is of the whole process: it is given to Engine`],
+});
 
 const grants = objectOf({
 	args: strings,
@@ -93,6 +98,7 @@ type Deed = "make the engine" | "load the guest" | "make the sandbox" | "compose
 const TABLES: Readonly<Record<Deed, Kind>> = {
 	"make the engine": objectOf({
 		...GUEST,
+		limits: objectOf(LIMITS_OF_ALL),
 		cache: expect("a folder's path or false", (value) => isString(value) || value === false),
 		onWarning: called,
 	}),
