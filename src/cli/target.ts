@@ -91,6 +91,7 @@ function stateOf(cause: unknown, missing: string): string {
 		case "ENOSPC":
 			return "there is no space left";
 		default:
-			return cause.message;
+			// Without the system call and its paths, of which one may be temporary.
+			return cause.message.replace(/, \w+(?: '.*)?$/s, "");
 	}
 }
