@@ -169,7 +169,7 @@ export class Engine {
 		checkOptions("compose", composition);
 		const linkOptions = this.#linkOptions(options);
 		const nodes = await Promise.all(
-			Object.entries(composition.nodes ?? {}).map(async ([name, source]) => {
+			Object.entries(composition.nodes).map(async ([name, source]) => {
 				try {
 					return [name, await openComponent(await readSource(source), this.#cache, linkOptions)] as const;
 				} catch (error) {
@@ -177,7 +177,7 @@ export class Engine {
 				}
 			}),
 		);
-		const { edges = [], exports } = composition;
+		const { edges, exports } = composition;
 		const composed = composeComponents({ nodes: new Map(nodes), edges, exports });
 		const given = (options.imports ?? {}) as Imports;
 		const linked = await linkToHost(composed.resolved.type, given, (host) =>

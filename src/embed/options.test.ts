@@ -137,7 +137,7 @@ test("of a composition", async () => {
 	await assert.rejects(
 		new Engine({ cache: false }).compose({ nods: {}, edges: [5] } as never),
 		refused(
-			"Cannot compose: 2 problems\n  - there is no nods (did you mean nodes?)\n  - edges must be an array of objects, and is an array",
+			"Cannot compose: 3 problems\n  - there is no nods (did you mean nodes?)\n  - edges must be an array of objects, and is an array\n  - nodes is missing",
 		),
 	);
 });

@@ -114,7 +114,11 @@ const TABLES: Readonly<Record<Deed, Kind>> = {
 	}),
 	"make the sandbox": objectOf({ wasi: grants, limits }),
 	// What does not fit together is found by `link/graph`.
-	compose: objectOf({ nodes: recordOf(anything), edges: list, exports: list }),
+	compose: (value, path) => {
+		const wrong = objectOf({ nodes: recordOf(anything), edges: list, exports: list })(value, path);
+		const needed = isObject(value) ? ["nodes", "edges"].filter((name) => value[name] === undefined) : [];
+		return [...wrong, ...needed.map((name) => `${name} is missing`)];
+	},
 };
 
 /**
