@@ -55,10 +55,13 @@ async function run(job: ComponentizeJob): Promise<{ status: number | null; text:
 	};
 	child.stdout.setEncoding("utf8").on("data", collect);
 	child.stderr.setEncoding("utf8").on("data", collect);
-	return new Promise((resolve, reject) => {
+	// Nobody is left to take what it makes.
+	const onExit = (): void => void child.kill();
+	process.once("exit", onExit);
+	return new Promise<{ status: number | null; text: string }>((resolve, reject) => {
 		child.on("error", reject);
 		child.on("close", (status) => resolve({ status, text }));
-	});
+	}).finally(() => process.off("exit", onExit));
 }
 
 /** `app.js:12:34 TypeError: message`, in what the engine prints when the guest's top level throws. */

@@ -1,12 +1,12 @@
 /** The one place where the command line meets what runs guests. Loaded only when a command line has been understood. */
-import { readFile } from "node:fs/promises";
 import { loadApp } from "../app/mod.ts";
 import { buildComponent } from "../build/mod.ts";
 import { inFile, type Limits, type MeteringMode, renderError, SkerryError } from "../fault/mod.ts";
 import { serve as serveComponent, type Server } from "../server/mod.ts";
 import type { RequestRecord } from "../trigger/mod.ts";
 import { withProgress } from "./progress.ts";
-import { type Target, unreadable } from "./target.ts";
+import type { StopRequest } from "./signals.ts";
+import { readInput, type Target } from "./target.ts";
 import { paint } from "./terminal.ts";
 import type { ListenAddress } from "./values.ts";
 
@@ -42,10 +42,13 @@ const GRACE = 10_000;
 /** How often `--verbose` looks whether what is in use has changed, in milliseconds. */
 const USAGE_INTERVAL = 1_000;
 
-/** Serves until `stop` is aborted, then ends what is under way; the result is the exit status. */
-export async function serve(options: UpOptions, stop: AbortSignal): Promise<number> {
+/** Serves until `stop` is asked for, then ends what is under way; the result is the exit status. */
+export async function serve(options: UpOptions, { signal: stop, giveUp }: StopRequest): Promise<number> {
+	// Until it listens nothing is under way that would have to be ended well, and building may take a while.
+	stop.addEventListener("abort", giveUp, { once: true });
 	const service = await findService(options.target);
 	const server = await startServer(service, options);
+	stop.removeEventListener("abort", giveUp);
 	const seconds = (milliseconds: number): string => `${(milliseconds / 1000).toFixed(2)} s`;
 	const made = [...service.made, `compiled in ${seconds(server.loadTime)}`].join(", ");
 	say(
@@ -72,7 +75,7 @@ function say(line: string): void {
 
 async function findService(target: Target): Promise<Service> {
 	if (target.kind === "component") {
-		const bytes = await readComponent(target.path);
+		const bytes = await readInput(target.path);
 		return {
 			name: target.path,
 			file: target.path,
@@ -97,7 +100,7 @@ async function findService(target: Target): Promise<Service> {
 		try: app.try.length > 0 ? app.try : ["curl {url}/"],
 	};
 	if (component.kind === "wasm") {
-		return { ...common, file: component.source, bytes: await readComponent(component.source), made: [] };
+		return { ...common, file: component.source, bytes: await readInput(component.source), made: [] };
 	}
 	const build = await withProgress(`building ${component.source}`, () =>
 		buildComponent({ entry: component.source, folder: app.folder }),
@@ -106,14 +109,6 @@ async function findService(target: Target): Promise<Service> {
 	const took = ((build.times.bundle + build.times.componentize) / 1000).toFixed(2);
 	const made = [build.cached ? `bundled in ${took} s, component from the cache` : `built in ${took} s`];
 	return { ...common, file: build.file, bytes: build.component, made };
-}
-
-async function readComponent(path: string): Promise<Uint8Array> {
-	try {
-		return await readFile(path);
-	} catch (error) {
-		throw unreadable(path, error);
-	}
 }
 
 async function startServer(service: Service, options: UpOptions): Promise<Server> {

@@ -62,7 +62,7 @@ function readLimit(name: LimitName, text: string, flag: string): number {
 }
 
 /** What `--metering` means, for help. */
-export const METERING_HELP: string = `how a guest that holds the thread is stopped: ${METERING_MODES.join(", ")}`;
+export const METERING_HELP: string = `how a guest that holds the thread is stopped: ${METERING_MODES.join(", ")} (default: trap)`;
 
 export function parseMetering(text: unknown): MeteringMode | undefined {
 	if (typeof text !== "string") return undefined;

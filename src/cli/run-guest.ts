@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { isatty } from "node:tty";
 
@@ -8,7 +7,7 @@ import { GuestExit } from "../wasi/mod.ts";
 import { decodeModuleInterface, isCoreModule } from "../wasm/mod.ts";
 import { readCoreValues, showCoreValues } from "./core-values.ts";
 import { withProgress } from "./progress.ts";
-import { unreadable } from "./target.ts";
+import { readInput } from "./target.ts";
 import { paint } from "./terminal.ts";
 
 export interface RunOptions {
@@ -36,9 +35,7 @@ const RUN = /^wasi:cli\/run@(\d+\.\d+)/;
 /** Runs a command to its end with this process's streams; the result is the guest's exit status. */
 export async function runGuest(options: RunOptions): Promise<number> {
 	const { path, metering } = options;
-	const bytes = await readFile(path).catch((error: unknown) => {
-		throw unreadable(path, error);
-	});
+	const bytes = await readInput(path);
 	try {
 		const engine = new Engine({
 			limits: { ...NO_DEADLINES, ...options.limits },

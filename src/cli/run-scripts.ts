@@ -1,8 +1,7 @@
-import { readFile } from "node:fs/promises";
 import { inFile, type MeteringMode } from "../fault/mod.ts";
 import { runWast, type WastOptions } from "../wast/mod.ts";
 import { withProgress } from "./progress.ts";
-import { unreadable } from "./target.ts";
+import { readInput } from "./target.ts";
 import { paint, printable } from "./terminal.ts";
 
 export interface ScriptOptions {
@@ -17,9 +16,7 @@ export interface ScriptOptions {
 export async function runScripts({ paths, metering, strategy, verbose }: ScriptOptions): Promise<number> {
 	const counts = { passed: 0, failed: 0, skipped: 0 };
 	for (const path of paths) {
-		const text = await readFile(path, "utf8").catch((error: unknown) => {
-			throw unreadable(path, error);
-		});
+		const text = (await readInput(path)).toString("utf8");
 		try {
 			const { outcomes } = await withProgress(path, () => runWast(text, { metering, strategy }));
 			for (const { line, status, why } of outcomes) {

@@ -1,14 +1,27 @@
 import { statSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { basename, dirname } from "node:path";
 import { SkerryError } from "../fault/mod.ts";
+import { usageError } from "./usage.ts";
 
 /** What `skerry up` is pointed at. */
 export type Target =
 	| { readonly kind: "component"; readonly path: string }
 	| { readonly kind: "app"; readonly path: string };
 
+const SCRIPT = /\.[cm]?[jt]sx?$/;
+
 /** Whether a path is an application folder or a component's file. */
 export function findTarget(path: string): Target {
-	return { kind: statPath(path).isDirectory() ? "app" : "component", path };
+	if (statPath(path).isDirectory()) return { kind: "app", path };
+	if (basename(path) === "skerry.toml") return { kind: "app", path: dirname(path) };
+	if (SCRIPT.test(path)) {
+		throw usageError(
+			`Cannot serve ${path}: it is a script, and not a component`,
+			"a script is served as an application: `skerry up FOLDER`, with a skerry.toml in the folder that names it",
+		);
+	}
+	return { kind: "component", path };
 }
 
 /** Refuses what is no file. */
@@ -22,7 +35,25 @@ export function requireFile(path: string): string {
 	return path;
 }
 
+/** What stands in a file. */
+export async function readInput(path: string): Promise<Buffer> {
+	try {
+		return await readFile(path);
+	} catch (cause) {
+		throw unreadable(path, cause);
+	}
+}
+
 function statPath(path: string): ReturnType<typeof statSync> & object {
+	const stat = statAnything(path);
+	// It would be read for ever: some have no end.
+	if (stat.isCharacterDevice()) {
+		throw new SkerryError("cli/file-not-found", `Cannot read ${path}: it is a device, and no file`);
+	}
+	return stat;
+}
+
+function statAnything(path: string): ReturnType<typeof statSync> & object {
 	try {
 		return statSync(path);
 	} catch (cause) {
@@ -32,14 +63,35 @@ function statPath(path: string): ReturnType<typeof statSync> & object {
 
 /** The error for a file that cannot be read. */
 export function unreadable(path: string, cause: unknown): SkerryError {
-	const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
-	const state =
-		code === "ENOENT" || code === "ENOTDIR"
-			? "there is no such file or folder"
-			: code === "EACCES" || code === "EPERM"
-				? "permission denied"
-				: cause instanceof Error
-					? cause.message
-					: String(cause);
-	return new SkerryError("cli/file-not-found", `Cannot read ${path}: ${state}`);
+	return new SkerryError(
+		"cli/file-not-found",
+		`Cannot read ${path}: ${stateOf(cause, "there is no such file or folder")}`,
+	);
+}
+
+/** The error for a file that cannot be written. */
+export function unwritable(path: string, cause: unknown): SkerryError {
+	return new SkerryError("cli/file-not-found", `Cannot write ${path}: ${stateOf(cause, "there is no such folder")}`);
+}
+
+/** In words for what happens most. */
+function stateOf(cause: unknown, missing: string): string {
+	if (!(cause instanceof Error)) return String(cause);
+	switch ((cause as NodeJS.ErrnoException).code) {
+		case "ENOENT":
+		case "ENOTDIR":
+			return missing;
+		case "EACCES":
+		case "EPERM":
+			return "permission denied";
+		case "EISDIR":
+			return "it is a folder";
+		case "EROFS":
+			return "the file system is read-only";
+		case "ENOSPC":
+			return "there is no space left";
+		default:
+			// Without the system call and its paths, of which one may be temporary.
+			return cause.message.replace(/, \w+(?: '.*)?$/s, "");
+	}
 }

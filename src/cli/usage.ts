@@ -33,9 +33,8 @@ export class SkerryCommand extends Command {
 		const help = `\`${path} --help\` lists what there is`;
 		if (code !== "commander.unknownOption") return help;
 		const given = /'([^'=]*)/.exec(message)?.[1] ?? "";
-		const flags = this.createHelp()
-			.visibleOptions(this)
-			.flatMap(({ long }) => long ?? []);
+		// Those that help does not list, too.
+		const flags = ["--help", ...this.options.flatMap(({ long }) => long ?? [])];
 		const meant = nearest(given, flags);
 		if (meant !== undefined) return `did you mean ${meant}? ${help}`;
 		const passesOn = this.registeredArguments.some(({ variadic }) => variadic);

@@ -59,7 +59,13 @@ function checkPreamble(bytes: Uint8Array): void {
 				place: { offset: bytes.length },
 			});
 		}
-		throw new SkerryError("binary/not-wasm", "magic header not detected: the input is not WebAssembly", { place });
+		const hint = looksLikeText(bytes)
+			? { hint: "it looks like WebAssembly as text: `wasm-tools parse` makes bytes of it" }
+			: {};
+		throw new SkerryError("binary/not-wasm", "magic header not detected: the input is not WebAssembly", {
+			place,
+			...hint,
+		});
 	}
 	if (isCoreModule(bytes)) {
 		throw new SkerryError("binary/core-module", "the input is a core module, where a component is due", {
@@ -142,4 +148,9 @@ function componentName(customs: readonly CustomSection[]): string | undefined {
 		if (error instanceof SkerryError) return undefined;
 		throw error;
 	}
+}
+
+/** Whether a parenthesis, or a comment, comes first. */
+function looksLikeText(bytes: Uint8Array): boolean {
+	return /^\s*(?:\(|;;)/.test(String.fromCharCode(...bytes.subarray(0, 64)));
 }

@@ -1,8 +1,9 @@
 import type { PageMapper } from "../engine/mod.ts";
-import { type Limits, SkerryError, withDefaultLimits } from "../fault/mod.ts";
+import { type Limits, type MeteringMode, SkerryError, withDefaultLimits } from "../fault/mod.ts";
 import type { Linked } from "../link/mod.ts";
 import { SandboxPool, type SharedSlots } from "../pool/mod.ts";
 import { createWasiContext } from "../wasi/mod.ts";
+import { checkFuel, checkOptions } from "./check-options.ts";
 import { callExport, createExports, type Exports, typeOf } from "./exports.ts";
 import { type GrantsAndLimit, SHARED_CLIENT, toWasiOptions } from "./grants.ts";
 import type { Loaded } from "./linking.ts";
@@ -35,6 +36,7 @@ export class Component<E extends object = Exports> {
 	readonly #plan: Linked["plan"];
 	readonly #grants: GrantsAndLimit;
 	readonly #limits: Limits;
+	readonly #metering: MeteringMode;
 	readonly #pool: SandboxPool;
 	readonly #onStreamError: (error: unknown) => void;
 
@@ -44,6 +46,7 @@ export class Component<E extends object = Exports> {
 		this.kind = kind;
 		this.imports = imports;
 		this.#plan = linked.plan;
+		this.#metering = linked.metering;
 		this.#grants = grants;
 		this.#limits = limits;
 		this.#pool = new SandboxPool(linked, {
@@ -102,9 +105,14 @@ export class Component<E extends object = Exports> {
 		}
 	}
 
-	/** A sandbox of its own, kept until it is disposed. */
+	/**
+	 * A sandbox of its own, kept until it is disposed.
+	 * @throws SkerryError `engine/options`
+	 */
 	instantiate(options: InstantiateOptions = {}): Sandbox<E> {
+		checkOptions("make the sandbox", options);
 		const limits = { ...this.#limits, ...options.limits };
+		checkFuel(limits, this.#metering);
 		const grants = toWasiOptions({ ...this.#grants, ...options.wasi }, SHARED_CLIENT);
 		const context = createWasiContext(grants, { buffered: withDefaultLimits(limits).buffered });
 		return new Sandbox(this.#plan, context, () => {

@@ -1,7 +1,8 @@
-import { type CompileCache, watchdogReady, webAssembly } from "../engine/mod.ts";
+import { type CompileCache, limitStacks, watchdogReady, webAssembly } from "../engine/mod.ts";
 import { inFile, withDefaultLimits } from "../fault/mod.ts";
 import type { LinkOptions } from "../link/mod.ts";
 import { createCompileCache, findPageMapper, SharedSlots } from "../pool/mod.ts";
+import { checkFuel, checkOptions } from "./check-options.ts";
 import { Component } from "./component.ts";
 import type { Composition } from "./compose.ts";
 import type { GrantsAndLimit } from "./grants.ts";
@@ -21,22 +22,25 @@ export class Engine {
 
 	/**
 	 * @param options for all that it loads, unless `load` says otherwise
-	 * @throws SkerryError `engine/unsupported-platform` on an engine without JavaScript Promise Integration (Node.js before 26)
+	 * @throws SkerryError `engine/options`; `engine/unsupported-platform` on an engine without JavaScript Promise Integration (Node.js before 26)
 	 */
 	constructor(options: EngineOptions = {}) {
 		webAssembly();
+		checkOptions("make the engine", options);
+		if (options.limits?.stack !== undefined) limitStacks(options.limits.stack);
 		this.#cache = createCompileCache(options);
 		this.#options = options;
 	}
 
 	/**
 	 * Decodes, validates, links and compiles a component or a core module. What a core module imports of WASI 0.1 is there.
-	 * @throws SkerryError `cli/file-not-found`, `binary/*`, `component/invalid`, `link/*`, `core/invalid`, `engine/watchdog`, with a byte offset where there is one
+	 * @throws SkerryError `engine/options`, `cli/file-not-found`, `binary/*`, `component/invalid`, `link/*`, `core/invalid`, `engine/watchdog`, with a byte offset where there is one
 	 */
 	async load<W extends World = AnyWorld>(
 		source: Source,
 		options: LoadOptions<W["imports"]> = {},
 	): Promise<Component<W["exports"]>> {
+		checkOptions("load the guest", options);
 		const file = nameOf(source);
 		try {
 			const given = (options.imports ?? {}) as Imports;
@@ -56,6 +60,8 @@ export class Engine {
 		composition: Composition,
 		options: LoadOptions<W["imports"]> = {},
 	): Promise<Component<W["exports"]>> {
+		checkOptions("load the guest", options);
+		checkOptions("compose", composition);
 		const given = (options.imports ?? {}) as Imports;
 		const loaded = await linkComposition(composition, given, this.#cache, this.#linkOptions(options));
 		return await this.#create(loaded, options);
@@ -72,6 +78,7 @@ export class Engine {
 
 	async #create<E extends object>(loaded: Loaded, options: Omit<LoadOptions, "imports">): Promise<Component<E>> {
 		const limits = withDefaultLimits({ ...this.#options.limits, ...options.limits });
+		checkFuel(limits, loaded.linked.metering);
 		// By default an embedder's streams get all that is written.
 		const output = options.limits?.output ?? this.#options.limits?.output;
 		const grants: GrantsAndLimit = { ...options.wasi, ...(output === undefined ? {} : { outputLimit: output }) };

@@ -55,9 +55,10 @@ export function createExports(
 
 /**
  * The type of the function at `path`, names as in the binary.
- * @throws SkerryError `link/no-export`
+ * @throws SkerryError `link/no-export`, `call/bad-value` for what is no path
  */
 export function typeOf(tree: ReadonlyMap<string, PlanExport>, path: readonly string[]): ExportType {
+	if (!Array.isArray(path)) throw badValue(String(path), "the path of an export is an array of names");
 	let level: ReadonlyMap<string, PlanExport> | undefined = tree;
 	let found: PlanExport | undefined;
 	for (const name of path) {
@@ -115,6 +116,7 @@ export function isPlain(type: ExportType): boolean {
 
 function checkCall(type: ExportType, name: string, args: readonly unknown[]): void {
 	const { params } = type;
+	if (!Array.isArray(args)) throw badValue(name, "its arguments are an array");
 	if (args.length !== params.length) {
 		const counts = `${args.length} arguments for ${params.length} parameters`;
 		throw new SkerryError("call/bad-value", `Cannot call ${name}: ${counts}`);

@@ -6,7 +6,10 @@ import type { Imports } from "./imports.ts";
 
 /** How guests are run. */
 export interface GuestOptions {
-	/** What each sandbox may take; what is left out has its default (`skerry help limits` lists them). */
+	/**
+	 * What each sandbox may take; what is left out has its default (`skerry help limits` lists them). `stack` is one for all of the process, and
+	 * given to `Engine` before any guest is called.
+	 */
 	readonly limits?: Limits;
 	/** How guests are stopped that hold the thread. */
 	readonly metering?: MeteringMode;

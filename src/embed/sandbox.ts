@@ -124,12 +124,14 @@ export class Sandbox<E extends object = Exports> implements Disposable {
 
 	#bindSync(path: readonly string[], type: ExportType): (...args: unknown[]) => unknown {
 		const found = this.#instance.function(path);
+		const name = path.join("#");
 		const call = (...args: unknown[]): unknown => {
+			if (this.#disposed) throw disposedError(name);
 			this.#instance.begin();
 			return found?.call(args);
 		};
 		const invoke = this.#cannotWait && found !== undefined && "invoke" in found ? found.invoke : call;
-		return bindSync(type, path.join("#"), invoke, this.#classes.wardrobe);
+		return bindSync(type, name, invoke, this.#classes.wardrobe);
 	}
 
 	/** Calls an export by its names in the binary: `["wasi:cli/run@0.2.3", "run"]`; of a core module `["_start"]`. */
@@ -137,7 +139,7 @@ export class Sandbox<E extends object = Exports> implements Disposable {
 		const type = typeOf(this.#plan.exports, path);
 		const name = path.join("#");
 		signal?.throwIfAborted();
-		if (this.#disposed) throw new SkerryError("guest/killed", `Cannot call ${name}: the sandbox was disposed`);
+		if (this.#disposed) throw disposedError(name);
 		const waits = this.#plan.async ? findInside(this.#context) : undefined;
 		if (waits !== undefined) {
 			throw new SkerryError(
@@ -200,4 +202,8 @@ export class Sandbox<E extends object = Exports> implements Disposable {
 			this.#instance.dispose(new SkerryError("guest/killed", "the sandbox was disposed"));
 		}
 	}
+}
+
+function disposedError(name: string): SkerryError {
+	return new SkerryError("guest/killed", `Cannot call ${name}: the sandbox was disposed`);
 }

@@ -25,7 +25,7 @@ export function nameOf(source: Source): string | undefined {
 	return source instanceof URL ? source.href : undefined;
 }
 
-/** @throws SkerryError `cli/file-not-found`, `binary/limit` */
+/** @throws SkerryError `cli/file-not-found`, `binary/limit`; `call/bad-value` for what is no source */
 export async function readSource(source: Source): Promise<Uint8Array> {
 	if (source instanceof Uint8Array) return source;
 	if (source instanceof ArrayBuffer) return new Uint8Array(source);
@@ -34,8 +34,21 @@ export async function readSource(source: Source): Promise<Uint8Array> {
 			return await readFile(source);
 		} catch (error) {
 			const name = typeof source === "string" ? source : source.href;
+			if (source instanceof URL && source.protocol !== "file:") {
+				throw unreadable(
+					name,
+					"only file: URLs are read",
+					error,
+					`engine.load(await fetch("${name}")) loads what a server has`,
+				);
+			}
 			throw unreadable(name, (error as Error).message, error);
 		}
+	}
+	if (typeof source !== "object" || source === null || !(Symbol.asyncIterator in source || "body" in source)) {
+		throw new SkerryError("call/bad-value", "Cannot load the guest: there is no source", {
+			hint: "a source is a path, a file: URL, bytes, a stream of bytes, or a Response",
+		});
 	}
 	if (Symbol.asyncIterator in source) return await readStream(source);
 	if (source.ok === false) throw unreadable(source.url ?? "the response", `its status is ${source.status}`);
@@ -64,6 +77,9 @@ async function readStream(stream: AsyncIterable<Uint8Array>): Promise<Uint8Array
 	return bytes;
 }
 
-function unreadable(name: string, why: string, cause?: unknown): SkerryError {
-	return new SkerryError("cli/file-not-found", `Cannot read ${name}: ${why}`, cause === undefined ? {} : { cause });
+function unreadable(name: string, why: string, cause?: unknown, hint?: string): SkerryError {
+	return new SkerryError("cli/file-not-found", `Cannot read ${name}: ${why}`, {
+		...(cause === undefined ? {} : { cause }),
+		...(hint === undefined ? {} : { hint }),
+	});
 }

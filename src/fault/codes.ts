@@ -42,6 +42,10 @@ export const CODES = {
 	// Scripts
 	"wast/malformed": { exit: 65, summary: "a test script that cannot be read" },
 	// Embedding
+	"engine/options": {
+		exit: 64,
+		summary: "options of `Engine`, `load` or `instantiate` that are not as they have to be",
+	},
 	"engine/verification": { exit: 70, summary: "a module that Skerry has rewritten wrongly: it is not run" },
 	"engine/watchdog": { exit: 71, summary: "the thread that stops guests in time cannot be had" },
 	"engine/unsupported-platform": { exit: 69, summary: "the JavaScript engine lacks what Skerry needs" },

@@ -60,6 +60,7 @@ export async function unpackComponent(file: Uint8Array): Promise<PackedComponent
 	const { metering, bytes, modules } = (content === undefined ? {} : decodePlain(content)) as Record<string, unknown>;
 	if (!isMetering(metering) || !(bytes instanceof Uint8Array) || !isEntries(modules)) {
 		throw new SkerryError("artefact/damaged", "Cannot load the compiled component: it is not as it was written", {
+			place: { offset: 0 },
 			hint: "make it again: `skerry compile`",
 		});
 	}

@@ -1,15 +1,16 @@
-import { readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { readdir, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { printTypeScript, readComponentWorld, readWorld, type WitPackage, type World } from "../../bindgen/mod.ts";
 import { inFile, SkerryError } from "../../fault/mod.ts";
+import { isPacked, unpackComponent } from "../../link/mod.ts";
 import type { CommandModule } from "../command.ts";
-import { unreadable } from "../target.ts";
+import { readInput, unreadable, unwritable } from "../target.ts";
 import { usageError } from "../usage.ts";
 
 export const bindgenCommand: CommandModule = {
 	describe(command) {
 		command
-			.argument("<source>", "a component (.wasm), a .wit file, or a folder of them")
+			.argument("<source>", "a component (.wasm or .skerry), a .wit file, or a folder of them")
 			.option("--world <name>", "which world of the WIT, where it has several")
 			.option("--guest", "types for who writes the component in JavaScript, not for who loads it")
 			.option("-o, --output <file>", "where to write them; to standard output by default")
@@ -37,8 +38,7 @@ Examples:
 			try {
 				await writeFile(output, text);
 			} catch (cause) {
-				const why = (cause as Error).message;
-				throw new SkerryError("cli/file-not-found", `Cannot write ${output}: ${why}`, { cause });
+				throw unwritable(output, cause);
 			}
 		}
 		return 0;
@@ -51,7 +51,9 @@ async function readSource(source: string, world: string | undefined): Promise<Wo
 	});
 	if (!found.isDirectory() && !source.endsWith(".wit")) {
 		try {
-			return readComponentWorld(await readBytes(source), path.basename(source).replace(/\..*$/, ""));
+			const bytes = await readInput(source);
+			const component = isPacked(bytes) ? (await unpackComponent(bytes)).bytes : bytes;
+			return readComponentWorld(component, path.basename(source).replace(/\..*$/, ""));
 		} catch (error) {
 			throw inFile(error, source);
 		}
@@ -87,13 +89,5 @@ async function readPackage(folder: string): Promise<WitPackage> {
 }
 
 async function readText(file: string): Promise<{ path: string; text: string }> {
-	return { path: file, text: (await readBytes(file)).toString("utf8") };
-}
-
-async function readBytes(file: string): Promise<Buffer> {
-	try {
-		return await readFile(file);
-	} catch (cause) {
-		throw unreadable(file, cause);
-	}
+	return { path: file, text: (await readInput(file)).toString("utf8") };
 }

@@ -1,10 +1,11 @@
 import { randomUUID } from "node:crypto";
-import { readFile, rename, rm, writeFile } from "node:fs/promises";
-import { inFile, METERING_MODES, SkerryError } from "../../fault/mod.ts";
+import { rename, rm, writeFile } from "node:fs/promises";
+import { inFile, METERING_MODES } from "../../fault/mod.ts";
 import { compileComponent } from "../../pool/mod.ts";
 import type { CommandModule } from "../command.ts";
+import { METERING_HELP } from "../limit-options.ts";
 import { withProgress } from "../progress.ts";
-import { requireFile, unreadable } from "../target.ts";
+import { readInput, requireFile, unwritable } from "../target.ts";
 import { usageError } from "../usage.ts";
 
 type Metering = Parameters<typeof compileComponent>[1];
@@ -20,7 +21,7 @@ export const compileCommand: CommandModule = {
 		command
 			.argument("<component>", "a component, or a file of this command to make anew")
 			.option("-o, --output <file>", "where to write it; beside the component, as .skerry, by default")
-			.option("--metering <mode>", `how a guest that holds the thread is stopped: ${METERING_MODES.join(", ")}`)
+			.option("--metering <mode>", METERING_HELP)
 			.addHelpText(
 				"after",
 				`
@@ -36,9 +37,7 @@ Examples:
 
 	async run(args, options) {
 		const { source, output, metering } = parseCompileOptions(args, options);
-		const bytes = await readFile(source).catch((error: unknown) => {
-			throw unreadable(source, error);
-		});
+		const bytes = await readInput(source);
 		const compiled = await withProgress("compiling", () => compileComponent(bytes, metering)).catch(
 			(error: unknown) => {
 				throw inFile(error, source);
@@ -73,8 +72,6 @@ async function write(output: string, bytes: Uint8Array): Promise<void> {
 		await rename(part, output);
 	} catch (error) {
 		await rm(part, { force: true });
-		throw new SkerryError("cli/file-not-found", `Cannot write ${output}: ${(error as Error).message}`, {
-			cause: error,
-		});
+		throw unwritable(output, error);
 	}
 }

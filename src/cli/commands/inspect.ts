@@ -1,10 +1,9 @@
-import { readFile } from "node:fs/promises";
 import { CODES, inFile } from "../../fault/mod.ts";
 import type { CommandModule } from "../command.ts";
 import { createReport } from "../inspect/report.ts";
 import { renderReport } from "../inspect/render.ts";
 import { withProgress } from "../progress.ts";
-import { requireFile, unreadable } from "../target.ts";
+import { readInput, requireFile } from "../target.ts";
 
 export const inspectCommand: CommandModule = {
 	describe(command) {
@@ -27,7 +26,7 @@ Examples:
 	async run([path = ""], options) {
 		const file = requireFile(path);
 		const report = await withProgress(`Reading ${path}`, async () => {
-			const bytes = await readBytes(file);
+			const bytes = await readInput(file);
 			try {
 				return await createReport(path, bytes, options["full"] === true);
 			} catch (error) {
@@ -38,11 +37,3 @@ Examples:
 		return report.invalid === undefined ? 0 : CODES["component/invalid"].exit;
 	},
 };
-
-async function readBytes(path: string): Promise<Uint8Array> {
-	try {
-		return await readFile(path);
-	} catch (cause) {
-		throw unreadable(path, cause);
-	}
-}

@@ -32,7 +32,7 @@ Examples:
 	async run(args, options) {
 		const parsed = parseUpOptions(args, options, process.env);
 		using stop = createStopRequest();
-		return await serve(parsed, stop.signal);
+		return await serve(parsed, stop);
 	},
 };
 
