@@ -28,6 +28,8 @@ export interface TenantsReport {
 	readonly instances: number;
 	/** How often one went from one app to another. */
 	readonly switched: number;
+	/** Share of the requests of all at random that found a slot which had served their app last. */
+	readonly hitRate: number;
 	/** Putting a slot back and into the state of another app. */
 	readonly switching: Quantiles;
 	readonly requestsPerSecond: { readonly alone: number; readonly all: number };
@@ -85,13 +87,13 @@ export function tenantGoals(report: TenantsReport): Goal[] {
 }
 
 export function renderTenants(report: TenantsReport): string {
-	const { addMs, answers, apps, compilations, instances, machine, mapper, pinned, requests, sources, switched } =
-		report;
+	const { addMs, answers, apps, compilations, hitRate, instances, machine, mapper, pinned, requests } = report;
+	const { sources, switched } = report;
 	const rows = tenantGoals(report).map(({ what, is, goal, met }) => [what, is, goal, met ? "yes" : "no"]);
 	return [
 		`${machine.cpu}, ${machine.cores} cores, ${bytes(machine.memoryBytes)}, ${machine.system}, load average ${figure(machine.loadAverage)} before`,
 		`${apps} JavaScript apps of ${sources} sources, rounds of ${requests} requests one at a time${pinned ? " on one core" : ", NOT PINNED"}; written pages: ${mapper}`,
-		`${compilations} modules compiled for the first app; ${instances} instances in the end, ${switched} switches, ${answers} answers checked; adding an app ${figure(addMs.median)} ms`,
+		`${compilations} modules compiled for the first app; ${instances} instances in the end, ${switched} switches, ${answers} answers checked; of requests at random, ${(hitRate * 100).toFixed(0)} % found a slot of their own app; adding an app ${figure(addMs.median)} ms`,
 		"",
 		...renderTable(["what", "is", "goal", "met"], rows),
 	].join("\n");

@@ -85,12 +85,16 @@ export async function benchTenants(options: TenantsOptions): Promise<TenantsRepo
 	const pick = (): App => apps[Math.floor(Math.random() * apps.length)] as App;
 	const rounds = { alone: [] as number[], all: [] as number[] };
 	const times = timeSlots();
+	const taken = { requests: 0, switches: 0 };
 	for (let round = -1; round < ROUNDS; round++) {
 		// Each source alone in turn: apps cost different amounts.
 		const alone = await perSecond(requests, (i) => apps[Math.floor((i * server.sources) / requests)] as App);
 		times.reset();
+		const switched = switches(apps);
 		const all = await perSecond(requests, pick);
 		if (round < 0) continue;
+		taken.requests += requests;
+		taken.switches += switches(apps) - switched;
 		rounds.alone.push(alone);
 		rounds.all.push(all);
 		onProgress(`round ${round + 1}: alone ${alone.toFixed(0)}, all ${all.toFixed(0)} requests per second`);
@@ -117,13 +121,18 @@ export async function benchTenants(options: TenantsOptions): Promise<TenantsRepo
 		bytesPerApp: (memory.held - before.held) / (count - SETTLED),
 		rssPerApp: (memory.rss - before.rss) / (count - SETTLED),
 		instances: counts.reduce((sum, { created, discarded }) => sum + created - discarded, 0),
-		switched: counts.reduce((sum, { switched }) => sum + switched, 0),
+		switched: switches(apps),
+		hitRate: 1 - taken.switches / taken.requests,
 		switching: toQuantiles(switching),
 		requestsPerSecond: { alone: median(rounds.alone), all: median(rounds.all) },
 		ratio: median(rounds.all.map((all, i) => all / (rounds.alone[i] as number))),
 		firstOverLater,
 		answers: served,
 	};
+}
+
+function switches(apps: readonly App[]): number {
+	return apps.reduce((sum, { pool }) => sum + pool.counts.switched, 0);
 }
 
 /** Answers that were asked for; the benchmark fails at the first that is wrong. */

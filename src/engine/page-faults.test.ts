@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { type Ffi, type FfiProcess, openLibC, withFfi } from "./libc.ts";
+import { type Ffi, type FfiProcess, type LibC, openLibC, withFfi } from "./libc.ts";
 import { type FaultMethod, type PageFaults, watchFaults } from "./page-faults.ts";
 import { webAssembly } from "./v8.ts";
 
@@ -90,6 +90,86 @@ for (const method of ["listed", "counted"] as const) {
 		}
 	});
 }
+
+/** A list as the kernel would write it, in so many pages; the calls that it takes to open one. */
+function pretendKernel(pages: number) {
+	const words = new Uint32Array((PAGE * (1 + pages)) / 4);
+	const [headAt, offsetAt, sizeAt] = [256, 260, 262];
+	words[offsetAt] = PAGE;
+	words[sizeAt] = PAGE * pages;
+	const closed: number[] = [];
+	const ffi = { getRawPointer: () => 1n, toArrayBuffer: () => words.buffer };
+	const libc = {
+		syscall: () => 7n,
+		getpagesize: () => PAGE,
+		mmap: () => 4096n,
+		close: (fd: number) => closed.push(fd),
+	};
+	const write = (kind: number, record: readonly number[]): void => {
+		const size = (record.length + 2) * 4;
+		for (const word of [kind, size << 16, ...record]) {
+			words[PAGE / 4 + (((words[headAt] as number) % (PAGE * pages)) >>> 2)] = word;
+			words[headAt] = (words[headAt] as number) + 4;
+		}
+	};
+	return {
+		faults: watchFaults("listed", ffi as unknown as Ffi, libc as unknown as LibC, "x64"),
+		closed,
+		fault: (address: number) => write(9, [address, 0]),
+		throttle: () => write(5, [1, 0, 1, 0, 1, 0]),
+		unthrottle: () => write(6, [1, 0, 1, 0, 1, 0]),
+	};
+}
+
+suite("a list in which faults may be missing", () => {
+	type Kernel = ReturnType<typeof pretendKernel>;
+	/** Whether it is known at the end what follows, and what there was meanwhile. */
+	const cases: readonly [name: string, write: (kernel: Kernel) => void, next: boolean, before: boolean][] = [
+		["none", () => {}, true, true],
+		["a fault", ({ fault }) => fault(0x5000), true, true],
+		["throttled", ({ throttle }) => throttle(), false, false],
+		[
+			"throttled, and the fault with which it was",
+			({ fault, throttle }) => {
+				throttle();
+				fault(0x5000);
+			},
+			false,
+			false,
+		],
+		["no longer throttled, and nothing since", ({ unthrottle }) => unthrottle(), false, false],
+		[
+			"no longer throttled, and a fault",
+			({ fault, throttle, unthrottle }) => {
+				throttle();
+				fault(0x5000);
+				unthrottle();
+				fault(0x5000);
+			},
+			true,
+			false,
+		],
+	];
+	// One page of 256 faults: records lie across its end, too.
+	for (const before of [0, 3, 251, 252, 253, 254, 255, 256, 600])
+		for (const [name, write, known, knownBefore] of cases)
+			test(`${name}, after ${before}`, () => {
+				const kernel = pretendKernel(1);
+				for (let i = 0; i < before; i++) kernel.fault(0x5000);
+				const since = kernel.faults.mark();
+				write(kernel);
+				// Whoever asks again is told the same: nothing was written meanwhile.
+				for (let i = 0; i < 3; i++) {
+					const until = kernel.faults.mark();
+					assert.equal(!Number.isNaN(until), known);
+					assert.equal(kernel.faults.isFree(until, kernel.faults.mark(), 0, 2 ** 47), known);
+				}
+				const until = kernel.faults.mark();
+				assert.equal(kernel.faults.isFree(since, until, 0x9000, 0xa000), knownBefore);
+				kernel.faults[Symbol.dispose]();
+				assert.deepEqual(kernel.closed, [7]);
+			});
+});
 
 test("where nothing is known of faults, nothing is free", () => {
 	const opened = open("unknown");

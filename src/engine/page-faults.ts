@@ -59,8 +59,11 @@ const RING = { head: 256, offset: 260, size: 262 } as const;
 /** Pages for records, 16 bytes each; a power of two. */
 const RING_PAGES = 4;
 const RECORD_WORDS = 4;
-/** The header of a record of a fault has its kind in the first word and its size in the upper half of the second. */
+/** The header of a record has its kind in the first word and its size in the upper half of the second. */
 const PERF_RECORD_SAMPLE = 9;
+/** From here on faults are left out: written just before the last one that is not. */
+const PERF_RECORD_THROTTLE = 5;
+const THROTTLE_WORDS = 8;
 const SIZE_SHIFT = 16;
 
 /**
@@ -75,6 +78,8 @@ class FaultRing implements PageFaults {
 	/** Bytes. */
 	readonly #size: number;
 	#head: number;
+	/** `#head`, or NaN where faults after it may have been left out. */
+	#mark: number;
 
 	constructor(ffi: Ffi, libc: LibC, arch: string) {
 		this.#libc = libc;
@@ -93,14 +98,22 @@ class FaultRing implements PageFaults {
 		this.#first = toNumber(this.#words, RING.offset) / 4;
 		this.#size = toNumber(this.#words, RING.size);
 		this.#head = toNumber(this.#words, RING.head);
+		this.#mark = this.#head;
 	}
 
 	mark(): number {
 		const head = toNumber(this.#words, RING.head);
-		if (head === this.#head) return head;
+		if (head === this.#head) return this.#mark;
 		this.#head = head;
-		// Were faults left out now ("throttled"), that would be what was written last.
-		return this.#bytesOfFault(head - RECORD_WORDS * 4) === 0 ? NaN : head;
+		return (this.#mark = this.#mayLeaveOut(head) ? NaN : head);
+	}
+
+	/** With each fault a sample of its own the kernel has no reason to; but it says so if it does. */
+	#mayLeaveOut(head: number): boolean {
+		const last = head - RECORD_WORDS * 4;
+		if (this.#bytesOfFault(last) === 0) return true;
+		const before = last - THROTTLE_WORDS * 4;
+		return before >= 0 && this.#words[this.#wordAt(before)] === PERF_RECORD_THROTTLE;
 	}
 
 	isFree(since: number, until: number, from: number, to: number): boolean {

@@ -178,6 +178,8 @@ export class SandboxPool {
 			const other = this.#kin !== undefined && this.#slots.lacks(this.#kin) ? undefined : this.#take();
 			if (other !== undefined) {
 				this.#counts.discarded++;
+				// An app that is new is likely to be called now: its slot is put back when this is over, not with the first request.
+				other.moved = false;
 				return other;
 			}
 		}

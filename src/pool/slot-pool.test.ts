@@ -106,6 +106,21 @@ suite("slots by code", () => {
 		for (const pool of [a, b]) pool.close(OVER);
 	});
 
+	test("the slot of an app that is new is put back before its next call", async () => {
+		const slots = new SharedSlots();
+		const [a, b] = [createPool(await link({ name: "a" }), { slots }), createPool(await link({ name: "b" }), { slots })];
+		const resets = (): number[] => [a.counts.reset, b.counts.reset];
+		await once(a);
+		assert.equal(await once(b), due("b"));
+		assert.deepEqual(resets(), [1, 1]);
+		// From here on they take turns: whoever is next has it put back.
+		await once(a);
+		assert.deepEqual(resets(), [1, 1]);
+		assert.equal(await once(b), due("b"));
+		assert.deepEqual(resets(), [1, 2]);
+		for (const pool of [a, b]) pool.close(OVER);
+	});
+
 	test("apps whose states are far from each other have slots of their own, as long as few are warm", async () => {
 		const slots = new SharedSlots();
 		// In each of the pages, which is far; and in one more, which is not
