@@ -58,7 +58,7 @@ const OVER = new Error("over");
  * A stretch of the process's clock, in milliseconds; how much of it this thread ran, at most, where that is known; and how much of that was
  * V8's way out.
  */
-type Stretch = readonly [from: number, to: number, ran?: number, unwinding?: number];
+type Stretch = readonly [from: number, to: number, ran?: number | undefined, unwinding?: number];
 
 const clock = (): number => Number(process.hrtime.bigint()) / 1e6;
 
