@@ -77,28 +77,36 @@ export function readFrames(error: Error): TrapFrame[] {
 	return readStack(error).frames;
 }
 
-/** Whether an instruction of the guest's own has trapped, not one that was put into its functions; `undefined` where that is not known. */
+/**
+ * Whether an instruction of the guest's own has trapped, not one that was put into its functions; `undefined` where that is not known.
+ * Where it was not, nobody is told of any frames.
+ */
 export function isOwnTrap(error: Error): boolean | undefined {
-	return readStack(error).isOwn;
+	return readStack(error, true).isOwn;
 }
 
-function readStack(error: Error): Stack {
+/** @param isStop whether it is one, unless the guest's own instruction has trapped: then its caller waits, and frames are not read. */
+function readStack(error: Error, isStop = false): Stack {
 	let stack = stacks.get(error);
 	if (stack === undefined) {
-		const sites = takeCallSites(error);
-		stack = { frames: sites.flatMap((site) => toFrame(site) ?? []), isOwn: sites[0] && isOwn(sites[0]) };
+		stack = takeStack(error, isStop);
 		stacks.set(error, stack);
 	}
 	return stack;
 }
 
 /** V8 formats a stack when it is first asked for, and hands over its frames then. */
-function takeCallSites(error: Error): readonly CallSite[] {
+function takeStack(error: Error, isStop: boolean): Stack {
 	const constructor = Error as unknown as V8ErrorConstructor;
 	const before = constructor.prepareStackTrace;
-	let taken: readonly CallSite[] = [];
+	let frames: TrapFrame[] = [];
+	let isGuests: boolean | undefined;
 	constructor.prepareStackTrace = (of, sites) => {
-		if (of === error) taken = sites;
+		if (of === error) {
+			isGuests = sites[0] && isOwn(sites[0]);
+			if (isStop && isGuests === false) return String(of);
+			frames = sites.flatMap((site) => toFrame(site) ?? []);
+		}
 		// As V8 does it by itself: for who looks at the trap's cause
 		return [String(of), ...sites.map((site) => `    at ${site.toString()}`)].join("\n");
 	};
@@ -108,7 +116,7 @@ function takeCallSites(error: Error): readonly CallSite[] {
 		if (before === undefined) delete constructor.prepareStackTrace;
 		else constructor.prepareStackTrace = before;
 	}
-	return taken;
+	return { frames, isOwn: isGuests };
 }
 
 const SCRIPT = /^wasm:\/\/wasm\/(?:(.*)-)?[0-9a-f]{8}$/s;

@@ -250,7 +250,10 @@ function watch(): void {
 		if (unclocked > 0) {
 			if (until === 0) return unclocked;
 			idle = 0;
-			const left = ((until - Math.floor((now - thread.origin) * 10)) | 0) / 10;
+			// To the microsecond: `until` is rounded up, which is enough.
+			const tenths = (now - thread.origin) * 10;
+			const whole = Math.floor(tenths);
+			const left = (((until - whole) | 0) - (tenths - whole)) / 10;
 			if (left > 0) {
 				sample(thread, entry >>> 16);
 				// Who comes after it may be kept from the processor too, and does not ring when it has as much time.

@@ -10,10 +10,10 @@ import { availableParallelism } from "node:os";
 import { setImmediate as turn, setTimeout as sleep } from "node:timers/promises";
 import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
 import { CompileCache, watchdogReady } from "../../src/engine/mod.ts";
-import { LimitExceeded } from "../../src/fault/mod.ts";
+import { LimitExceeded, Trap } from "../../src/fault/mod.ts";
 import { linkComponent, loadComponent } from "../../src/link/mod.ts";
 import { SandboxPool } from "../../src/pool/mod.ts";
-import { ENDLESS, ENDLESS_HOST_CALLS, ENDLESS_START } from "../server/endless-shapes.ts";
+import { ENDLESS, ENDLESS_HOST_CALLS, ENDLESS_START, UNWOUND } from "../server/endless-shapes.ts";
 import { StallWitness } from "./stall-witness.ts";
 
 /** Milliseconds of CPU time that each guest has. */
@@ -33,6 +33,8 @@ type Metering = NonNullable<NonNullable<Parameters<typeof linkComponent>[3]>["me
 export const METERINGS: readonly Metering[] = ["trap", "yield", "fuel"];
 export const LOADS = ["idle", "load"] as const;
 type Load = (typeof LOADS)[number];
+/** How often it is measured what V8 takes for the way out. */
+const UNWINDINGS = 25;
 /** Milliseconds later than its deadline that a guest may be stopped. */
 const LATEST: Readonly<Record<Load, number>> = { idle: 2, load: 25 };
 /** Milliseconds between two ticks of a timer beside two endless guests that can be suspended. */
@@ -52,8 +54,11 @@ async function start(text: string, metering: Metering, cpu: number): Promise<San
 
 const OVER = new Error("over");
 
-/** A stretch of the process's clock, in milliseconds; and how much of it this thread ran, at most, where that is known. */
-type Stretch = readonly [from: number, to: number, ran?: number];
+/**
+ * A stretch of the process's clock, in milliseconds; how much of it this thread ran, at most, where that is known; and how much of that was
+ * V8's way out.
+ */
+type Stretch = readonly [from: number, to: number, ran?: number | undefined, unwinding?: number];
 
 const clock = (): number => Number(process.hrtime.bigint()) / 1e6;
 
@@ -111,13 +116,33 @@ async function stopOnce(pool: SandboxPool, cpu: number, starts: boolean): Promis
 	return assert.fail("it ended by itself");
 }
 
+/** Milliseconds that V8 takes for the way out of a guest of this shape, which no metering changes: of its own trap, beyond one of no depth. */
+async function unwindingOf(name: string, metering: Metering): Promise<number> {
+	const least: number[] = [];
+	for (const text of UNWOUND[name] ?? []) {
+		const pool = await start(text, metering, SHARED_CPU);
+		const took: number[] = [];
+		for (let i = 0; i < UNWINDINGS; i++) {
+			const sandbox = await pool.acquire();
+			const before = threadTime();
+			await assert.rejects(async () => void (await sandbox.call(["f"], [])), Trap);
+			took.push(threadTime() - before);
+			sandbox.end(OVER);
+		}
+		pool.close(OVER);
+		least.push(Math.min(...took));
+	}
+	const [deep = 0, shallow = 0] = least;
+	return Math.max(deep - shallow, 0);
+}
+
 async function askNeighbour(pool: SandboxPool): Promise<void> {
 	const sandbox = await pool.acquire();
 	assert.equal(await sandbox.call(["ok"], []), 7);
 	sandbox.end(OVER);
 }
 
-/** What was measured, as it was; and without what the machine was away, or this thread was kept from running: its own. */
+/** What was measured, as it was; and without what the machine was away, this thread was kept from running, or V8 took for the way out: its own. */
 class Lateness {
 	readonly #witness: StallWitness | undefined;
 	readonly #bound: number;
@@ -149,8 +174,8 @@ class Lateness {
 	}
 
 	get #own(): number[] {
-		return this.#stretches.map(([from, to, ran = Infinity]) =>
-			Math.min(ran, to - from - (this.#witness?.stalled(from, to) ?? 0)),
+		return this.#stretches.map(([from, to, ran = Infinity, unwinding = 0]) =>
+			Math.max(Math.min(ran, to - from - (this.#witness?.stalled(from, to) ?? 0)) - unwinding, 0),
 		);
 	}
 }
@@ -172,12 +197,14 @@ async function stopAll(
 		const cpu = MORE_CPU[name] ?? CPU;
 		const pool = await start(text, metering, cpu);
 		const neighbour = await start(ENDLESS["a loop"] ?? "", metering, 5_000);
+		const unwinding = await unwindingOf(name, metering);
 		const own: Stretch[] = [];
 		// What is compiled for the first of all is no part of its time, and comes before it
 		const first = await stopOnce(pool, cpu, text !== ENDLESS_START);
 		for (let i = 0; i < times; i++) {
 			const asked = i % NEIGHBOURLY === 0 ? askNeighbour(neighbour) : undefined;
-			own.push(await stopOnce(pool, cpu, text !== ENDLESS_START));
+			const [from, to, ran] = await stopOnce(pool, cpu, text !== ENDLESS_START);
+			own.push([from, to, ran, unwinding]);
 			await asked;
 			await turn();
 		}
@@ -189,7 +216,7 @@ async function stopAll(
 		const late = new Lateness(witness, LATEST[load]);
 		late.add(own);
 		console.log(
-			`  ${name}: ${late.toString()}; its first ${Math.min(first[2] ?? Infinity, first[1] - first[0]).toFixed(2)}`,
+			`  ${name}: ${late.toString()}; its first ${Math.min(first[2] ?? Infinity, first[1] - first[0]).toFixed(2)}${unwinding === 0 ? "" : `; without V8's way out, ${unwinding.toFixed(2)}`}`,
 		);
 		all.add(own);
 		guests += own.length;

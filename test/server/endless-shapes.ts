@@ -25,6 +25,12 @@ const KEPT_OBJECTS = `(type $s (struct (field (ref null $s)))) (func (export "f"
 const work = (divisions: number): string =>
 	"(global.set $g (i64.div_s (global.get $g) (i64.const 3)))".repeat(divisions);
 
+const CHAINED = "the same in a chain without recursion";
+
+/** Functions of which each calls the next before it does much; the last does `end` before that. */
+const chain = (end = ""): string => `(global $g (mut i64) (i64.const -1)) (func $much ${work(4000)})
+	${Array.from({ length: 4000 }, (_, i) => `(func $c${i} ${i === 3999 ? end : `(call $c${i + 1})`} (call $much))`).join(" ")}`;
+
 /** Components that never end, in every shape: `f` does not return, `ok` answers 7. */
 const FIELDS: Readonly<Record<string, string>> = {
 	"a loop": `(func (export "f") (loop $l (br $l)))`,
@@ -56,9 +62,7 @@ const FIELDS: Readonly<Record<string, string>> = {
 	"calls of much behind each call of a recursion": `(global $g (mut i64) (i64.const -1)) (func $much ${work(4000)})
 		(func $deep (param i32) (if (local.get 0) (then (call $deep (i32.sub (local.get 0) (i32.const 1))))) (call $much))
 		(func (export "f") (loop $l (call $deep (i32.const 8000)) (br $l)))`,
-	"the same in a chain without recursion": `(global $g (mut i64) (i64.const -1)) (func $much ${work(4000)})
-		${Array.from({ length: 4000 }, (_, i) => `(func $c${i} ${i === 3999 ? "" : `(call $c${i + 1})`} (call $much))`).join(" ")}
-		(func (export "f") (loop $l (call $c0) (br $l)))`,
+	[CHAINED]: `${chain()} (func (export "f") (loop $l (call $c0) (br $l)))`,
 	"long ways without a branch, called often": `(global $g (mut i64) (i64.const -1)) (func $long ${work(40_000)})
 		(func $a ${"(call $long)".repeat(20)}) (func $b ${"(call $a)".repeat(20)}) (func (export "f") (loop $l (call $b) (br $l)))`,
 	"much to do in each handler of a recursion": `(global $g (mut i64) (i64.const -1)) (tag $e)
@@ -195,6 +199,17 @@ export const ENDLESS: Readonly<Record<string, string>> = {
 	"a loop in another component": CALLED,
 	"calls that double from one instance to the next": DOUBLING_INSTANCES,
 	"the same with much to do behind each call": LONG_INSTANCES,
+};
+
+/**
+ * Shapes that are stopped below so many functions, each another one, that V8 takes a while to find the way out: for each, a guest that
+ * traps there by itself, and one that does so with nothing above it.
+ */
+export const UNWOUND: Readonly<Record<string, readonly [deep: string, shallow: string]>> = {
+	[CHAINED]: [
+		one(`${chain("(unreachable)")} (func (export "f") (call $c0))`),
+		one(`${chain("(unreachable)")} (func (export "f") (call $c3999))`),
+	],
 };
 
 /** `f` comes to the end of the stack, which is a trap that nothing catches. */

@@ -8,8 +8,8 @@ import { begin, callHost, copyInPieces, eachChunk, outsideOf, step } from "./pie
  * guest's. Bulk operations go in pieces, so that metering finds a loop to stop them in.
  */
 
-/** Bytes that one bulk instruction of V8's moves at most: some 0.1 ms, most of it for pages that are touched for the first time. */
-const CHUNK = 256 * 1024;
+/** Bytes that one bulk instruction of V8's moves at most: up to 0.1 ms, most of it for the 16 or 32 pages that are touched for the first time. */
+const CHUNK = 64 * 1024;
 
 /** A start beyond every segment. Its bits are added, so that V8 takes the same of its ways, and names the same trap, as with the guest's. */
 const BEYOND = 0x3fff_ffff;

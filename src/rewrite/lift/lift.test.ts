@@ -256,7 +256,7 @@ suite("liftModule", () => {
 			(func (export "copy") (param i32 i32 i32) (memory.copy (local.get 0) (local.get 1) (local.get 2))))`);
 		const { exports } = await revive(rewriteModule(bytes, 0, OFF));
 		const memory = new Uint8Array(exports["m"].buffer);
-		const chunk = 256 * 1024;
+		const chunk = 64 * 1024;
 		for (const [to, from] of [
 			[3, 0],
 			[0, 3],

@@ -22,7 +22,7 @@ import {
  * What the functions that `lift` adds must be, byte for byte, written out once more: nothing here is shared with what writes them.
  */
 
-const CHUNK = 0x4_0000;
+const CHUNK = 0x1_0000;
 
 function sizeOf(at: Surroundings, memory: number): Bytes {
 	const pages = at.pages(memory);

@@ -159,7 +159,7 @@ const EDITS: readonly (readonly [what: string, edit: (module: Module) => Partial
 	["has an added function of another type", ({ functions }) => ({ functions: [...functions.slice(0, -1), 0] })],
 	["writes to a size", (module) => patch(module, [0x23, 3], [0x24, 3])],
 	["asks for the size of V8's memory", (module) => patch(module, [0x23, 3], [0x3f, 1])],
-	["lets a chunk be larger", (module) => patch(module, [0x41, 0x80, 0x80, 0x10], [0x41, 0x80, 0x80, 0x11])],
+	["lets a chunk be larger", (module) => patch(module, [0x41, 0x80, 0x80, 0x04], [0x41, 0x80, 0x80, 0x05])],
 	[
 		"goes on where it is to trap",
 		(module) => patch(module, [0xff, 0xff, 0xff, 0xff, 0x0f, 0x00, 0x0b], [0xff, 0xff, 0xff, 0xff, 0x0f, 0x1a, 0x0b]),
