@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
-import { decodeModule, encodeModule, type Module } from "../../wasm/mod.ts";
+import { decodeModule, encodeModule, type Module, OP } from "../../wasm/mod.ts";
 import { surveyCode } from "../survey.ts";
 import { verifyRewriting } from "../verify/verify.ts";
 import { TestEngine } from "./engine.fixture.ts";
@@ -165,6 +165,25 @@ suite("cycles of calls are checked before they call", () => {
 				}
 			});
 		}
+	}
+
+	for (const [metering, check, constant] of [
+		["trap", "flag", 0],
+		["trap", "page", 65_536],
+		["yield", "flag", 0],
+		["fuel", "flag", 0],
+	] as const) {
+		test(`${metering}, ${check}: a check before the constant that it begins with is seen`, async () => {
+			const body = `${LOADS.repeat(492)} ${"nop ".repeat(16)} (call $g (i32.const ${constant}))`;
+			const original = await parse(`(module (memory 1) (func $g (param i32)) (func ${body}))`);
+			const module = decodeModule(original);
+			const metered = meterModule(module, surveyCode(module), metering, undefined, undefined, check);
+			assert.ok(metered !== undefined);
+			const { ledger, contracts } = metered;
+			const last = check === "page" ? [0x1a, 0x41, 0x80, 0x80, 0x04] : [0x0b, 0x41, 0];
+			assert.equal(placesOf(metered.module.code.bytes, [...last, OP.call, 0]).length, 1);
+			verifyRewriting(original, encodeModule(metered.module), { metering, check, ledger, contracts });
+		});
 	}
 
 	test("what functions of a cycle run behind their calls cannot be kept from those who call them", async () => {
