@@ -24,6 +24,8 @@ export class Context {
 	 * (`CarriedString`), maps their order and duplicates (an array of pairs), resources are bare representations.
 	 */
 	carried = false;
+	/** True when what is lifted is lowered into another guest before this one runs again: its lists of numbers need not be copied for that. */
+	passes = false;
 	readonly memory: GuestMemory;
 	/** The length, as the guest is told it, of the string that generated code stored last. */
 	stored = 0;

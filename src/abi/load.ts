@@ -3,7 +3,7 @@ import { liftEnd } from "./async/end-values.ts";
 import { payloadType, toCase, type VariantType } from "./cases.ts";
 import { type Context, MAX_BYTE_LENGTH } from "./context.ts";
 import { layoutOf } from "./layout.ts";
-import { isNumeric, loadNumbers } from "./numeric-list.ts";
+import { isNumeric, loadNumbers, viewNumbers } from "./numeric-list.ts";
 import { liftBorrow, liftOwn } from "./resources.ts";
 import { loadString } from "./string-load.ts";
 import { trap } from "./traps.ts";
@@ -113,7 +113,10 @@ export function checkListRange(cx: Context, pointer: number, length: number, siz
 }
 
 export function loadElements(cx: Context, element: ValueType, pointer: number, length: number): unknown {
-	if (isNumeric(element)) return loadNumbers(element.kind, cx.bytes.buffer, pointer, length);
+	if (isNumeric(element)) {
+		const there = cx.passes ? viewNumbers(element.kind, cx.bytes.buffer, pointer, length) : null;
+		return there ?? loadNumbers(element.kind, cx.bytes.buffer, pointer, length);
+	}
 	const { size } = layoutOf(element);
 	const list: unknown[] = [];
 	for (let i = 0; i < length; i++) list.push(load(cx, element, pointer + i * size));

@@ -41,7 +41,7 @@ export function arrayName(kind: NumericKind): string {
 }
 
 export function isNumeric(type: ValueType): type is { readonly kind: NumericKind } {
-	return Object.hasOwn(ARRAYS, type.kind);
+	return (ARRAYS as Partial<Record<string, unknown>>)[type.kind] !== undefined;
 }
 
 /** True when `value` is the typed array that a list of `kind` is lifted to. */

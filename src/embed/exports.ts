@@ -1,4 +1,4 @@
-import { type CoreFunctionType, type FunctionType, toCamelCase, type ValueType } from "../component/mod.ts";
+import { type CoreFunctionType, type FunctionType, toCamelCase } from "../component/mod.ts";
 import { SkerryError } from "../fault/mod.ts";
 import type { PlanExport } from "../link/mod.ts";
 import { dress, needsDress, type Wardrobe } from "./dress.ts";
@@ -81,6 +81,15 @@ export async function callExport(
 	return toResult(type, await call(args), wardrobe);
 }
 
+/** The same of a call that has returned. */
+export function settle(type: ExportType, given: unknown, wardrobe: Wardrobe): Promise<unknown> {
+	try {
+		return Promise.resolve(toResult(type, given, wardrobe));
+	} catch (error) {
+		return Promise.reject(error);
+	}
+}
+
 /**
  * The same where nothing can wait: a function that returns what the guest does. What takes numbers and the like, and needs no
  * dress, is the guest's function as it is.
@@ -91,15 +100,17 @@ export function bindSync(
 	call: (...args: unknown[]) => unknown,
 	wardrobe: Wardrobe,
 ): (...args: unknown[]) => unknown {
-	if (!("results" in type) && (type.result === null || isPlain(type.result))) return call;
+	if (!("results" in type) && isPlain(type)) return call;
 	return (...args) => {
 		checkCall(type, name, args);
 		return toResult(type, call(...args), wardrobe);
 	};
 }
 
-function isPlain(result: ValueType): boolean {
-	return result.kind !== "result" && !needsDress(result);
+/** Whether what the guest returns is what the caller gets. */
+export function isPlain(type: ExportType): boolean {
+	if ("results" in type || type.result === null) return true;
+	return type.result.kind !== "result" && !needsDress(type.result);
 }
 
 function checkCall(type: ExportType, name: string, args: readonly unknown[]): void {

@@ -24,6 +24,9 @@ export type { PageMapper } from "./pages.ts";
 export { limitStacks } from "./stack-size.ts";
 export { decodePlain, encodePlain } from "./plain-data.ts";
 export { optimizeGuestsEarly, optimizeHostEarly } from "./tiering.ts";
+export type { Reading } from "./readings.ts";
+export { type Relay, threadRelay } from "./relay.ts";
+export { Soon } from "./soon.ts";
 export { compileTrampolines } from "./trampolines.ts";
 export { toTrap } from "./traps.ts";
 export {

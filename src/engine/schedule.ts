@@ -268,6 +268,11 @@ export class Schedule {
 		} else this.#flag.enter(within(deadline, now), within(account.wallEnd, now), metering === "trap");
 	}
 
+	/** Nothing is to be looked at when a guest calls the host: `overdue` would say nothing, and change nothing. */
+	get calm(): boolean {
+		return this.#leased === undefined && !this.#flag.raised;
+	}
+
 	/** Asked when a guest calls the host. Why it is to be stopped here; `undefined` when it is not. */
 	overdue(account: Account): unknown {
 		if (this.#leased !== undefined) this.#endLease();

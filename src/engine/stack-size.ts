@@ -11,3 +11,17 @@ const SMALLEST = 64 * 1024;
 export function limitStacks(bytes: number): void {
 	nodeV8()?.setFlagsFromString(`--wasm-stack-switching-stack-size=${Math.floor(Math.max(bytes, SMALLEST) / 1024)}`);
 }
+
+/** Arguments of 128 KiB in all: more than any host function takes of the stack. */
+const RESERVED: readonly undefined[] = Array.from({ length: 16 * 1024 });
+
+/**
+ * Throws V8's RangeError unless there is room for a host function. Needed where the guest and the host share a stack, which is in
+ * start functions: else a guest could have the stack end in the middle of any function of the host's. From a stack of the guest's own,
+ * V8 goes to the host's before it calls one.
+ */
+export function reserveStack(): void {
+	Reflect.apply(doNothing, undefined, RESERVED);
+}
+
+function doNothing(): void {}

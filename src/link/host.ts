@@ -5,7 +5,14 @@ import type { InstanceType } from "../component/mod.ts";
  * `abi/values.ts` defines them (a `result` is `{ tag, val }`, never thrown). It returns a promise only when the guest must
  * wait: then the guest is suspended until it settles. What it throws ends the guest.
  */
-export type HostFunction<C> = (context: C, ...args: any[]) => unknown;
+export interface HostFunction<C> {
+	(context: C, ...args: any[]): unknown;
+	/**
+	 * Of one without parameters whose result is a `u64`: the same as a number that a double holds, for guests that ask all the time. It does
+	 * nothing else; negative where the function itself has to be called.
+	 */
+	readonly reading?: ((context: C) => number) | undefined;
+}
 
 export interface HostResource<C> {
 	/** Called once, when a guest drops its owning handle or its sandbox ends. */

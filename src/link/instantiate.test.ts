@@ -332,3 +332,35 @@ test("what the specification gates is refused when it is linked, by name and off
 		assert.ok((error.place?.offset ?? 0) > 8);
 	}
 });
+
+test("a reading of the host's serves in place of its function, but not where the guest may not leave", async () => {
+	const log: string[] = [];
+	const now = Object.assign(
+		(context: unknown): bigint => {
+			log.push(`function of ${String(context)}`);
+			return 7n;
+		},
+		{
+			reading: (context: unknown): number => {
+				log.push(`reading of ${String(context)}`);
+				return 5;
+			},
+		},
+	);
+	const instance = await start(
+		`(component
+			(import "now" (func $now (result u64)))
+			(core func $low (canon lower (func $now)))
+			(core module $m (import "" "now" (func $now (result i64)))
+				(func (export "f") (result i64) (call $now))
+				(func (export "nothing") (result i64) (i64.const 3))
+				(func (export "post") (param i64) (drop (call $now))))
+			(core instance $i (instantiate $m (with "" (instance (export "now" (func $low))))))
+			(func (export "f") (result u64) (canon lift (core func $i "f")))
+			(func (export "late") (result u64) (canon lift (core func $i "nothing") (post-return (core func $i "post")))))`,
+		{ functions: { now } },
+	);
+	assert.equal(await call(instance, "f"), 5n);
+	await assert.rejects(call(instance, "late"), /cannot leave component instance/);
+	assert.deepEqual(log, ["reading of the context"]);
+});

@@ -176,6 +176,11 @@ export class Instance {
 		return this.#gate.quiet && (this.#tasks === null || this.#tasks.idle);
 	}
 
+	/** Of an asynchronous component: `settled` has nothing to wait for. */
+	get isSettled(): boolean {
+		return this.#tasks?.isQuiet === true;
+	}
+
 	/** Settles once its tasks have ended, or wait for ever: calls of async functions may have returned before. */
 	get settled(): Promise<void> {
 		return this.#tasks?.quiet ?? Promise.resolve();

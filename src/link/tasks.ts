@@ -80,6 +80,11 @@ export class Tasks {
 		return this.#scheduler.idle;
 	}
 
+	/** No task goes on or can, and a call begins on its caller's stack where it needs none of its own. */
+	get isQuiet(): boolean {
+		return this.#scheduler.isQuiet;
+	}
+
 	/** Settles once no task can go on, and the host owes none of them anything. */
 	get quiet(): Promise<void> {
 		return this.#scheduler.quiet;

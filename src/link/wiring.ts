@@ -14,7 +14,7 @@ import {
 	type TaskOptions,
 } from "../abi/mod.ts";
 import { type CoreFunctionType, flattenFunctionType, type ResourceType } from "../component/mod.ts";
-import type { CoreMemories, Gate, ModuleOrigin, WasmExtern, WasmInstance, WasmMemory } from "../engine/mod.ts";
+import type { CoreMemories, Gate, ModuleOrigin, Reading, WasmExtern, WasmInstance, WasmMemory } from "../engine/mod.ts";
 import type { CoreGuest } from "./core-host.ts";
 import { GuestMemory } from "./guest-memory.ts";
 import { liftSync } from "./lift-sync.ts";
@@ -139,7 +139,8 @@ export class Wiring {
 			}
 			case "trampolines": {
 				const functions = step.trampolines.map((t) => this.#trampoline(t));
-				const wrapped = this.#gate.wrapImports(step.module, step.types, functions);
+				const readings = step.trampolines.map((t, i) => this.#reading(t, step.types[i] as CoreFunctionType));
+				const wrapped = this.#gate.wrapImports(step.module, step.types, functions, readings);
 				for (const [i, fn] of wrapped.entries()) this.#trampolines[step.first + i] = fn;
 				break;
 			}
@@ -227,6 +228,15 @@ export class Wiring {
 		}
 	}
 
+	#reading(trampoline: Trampoline, { params, results }: CoreFunctionType): Reading | undefined {
+		if (trampoline.kind !== "lower" || trampoline.callee.kind !== "host" || trampoline.options.async) return undefined;
+		const read = this.#linked.functions[trampoline.callee.index]?.reading;
+		if (read === undefined || params.length > 0 || results.length !== 1 || results[0] !== "i64") return undefined;
+		const store = this.#store;
+		const instance = this.#component(trampoline.instance);
+		return () => (instance.mayLeave ? read(store.context) : -1);
+	}
+
 	#createGuest(store: Store): CoreGuest<unknown> {
 		return {
 			memory: this.memory("memory"),
@@ -268,10 +278,13 @@ export class Wiring {
 			}
 			const { core, options, type, instance } = plan;
 			const [found, realloc] = [core, options.realloc].map((item) => (item === null ? null : this.#resolve(item)));
-			const nested = this.#wrap(core, instance, flattenFunctionType(type, "lift"));
-			const suspends = this.#pausing || (this.#linked.plan.waits[instance] ?? true);
+			const { waits, stackful } = this.#linked.plan;
+			const waiting = (waits[instance] ?? true) && stackful[ref.index] !== false;
+			const nested = this.#gate.wrapExport(found, waiting, flattenFunctionType(type, "lift"));
+			const suspends = this.#pausing || waiting;
 			const made = { instance: this.#component(instance), options: this.#options(options), nested, suspends };
-			lifted = liftSync(type, { found, realloc, gate: this.#gate, blocking: this.#blocking, ...made });
+			const blocking = this.#pausing || (this.#blocking && waiting);
+			lifted = liftSync(type, { found, realloc, gate: this.#gate, blocking, ...made });
 			this.#lifted[ref.index] = lifted;
 		}
 		return lifted;

@@ -2,7 +2,6 @@ import type { ValueType } from "../../component/mod.ts";
 import type { Context } from "../context.ts";
 import { layoutOf } from "../layout.ts";
 import { loadElements } from "../load.ts";
-import { isNumeric, viewNumbers } from "../numeric-list.ts";
 import { storeElements } from "../store-value.ts";
 import { trap } from "../traps.ts";
 import { MAX_BUFFER_LENGTH, type ReadableBuffer, type WritableBuffer } from "./shared-stream.ts";
@@ -13,14 +12,18 @@ export class GuestBuffer implements ReadableBuffer, WritableBuffer {
 	readonly #cx: Context;
 	readonly #element: ValueType | null;
 	readonly #length: number;
+	/** Bytes of an element. */
+	readonly #size: number;
 	#pointer: number;
 	/** Elements that were copied. */
 	progress = 0;
 
 	constructor(cx: Context, element: ValueType | null, pointer: number, length: number) {
 		if (length > MAX_BUFFER_LENGTH) trap("stream read/write count too large");
+		this.#size = 0;
 		if (element !== null && length > 0) {
 			const { size, alignment } = layoutOf(element);
+			this.#size = size;
 			cx.refresh();
 			cx.checkRange(pointer, length * size, alignment, "read/write pointer out of bounds of memory");
 		}
@@ -44,12 +47,10 @@ export class GuestBuffer implements ReadableBuffer, WritableBuffer {
 		if (element === null) return { length: count };
 		const cx = this.#cx;
 		cx.refresh();
-		cx.carried = carried;
+		cx.carried = cx.passes = carried;
 		const pointer = this.#pointer;
-		this.#pointer += count * layoutOf(element).size;
-		// Another guest takes them from here.
-		const there = carried && isNumeric(element) ? viewNumbers(element.kind, cx.bytes.buffer, pointer, count) : null;
-		return there ?? (loadElements(cx, element, pointer, count) as ArrayLike<unknown>);
+		this.#pointer += count * this.#size;
+		return loadElements(cx, element, pointer, count) as ArrayLike<unknown>;
 	}
 
 	write(values: ArrayLike<unknown>, carried: boolean): void {
@@ -64,6 +65,6 @@ export class GuestBuffer implements ReadableBuffer, WritableBuffer {
 		cx.instance.mayLeave = false;
 		storeElements(cx, element, values, this.#pointer, length);
 		cx.instance.mayLeave = mayLeave;
-		this.#pointer += length * layoutOf(element).size;
+		this.#pointer += length * this.#size;
 	}
 }

@@ -1,6 +1,6 @@
 import type { ComponentInstance } from "../store.ts";
 import { trap } from "../traps.ts";
-import type { Thread, Turns } from "./thread.ts";
+import { type Thread, type Turns, UNLISTED } from "./thread.ts";
 
 /** Explainer.md: as many calls of `backpressure.inc` may be pending. */
 const MAX_BACKPRESSURE = 2 ** 16;
@@ -9,7 +9,7 @@ const MAX_BACKPRESSURE = 2 ** 16;
 export class AsyncInstance {
 	readonly instance: ComponentInstance;
 	readonly turns: Turns;
-	readonly threads: ThreadTable = new ThreadTable();
+	readonly #threads = new ThreadTable();
 	/** How often the guest asked for no more calls. */
 	backpressure = 0;
 	/** Tasks that were called and not let in yet. */
@@ -19,12 +19,22 @@ export class AsyncInstance {
 	/** Calls under way of functions that are not async: while there is one, nothing but this instance runs. */
 	syncCalls = 0;
 
+	/** What enters it from outside of all guests. */
+	readonly enteredFromHost: readonly ComponentInstance[] | null;
 	/** The slots of start functions, which run in no thread. */
 	readonly #slots: [number, number] = [0, 0];
 
 	constructor(instance: ComponentInstance, turns: Turns) {
 		this.instance = instance;
 		this.turns = turns;
+		this.enteredFromHost = instance.enteredFrom(null);
+	}
+
+	/** Its threads, with the one that asks. */
+	get threads(): ThreadTable {
+		const { current } = this.turns;
+		if (current?.index === UNLISTED && current.task.instance === this) current.index = this.#threads.add(current);
+		return this.#threads;
 	}
 
 	/** What `context.get` and `context.set` see. An allocation function may be called while a thread of another instance runs. */
@@ -40,7 +50,7 @@ export class AsyncInstance {
 
 	reset(): void {
 		this.#slots.fill(0);
-		this.threads.clear();
+		this.#threads.clear();
 		this.backpressure = this.waitingToEnter = this.syncCalls = 0;
 		this.exclusive = null;
 	}

@@ -60,16 +60,14 @@ const CALLBACK = { exit: 0, yield: 1, wait: 2 } as const;
 export class AsyncLiftedFunction implements ComponentFunction, Callee {
 	readonly type: FunctionType;
 	readonly carried = true;
+	/** As `call` without a signal. */
+	readonly invoke: (...args: unknown[]) => unknown;
 	readonly #lift: AsyncLift;
 	readonly #scheduler: Scheduler;
 	readonly #params: FlatValues;
 	readonly #results: FlatValues;
 	readonly #context: Context;
-	readonly #enteredFromHost: readonly ComponentInstance[] | null;
 	readonly #borrows: boolean;
-	/** Calls the guest's function until it first returns, and gives what it returned; `null` where it may be suspended. */
-	readonly #first: ComponentFunction | null;
-	#invoke: First | undefined;
 	/** Of the last call that returned at once, for the next one: objects that are old already cost least. */
 	#spare: { readonly task: Task; readonly thread: Thread } | null = null;
 
@@ -80,10 +78,15 @@ export class AsyncLiftedFunction implements ComponentFunction, Callee {
 		this.#params = liftedParams(lift.type);
 		this.#results = liftedResults(lift.type, lift.options.async);
 		this.#context = new Context(lift.options, lift.instance.instance);
-		this.#enteredFromHost = lift.instance.instance.enteredFrom(null);
 		// What is borrowed is given back before the task returns, which may be later than the guest's function does.
 		this.#borrows = lift.type.params.some(({ type }) => containsKind(type, "borrow"));
-		this.#first = this.#borrows ? null : liftFirst(lift);
+		// Calls the guest's function until it first returns, and gives what it returned; `null` where it may be suspended.
+		const first = this.#borrows ? null : liftFirst(lift);
+		let called: First | undefined;
+		this.invoke = (...args) => {
+			if (first === null || !scheduler.atRest || !lift.instance.free) return this.#callLater(args);
+			return this.#callAtOnce((called ??= first.invoke as First), args);
+		};
 	}
 
 	/**
@@ -91,10 +94,11 @@ export class AsyncLiftedFunction implements ComponentFunction, Callee {
 	 * does.
 	 */
 	call(args: readonly unknown[], signal?: AbortSignal): unknown {
+		return signal === undefined ? this.invoke(...args) : this.#callLater(args, signal);
+	}
+
+	#callLater(args: readonly unknown[], signal?: AbortSignal): unknown {
 		const scheduler = this.#scheduler;
-		if (this.#first !== null && signal === undefined && scheduler.atRest && this.#lift.instance.free) {
-			return this.#callAtOnce(this.#first, args);
-		}
 		const { instance } = this.#lift.instance;
 		checkArguments(instance.store, this.type.params, args);
 		if (signal !== undefined) return this.#callCancellable(args, signal);
@@ -105,52 +109,51 @@ export class AsyncLiftedFunction implements ComponentFunction, Callee {
 	}
 
 	/** The same where nothing else goes on, and nothing needs a stack of its own. */
-	#callAtOnce(lifted: ComponentFunction, args: readonly unknown[]): unknown {
+	#callAtOnce(first: First, args: readonly unknown[]): unknown {
 		const { type, options, instance } = this.#lift;
 		const scheduler = this.#scheduler;
 		const used = this.#spare ?? this.#createSpare();
 		const { task, thread } = used;
-		this.#spare = null;
 		let begun = false;
+		let value: unknown;
 		scheduler.enter(thread);
 		try {
-			task.begin(thread);
 			if (!type.async) instance.syncCalls++;
-			const first = (this.#invoke ??= lifted.invoke as First);
 			const returned = args.length === 1 ? first(args[0]) : first(...args);
 			begun = true;
 			if (!type.async) instance.syncCalls--;
 			if (!options.async) task.return(returned);
 			else if (returned !== CALLBACK.exit) return this.#callOn(task, thread, returned as number);
-			task.unregister(thread);
+			({ value } = task);
+			if (task.endAtOnce(thread)) thread.renew();
+			else this.#spare = null;
 		} catch (error) {
+			this.#spare = null;
 			if (begun || instance.instance.store.poison !== undefined) scheduler.fail(error);
 			else {
 				// The arguments are not what the function takes: the guest never heard of it.
 				if (!type.async) instance.syncCalls--;
-				task.abandon(thread);
 				scheduler.leave();
 			}
 			return Promise.reject(error);
 		}
 		scheduler.leave();
-		const { value } = task;
-		if (task.renew()) {
-			thread.renew();
-			this.#spare = used;
-		}
 		return value;
 	}
 
 	#createSpare(): { readonly task: Task; readonly thread: Thread } {
 		const { type, options, instance } = this.#lift;
 		const task = new Task(instance, type, options, false, null);
-		return { task, thread: new Thread(task, this.#scheduler, null) };
+		const thread = new Thread(task, this.#scheduler, null);
+		task.beginAtOnce(thread);
+		return (this.#spare = { task, thread });
 	}
 
 	/** What comes after the guest's function has returned. */
 	#callOn(task: Task, thread: Thread, returned: number): unknown {
 		const scheduler = this.#scheduler;
+		this.#spare = null;
+		task.begin(thread);
 		void this.#goOn(task, thread, returned);
 		void thread.stopped;
 		if (task.resolved) {
@@ -204,7 +207,7 @@ export class AsyncLiftedFunction implements ComponentFunction, Callee {
 		carried: boolean,
 	): Started {
 		const { type, options, instance } = this.#lift;
-		const entered = caller === null ? this.#enteredFromHost : instance.instance.enteredFrom(caller.instance);
+		const entered = caller === null ? instance.enteredFromHost : instance.instance.enteredFrom(caller.instance);
 		enterInstances(entered);
 		const task = new Task(instance, type, options, carried, onResolve);
 		const thread = new Thread(task, this.#scheduler, (self) => this.#run(task, self, onStart));
@@ -317,7 +320,7 @@ export class AsyncLiftedFunction implements ComponentFunction, Callee {
 	#return(task: Task, value: CoreValue | undefined): void | Promise<unknown> {
 		const { options, instance } = this.#lift;
 		const cx = this.#context;
-		cx.carried = task.carried;
+		cx.carried = cx.passes = task.carried;
 		const [result] = this.#results.lift(cx, value === undefined ? [] : [value]);
 		task.return(result);
 		const { postReturn } = options;

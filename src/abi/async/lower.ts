@@ -55,7 +55,7 @@ export class AsyncLoweredFunction {
 			progress();
 			subtask.state = SUBTASK.started;
 			const cx = this.#context;
-			cx.carried = this.#callee.carried;
+			cx.carried = cx.passes = this.#callee.carried;
 			cx.scope = subtask.scope;
 			return this.#params.lift(cx, flat);
 		};

@@ -21,6 +21,9 @@ export interface Watch {
 /** So many threads run in one turn of the event loop: then the host gets to do something for them, or to end them. */
 const TURN = 64;
 
+/** What came of a tick: it is over, or there was nothing to do, or a thread runs of which the pump is told; or whatever it is that settles. */
+type Ticked = "done" | "idle" | "runs" | Promise<void>;
+
 const NOTHING: Promise<void> = Promise.resolve();
 
 /** Goes on in the next turn of the event loop. */
@@ -104,8 +107,10 @@ export class Scheduler implements Pledges, StorePart, Turns {
 			const running: Thread = next;
 			this.current = running;
 			if (running.waiting) this.#remove(running);
-			const stopped = running.run(cancelled);
-			if (stopped instanceof Promise) return stopped.then(() => this.#runNext(running.takeNext(), saved, entered));
+			if (!running.run(cancelled)) {
+				const stopped = new Promise<void>((resolve, reject) => running.whenStopped(resolve, reject));
+				return stopped.then(() => this.#runNext(running.takeNext(), saved, entered));
+			}
 			next = running.takeNext();
 		}
 		this.current = saved;
@@ -122,8 +127,54 @@ export class Scheduler implements Pledges, StorePart, Turns {
 		return leaveInstances(entered);
 	}
 
+	/**
+	 * The same for the pump, which goes on with it. Without a promise for each stop.
+	 * @returns false where it is not at once: then `stopped` or `failed` is told in a microtask of its own
+	 */
+	#runForPump(
+		thread: Thread,
+		entered: readonly ComponentInstance[] | null,
+		stopped: () => void,
+		failed: (error: unknown) => void,
+	): boolean {
+		for (let next: Thread | null = thread; next !== null;) {
+			const running: Thread = next;
+			this.current = running;
+			if (running.waiting) this.#remove(running);
+			if (!running.run(false)) {
+				const goOn = (): void => {
+					try {
+						const then = running.takeNext();
+						if (then !== null && !this.#runForPump(then, entered, stopped, failed)) return;
+						if (then === null) this.#leaveThread(entered);
+					} catch (error) {
+						return failed(error);
+					}
+					stopped();
+				};
+				// The guest's stack, from which it is told, is still to be left.
+				running.whenStopped(
+					() => void NOTHING.then(goOn),
+					(reason) => void NOTHING.then(() => failed(reason)),
+				);
+				return false;
+			}
+			next = running.takeNext();
+		}
+		this.#leaveThread(entered);
+		return true;
+	}
+
+	#leaveThread(entered: readonly ComponentInstance[] | null): void {
+		this.current = null;
+		leaveInstances(entered);
+	}
+
 	#remove(thread: Thread): void {
-		this.waiting.splice(this.waiting.indexOf(thread), 1);
+		const { waiting } = this;
+		// `splice` makes an array of what it takes out.
+		for (let i = waiting.indexOf(thread) + 1; i < waiting.length; i++) waiting[i - 1] = waiting[i] as Thread;
+		waiting.pop();
 	}
 
 	/**
@@ -146,6 +197,11 @@ export class Scheduler implements Pledges, StorePart, Turns {
 				return reject(late);
 			});
 		});
+	}
+
+	/** At rest, and the host owes nobody anything: `quiet` settles at once. */
+	get isQuiet(): boolean {
+		return this.atRest && this.#pledges === 0 && this.#calls.size === 0;
 	}
 
 	/** A call by the host can begin at once: nothing runs, or waits for its turn. */
@@ -267,60 +323,57 @@ export class Scheduler implements Pledges, StorePart, Turns {
 
 	/** CanonicalABI.md `Store.tick`, until there is nothing to do. */
 	#pump(): void {
-		const { epoch } = this.store;
 		this.#pumping = true;
-		let stopped: void | Promise<void> | null = undefined;
-		let turns = 0;
+		this.#pumpFrom(0, this.store.epoch);
+	}
+
+	/** The same after so many ticks in this turn of the event loop. */
+	#pumpFrom(turns: number, epoch: object): void {
+		let ticked: Ticked = "done";
 		// Most calls are over before anybody has to wait: these make no promise.
 		try {
-			for (; turns < TURN && stopped === undefined && !this.store.isOver(epoch); turns++) {
-				stopped = this.#tickThrough();
-				if (stopped === undefined) this.#tell();
+			for (; turns < TURN && ticked === "done" && !this.store.isOver(epoch); turns++) {
+				this.#ticking = true;
+				ticked = this.#tick(turns, epoch);
+				this.#ticking = ticked === "runs" || ticked instanceof Promise;
+				if (ticked === "done") this.#tell();
 			}
 		} catch (error) {
 			return this.#stopFor(error, epoch);
 		}
-		if (!(stopped instanceof Promise)) {
-			const over = stopped === null && (this.#pledges > 0 || this.#calls.size === 0);
+		if (ticked === "runs") return;
+		if (ticked === "idle" || ticked === "done") {
+			const over = ticked === "idle" && (this.#pledges > 0 || this.#calls.size === 0);
 			if (over || this.store.isOver(epoch)) return this.#stop(epoch);
 		}
-		return void this.#pumpOn(stopped, turns, epoch);
+		void this.#pumpLater(ticked, turns, epoch);
 	}
 
-	/** The same from there on where the last tick `stopped`. */
-	async #pumpOn(stopped: void | Promise<void> | null, turns: number, epoch: object): Promise<void> {
+	/** A tick that was not over at once is. */
+	#pumpOn(turns: number, epoch: object): void {
+		// Also of a sandbox that has ended meanwhile: it is put back once nothing goes on
+		this.#ticking = false;
 		try {
-			for (; ; turns++) {
-				if (stopped === null) {
-					if (this.#pledges > 0 || this.#calls.size === 0) break;
-					// The host may be about to make the call that the others wait for.
-					await this.#nextTurn();
-					if (this.#idle()) break;
-				} else {
-					// Also of a sandbox that has ended meanwhile: it is put back once nothing goes on
-					if (stopped instanceof Promise) await stopped;
-					this.#ticking = false;
-					this.#tell();
-					if (turns >= TURN) {
-						turns = 0;
-						await this.#nextTurn();
-					}
-				}
-				if (this.store.isOver(epoch)) break;
-				stopped = this.#tickThrough();
-			}
+			this.#tell();
 		} catch (error) {
 			return this.#stopFor(error, epoch);
 		}
-		this.#stop(epoch);
+		this.#pumpFrom(turns, epoch);
 	}
 
-	/** One tick; until what it gives has settled, something goes on. */
-	#tickThrough(): void | Promise<void> | null {
-		this.#ticking = true;
-		const stopped = this.#tick();
-		this.#ticking = stopped instanceof Promise;
-		return stopped;
+	async #pumpLater(ticked: Ticked, turns: number, epoch: object): Promise<void> {
+		try {
+			if (ticked instanceof Promise) {
+				await ticked;
+				return this.#pumpOn(turns, epoch);
+			}
+			// Where there is nothing to do, the host may be about to make the call that the others wait for.
+			await this.#nextTurn();
+			if (ticked === "idle" && this.#idle()) return this.#stop(epoch);
+		} catch (error) {
+			return this.#stopFor(error, epoch);
+		}
+		this.#pumpFrom(0, epoch);
 	}
 
 	#stopFor(error: unknown, epoch: object): void {
@@ -346,20 +399,22 @@ export class Scheduler implements Pledges, StorePart, Turns {
 		return this.#work.length === 0 && !this.waiting.some((thread) => thread.ready?.() === true);
 	}
 
-	/** Work of the host or a thread that is ready; `null` where there is neither. */
-	#tick(): void | Promise<void> | null {
+	/** Work of the host or a thread that is ready. */
+	#tick(turns: number, epoch: object): Ticked {
 		// Most often there is one, and V8's `pop` takes much less than its `shift`.
 		const work = this.#work.length === 1 ? this.#work.pop() : this.#work.shift();
-		if (work !== undefined) return work();
+		if (work !== undefined) return work() ?? "done";
 		// Once every call has returned, what is left runs only while somebody waits for it.
-		if (this.#calls.size === 0 && this.#pledges === 0 && this.#quiet.length === 0) return null;
+		if (this.#calls.size === 0 && this.#pledges === 0 && this.#quiet.length === 0) return "idle";
 		for (const thread of this.waiting) {
-			const entered = thread.task.instance.instance.enteredFrom(null);
-			if (entered === null || entered.some((one) => one.entered) || thread.ready?.() !== true) continue;
+			const entered = thread.task.instance.enteredFromHost;
+			if (entered === null || isAnyEntered(entered) || thread.ready?.() !== true) continue;
 			enterInstances(entered);
-			return this.#run(thread, false, this.current, entered);
+			const stopped = (): void => this.#pumpOn(turns + 1, epoch);
+			const failed = (error: unknown): void => this.#stopFor(error, epoch);
+			return this.#runForPump(thread, entered, stopped, failed) ? "done" : "runs";
 		}
-		return null;
+		return "idle";
 	}
 
 	#tell(): void {
@@ -400,6 +455,11 @@ export class Scheduler implements Pledges, StorePart, Turns {
 		this.#pumping = false;
 		for (const instance of this.#instances.values()) instance.reset();
 	}
+}
+
+function isAnyEntered(instances: readonly ComponentInstance[]): boolean {
+	for (const { entered } of instances) if (entered) return true;
+	return false;
 }
 
 /** Whether a call of the host would come into an instance, or one around it, that is being called. */

@@ -2,6 +2,7 @@ import { type FunctionType, MAX_FLAT_PARAMS, type ValueType } from "../../compon
 import { canonLower } from "../call.ts";
 import { Context } from "../context.ts";
 import { hostFunction } from "../host-function.ts";
+import { canonicalNan } from "../load.ts";
 import { isAsync } from "../signature.ts";
 import type { CanonicalOptions, CoreFunction, CoreValue } from "../store.ts";
 import { trap } from "../traps.ts";
@@ -14,17 +15,27 @@ import { Subtask } from "./subtask.ts";
 import type { ThreadTask } from "./thread.ts";
 import { BLOCKED, Waitable, WaitableSet } from "./waitable.ts";
 
+/** What is lifted of one value without a look at memory, for hosts and guests alike. */
+const PLAIN: { readonly [K in ValueType["kind"]]?: (flat: number) => unknown } = {
+	bool: (flat) => flat !== 0,
+	u8: (flat) => flat & 0xff,
+	s8: (flat) => (flat << 24) >> 24,
+	u16: (flat) => flat & 0xffff,
+	s16: (flat) => (flat << 16) >> 16,
+	u32: (flat) => flat >>> 0,
+	s32: (flat) => flat | 0,
+	f32: canonicalNan,
+	f64: canonicalNan,
+};
+
 /** `canon task.return` */
 export function canonTaskReturn(
 	instance: AsyncInstance,
 	result: ValueType | null,
 	options: CanonicalOptions,
 ): CoreFunction {
-	const values = new FlatValues(result === null ? [] : [result], MAX_FLAT_PARAMS);
-	const cx = new Context(options, instance.instance);
 	let checked: ThreadTask | null = null;
 	let returning: ThreadTask;
-	const toHost = returnToHost(instance, result, options, (value) => returning.return(value));
 	/** The task that returns, if it is one that may do so here. */
 	const current = (): ThreadTask => {
 		checkMayLeave(instance);
@@ -41,8 +52,24 @@ export function canonTaskReturn(
 		checked = task;
 		return task;
 	};
+	if (result === null) {
+		return () => {
+			current().return(undefined);
+			return undefined;
+		};
+	}
+	const plain = PLAIN[result.kind];
+	if (plain !== undefined) {
+		return (flat: CoreValue) => {
+			current().return(plain(flat as number));
+			return undefined;
+		};
+	}
+	const values = new FlatValues([result], MAX_FLAT_PARAMS);
+	const cx = new Context(options, instance.instance);
+	const toHost = returnToHost(instance, result, options, (value) => returning.return(value));
 	const lift = (task: ThreadTask, flat: readonly CoreValue[]): undefined => {
-		cx.carried = task.carried;
+		cx.carried = cx.passes = task.carried;
 		const [value] = values.lift(cx, flat);
 		task.return(value);
 	};
@@ -56,19 +83,18 @@ export function canonTaskReturn(
 	// Most results are one value, or a pointer to it: without an array.
 	return (flat: CoreValue) => {
 		const task = current();
-		if (task.carried) return lift(task, length === 0 ? [] : [flat]);
-		return length === 0 ? toHost() : toHost(flat);
+		return task.carried ? lift(task, length === 0 ? [] : [flat]) : length === 0 ? toHost() : toHost(flat);
 	};
 }
 
 /** The same for a result that the host gets: what is returned is lowered like the argument of one of its functions. */
 function returnToHost(
 	instance: AsyncInstance,
-	result: ValueType | null,
+	result: ValueType,
 	options: CanonicalOptions,
 	give: (value: unknown) => void,
 ): CoreFunction | null {
-	const params = result === null ? [] : [{ name: "result", type: result }];
+	const params = [{ name: "result", type: result }];
 	const type: FunctionType = { kind: "func", async: false, params, result: null };
 	if (isAsync(type)) return null;
 	return canonLower(type, hostFunction(type, give), options, instance.instance);

@@ -4,7 +4,9 @@ import { enterInstances, leaveInstances } from "../store.ts";
 import { trap } from "../traps.ts";
 import { after } from "./after.ts";
 import type { AsyncInstance } from "./instance.ts";
-import type { TaskOptions, Thread, ThreadTask } from "./thread.ts";
+import { type TaskOptions, type Thread, type ThreadTask, UNLISTED } from "./thread.ts";
+
+const UNRESOLVED = "async-lifted export failed to produce a result";
 
 type State = "initial" | "pending-cancel" | "cancel-delivered" | "resolved";
 
@@ -101,22 +103,31 @@ export class Task implements ThreadTask {
 	register(thread: Thread): void {
 		if (thread === this.#implicit) this.#implicitRuns = true;
 		else (this.#others ??= new Set()).add(thread);
-		thread.index = this.instance.threads.add(thread);
+		const { threads } = this.instance;
+		// Those that ask who is there see the one that runs.
+		if (thread.index <= 0) thread.index = threads.add(thread);
 	}
 
-	/** Whether it can be the task of another call: it has ended, and nobody knows of it. As new then. */
-	renew(): boolean {
-		if (this.#others !== null || this.#resolve !== null) return false;
+	/**
+	 * Its first thread begins on the stack of whoever calls it, and may end there. Until it stops in another way, or is asked for, nothing
+	 * is told of it: nobody else gets to run.
+	 */
+	beginAtOnce(thread: Thread): void {
+		this.#implicit = thread;
+		this.#implicitRuns = true;
+	}
+
+	/** That thread has ended. @returns whether the two can serve another call: nobody knows of them. As new then */
+	endAtOnce(thread: Thread): boolean {
+		if (this.#others !== null || thread.index !== UNLISTED) {
+			this.unregister(thread);
+			return false;
+		}
+		if (this.#state !== "resolved") trap(UNRESOLVED);
 		this.#state = "initial";
 		this.#scope = null;
 		this.value = undefined;
 		return true;
-	}
-
-	/** The call was refused before any of the guest's code ran for it. */
-	abandon(thread: Thread): void {
-		this.#state = "resolved";
-		this.unregister(thread);
 	}
 
 	/** A thread has ended. The last one must leave the task resolved. */
@@ -126,7 +137,7 @@ export class Task implements ThreadTask {
 		this.instance.threads.remove(thread.index);
 		if (this.instance.exclusive === thread) this.instance.exclusive = null;
 		const none = !this.#implicitRuns && (this.#others === null || this.#others.size === 0);
-		if (none && this.#state !== "resolved") trap("async-lifted export failed to produce a result");
+		if (none && this.#state !== "resolved") trap(UNRESOLVED);
 	}
 
 	/** CanonicalABI.md `Task.request_cancellation`; a promise where a thread of the task runs because of it. */

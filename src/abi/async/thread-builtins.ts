@@ -30,7 +30,10 @@ export function canonYield(instance: AsyncInstance, cancellable: boolean): () =>
 export function canonThreadIndex(instance: AsyncInstance): () => number {
 	return () => {
 		checkMayLeave(instance);
-		return instance.turns.thread.index;
+		const { thread } = instance.turns;
+		// Which lists it.
+		void instance.threads;
+		return thread.index;
 	};
 }
 

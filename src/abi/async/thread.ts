@@ -2,6 +2,9 @@ import type { FunctionType } from "../../component/mod.ts";
 import type { CallScope } from "../handles.ts";
 import type { CanonicalOptions, ComponentInstance } from "../store.ts";
 
+/** The index of a thread that is to have one when anybody asks: most calls are over before. */
+export const UNLISTED = -1;
+
 /** How a lifted function returns. */
 export interface TaskOptions extends CanonicalOptions {
 	readonly async: boolean;
@@ -10,7 +13,10 @@ export interface TaskOptions extends CanonicalOptions {
 
 /** The task of a thread, as its code sees it: `Task`. */
 export interface ThreadTask {
-	readonly instance: { readonly instance: ComponentInstance };
+	readonly instance: {
+		readonly instance: ComponentInstance;
+		readonly enteredFromHost: readonly ComponentInstance[] | null;
+	};
 	readonly type: FunctionType;
 	readonly options: TaskOptions;
 	readonly scope: CallScope;
@@ -48,7 +54,7 @@ export class Thread {
 	readonly task: ThreadTask;
 	readonly turns: Turns;
 	#storage: [number, number] | null = null;
-	/** In the instance's table of threads; 0 before it has one. */
+	/** In the instance's table of threads; 0 before it is there, or `UNLISTED`. */
 	index = 0;
 	/** Whether its wait ends when its task is cancelled. */
 	cancellable = false;
@@ -67,7 +73,9 @@ export class Thread {
 		this.task = task;
 		this.turns = turns;
 		this.#body = body;
-		if (body === null) this.#state = "running";
+		if (body !== null) return;
+		this.#state = "running";
+		this.index = UNLISTED;
 	}
 
 	/** The slots of `context.get` and `context.set`. */
@@ -75,7 +83,7 @@ export class Thread {
 		return (this.#storage ??= [0, 0]);
 	}
 
-	/** As new, where it ran on its maker's stack and never stopped. */
+	/** As new, where it ran on its maker's stack, never stopped, and was not asked for. */
 	renew(): void {
 		this.#storage = null;
 	}
@@ -88,26 +96,26 @@ export class Thread {
 		return this.#state === "waiting";
 	}
 
-	/** Runs it until it waits, is suspended, or has ended: a promise where that is not at once. Only for `Scheduler`. */
-	run(cancelled: boolean): void | Promise<void> {
+	/** Runs it until it waits, is suspended, or has ended: false where that is not at once. Only for `Scheduler`. */
+	run(cancelled: boolean): boolean {
 		this.#state = "running";
 		const body = this.#body;
-		const wake = this.#wake;
 		if (body === null) {
+			const wake = this.#wake;
 			this.#wake = null;
-			return new Promise((resolve, reject) => {
-				this.#stopped = resolve;
-				this.#failed = reject;
-				wake?.(cancelled);
-			});
+			// It goes on once those who wait for promises are told.
+			wake?.(cancelled);
+			return false;
 		}
 		this.#body = null;
 		void body(this);
-		if (this.stopped) return undefined;
-		return new Promise((resolve, reject) => {
-			this.#stopped = resolve;
-			this.#failed = reject;
-		});
+		return this.stopped;
+	}
+
+	/** Where `run` has said false: the one or the other is told, maybe from inside of the guest. */
+	whenStopped(stopped: () => void, failed: (error: unknown) => void): void {
+		this.#stopped = stopped;
+		this.#failed = failed;
 	}
 
 	/** Whether it waits, is suspended, or has ended. @throws what it failed with */

@@ -2,8 +2,9 @@ import { type Module, OP } from "../../wasm/mod.ts";
 import type { Survey } from "../survey.ts";
 import { type CheckKind, encodeStop, encodeTouch } from "./check.ts";
 import { type CodeEditor, opensBlock } from "./code-editor.ts";
-import { countParams, DELEGATE, END, findLoops, FLOW, LOOP, OUTLINED } from "./control.ts";
-import { closeOutline, EXIT_DEPTH, moveBranch, openOutline } from "./outline.ts";
+import { countParams, DELEGATE, END, FLOW, LOOP } from "./control.ts";
+import { LoopFinder, OUTLINED } from "./loops.ts";
+import { closeOutline, EXIT_DEPTH, openOutline, Outlines } from "./outline.ts";
 import { encodeCondition } from "./slow-path.ts";
 import type { CheckPlan } from "./work.ts";
 
@@ -28,7 +29,7 @@ export function insertFlagChecks(
 	editor: CodeEditor,
 	parts: FlagParts,
 ): void {
-	const params = countParams(module);
+	const finder = new LoopFinder(countParams(module));
 	const loops: number[] = [];
 	const { reader } = editor;
 	for (let body = 0; body < module.code.starts.length; body++) {
@@ -49,7 +50,7 @@ export function insertFlagChecks(
 		loops.length = 0;
 		if (hasLoops) {
 			reader.enter(body);
-			findLoops(reader, params, loops);
+			finder.find(reader, loops);
 			// That it costs nothing more to look twice, with nothing to be called, was measured
 			if (parts.slow < 0) loops.fill(0);
 			plan.bare[body]?.forEach((bit, loop) => {
@@ -74,8 +75,8 @@ function writeBody(editor: CodeEditor, loops: readonly number[], sites: readonly
 	const { reader, writer } = editor;
 	let loop = 0;
 	let site = 0;
-	/** How many blocks are open in the outlined loop; -1 outside of one. They do not nest. */
-	let depth = -1;
+	const outlines = new Outlines();
+	outlines.push(false);
 	/** Puts in what is to stand up to the position: without one, to the end of the current instruction. */
 	const checkHere = (position: number = reader.end): void => {
 		for (; (sites[site] ?? Infinity) <= position; site++) insertCheck(editor, sites[site] as number, parts);
@@ -91,10 +92,8 @@ function writeBody(editor: CodeEditor, loops: readonly number[], sites: readonly
 		if (flow === LOOP) {
 			const bits = loops[loop++] ?? 0;
 			const outlined = (bits & OUTLINED) !== 0;
-			if (outlined) {
-				openOutline(editor);
-				depth = 0;
-			}
+			if (outlined) openOutline(editor);
+			outlines.push(outlined);
 			editor.countLabel();
 			if (outlined) {
 				writer.insert(reader.end);
@@ -104,11 +103,9 @@ function writeBody(editor: CodeEditor, loops: readonly number[], sites: readonly
 			} else if (bits !== UNCHECKED) insertCheck(editor, reader.end, parts);
 		} else if (opensBlock(reader.op)) {
 			editor.countLabel();
-			if (depth >= 0) depth++;
-		} else if (depth >= 0) {
-			if (flow !== END && flow !== DELEGATE) moveBranch(editor, depth);
-			else if (depth-- === 0) closeOutline(editor, () => writer.op(OP.call).out.u32(parts.slow));
-		}
+			outlines.push(false);
+		} else if (flow !== END && flow !== DELEGATE) outlines.moveBranch(editor);
+		else if (outlines.pop()) closeOutline(editor, () => writer.op(OP.call).out.u32(parts.slow));
 		checkHere();
 	}
 }

@@ -14,20 +14,18 @@ import {
 	DELEGATE,
 	ELSE,
 	END,
-	findLoops,
 	FLOW,
 	IF,
 	labelsOf,
 	LOOP,
-	OUTLINED,
 	RETURN,
 	THROW,
 	TRY,
 	UNREACHABLE,
 } from "./control.ts";
-import { closeOutline, EXIT_DEPTH, moveBranch, openOutline } from "./outline.ts";
+import { LoopFinder, OUTLINED } from "./loops.ts";
+import { closeOutline, EXIT_DEPTH, openOutline, Outlines } from "./outline.ts";
 import { findPrepaid, type FuelLedger } from "./prepaid.ts";
-import type { Segments } from "./segments.ts";
 
 interface FuelParts {
 	/** The index of the memory with the cell. */
@@ -44,7 +42,7 @@ interface FuelParts {
  * free. Bulk operations cost one more for each 64 bytes of a memory, and for each element of a table or an array, once they are done. What
  * is counted is the module as this pass gets it.
  *
- * A segment (`findSegments`) is paid when it begins; the first one of a function that is called by name alone is paid by its callers
+ * A segment (`findSegments`) is paid when it begins, and at a branch out of a loop what of it does not run is given back; the first one of a function that is called by name alone is paid by its callers
  * (`findPrepaid`). Paying takes from a local. The cell in memory is right wherever anyone else can look: at calls of what pays by itself,
  * where a function ends, at `unreachable`, and where an exception is caught. At other traps it is as it was the last time that it was
  * written, however often the guest had to ask for more since. That makes the count depend on nothing but the program: not on the
@@ -62,17 +60,19 @@ export function insertFuel(
 ): FuelLedger {
 	const params = countParams(module);
 	const loops: number[] = [];
+	const finder = new LoopFinder(params);
 	const { reader } = editor;
 	const checked = Uint8Array.from(module.code.starts, (_, body) => (sitesOf[body] === undefined ? 0 : 1));
 	const { ledger, segmentsOf } = findPrepaid(module, survey, reader, checked, parts.throws);
 	const imported = countImports(module).func;
 	const isWide = findWide(module);
 	for (let body = 0; body < module.code.starts.length; body++) {
-		const segments = segmentsOf(body);
+		const { pairs: segments, refunds } = segmentsOf(body);
 		segments[1] = (segments[1] ?? 0) - (ledger.prepaid[body] ?? 0);
 		const sites = sitesOf[body] ?? [];
 		reader.enter(body);
-		const isBulk = findLoops(reader, params, loops);
+		finder.find(reader, loops);
+		const { isBulk } = finder;
 		// A loop that is reached has a segment of its own
 		const isLooping = loops.length > 0 && segments.length > 2;
 		if (sites.length === 0 && !isLooping && !isBulk && segments.every((cost, i) => i % 2 === 0 || cost === 0)) {
@@ -86,7 +86,7 @@ export function insertFuel(
 			.replace(reader.bodyStart, reader.codeStart)
 			.locals([...runs, { count: isBulk ? 2 : 1, type: { kind: "number", name: "i64" } }]);
 		const isPure = (callee: number): boolean => ledger.pure[callee - imported] === 1;
-		new FuelWriter(editor, { ...parts, local, segments, loops, sites, isPure, isWide }).write();
+		new FuelWriter(editor, { ...parts, local, segments, refunds, loops, sites, isPure, isWide }).write();
 		editor.finishBody();
 	}
 	return ledger;
@@ -133,13 +133,14 @@ interface Frame {
 	reached: boolean;
 	isAhead: boolean;
 	hasElse: boolean;
-	readonly isOutlined: boolean;
 }
 
 interface FuelBody extends FuelParts {
 	/** The local that holds the fuel; behind it is one for lengths, where there are any. */
 	readonly local: number;
-	readonly segments: Segments;
+	/** What is paid, and given back at branches, as in `Segments`. */
+	readonly segments: Uint32Array;
+	readonly refunds: ReadonlyMap<number, number>;
 	readonly loops: readonly number[];
 	/** Where it is to be checked besides its loops. */
 	readonly sites: readonly number[];
@@ -160,8 +161,7 @@ class FuelWriter {
 	#loop = 0;
 	#alive = true;
 	#place: Place = IN_CELL;
-	/** How many blocks are open in the outlined loop; -1 outside of one. */
-	#depth = -1;
+	readonly #outlines = new Outlines();
 
 	constructor(editor: CodeEditor, body: FuelBody) {
 		this.#editor = editor;
@@ -203,7 +203,6 @@ class FuelWriter {
 			editor.countLabel();
 			if (flow === TRY && this.#alive) for (const label of labelsOf(reader)) this.#branch(label);
 			this.#push(flow, false);
-			if (this.#depth >= 0) this.#depth++;
 			return;
 		}
 		switch (flow) {
@@ -238,6 +237,7 @@ class FuelWriter {
 	}
 
 	#push(flow: number, isOutlined: boolean): void {
+		this.#outlines.push(isOutlined);
 		this.#frames.push({
 			flow,
 			alive: this.#alive,
@@ -245,7 +245,6 @@ class FuelWriter {
 			reached: false,
 			isAhead: false,
 			hasElse: false,
-			isOutlined,
 		});
 	}
 
@@ -276,12 +275,37 @@ class FuelWriter {
 		const { reader } = editor;
 		if (this.#alive) {
 			const labels = labelsOf(reader);
+			const refund = this.#body.refunds.get(reader.start) ?? 0;
+			if (refund > 0) {
+				this.#leapWith(refund, reader.first);
+				return;
+			}
 			const outermost = this.#frames.length - 1;
 			if (labels.includes(outermost)) this.#settle();
 			if (labels.some((label) => label !== outermost)) this.#meet();
 			for (const label of labels) this.#branch(label);
 		}
-		if (this.#depth >= 0) moveBranch(editor, this.#depth);
+		this.#outlines.moveBranch(editor);
+	}
+
+	/** A branch out of a loop, before which something of what is paid is given back. */
+	#leapWith(refund: number, label: number): void {
+		const { reader, writer } = this.#editor;
+		const isConditional = reader.op === OP.br_if;
+		this.#meet();
+		const place = this.#place;
+		if (isConditional) writer.replace(reader.start, reader.end).op(OP.if).out.u8(0x40);
+		else writer.insert(reader.start);
+		this.#take(-refund);
+		this.#branch(label);
+		if (!isConditional) {
+			this.#outlines.moveBranch(this.#editor);
+			return;
+		}
+		writer.op(OP.br).out.u32(this.#outlines.labelOf(label) + 1);
+		writer.op(OP.end);
+		this.#editor.addLabels(1);
+		this.#place = place;
 	}
 
 	/** From one arm to the other. */
@@ -317,7 +341,7 @@ class FuelWriter {
 		this.#alive = frame.reached;
 		if (this.#body.throws) this.#place = IN_CELL;
 		else this.#place = frame.isAhead ? IN_LOCAL : IN_BOTH;
-		if (this.#depth >= 0 && this.#depth-- === 0) closeOutline(this.#editor, () => this.#ask());
+		if (this.#outlines.pop()) closeOutline(this.#editor, () => this.#ask());
 	}
 
 	#openLoop(): void {
@@ -342,7 +366,6 @@ class FuelWriter {
 		openOutline(editor);
 		editor.countLabel();
 		this.#push(LOOP, true);
-		this.#depth = 0;
 		this.#isNegative(reader.end);
 		writer.op(OP.br_if).out.u32(EXIT_DEPTH);
 		this.#pay(reader.end);
@@ -376,6 +399,11 @@ class FuelWriter {
 		if (cost === 0) return;
 		const { writer } = this.#editor;
 		writer.insert(position);
+		this.#take(cost);
+	}
+
+	#take(cost: number): void {
+		const { writer } = this.#editor;
 		if (this.#place === IN_CELL) this.#pushCell();
 		else writer.op(OP["local.get"]).out.u32(this.#body.local);
 		writer.op(OP["i64.const"]).out.s64(BigInt(cost));

@@ -48,14 +48,51 @@ export function closeOutline({ reader, writer }: CodeEditor, slowPath: (writer: 
 	writer.op(OP.end).op(OP.unreachable).op(OP.end);
 }
 
-/** Writes the current instruction with its labels moved, where it is a branch that leaves the outlined loop that it stands in. */
-export function moveBranch({ reader, writer }: CodeEditor, depthInLoop: number): void {
-	const flow = FLOW[reader.op];
-	if (flow !== BR && flow !== BR_IF && flow !== BR_TABLE) return;
-	const labels = labelsOf(reader);
-	if (labels.every((label) => label <= depthInLoop)) return;
-	const moved = labels.map((label) => (label <= depthInLoop ? label : label + ADDED_BLOCKS));
-	writer.replace(reader.start, reader.end).op(reader.op);
-	if (flow === BR_TABLE) writer.out.u32(moved.length - 1);
-	for (const label of moved) writer.out.u32(label);
+/** The outlined loops that are open in a body, and what labels mean in them. */
+export class Outlines {
+	/** How many of the guest's blocks are open. */
+	#depth = 0;
+	/** Of each outlined loop that is open, how many blocks are around it. */
+	readonly #around: number[] = [];
+
+	/** A block of the guest's begins. */
+	push(isOutlined: boolean): void {
+		if (isOutlined) this.#around.push(this.#depth);
+		this.#depth++;
+	}
+
+	/** A block of the guest's ends. @returns whether it was an outlined loop */
+	pop(): boolean {
+		this.#depth--;
+		if (this.#around.at(-1) !== this.#depth) return false;
+		this.#around.pop();
+		return true;
+	}
+
+	/** Writes the current instruction with its labels moved, where it is a branch that leaves outlined loops that it stands in. */
+	moveBranch({ reader, writer }: CodeEditor): void {
+		if (this.#around.length === 0) return;
+		const flow = FLOW[reader.op];
+		if (flow !== BR && flow !== BR_IF && flow !== BR_TABLE) return;
+		const labels = labelsOf(reader);
+		const moved = labels.map((label) => this.labelOf(label));
+		if (moved.every((label, i) => label === labels[i])) return;
+		writer.replace(reader.start, reader.end).op(reader.op);
+		if (flow === BR_TABLE) writer.out.u32(moved.length - 1);
+		for (const label of moved) writer.out.u32(label);
+	}
+
+	/** A label as it is with the blocks that were added: three for each outlined loop that a branch to it leaves. */
+	labelOf(label: number): number {
+		const around = this.#around;
+		const target = this.#depth - 1 - label;
+		// They ascend, and may be as many as blocks can be nested
+		let [low, high] = [0, around.length];
+		while (low < high) {
+			const middle = (low + high) >>> 1;
+			if ((around[middle] as number) > target) high = middle;
+			else low = middle + 1;
+		}
+		return label + ADDED_BLOCKS * (around.length - low);
+	}
 }

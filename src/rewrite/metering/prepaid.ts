@@ -71,7 +71,7 @@ export function findPrepaid(
 		// What a callee costs that is visited now, or too deep, is not known yet: it can only become more
 		const segments = segmentsOf(body);
 		if (isKnown) known[body] = segments;
-		if (!open.has(imported + body)) prepaid[body] = Math.min(segments[1] ?? 0, MAX_PREPAID);
+		if (!open.has(imported + body)) prepaid[body] = Math.min(segments.pairs[1] ?? 0, MAX_PREPAID);
 		state[body] = DONE;
 	};
 	for (let body = 0; body < bodies; body++) if (state[body] === 0) visit(body, 0);
@@ -85,7 +85,7 @@ export function findPrepaid(
 		const loops = survey.loopStarts[body + 1] !== survey.loopStarts[body];
 		const simple = entries[body] === 0 && !loops && !open.has(imported + body) && !hasOtherCalls(reader, body);
 		if (simple && calleesOf(body).every((callee) => isPure(callee - imported, depth + 1))) {
-			const [, first, ...others] = segmentsOf(body);
+			const [, first, ...others] = segmentsOf(body).pairs;
 			if ((first ?? 0) === prepaid[body] && others.every((cost, i) => i % 2 === 0 || cost === 0)) pure[body] = 1;
 		}
 		state[body] = DONE;

@@ -45,8 +45,12 @@ type Prepaid = (callee: number) => number;
 
 const isDirectCall = (op: number): boolean => op === OP.call || op === OP.return_call;
 
-/** Segments as pairs of numbers: where each is paid, in `code.bytes`, and what it costs. */
-export type Segments = Uint32Array;
+export interface Segments {
+	/** As pairs of numbers: where each is paid, in `code.bytes`, and what it costs. */
+	readonly pairs: Uint32Array;
+	/** What is given back at branches out of loops, by where they begin: it was paid for what they leave out. */
+	readonly refunds: ReadonlyMap<number, number>;
+}
 
 /** Instructions that are paid for together, at a place that is passed exactly as often as each of them. */
 interface Segment {
@@ -55,11 +59,26 @@ interface Segment {
 	cost: number;
 }
 
+/** The type of a block that has neither parameters nor results. */
+const EMPTY = 0x40;
+
+/** How many blocks are around a branch, in the loop that it leaves, and how many such branches a body has: others end segments. */
+const MAX_WITHIN = 8;
+const MAX_EXITS = 10_000;
+
 /** Of what never runs. */
 const DEAD: Segment = { position: -1, cost: 0 };
 
+/** A branch out of a loop, and how much of what is paid for has run there, by segment. */
+interface Exit {
+	readonly position: number;
+	readonly run: ReadonlyMap<Segment, number>;
+}
+
 interface Frame {
 	readonly flow: number;
+	/** Whether branches to it carry nothing. */
+	readonly isEmpty: boolean;
 	/** The segment in which it begins. */
 	readonly before: Segment;
 	/**
@@ -78,7 +97,8 @@ interface Frame {
  * The segments of the body that the reader has entered, in their order.
  *
  * What follows a block is paid with what precedes it when nothing in the block can go on elsewhere: then it runs as often, unless a
- * trap ends it all. What both arms of an `if` cost at least is paid before it.
+ * trap ends it all. What both arms of an `if` cost at least is paid before it. A branch out of a loop ends no segment of that: what was paid
+ * for the rest of the turn is given back where it is taken, which is less often than that it is not.
  * @param throws whether the module knows exceptions: then whatever may throw ends a segment, so that a handler finds paid what has run
  */
 export function findSegments(reader: CodeReader, throws: boolean, prepaid: Prepaid): Segments {
@@ -91,6 +111,7 @@ class SegmentFinder {
 	readonly #prepaid: Prepaid;
 	readonly #segments: Segment[] = [];
 	readonly #frames: Frame[] = [];
+	readonly #exits: Exit[] = [];
 	#current: Segment = DEAD;
 
 	constructor(reader: CodeReader, throws: boolean, prepaid: Prepaid) {
@@ -112,7 +133,13 @@ class SegmentFinder {
 		}
 		const pairs = new Uint32Array(2 * this.#segments.length);
 		this.#segments.forEach(({ position, cost }, i) => pairs.set([position, cost], 2 * i));
-		return pairs;
+		const refunds = new Map<number, number>();
+		for (const { position, run } of this.#exits) {
+			let amount = 0;
+			for (const [segment, cost] of run) amount += segment.cost - cost;
+			if (amount > 0) refunds.set(position, amount);
+		}
+		return { pairs, refunds };
 	}
 
 	#begin(position: number): Segment {
@@ -130,7 +157,8 @@ class SegmentFinder {
 		const before = this.#current;
 		const starts = flow === IF || flow === LOOP;
 		const taken = starts ? this.#split(before !== DEAD) : undefined;
-		this.#frames.push({ flow, before, left: Infinity, reached: false, taken, otherwise: undefined });
+		const isEmpty = this.#frames.length > 0 && this.#reader.code.bytes[this.#reader.start + 1] === EMPTY;
+		this.#frames.push({ flow, isEmpty, before, left: Infinity, reached: false, taken, otherwise: undefined });
 	}
 
 	#step(flow: number): void {
@@ -163,13 +191,13 @@ class SegmentFinder {
 				this.#end(alive);
 				break;
 			case BR_IF:
-				if (!alive) break;
+				if (!alive || this.#exit()) break;
 				this.#branch(this.#labels()[0] ?? 0);
 				this.#split(true);
 				break;
 			case BR:
 			case BR_TABLE:
-				if (alive) for (const label of this.#labels()) this.#branch(label);
+				if (alive && !this.#exit()) for (const label of this.#labels()) this.#branch(label);
 				this.#current = DEAD;
 				break;
 			case RETURN:
@@ -185,6 +213,29 @@ class SegmentFinder {
 				this.#leaveAll();
 				this.#split(true);
 		}
+	}
+
+	/** A branch out of a loop that carries nothing, with which no segment of the loop's ends. */
+	#exit(): boolean {
+		const { op, start, first } = this.#reader;
+		const target = this.#frames.at(-1 - first);
+		if (this.#throws || this.#exits.length === MAX_EXITS) return false;
+		if ((op !== OP.br && op !== OP.br_if) || target?.isEmpty !== true || target.flow === LOOP) return false;
+		const run = new Map([[this.#current, this.#current.cost]]);
+		const furthest = this.#frames.length - Math.min(first, MAX_WITHIN + 1);
+		for (let i = this.#frames.length - 1; i >= furthest; i--) {
+			const frame = this.#frames[i] as Frame;
+			if (frame.flow === LOOP) {
+				// The loop is left, and what is around it up to the target
+				frame.left = Math.min(frame.left, this.#frames.length - first);
+				target.reached = true;
+				this.#exits.push({ position: start, run });
+				return true;
+			}
+			for (const segment of [frame.before, frame.otherwise ?? frame.taken])
+				if (segment !== undefined) run.set(segment, segment.cost);
+		}
+		return false;
 	}
 
 	#labels(): readonly number[] {

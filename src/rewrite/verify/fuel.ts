@@ -1,6 +1,6 @@
 import { type Cursor, refuse } from "./cursor.ts";
 import type { Instructions } from "./instructions.ts";
-import type { Beside, Pieces } from "./metered-body.ts";
+import { type Beside, divisorOf, type Pieces } from "./metered-body.ts";
 
 /** What the rewriter says that functions leave to their callers. It is believed of none before it has been found true of all. */
 export interface Ledger {
@@ -163,15 +163,17 @@ export class FuelBook {
 		return true;
 	}
 
-	/** A payment, where there is one. */
-	pay(): void {
+	/** A payment, where there is one. @param isBack whether it is to give back what was paid for what does not run now */
+	pay(isBack = false): boolean {
 		const { now } = this;
-		if (now === undefined || this.local < 0) return;
-		const paid = this.#beside.payment(this.#module.pieces, this.local);
-		if (paid === undefined) return;
+		if (now === undefined || this.local < 0) return false;
+		const paid = this.#beside.payment(this.#module.pieces, this.local, isBack);
+		if (paid === undefined) return false;
+		if (now.ahead + paid.amount < 0) throw this.#refuse("gives back what was not paid");
 		if (!(paid.fromLocal ? now.local : now.cell)) throw this.#refuse("pays from what may be wrong");
 		this.#touches = true;
 		this.now = { ...now, ahead: now.ahead + paid.amount, local: true, cell: false };
+		return true;
 	}
 
 	/** A check looks at the fuel, and may give it to the slow path: what that takes from the local and the cell it gives back to both. */
@@ -244,15 +246,4 @@ export class FuelBook {
 		if (this.#isPure(this.#index) && this.#touches)
 			throw this.#refuse("does something with the fuel that its callers do not know of");
 	}
-}
-
-/** What a length is divided by, for an instruction that is paid by it: 64 bytes of a memory, one element; `undefined` for all others. */
-function divisorOf({ op, code }: Instructions): readonly number[] | undefined {
-	if (op === 0xfc) {
-		if (code === 0x08 || code === 0x0a || code === 0x0b) return [0x42, 6, 0x88];
-		if (code === 0x0c || code === 0x0e || code === 0x11) return [];
-	}
-	// array.new, new_default, new_data, new_elem, fill, copy, init_data, init_elem
-	if (op === 0xfb && (code === 0x06 || code === 0x07 || code === 0x09 || code === 0x0a)) return [];
-	return op === 0xfb && code >= 0x10 && code <= 0x13 ? [] : undefined;
 }

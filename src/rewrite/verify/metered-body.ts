@@ -1,3 +1,4 @@
+import type { Instructions } from "./instructions.ts";
 import { type Cursor, refuse, sameBytes } from "./cursor.ts";
 
 /** An unsigned LEB128, shortest form. */
@@ -184,16 +185,35 @@ export class Beside {
 		if (!this.has(bytes)) throw refuse(`function ${this.#function} lacks ${what}`);
 	}
 
-	/** A payment: `local = (local or cell) - amount`; `undefined` where there is none. */
-	payment(pieces: Pieces, local: number): { readonly amount: number; readonly fromLocal: boolean } | undefined {
+	/**
+	 * A payment: `local = (local or cell) - amount`; `undefined` where there is none.
+	 * @param isBack whether it is one that gives back: of less than nothing
+	 */
+	payment(
+		pieces: Pieces,
+		local: number,
+		isBack = false,
+	): { readonly amount: number; readonly fromLocal: boolean } | undefined {
 		const { to } = this;
 		const start = to.at;
 		const fromLocal = this.has(pieces.get(local));
 		if ((fromLocal || this.has(pieces.cell)) && this.has([0x42])) {
 			const amount = to.signed();
-			if (amount > 0 && this.has([0x7d, 0x21]) && to.number() === local) return { amount, fromLocal };
+			if (amount !== 0 && amount < 0 === isBack && this.has([0x7d, 0x21]) && to.number() === local)
+				return { amount, fromLocal };
 		}
 		to.at = start;
 		return undefined;
 	}
+}
+
+/** What a length is divided by, for an instruction that is paid by it: 64 bytes of a memory, one element; `undefined` for all others. */
+export function divisorOf({ op, code }: Instructions): readonly number[] | undefined {
+	if (op === 0xfc) {
+		if (code === 0x08 || code === 0x0a || code === 0x0b) return [0x42, 6, 0x88];
+		if (code === 0x0c || code === 0x0e || code === 0x11) return [];
+	}
+	// array.new, new_default, new_data, new_elem, fill, copy, init_data, init_elem
+	if (op === 0xfb && (code === 0x06 || code === 0x07 || code === 0x09 || code === 0x0a)) return [];
+	return op === 0xfb && code >= 0x10 && code <= 0x13 ? [] : undefined;
 }

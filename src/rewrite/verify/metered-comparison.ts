@@ -73,6 +73,8 @@ export class BodyComparison {
 	/** Whether nothing was added. */
 	#isSame = false;
 	readonly #fuel: FuelBook;
+	/** Where a branch leads that has given something back, if it is not the same. */
+	#beyond: Fuel | undefined;
 	/** Up to here something was added among plain instructions: they are looked at one by one. */
 	#stepped = 0;
 
@@ -323,6 +325,7 @@ export class BodyComparison {
 			if (unmoved && this.#outlined > 0) throw this.#refuse("has labels in an outlined loop that are not moved");
 			return;
 		}
+		if (this.#module.fuel && this.#comparesRefund(start)) return;
 		if (this.#outlined === 0) return;
 		const shift = labels.map((label) => this.#shift(label));
 		if (shift.every((by) => by === 0)) return;
@@ -336,6 +339,30 @@ export class BodyComparison {
 		if (to.byte() !== op || wanted.some((number) => to.number() !== number))
 			throw this.#refuse("has a branch that goes elsewhere");
 		beside.passed(this.#from.at);
+	}
+
+	/**
+	 * A branch before which something is given back: a `br` behind that, or instead of a `br_if` an `if` with both.
+	 * @returns whether it was a `br_if`, which is all done then; `#beyond` is what is paid where it leads
+	 */
+	#comparesRefund(start: number): boolean {
+		const { op, labels } = this.#instructions;
+		const [label = 0] = labels;
+		const beside = this.#beside;
+		const book = this.#fuel;
+		const before = book.now;
+		if (before === undefined || this.#isSame) return false;
+		beside.equalUpTo(start);
+		if (op === BR) book.pay(true);
+		if (op !== BR + 1 || !beside.has([IF, 0x40])) return false;
+		if (!book.pay(true)) throw this.#refuse("has another branch");
+		beside.expect([BR], "a branch");
+		if (beside.to.number() !== label + this.#shift(label) + 1) throw this.#refuse("has a branch that goes elsewhere");
+		beside.expect([END_OP], "the end of a branch");
+		beside.passed(this.#from.at);
+		this.#beyond = book.now;
+		book.now = before;
+		return true;
 	}
 
 	#shift(label: number): number {
@@ -399,7 +426,8 @@ export class BodyComparison {
 				break;
 			default:
 				if (this.#fuel.now === undefined) break;
-				for (const label of labels) this.#branch(label, this.#fuel.now);
+				for (const label of labels) this.#branch(label, this.#beyond ?? this.#fuel.now);
+				this.#beyond = undefined;
 				if (paths.isAlive) for (const label of labels) paths.branch(label);
 				if (op === BR || op === BR_TABLE) {
 					this.#fuel.now = undefined;
@@ -442,6 +470,7 @@ export class BodyComparison {
 }
 
 const LOOP_OP = 0x03;
+const END_OP = 0x0b;
 
 function sameType(from: Cursor, start: number, to: Cursor): boolean {
 	for (let at = start; at < from.at; at++) if (to.byte() !== from.bytes[at]) return false;

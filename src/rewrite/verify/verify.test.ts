@@ -23,6 +23,18 @@ const PROGRAM = `(module
 			(i32.store $own (i32.const 4) (memory.size $own))
 			(br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))))`;
 
+/** Loops in each other, with ways out of them. */
+const LEAVES = `(module (func (export "run") (param i32 i32)
+	(block $b (loop $o
+		(br_if $b (local.get 1))
+		(local.set 1 (i32.sub (local.get 1) (i32.const 1)))
+		(if (local.get 1) (then (local.set 1 (i32.const 7)) (br $b)))
+		(br_if $o (i32.eqz (local.get 1)))
+		(loop $i
+			(br_if $b (i32.eqz (local.get 0)))
+			(local.set 0 (i32.sub (local.get 0) (i32.const 1)))
+			(br $i))))))`;
+
 /** What metering begins with, and what it makes of it. */
 function meter(guest: Uint8Array, kind: Kind): Metered {
 	const metering = kind === "page" ? "trap" : kind;
@@ -78,6 +90,16 @@ function withCheck(rewritten: Uint8Array, which: number, check: readonly number[
 			ends: ends.map(moved),
 		},
 	});
+}
+
+/** What is given back in code: `local.get`, a negative `i64.const` of one byte, `i64.sub`. */
+function refundsIn(bytes: Uint8Array): bigint[] {
+	const refunds: bigint[] = [];
+	for (const [at, byte] of bytes.entries()) {
+		const number = bytes[at + 1] ?? 0;
+		if (byte === 0x42 && number >= 0x40 && number < 0x80 && bytes[at + 2] === 0x7d) refunds.push(BigInt(number) - 128n);
+	}
+	return refunds;
 }
 
 /** What a function is said to do that lacks a check. */
@@ -188,6 +210,28 @@ suite("verifyRewriting", () => {
 	}
 
 	for (const metering of ["yield", "fuel"] as const) {
+		test(`${metering}: refuses every change of a byte of loops that are left`, async () => {
+			const { original, rewritten, options } = meter(await parse(LEAVES), metering);
+			verifyRewriting(original, rewritten, options);
+			const { code } = decodeModule(rewritten);
+			const start = Buffer.from(rewritten).indexOf(code.bytes);
+			const accepted: number[] = [];
+			for (let at = start; at < start + code.bytes.length; at++) {
+				for (const bits of [0x01, 0x40]) {
+					const changed = rewritten.slice();
+					changed[at] = (changed[at] ?? 0) ^ bits;
+					try {
+						verifyRewriting(original, changed, options);
+						if (WebAssembly.validate(changed)) accepted.push(at - start);
+					} catch (error) {
+						assert.equal((error as { code?: string }).code, "engine/verification", `byte ${at}: ${String(error)}`);
+					}
+				}
+			}
+			assert.deepEqual(accepted, []);
+			if (metering === "fuel") assert.deepEqual(refundsIn(code.bytes), [-9n, -3n, -5n]);
+		});
+
 		test(`${metering}: refuses code without what was added`, async () => {
 			const { original, rewritten, options } = await rewrite(metering);
 			const module = decodeModule(rewritten);

@@ -1,4 +1,5 @@
 import type { TLSSocket } from "node:tls";
+import { Soon, threadRelay } from "../../engine/mod.ts";
 import { LimitExceeded, SkerryError } from "../../fault/mod.ts";
 import {
 	announcesTrailers,
@@ -154,13 +155,14 @@ export class RequestExchange implements ResponseReceiver, ResponseWatcher, Expir
 				body: this.#requestBody(),
 			});
 			this.#received = request;
-			returned = guest.call(request, createResponseOutparam(this));
+			returned = threadRelay().invite(() => guest.call(request, createResponseOutparam(this)));
 		} catch (error) {
 			this.#onThrown(error);
 			return;
 		}
 		if (returned instanceof Promise) {
-			this.#wait();
+			if (returned instanceof Soon) returned.onLate(() => this.#wait());
+			else this.#wait();
 			returned.then(
 				() => this.#onReturned(),
 				(error: unknown) => this.#onThrown(error),

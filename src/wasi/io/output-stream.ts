@@ -4,7 +4,7 @@ import { err, ok, type Result } from "../result.ts";
 import type { InputStream } from "./input-stream.ts";
 import { IoError, type StreamError } from "./io-error.ts";
 import { Pollable } from "./pollable.ts";
-import { attemptUntil, watchOf } from "./watch.ts";
+import { attemptUntil, type Watch, watchOf } from "./watch.ts";
 
 export type WriteResult = Result<undefined, StreamError>;
 
@@ -12,7 +12,7 @@ export type WriteResult = Result<undefined, StreamError>;
 const BLOCKING_WRITE_BYTES = 4096;
 
 /** `wasi:io/streams.output-stream` over a sink of bytes. */
-export class OutputStream {
+export class OutputStream implements Watch {
 	readonly sink: ByteSink;
 	readonly #onDrop: () => void;
 	#open = true;
@@ -147,7 +147,12 @@ export class OutputStream {
 	}
 
 	subscribe(): Pollable {
-		return new Pollable({ ready: () => this.ready(), watch: (wake) => watchOf(this.sink).watch(wake) });
+		return new Pollable(this);
+	}
+
+	/** As the watch of its pollables. */
+	watch(wake: () => void): () => void {
+		return watchOf(this.sink).watch(wake);
 	}
 
 	drop(): void {

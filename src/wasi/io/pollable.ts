@@ -39,13 +39,19 @@ export class Pollable {
 }
 
 /** The indexes of those that are ready, in order; waits until there is one. */
-export function pollAll(pollables: readonly Pollable[]): Uint32Array | Promise<Uint32Array> {
-	const attempt = (): Uint32Array | undefined => {
-		const ready: number[] = [];
-		pollables.forEach((pollable, index) => {
-			if (pollable.ready()) ready.push(index);
-		});
-		return ready.length === 0 ? undefined : Uint32Array.from(ready);
-	};
-	return attemptUntil(() => pollables.map((pollable) => pollable.watch), attempt);
+export function pollAll(pollables: readonly Pollable[]): number[] | Promise<number[]> {
+	return attemptUntil(
+		() => pollables.map(({ watch }) => watch),
+		() => findReady(pollables),
+	);
+}
+
+function findReady(pollables: readonly Pollable[]): number[] | undefined {
+	let ready: number[] | undefined;
+	for (let i = 0; i < pollables.length; i++) {
+		if (!(pollables[i] as Pollable).ready()) continue;
+		if (ready === undefined) ready = [i];
+		else ready.push(i);
+	}
+	return ready;
 }

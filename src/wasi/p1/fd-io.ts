@@ -50,10 +50,11 @@ function scatter(memory: GuestMemory, vectors: readonly Vector[], bytes: Uint8Ar
 	}
 }
 
-/** Node's file functions take no shared memory: then a copy stands between. */
-function ownBytes(view: Uint8Array): Uint8Array {
-	return view.buffer instanceof SharedArrayBuffer ? new Uint8Array(view.length) : view;
-}
+/**
+ * What files are read into. No system call is given a guest's memory to write to: a reset learns of what a guest writes by its page
+ * faults, and may not see those of the kernel (`engine/page-faults`); and Node's file functions take no shared memory.
+ */
+const chunk = new Uint8Array(65_536);
 
 function readFile(p1: P1, fd: number, vectors: readonly Vector[], from: bigint | undefined): number {
 	const found = fileWith(p1, fd, RIGHT.fdRead);
@@ -61,11 +62,16 @@ function readFile(p1: P1, fd: number, vectors: readonly Vector[], from: bigint |
 	let total = 0;
 	for (const { pointer, length } of vectors) {
 		const view = p1.memory.view(pointer, length);
-		const into = ownBytes(view);
-		const count = found.file.read(into, start + BigInt(total));
-		if (into !== view) view.set(into.subarray(0, count));
-		total += count;
-		if (count < length) break;
+		let done = 0;
+		while (done < length) {
+			const part = chunk.subarray(0, Math.min(length - done, chunk.length));
+			const count = found.file.read(part, start + BigInt(total + done));
+			view.set(part.subarray(0, count), done);
+			done += count;
+			if (count < part.length) break;
+		}
+		total += done;
+		if (done < length) break;
 	}
 	if (from === undefined) found.position = start + BigInt(total);
 	return total;

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { readFileSync, symlinkSync } from "node:fs";
+import fs, { readFileSync, symlinkSync } from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
 import { suite, test } from "node:test";
 
 import { CollectingSink, createBytesSource, createPipe, createSeededRandom } from "../../sys/mod.ts";
@@ -91,6 +92,40 @@ suite("standard streams", () => {
 });
 
 suite("files", () => {
+	test("are read in pieces, of which the kernel writes none into the guest's memory", (t) => {
+		const text = Array.from({ length: 30_001 }, (_, i) => `${i % 89}|`.padEnd(5, "."))
+			.join("")
+			.slice(0, 150_001);
+		using folder = new TestFolder({ file: text });
+		using guest = new P1Guest(folder.grant(), 4);
+		const { fd } = guest.open("file", { rights: READ });
+		const read = t.mock.method(fs, "readSync");
+		syncBuiltinESMExports();
+		t.after(() => {
+			read.mock.restore();
+			syncBuiltinESMExports();
+		});
+		const parts = [
+			[2000, 70_000],
+			[80_000, 65_536],
+			[150_000, 60_000],
+		] as const;
+		guest.memory.view(150_000, 60_000).fill(0xaa);
+		assert.equal(guest.call("fd_read", fd, ...guest.vectors(...parts), 0), OK);
+		assert.equal(guest.memory.getU32(0), text.length);
+		const rest = text.length - 70_000 - 65_536;
+		assert.ok(
+			guest.memory.text(2000, 70_000) + guest.memory.text(80_000, 65_536) + guest.memory.text(150_000, rest) === text,
+		);
+		assert.equal(guest.memory.getU8(150_000 + rest), 0xaa);
+		assert.ok(read.mock.callCount() > 0);
+		const { buffer } = guest.memory.view(0, 1);
+		for (const {
+			arguments: [, into],
+		} of read.mock.calls)
+			assert.notEqual((into as Uint8Array).buffer, buffer);
+	});
+
 	test("are read, written and sought in", () => {
 		using folder = new TestFolder({ file: "0123456789" });
 		using guest = new P1Guest(folder.grant());
