@@ -10,7 +10,7 @@ export const BOUND = 350_000;
 export const HEAD = 125_000;
 
 /** What may have run since its last check where it ends: so much less is left to whoever called it. */
-export const TAIL = 175_000;
+export const TAIL = 90_000;
 
 /** What is called from more places than this has one check of its own rather than one at each of them: both bounds are then `SHORT`. */
 export const OFTEN = 12;
@@ -28,6 +28,12 @@ export const UP = 64;
  * needs no check, and small functions stay small: V8 inlines by their size.
  */
 export const FOREIGN = 10_000;
+
+/**
+ * What may have run since the last check where another instance comes back. More than `TAIL`, for a function may end with a call that stands
+ * behind a check and runs as much as `HEAD`.
+ */
+export const FOREIGN_TAIL = 135_000;
 
 /** What a turn of a loop may bring to its head, where the check is another loop's within. */
 export const TURN = 125_000;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
-import { decodeModule, encodeModule, type Module } from "../../wasm/mod.ts";
+import { decodeModule, encodeModule, type Module, OP } from "../../wasm/mod.ts";
 import { surveyCode } from "../survey.ts";
 import { verifyRewriting } from "../verify/verify.ts";
 import { TestEngine } from "./engine.fixture.ts";
@@ -128,7 +128,7 @@ suite("cycles of calls are checked before they call", () => {
 	for (const [name, fields] of [
 		[
 			"calls that double at each level",
-			Array.from({ length: 60 }, (_, i) => `(func ${i === 59 ? "" : `(call ${i + 1}) (call ${i + 1})`})`).join(" "),
+			Array.from({ length: 60 }, (_, i) => `(func ${i === 59 ? "" : `(call ${i + 2}) (call ${i + 2})`})`).join(" "),
 		],
 		["a long way without a branch", `(func ${LOADS.repeat(10_000)})`],
 		[
@@ -143,6 +143,15 @@ suite("cycles of calls are checked before they call", () => {
 			"long ways that are called one behind the other",
 			`(func $g ${LOADS.repeat(900)}) (func ${"(call $g)".repeat(9)})`,
 		],
+		["a long way behind a call of others", `(func (export "f") (call $i) ${LOADS.repeat(1_600)})`],
+		[
+			"a long way before a call that ends the function",
+			`(func $g) (func (export "f") (call $i) (loop $l (br_if $l (i32.const 0))) ${LOADS.repeat(600)} (return_call $g))`,
+		],
+		[
+			"a long way before a call that may throw",
+			`(tag $e) (func (export "f") (call $i) (loop $l (br_if $l (i32.const 0))) ${LOADS.repeat(600)} (call $i))`,
+		],
 		["much behind a call in one function of a cycle", IN_CYCLE],
 		["a long way that others can call", `(func (export "f") ${LOADS.repeat(60)})`],
 		["a long way that is called in many places", `(func $g ${LOADS.repeat(80)}) ${"(func (call $g))".repeat(13)}`],
@@ -153,8 +162,9 @@ suite("cycles of calls are checked before they call", () => {
 	] as const) {
 		for (const metering of ["trap", "yield"] as const) {
 			test(`${metering}: ${name} is checked now and then, and none of these can be left out`, async () => {
-				const { original, module, contracts } = await meterText(`(module (memory 1) ${fields})`, metering);
-				const slow = decodeModule(original).functions.length;
+				const text = `(module (import "" "i" (func $i)) (memory 1) ${fields})`;
+				const { original, module, contracts } = await meterText(text, metering);
+				const slow = 1 + decodeModule(original).functions.length;
 				const check = metering === "trap" ? CHECKS.trap : [...CONDITION, 0x10, slow, 0x0b];
 				const places = placesOf(module.code.bytes, check);
 				assert.ok(places.length >= 1 && places.length <= 12, `${places.length} checks`);
@@ -165,6 +175,45 @@ suite("cycles of calls are checked before they call", () => {
 				}
 			});
 		}
+	}
+
+	// Of the entry and the loop; and one more. The proof allows half as much again as the rewriter
+	for (const [loads, checks] of [
+		[1_000, 2],
+		[1_100, 3],
+		[1_600, 3],
+	] as const) {
+		test(`what others may have run is taken off what runs behind a call of them: ${loads} accesses, ${checks} checks`, async () => {
+			const body = `(call $i) ${LOADS.repeat(loads)} (loop $l (br_if $l (i32.const 0)))`;
+			const text = `(module (import "" "i" (func $i)) (memory 1) (func (export "f") ${body}))`;
+			const { original, module, contracts } = await meterText(text, "trap");
+			const places = placesOf(module.code.bytes, CHECKS.trap);
+			assert.equal(places.length, checks);
+			verifyRewriting(original, encodeModule(module), { metering: "trap", contracts });
+			if (loads < 1_600) return;
+			const forged = cut(module, places[1] ?? 0, CHECKS.trap.length);
+			const message = "Cannot run a rewritten module: function 1 runs for too long without a check";
+			assert.throws(() => verifyRewriting(original, forged, { metering: "trap", contracts }), { message });
+		});
+	}
+
+	for (const [metering, check, constant] of [
+		["trap", "flag", 0],
+		["trap", "page", 65_536],
+		["yield", "flag", 0],
+		["fuel", "flag", 0],
+	] as const) {
+		test(`${metering}, ${check}: a check before the constant that it begins with is seen`, async () => {
+			const body = `${LOADS.repeat(492)} ${"nop ".repeat(16)} (call $g (i32.const ${constant}))`;
+			const original = await parse(`(module (memory 1) (func $g (param i32)) (func ${body}))`);
+			const module = decodeModule(original);
+			const metered = meterModule(module, surveyCode(module), metering, undefined, undefined, check);
+			assert.ok(metered !== undefined);
+			const { ledger, contracts } = metered;
+			const last = check === "page" ? [0x1a, 0x41, 0x80, 0x80, 0x04] : [0x0b, 0x41, 0];
+			assert.equal(placesOf(metered.module.code.bytes, [...last, OP.call, 0]).length, 1);
+			verifyRewriting(original, encodeModule(metered.module), { metering, check, ledger, contracts });
+		});
 	}
 
 	test("what functions of a cycle run behind their calls cannot be kept from those who call them", async () => {

@@ -18,7 +18,7 @@ import {
 	TRY,
 	UNREACHABLE,
 } from "./control.ts";
-import { BOUND, COST, TURN, UP } from "./costs.ts";
+import { BOUND, COST, TAIL, TURN, UP } from "./costs.ts";
 
 /** What callers are promised of a function; -1 where there is no such way. */
 export interface Contract {
@@ -85,7 +85,11 @@ class Costs {
 
 	/** Whether so much more is too much, of which `head` may be run before the first check. */
 	exceeds(cost: number, head: number): boolean {
-		return (this.head >= 0 && this.head + cost > head) || (this.since >= 0 && this.since + cost > BOUND);
+		return (
+			(this.head >= 0 && this.head + cost > head) ||
+			(this.since >= 0 && this.since + cost > BOUND) ||
+			(this.up >= 0 && this.up + cost > BACK)
+		);
 	}
 
 	check(): void {
@@ -97,6 +101,9 @@ class Costs {
 		this.head = this.since = this.up = -1;
 	}
 }
+
+/** What may run behind a call that closes a cycle: what was called may have come back so long after its last check. */
+const BACK = BOUND - TAIL;
 
 const NONE: readonly number[] = [];
 
@@ -217,7 +224,7 @@ export class PathWalk {
 		if (
 			isLate ||
 			now.exceeds(cost + head, this.#rules.head) ||
-			(isLast && this.#rules.isBounded && through >= 0 && now.up >= 0 && now.up + cost + through > UP)
+			(isLast && through >= 0 && this.#isLateToEnd(cost + through))
 		) {
 			this.#check(this.#reader.start);
 		}
@@ -232,6 +239,12 @@ export class PathWalk {
 		if (!this.#rules.throws) return;
 		this.#exit.join(now);
 		this.#tries.at(-1)?.thrown.join(now);
+	}
+
+	/** Whether it is too much if the function ends behind the current call, which is not checked. */
+	#isLateToEnd(cost: number): boolean {
+		const { since, up } = this.#now;
+		return (since >= 0 && since + cost > TAIL) || (this.#rules.isBounded && up >= 0 && up + cost > UP);
 	}
 
 	/** The function ends with the current instruction. */

@@ -1,7 +1,7 @@
 import { type CodeReader, type Module, OP } from "../../wasm/mod.ts";
 import type { Survey } from "../survey.ts";
 import { type CallGraph, findCalls } from "./call-graph.ts";
-import { BOUND, FOREIGN, HEAD, OFTEN, SHORT, TAIL, UP } from "./costs.ts";
+import { FOREIGN, FOREIGN_TAIL, HEAD, OFTEN, SHORT, TAIL, UP } from "./costs.ts";
 import { type Callee, type PathRules, PathWalk } from "./path-costs.ts";
 import { findTurns } from "./turns.ts";
 
@@ -150,7 +150,7 @@ class Planner {
 		// An exception passes frames without a check, and so may the end of what is called instead of an end
 		if (this.#survey.exceptions.any || !this.#planBodies(sorted, false)) this.#planBodies(sorted, true);
 		for (const node of nodes) {
-			if (node === this.#graph.outside) this.#leave(BOUND);
+			if (node === this.#graph.outside) this.#leave(FOREIGN_TAIL);
 			else if (node > this.#graph.outside)
 				for (const target of this.#targetsOf(node)) this.#leave(this.#tails[this.#groupOf(target)] as number);
 		}
@@ -244,7 +244,12 @@ class Planner {
 		const cost = this.#costOf(node, true);
 		const { codeStarts, exceptions } = this.#survey;
 		const bare = this.#findBare(body);
-		if (entry !== LATE && bare === undefined && isShort && cost <= (inGroup.length > 0 ? UP : this.#headLimit(node))) {
+		if (
+			entry !== LATE &&
+			bare === undefined &&
+			isShort &&
+			cost <= (inGroup.length > 0 ? UP : Math.min(this.#headLimit(node), TAIL))
+		) {
 			if (entry === EARLY) this.#sites[body] = [codeStarts[body] as number];
 			this.#leave(cost);
 			this.#returns[node] = 0;

@@ -8,7 +8,7 @@ const MOST_HEAD = 125_000;
 const OPEN_HEAD = 10_000;
 
 /** What may have run since a check where another instance comes back. */
-const MOST_TAIL = 350_000;
+const MOST_TAIL = 135_000;
 
 /**
  * What the rewriter promises of functions. It is believed of none before it has been found true of all. Behind the functions are numbers

@@ -66,6 +66,16 @@ export class Pieces {
 		return [0x41, 0x80, 0x80, 0x04, 0x2d, 0x40, ...this.#memory, 0, 0x1a];
 	}
 
+	/** What additions begin with that may stand between plain instructions, but for those that begin with the local. */
+	get constant(): readonly number[] {
+		return this.#stop === "page" ? this.#touch : this.#stop === "fuel" ? this.cell : this.condition(-1);
+	}
+
+	/** The bytes of it that a guest's instruction may be, too. */
+	get constantSize(): number {
+		return this.#stop === "page" ? 4 : 2;
+	}
+
 	get(local: number): readonly number[] {
 		return [0x20, ...unsigned(local)];
 	}
@@ -132,6 +142,18 @@ export class Beside {
 		to.at += size;
 		this.#compared = end;
 		return true;
+	}
+
+	/** Whether these bytes stand where the last few of the original up to `end` would: it is not known then to whom those belong. */
+	overlaps(end: number, count: number, bytes: readonly number[]): boolean {
+		const { to } = this;
+		const { at } = to;
+		const start = at + end - this.#compared - count;
+		if (start < at || start > to.end) return false;
+		to.at = start;
+		const found = this.comes(bytes);
+		to.at = at;
+		return found;
 	}
 
 	/** The byte that stands for the next one of the original, or begins what was added before it. */

@@ -131,11 +131,14 @@ export class BodyComparison {
 	/** Passes plain instructions, if nothing was added among them. */
 	#pass(): void {
 		const from = this.#from;
-		const { plain, paths, fuel } = this.#module;
+		const { plain, paths, fuel, pieces } = this.#module;
+		const beside = this.#beside;
 		const { at } = from;
 		plain.pass(from);
 		if (from.at === at) return;
-		if (!this.#isSame && !this.#beside.equals(from.at)) {
+		// What was added may begin with a constant that is the guest's next, too
+		const isUnclear = !this.#isSame && beside.overlaps(from.at, pieces.constantSize, pieces.constant);
+		if (isUnclear || (!this.#isSame && !beside.equals(from.at))) {
 			this.#stepped = from.at;
 			from.at = at;
 			return;

@@ -74,6 +74,8 @@ export class PathCosts {
 	#mostThrough = 0;
 	#mostTail = 0;
 	#mostReturns = 0;
+	/** What may run behind a call that closes a cycle: what was called may have come back a whole tail after its last check. */
+	#mostBack = 0;
 	#head = -1;
 	#since = -1;
 	#up = -1;
@@ -98,6 +100,7 @@ export class PathCosts {
 		this.#mostThrough = calls.throughOf(index);
 		this.#mostTail = calls.tailOf(index);
 		this.#mostReturns = calls.returnsOf(index);
+		this.#mostBack = MOST - Math.max(this.#mostTail, 0);
 		this.#depth = 0;
 		this.#labels.clear();
 		this.#head = 0;
@@ -115,7 +118,7 @@ export class PathCosts {
 	run(cost: number): void {
 		if (this.#head >= 0 && (this.#head += cost) > this.#mostHead) throw this.#tooLong();
 		if (this.#since >= 0 && (this.#since += cost) > MOST) throw this.#tooLong();
-		if (this.#up >= 0) this.#up += cost;
+		if (this.#up >= 0 && (this.#up += cost) > this.#mostBack) throw this.#tooLong();
 	}
 
 	/**
@@ -131,6 +134,7 @@ export class PathCosts {
 		if (group > this.#group) throw this.#refuse("calls what may call it, which is not promised");
 		if (this.#head >= 0 && this.#head + head > this.#mostHead) throw this.#tooLong();
 		if (this.#since >= 0 && this.#since + head > MOST) throw this.#tooLong();
+		if (this.#up >= 0 && this.#up + head > this.#mostBack) throw this.#tooLong();
 		if (through < 0) this.#head = this.#since = this.#up = -1;
 		else this.run(through);
 		if (group === this.#group) {
