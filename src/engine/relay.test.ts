@@ -214,7 +214,7 @@ test("a call whose asker fails is never made", async () => {
 	// What asked is told, and goes on.
 	once(() => {
 		const ask = (): never => {
-			one.call(1, 2);
+			void one.call(1, 2);
 			throw error;
 		};
 		assert.throws(() => threadRelay().invite(ask), error);
@@ -349,12 +349,16 @@ for (const metering of ["trap", "yield", "fuel"] as const) {
 			[third, FOR_EVER, 6],
 			[after, 1000, 7],
 		]);
-		const settled = (): unknown[] => log.filter((line) => /^(over|failed)/.test(String(line))).sort();
+		const settled = (): string[] =>
+			log
+				.map(String)
+				.filter((line) => /^(over|failed)/.test(line))
+				.sort();
 		while (settled().length < 7) await turn();
 		const over = [1, 3, 7].map((b) => `over ${b}`);
 		const failed = [2, 4, 5, 6].map((b) => `failed ${b}: killed: ${b === 5 ? "wall" : "cpu"} 30 ms`);
 		assert.deepEqual(
-			settled().map((line) => String(line).replace(/ \(limit .*$/, "")),
+			settled().map((line) => line.replace(/ \(limit .*$/, "")),
 			[...failed, ...over],
 		);
 		for (const { gate } of [...cpu, ...well, wall]) assert.equal(gate.quiet, true);
@@ -399,7 +403,7 @@ test("the guest that was called last is let go of when no other is called for a 
 			let left = 1;
 			relay.run(() => {
 				if (left-- === 0) return false;
-				relay.invite(() => relay.defer(fn, 1, 2, turns));
+				void relay.invite(() => relay.defer(fn, 1, 2, turns));
 				return true;
 			});
 			return new WeakRef(fn);
