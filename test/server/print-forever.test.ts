@@ -11,8 +11,8 @@ const METERINGS: readonly MeteringMode[] = ["trap", "yield", "fuel"];
 const LIMITS = { wall: 60_000, cpu: 250, output: 10_000 };
 /** Of one who sends a body that nobody reads, on a server of its own: nobody else comes to this limit because the machine is busy. */
 const SHORT = { ...LIMITS, wall: 1_500 };
-/** MiB that the server may grow by while guests print without end: after some more rounds it stays at 80. */
-const GROWTH = 96;
+/** MiB that the server may grow by while guests print without end: after some more rounds it stays at 80 to 100. */
+const GROWTH = 144;
 
 const OK = "(call $ok (local.get $out))";
 /** Whatever is caught or returned, it goes on. */

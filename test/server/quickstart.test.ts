@@ -21,13 +21,14 @@ suite("the quickstart", () => {
 		await running.assertIdle();
 	});
 
-	test("echoes 64 MiB, and takes no memory for it", async () => {
+	test("echoes 160 MiB, and takes no memory for it", async () => {
 		await using running = await RunningServer.start({ bytes });
 		await loadEcho(running, 1);
 		const { now } = running.memory();
-		await loadEcho(running, 64);
+		await loadEcho(running, 160);
 		const growth = running.memory().peak - now;
-		assert.ok(growth < 64, `peak RSS grew by ${growth} MiB`);
+		// How far V8 lets it grow before it collects depends on what else the machine does: by up to 75 MiB
+		assert.ok(growth < 112, `peak RSS grew by ${growth} MiB`);
 		await running.assertIdle();
 	});
 
