@@ -328,6 +328,46 @@ test("a call that waits keeps its instance entered, then lifts, runs post-return
 	assert.equal(guest.store.poison, undefined);
 });
 
+for (const waits of [false, true]) {
+	test(`a result is in its caller's memory before the post-return of a guest that ${waits ? "waits" : "does not"}`, async () => {
+		const callee = await createGuest();
+		const caller = await createGuest("", {}, callee.store);
+		const log: unknown[] = [];
+		const bytes = (guest: Guest): Uint8Array => new Uint8Array(guest.memory.buffer);
+		const wait = deferred<number>();
+		const core = (): Promise<number> | number => {
+			log.push("core");
+			bytes(callee).set([8, 0, 0, 0, 6, 0, 0, 0, ...new TextEncoder().encode("größ")], 0);
+			return waits ? wait.promise : 0;
+		};
+		const states = (): boolean[] => [caller, callee].flatMap(({ instance }) => [instance.mayLeave, instance.entered]);
+		const postReturn = (pointer?: CoreValue): undefined => {
+			log.push(["post-return", pointer, ...states(), new TextDecoder().decode(bytes(caller).subarray(512, 518))]);
+			bytes(callee).fill(0xff);
+		};
+		const realloc = (...call: number[]): number => {
+			log.push(["realloc", ...call, ...states()]);
+			return 512;
+		};
+		const type = func([], t("string"));
+		const lifted = canonLift(type, core, callee.options({ postReturn }), callee.instance);
+		const lowered = canonLower(type, lifted, caller.options({ realloc }), caller.instance);
+		for (let i = 0; i < 3; i++) {
+			const returned = lowered(16);
+			assert.equal(returned instanceof Promise, waits);
+			wait.resolve(0);
+			assert.equal(await returned, undefined);
+			assert.deepEqual(log.splice(0), [
+				"core",
+				["realloc", 0, 0, 1, 6, false, false, true, true],
+				["post-return", 0, true, false, false, true, "größ"],
+			]);
+			assert.deepEqual([...new Uint32Array(caller.memory.buffer, 16, 2)], [512, 6]);
+			assert.deepEqual(states(), [true, false, true, false]);
+		}
+	});
+}
+
 test("a call that fails after it waited poisons", async () => {
 	const guest = await createGuest();
 	const wait = deferred<number>();

@@ -31,14 +31,7 @@ export function canonLower(
 	options: CanonicalOptions,
 	instance: ComponentInstance,
 ): CoreFunction {
-	const guest =
-		callee instanceof LiftedFunction
-			? {
-					callFrom: (entered: readonly ComponentInstance[] | null, args: readonly unknown[]) =>
-						callee.callFrom(entered, args),
-					entered: callee.instance.enteredFrom(instance),
-				}
-			: null;
+	const guest = callee instanceof LiftedFunction ? { callee, entered: callee.instance.enteredFrom(instance) } : null;
 	const lower: Lower = { type, callee, guest, options, instance };
 	const { paramSlots, resultSpilled } = signatureOf(type);
 	let interpreted: InterpretedLower | undefined;

@@ -76,6 +76,27 @@ export interface Lift {
 	readonly bare: Bare | null;
 }
 
+/**
+ * Lowers a result into the guest that called: CanonicalABI.md `on_resolve`, which comes before the callee's post-return. What the callee
+ * returned may still lie in its memory. All but the result is the caller's, and passed through.
+ */
+export type Deliver = (
+	result: unknown,
+	scope: CallScope | null,
+	epoch: object,
+	out: CoreValue | undefined,
+) => CoreValue | undefined;
+
+/** A guest's function as another guest calls it: gives what `deliver` gave. Values are carried (see `Context.carried`). */
+export type CallFrom = (
+	entered: readonly ComponentInstance[] | null,
+	args: readonly unknown[],
+	deliver: Deliver,
+	scope: CallScope | null,
+	epoch: object,
+	out: CoreValue | undefined,
+) => CoreValue | undefined | Promise<CoreValue | undefined>;
+
 /** CanonicalABI.md `canon_lift`, for a synchronous function, step by step: the oracle of what is generated, and what serves what is not. */
 export class InterpretedLift {
 	readonly instance: ComponentInstance;
@@ -94,11 +115,21 @@ export class InterpretedLift {
 
 	call(args: readonly unknown[]): unknown {
 		checkArguments(this.instance.store, this.#lift.type.params, args);
-		return this.callFrom(this.#enteredFromHost, args, false);
+		return this.#call(this.#enteredFromHost, args, null);
 	}
 
-	/** A call that enters `entered`. Values are carried (see `Context.carried`) when another guest calls. */
-	callFrom(entered: readonly ComponentInstance[] | null, args: readonly unknown[], carried: boolean): unknown {
+	/** `CallFrom` */
+	callFrom(...[entered, args, deliver, ...caller]: Parameters<CallFrom>): ReturnType<CallFrom> {
+		return this.#call(entered, args, (result) => deliver(result, ...caller)) as ReturnType<CallFrom>;
+	}
+
+	/** A call that enters `entered`. @param deliver where another guest calls */
+	#call(
+		entered: readonly ComponentInstance[] | null,
+		args: readonly unknown[],
+		deliver: ((result: unknown) => CoreValue | undefined) | null,
+	): unknown {
+		const carried = deliver !== null;
 		enterInstances(entered);
 		const { store } = this.instance;
 		const { epoch } = store;
@@ -107,14 +138,14 @@ export class InterpretedLift {
 		let result: CoreValue | undefined | Promise<CoreValue | undefined>;
 		try {
 			result = carried ? this.#lift.nested(...flat) : this.#lift.core(...flat);
-			if (!(result instanceof Promise)) return this.#return(result, scope, entered, carried);
+			if (!(result instanceof Promise)) return this.#return(result, scope, entered, deliver);
 		} catch (error) {
 			throw this.instance.store.fail(error);
 		}
 		return result
 			.then((value) => {
 				if (store.epoch !== epoch) trap("cannot enter component instance");
-				return this.#return(value, scope, entered, carried);
+				return this.#return(value, scope, entered, deliver);
 			})
 			.catch((error: unknown) => {
 				// A call that ends after its sandbox did says nothing of the next use.
@@ -163,12 +194,13 @@ export class InterpretedLift {
 		value: CoreValue | undefined,
 		scope: CallScope | null,
 		entered: readonly ComponentInstance[] | null,
-		carried: boolean,
+		deliver: ((result: unknown) => CoreValue | undefined) | null,
 	): unknown {
 		const { store } = this.instance;
 		if (store.disposed) trap("cannot enter component instance");
-		const result = this.#liftResult(value, carried);
+		const lifted = this.#liftResult(value, deliver !== null);
 		if (scope !== null && scope.borrows > 0) trap("borrow handles still remain at the end of the call");
+		const result = deliver === null ? lifted : deliver(lifted);
 		const { postReturn } = this.#lift.options;
 		if (postReturn !== null) {
 			this.instance.mayLeave = false;

@@ -4,6 +4,7 @@ import { Context } from "./context.ts";
 import { FlatReader, FlatWriter } from "./flat.ts";
 import { CallScope } from "./handles.ts";
 import { HostComponentFunction } from "./host-function.ts";
+import type { CallFrom, Deliver } from "./interpret-lift.ts";
 import { layoutOf } from "./layout.ts";
 import { liftFlatTuple } from "./lift-flat.ts";
 import { loadTuple } from "./load.ts";
@@ -19,7 +20,7 @@ export interface Lower {
 	readonly callee: ComponentFunction;
 	/** Where the callee is a guest's: what it is called by, and what that enters. */
 	readonly guest: {
-		readonly callFrom: (entered: readonly ComponentInstance[] | null, args: readonly unknown[]) => unknown;
+		readonly callee: { readonly callFrom: CallFrom };
 		readonly entered: readonly ComponentInstance[] | null;
 	} | null;
 	readonly options: CanonicalOptions;
@@ -33,6 +34,7 @@ export class InterpretedLower {
 	readonly #lower: Lower;
 	readonly #signature: Signature;
 	readonly #context: Context;
+	readonly #deliver: Deliver = (...returned) => this.finish(...returned);
 
 	constructor(lower: Lower) {
 		this.#lower = lower;
@@ -46,14 +48,15 @@ export class InterpretedLower {
 		const { epoch } = instance.store;
 		const scope = this.#signature.borrows ? new CallScope() : null;
 		const args = this.#liftArguments(flat, scope);
+		const out = flat[this.#signature.paramSlots.length];
+		if (guest !== null) return guest.callee.callFrom(guest.entered, args, this.#deliver, scope, epoch, out);
 		let value: unknown;
 		try {
-			value = guest === null ? callee.call(args) : guest.callFrom(guest.entered, args);
+			value = callee.call(args);
 		} catch (error) {
 			scope?.expire();
 			throw error;
 		}
-		const out = flat[this.#signature.paramSlots.length];
 		if (!(value instanceof Promise)) return this.finish(value, scope, epoch, out);
 		return value.then(
 			(settled: unknown) => this.finish(settled, scope, epoch, out),

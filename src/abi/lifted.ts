@@ -1,10 +1,8 @@
 import type { FunctionType } from "../component/mod.ts";
 import { generateLift, generateNestedLift } from "./generate/mod.ts";
-import { InterpretedLift, type Lift } from "./interpret-lift.ts";
+import { type CallFrom, InterpretedLift, type Lift } from "./interpret-lift.ts";
 import { signatureOf } from "./signature.ts";
 import type { ComponentFunction, ComponentInstance } from "./store.ts";
-
-type Entered = readonly ComponentInstance[] | null;
 
 /** A guest's function. The code that calls it is made when it is first called, unless there is some for its type. */
 export class LiftedFunction implements ComponentFunction {
@@ -13,7 +11,7 @@ export class LiftedFunction implements ComponentFunction {
 	readonly #lift: Lift;
 	#interpreted: InterpretedLift | undefined;
 	#invoke: ((...args: unknown[]) => unknown) | undefined;
-	#callFrom: (entered: Entered, args: readonly unknown[]) => unknown;
+	#callFrom: CallFrom;
 
 	constructor(lift: Lift) {
 		this.type = lift.type;
@@ -21,9 +19,9 @@ export class LiftedFunction implements ComponentFunction {
 		this.#lift = lift;
 		// Refuses what cannot be lifted now, not in a call.
 		signatureOf(lift.type);
-		this.#callFrom = (entered, args) => {
-			this.#callFrom = generateNestedLift(lift) ?? ((into, values) => this.#interpret().callFrom(into, values, true));
-			return this.#callFrom(entered, args);
+		this.#callFrom = (...call) => {
+			this.#callFrom = generateNestedLift(lift) ?? ((...later) => this.#interpret().callFrom(...later));
+			return this.#callFrom(...call);
 		};
 	}
 
@@ -41,12 +39,17 @@ export class LiftedFunction implements ComponentFunction {
 		return (this.#interpreted ??= new InterpretedLift(this.#lift));
 	}
 
+	get immediate(): boolean {
+		const { bare } = this.#lift;
+		return bare !== null && bare.brief !== null;
+	}
+
 	call(args: readonly unknown[]): unknown {
 		return this.invoke(...args);
 	}
 
-	/** A call by another guest, which enters `entered`. Its values are carried: see `Context.carried`. */
-	callFrom(entered: Entered, args: readonly unknown[]): unknown {
-		return this.#callFrom(entered, args);
+	/** A call by another guest, which enters `entered`: see `CallFrom`. */
+	callFrom(...[entered, args, deliver, scope, epoch, out]: Parameters<CallFrom>): ReturnType<CallFrom> {
+		return this.#callFrom(entered, args, deliver, scope, epoch, out);
 	}
 }

@@ -52,6 +52,8 @@ export interface ComponentFunction {
 	call(args: readonly unknown[], signal?: AbortSignal): unknown;
 	/** The same as a function of its own, for who calls often: it needs no array. */
 	readonly invoke?: (...args: unknown[]) => unknown;
+	/** Whether a call by the host is over when it returns: the guest does not come to the host in it. */
+	readonly immediate?: boolean;
 }
 
 /** What stands behind a resource type in one store. Two types with the same implementation are the same resource. */

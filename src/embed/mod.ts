@@ -3,16 +3,10 @@ export type { GuestResource } from "../abi/mod.ts";
 export type { Features, GuestMemory } from "../link/mod.ts";
 export type { Composition, CompositionEdge, CompositionExport } from "./compose.ts";
 export type { Guest } from "./core-imports.ts";
-export {
-	type CallOptions,
-	Component,
-	Engine,
-	type EngineOptions,
-	type InstantiateOptions,
-	type LoadOptions,
-	Sandbox,
-	type World,
-} from "./engine.ts";
+export { Component } from "./component.ts";
+export { Engine } from "./engine.ts";
+export { Sandbox } from "./sandbox.ts";
+export type { CallOptions, EngineOptions, InstantiateOptions, LoadOptions, World } from "./options.ts";
 export type { Source } from "./source.ts";
 export type { ExportedFunction, Exports, SyncExports } from "./exports.ts";
 export {

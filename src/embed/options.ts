@@ -1,150 +1,81 @@
-/** What an embedder asks for, checked before anything is done: by a slip in a name, a guest would go without its limit. */
-import {
-	LIMIT_NAMES,
-	LIMITS,
-	type LimitName,
-	type Limits,
-	METERING_MODES,
-	type MeteringMode,
-	nearest,
-	SkerryError,
-} from "../fault/mod.ts";
+import type { Features } from "../link/mod.ts";
+import type { Limits, MeteringMode } from "../fault/mod.ts";
+import type { Exports } from "./exports.ts";
+import type { Grants } from "./grants.ts";
+import type { Imports } from "./imports.ts";
 
-/** What an option may be; a function says what is wrong with the value at `path`, if anything is. */
-type Kind = (value: unknown, path: string) => readonly string[];
-
-type Table = Readonly<Record<string, Kind>>;
-
-const expect =
-	(what: string, fits: (value: unknown) => boolean): Kind =>
-	(value, path) =>
-		fits(value) ? [] : [`${path} must be ${what}, and is ${describe(value)}`];
-
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-	typeof value === "object" && value !== null && !Array.isArray(value);
-
-/** An object of the keys in `table`, and no others. */
-const objectOf =
-	(table: Table): Kind =>
-	(value, path) => {
-		if (!isObject(value)) return [`${path} must be an object, and is ${describe(value)}`];
-		return Object.entries(value).flatMap(([key, inner]) => {
-			const name = path === OPTIONS ? key : `${path}.${key}`;
-			const kind = Object.hasOwn(table, key) ? table[key] : undefined;
-			if (kind !== undefined) return inner === undefined ? [] : kind(inner, name);
-			const near = nearest(key, Object.keys(table));
-			return [`there is no ${name}${near === undefined ? "" : ` (did you mean ${near}?)`}`];
-		});
-	};
-
-/** An object of whatever names, each value of one kind. */
-const recordOf =
-	(kind: Kind): Kind =>
-	(value, path) =>
-		isObject(value)
-			? Object.entries(value).flatMap(([key, inner]) => kind(inner, `${path}.${key}`))
-			: [`${path} must be an object, and is ${describe(value)}`];
-
-const isString = (value: unknown): boolean => typeof value === "string";
-const boolean = expect("true or false", (value) => typeof value === "boolean");
-const called = expect("a function", (value) => typeof value === "function");
-const string = expect("a string", isString);
-const strings = expect("an array of strings", (value) => Array.isArray(value) && value.every(isString));
-const list = expect("an array of objects", (value) => Array.isArray(value) && value.every(isObject));
-const anything: Kind = () => [];
-
-const limit = (name: LimitName): Kind => {
-	const { unit } = LIMITS[name];
-	return expect(`a number of ${unit === "ms" ? "milliseconds" : unit}, or Infinity`, (value) => {
-		return typeof value === "number" && value >= 0;
-	});
-};
-
-const LIMITS_OF_ALL: Table = Object.fromEntries(LIMIT_NAMES.map((name) => [name, limit(name)]));
-
-const limits = objectOf({
-	...LIMITS_OF_ALL,
-	stack: (_, path) => [`${path} is of the whole process: it is given to Engine`],
-});
-
-const grants = objectOf({
-	args: strings,
-	env: recordOf(string),
-	stdin: anything,
-	stdout: anything,
-	stderr: anything,
-	terminal: objectOf({ stdin: boolean, stdout: boolean, stderr: boolean }),
-	folders: recordOf((value, path) =>
-		isString(value) ? [] : objectOf({ path: string, readOnly: boolean })(value, path),
-	),
-	allowOutbound: strings,
-	onDenied: called,
-});
-
-const GUEST: Table = {
-	limits,
-	metering: expect(`one of ${METERING_MODES.join(", ")}`, (value) => METERING_MODES.some((mode) => mode === value)),
-	features: objectOf({ stackful: boolean, threads: boolean, asyncCancel: boolean }),
-	lenientCancel: boolean,
-	onStreamError: called,
-};
-
-/** The place of what has no name of its own. */
-const OPTIONS = "the options";
-
-/** What cannot be done when the options are wrong. */
-type Deed = "make the engine" | "load the guest" | "make the sandbox" | "compose";
-
-const TABLES: Readonly<Record<Deed, Kind>> = {
-	"make the engine": objectOf({
-		...GUEST,
-		limits: objectOf(LIMITS_OF_ALL),
-		cache: expect("a folder's path or false", (value) => isString(value) || value === false),
-		onWarning: called,
-	}),
-	"load the guest": objectOf({
-		...GUEST,
-		imports: recordOf(
-			expect("an object of functions, or a function", (value) => isObject(value) || typeof value === "function"),
-		),
-		wasi: grants,
-		app: string,
-		warm: expect("a number of sandboxes", (value) => Number.isSafeInteger(value) && (value as number) >= 0),
-		dedicated: boolean,
-	}),
-	"make the sandbox": objectOf({ wasi: grants, limits }),
-	// What does not fit together is found by `link/graph`.
-	compose: (value, path) => {
-		const wrong = objectOf({ nodes: recordOf(anything), edges: list, exports: list })(value, path);
-		const needed = isObject(value) ? ["nodes", "edges"].filter((name) => value[name] === undefined) : [];
-		return [...wrong, ...needed.map((name) => `${name} is missing`)];
-	},
-};
-
-/**
- * Checks what is said by whoever writes JavaScript, whom no compiler tells.
- * @throws SkerryError `engine/options` with all that is wrong
- */
-export function checkOptions(deed: Deed, options: unknown): void {
-	const problems = TABLES[deed](options, OPTIONS);
-	if (problems.length === 0) return;
-	const what = problems.length === 1 ? problems[0] : [`${problems.length} problems`, ...problems].join("\n  - ");
-	throw new SkerryError("engine/options", `Cannot ${deed}: ${what}`);
+/** How guests are run. */
+export interface GuestOptions {
+	/**
+	 * What each sandbox may take; what is left out has its default (`skerry help limits` lists them). `stack` is one for all of the process, and
+	 * given to `Engine` before any guest is called.
+	 */
+	readonly limits?: Limits;
+	/** How guests are stopped that hold the thread. */
+	readonly metering?: MeteringMode;
+	/** What the specification still gates; each is off by default, and a component that needs one is refused by its name. */
+	readonly features?: Features;
+	/**
+	 * Lets guests cancel a read or write synchronously while the end of the stream or future is in a waitable set. The specification traps
+	 * there, and so does the default; guests built before that became final (wit-bindgen of 2025) rely on it.
+	 */
+	readonly lenientCancel?: boolean;
+	/**
+	 * Told when a stream that was given to a guest fails: for the guest it ends there, as streams of components know no errors. By default
+	 * a warning of the process.
+	 */
+	readonly onStreamError?: (error: unknown) => void;
 }
 
-/**
- * A limit that nothing would count.
- * @throws SkerryError `engine/options`
- */
-export function checkFuel({ fuel = Infinity }: Limits, metering: MeteringMode): void {
-	if (fuel === Infinity || metering === "fuel") return;
-	throw new SkerryError("engine/options", `Cannot count fuel with metering ${metering}`, {
-		hint: 'limits.fuel needs metering: "fuel"',
-	});
+/** What `skerry bindgen` writes of a component: `engine.load<Shop>(source, { imports })`. */
+export interface World {
+	readonly imports: object;
+	readonly exports: object;
 }
 
-function describe(value: unknown): string {
-	if (typeof value === "string") return JSON.stringify(value);
-	if (typeof value === "object" && value !== null) return Array.isArray(value) ? "an array" : "an object";
-	return typeof value === "function" ? "a function" : String(value);
+/** A component of which no types were made. */
+export interface AnyWorld {
+	readonly imports: Imports;
+	readonly exports: Exports;
+}
+
+export interface LoadOptions<I extends object = Imports> extends GuestOptions {
+	/** What the host gives beside WASI. An interface of WASI given here takes the place of Skerry's own. */
+	readonly imports?: I;
+	/** What each sandbox gets of WASI unless `instantiate` says otherwise. By default nothing: no arguments, no environment, no network. */
+	readonly wasi?: Grants;
+	/** What errors call whose limits these are. */
+	readonly app?: string;
+	/** Sandboxes that are kept ready between calls of `exports`; after a burst there are more for some seconds. 0 makes a new one for each. */
+	readonly warm?: number;
+	/**
+	 * Sandboxes of its own. By default components of one engine that differ in nothing but their initial state (scripts in the same
+	 * JavaScript engine, say) share theirs: one that was put back into the state of one component is put into that of another.
+	 */
+	readonly dedicated?: boolean;
+}
+
+export interface CallOptions {
+	/**
+	 * Of a component, whose calls have a sandbox each: ends the call, and its sandbox with the streams and futures that it gave, for the signal's
+	 * reason. Of a sandbox that is kept: cancels the guest's task, where the export is async. The guest is told, and the call is rejected
+	 * with the reason once it has given way; one that returns nevertheless has returned. Nothing else in the sandbox is touched.
+	 */
+	readonly signal?: AbortSignal;
+}
+
+export interface InstantiateOptions {
+	readonly wasi?: Grants;
+	/** In place of those that the component was loaded with. */
+	readonly limits?: Limits;
+}
+
+export interface EngineOptions extends GuestOptions {
+	/**
+	 * The folder in which rewritten modules are kept for the next process, or `false` for none. By default `modules` in
+	 * `$SKERRY_CACHE_DIR`, else in `skerry` in `$XDG_CACHE_HOME` or `~/.cache`. Whoever can write to it decides what runs.
+	 */
+	readonly cache?: string | false;
+	/** Told once of what the system refuses, that folder or memory: everything goes on without. By default a warning of the process. */
+	readonly onWarning?: (message: string) => void;
 }

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
 import { LimitExceeded, SkerryError, Trap } from "../fault/mod.ts";
-import { Engine, type Sandbox } from "./engine.ts";
+import { Engine } from "./engine.ts";
+import type { Sandbox } from "./sandbox.ts";
 
 const CORE = `
 	(memory (export "memory") 1)

@@ -31,8 +31,15 @@ export function canAnnounce({ params, results }: CoreFunctionType): boolean {
 
 type GuestFunction = (...args: CoreValue[]) => CoreValue | undefined;
 
-/** The function `guest` of this type, which calls `done` with its result before it returns. */
-export function announce(guest: WasmExtern, type: CoreFunctionType, done: (result?: CoreValue) => void): GuestFunction {
+/**
+ * The function `guest` of this type, which calls `done` with its result before it returns. `undefined` where V8 has it for one of another
+ * type, though parameters and results are the same: the guest's type has subtypes, or belongs to others.
+ */
+export function announce(
+	guest: WasmExtern,
+	type: CoreFunctionType,
+	done: (result?: CoreValue) => void,
+): GuestFunction | undefined {
 	const key = `${type.params.join(" ")}->${type.results.join(" ")}`;
 	let module = modules.get(key);
 	if (module === undefined) {
@@ -40,9 +47,15 @@ export function announce(guest: WasmExtern, type: CoreFunctionType, done: (resul
 		module = new (webAssembly().Module)(encodeAnnouncer(type));
 		modules.set(key, module);
 	}
-	const instance = new (webAssembly().Instance)(module, { "": { guest, done } });
-	leaveOut(instance);
-	return instance.exports["call"] as GuestFunction;
+	const { Instance, LinkError } = webAssembly();
+	try {
+		const instance = new Instance(module, { "": { guest, done } });
+		leaveOut(instance);
+		return instance.exports["call"] as GuestFunction;
+	} catch (error) {
+		if (error instanceof LinkError) return undefined;
+		throw error;
+	}
 }
 
 function encodeAnnouncer({ params, results }: CoreFunctionType): Uint8Array {

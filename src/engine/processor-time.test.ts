@@ -87,9 +87,11 @@ suite("on a processor that others want too", { skip }, () => {
 	}
 
 	test("a call that nobody clocks", () => {
-		const { limit, ran } = find("trap: unclocked");
+		const { limit, took, ran } = find("trap: unclocked");
 		assert.equal(limit, "cpu");
-		assert.ok(ran > CPU - 25 && ran < CPU + 25, `${ran} ms`);
+		// By the clock it may have eight times as long, if others take that much of the processor
+		const isStarved = took >= 8 * CPU;
+		assert.ok((isStarved || ran > CPU - 25) && ran < CPU + 25 && took < 9 * CPU, `ran ${ran} of ${took} ms`);
 	});
 
 	test("the wall limit is the clock's", () => {

@@ -15,9 +15,15 @@
 import type { CoreFunction, CoreValue } from "../abi/mod.ts";
 import type { CoreFunctionType } from "../component/mod.ts";
 import { Writer } from "../bytes/mod.ts";
+import { announce } from "./announcers.ts";
 import { leaveOut } from "./frames.ts";
 import { Soon } from "./soon.ts";
 import { webAssembly, type WasmInstance, type WasmTable } from "./v8.ts";
+
+/** Node's timers need not keep the process alive; a browser's are numbers. */
+interface Timer {
+	unref?(): unknown;
+}
 
 /** A guest's function that is to be called on the stack of the relay. */
 interface Call {
@@ -25,19 +31,26 @@ interface Call {
 	readonly fn: CoreFunction;
 	readonly first: CoreValue;
 	readonly second: CoreValue;
-	/** Before it is called. */
-	readonly enter: () => void;
+	/** Before it is called; false: it is not to be called any more. */
+	readonly enter: () => boolean;
 	/** Where it has not come to its end. */
 	readonly leave: () => void;
+	/** In place of all else: who asked for it has failed, and waits for nothing. */
+	readonly drop: () => void;
 	readonly soon: Soon<undefined>;
 }
 
 const ID_MASK = 0x3fff_ffff;
 
+/** Milliseconds after which the guest that was called last is let go of, if no other was called. */
+const IDLE = 1_000;
+
 /** Whether functions of this type can be called so. */
 export function canRelay({ params, results }: CoreFunctionType): boolean {
 	return results.length === 0 && params.length === 2 && params.every((type) => type === "i32");
 }
+
+const CALLED: CoreFunctionType = { params: ["i32", "i32"], results: [] };
 
 export class Relay {
 	readonly #words: Int32Array;
@@ -56,6 +69,9 @@ export class Relay {
 	readonly #late = new Map<number, Call>();
 	#last = 0;
 	#failure: { readonly error: unknown } | undefined;
+	/** Since the last look at what is kept for nothing. */
+	#used = false;
+	#watched = false;
 
 	constructor() {
 		const api = webAssembly();
@@ -86,6 +102,7 @@ export class Relay {
 			return;
 		}
 		this.#work = work;
+		this.#used = true;
 		try {
 			for (;;) {
 				const stack = this.#run();
@@ -96,10 +113,26 @@ export class Relay {
 			}
 		} finally {
 			this.#work = undefined;
+			if (!this.#watched && this.#callee !== undefined) this.#watch();
 		}
 		const failure = this.#failure;
 		this.#failure = undefined;
 		if (failure !== undefined) throw failure.error;
+	}
+
+	/** The table keeps the guest that was called last, with its whole instance: for a while, as it is most likely the next one too. */
+	#watch(): void {
+		this.#watched = true;
+		this.#used = false;
+		const timer: Timer = setTimeout(() => {
+			this.#watched = false;
+			if (this.#used) this.#watch();
+			else {
+				this.#callee = undefined;
+				this.#table.set(0, null);
+			}
+		}, IDLE);
+		timer.unref?.();
 	}
 
 	/** It waits, or has trapped, of which V8 tells later. */
@@ -118,6 +151,10 @@ export class Relay {
 		this.#invited = this.#between;
 		try {
 			return call();
+		} catch (error) {
+			this.#deferred?.drop();
+			this.#deferred = undefined;
+			throw error;
 		} finally {
 			this.#invited = false;
 		}
@@ -128,37 +165,49 @@ export class Relay {
 		return this.#invited;
 	}
 
+	/** Whether V8 takes the function, which `canRelay`, for one of this type: not where its type has subtypes, or belongs to others. */
+	fits(fn: CoreFunction): boolean {
+		return announce(fn, CALLED, ignore) !== undefined;
+	}
+
 	/**
 	 * Has a guest's function, of a type that can be relayed, called later. Once for each invitation.
-	 * @param turn told when it is called, and when that call has led to a wait or a trap
+	 * @param turn told when it is called, and when that call has led to a wait or a trap; or that it will not be called
 	 */
-	defer(fn: CoreFunction, first: CoreValue, second: CoreValue, turn: Pick<Call, "enter" | "leave">): Soon<undefined> {
+	defer(
+		fn: CoreFunction,
+		first: CoreValue,
+		second: CoreValue,
+		turn: Pick<Call, "enter" | "leave" | "drop">,
+	): Soon<undefined> {
 		this.#invited = false;
 		this.#last = (this.#last & ID_MASK) + 1;
 		const soon = new Soon<undefined>();
-		this.#deferred = { id: this.#last, fn, first, second, enter: turn.enter, leave: turn.leave, soon };
+		const { enter, leave, drop } = turn;
+		this.#deferred = { id: this.#last, fn, first, second, enter, leave, drop, soon };
 		return soon;
 	}
 
 	/** Asked by a stack, which tells whose call has returned on it: what to call next, or 0. */
 	#step(id: number): number {
+		const late = id === 0 ? undefined : this.#late.get(id);
+		if (late !== undefined) {
+			this.#late.delete(id);
+			late.soon.resolve(undefined);
+			return 0;
+		}
 		try {
-			if (id !== 0) {
-				const late = this.#late.get(id);
-				if (late !== undefined) {
-					this.#late.delete(id);
-					late.soon.resolve(undefined);
-					return 0;
-				}
-				const call = this.#current;
-				this.#current = undefined;
-				this.#between = true;
-				call?.soon.resolve(undefined);
-			}
+			const call = this.#current;
+			this.#current = undefined;
+			this.#between = true;
+			call?.soon.resolve(undefined);
 			return this.#next();
 		} catch (error) {
 			// Who began it is told: the exception would end the stack, but say so to nobody in time.
 			this.#failure = { error };
+			const call = this.#deferred;
+			this.#deferred = undefined;
+			call?.soon.reject(error);
 			return 0;
 		} finally {
 			this.#between = false;
@@ -167,12 +216,17 @@ export class Relay {
 
 	#next(): number {
 		const work = this.#work;
-		this.#between = true;
 		for (;;) {
+			this.#between = true;
 			if (work === undefined || !work()) return 0;
 			const call = this.#deferred;
 			if (call === undefined) continue;
 			this.#deferred = undefined;
+			this.#between = false;
+			if (!call.enter()) {
+				call.soon.reject(undefined);
+				continue;
+			}
 			// In a server that has found its pace it is the same function each time.
 			if (this.#callee !== call.fn) {
 				this.#table.set(0, call.fn);
@@ -181,7 +235,6 @@ export class Relay {
 			this.#words[0] = Number(call.first);
 			this.#words[1] = Number(call.second);
 			this.#current = call;
-			call.enter();
 			return call.id;
 		}
 	}
@@ -217,6 +270,8 @@ function encodeRelay(): Uint8Array {
 		.section(10, new Writer().u32(1).sized(body.finish()))
 		.finish();
 }
+
+function ignore(): void {}
 
 let relay: Relay | undefined;
 

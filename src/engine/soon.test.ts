@@ -67,14 +67,46 @@ suite("what comes soon", () => {
 			soon.then(() => turn().then(() => fail("late"))),
 			log,
 		);
+		follow(
+			soon.finally(() => 7),
+			log,
+		);
+		const told = soon.then(() => turn());
+		(told as Soon<void>).onLate(() => log.push("gets late"));
 		soon.resolve(1);
-		assert.deepEqual(log, []);
+		assert.deepEqual(log, ["gets late"]);
 		await turn();
 		await turn();
-		assert.deepEqual(log, [
-			["value", 2],
-			["error", "late"],
-		]);
+		assert.deepEqual(log, ["gets late", ["value", 1], ["value", 2], ["error", "late"]]);
+	});
+
+	test("an error that nobody asks about is one of the process", async () => {
+		const { promise: caught, resolve } = Promise.withResolvers<unknown>();
+		// The test runner has one of its own, which fails the test.
+		const listeners = process.rawListeners("unhandledRejection") as (() => void)[];
+		process.removeAllListeners("unhandledRejection").once("unhandledRejection", resolve);
+		try {
+			new Soon<number>().reject("heard of too late");
+			const soon = new Soon<number>();
+			soon.reject("heard of in this turn");
+			const log: unknown[] = [];
+			follow(soon, log);
+			const made = new Soon<number>();
+			follow(made, log);
+			made.reject("heard of before");
+			const awaited = new Soon<number>();
+			awaited.reject("awaited");
+			await assert.rejects((async () => await awaited)(), (error) => error === "awaited");
+			assert.equal(await caught, "heard of too late");
+			await turn();
+			assert.deepEqual(log, [
+				["error", "heard of in this turn"],
+				["error", "heard of before"],
+			]);
+		} finally {
+			process.removeAllListeners("unhandledRejection");
+			for (const listener of listeners) process.on("unhandledRejection", listener);
+		}
 	});
 
 	test("it can be awaited", async () => {

@@ -15,6 +15,15 @@ export class Soon<T> extends Promise<T> {
 	readonly #delay: Delay;
 	#settled: Settled<T> | undefined;
 	#reactions: (() => void)[] | undefined;
+	/** Somebody has asked for it. */
+	#heard = false;
+	/** Tells the process of an error. */
+	#unheard: Promise<never> | undefined;
+
+	/** What `finally` makes promises with on its way. */
+	static override get [Symbol.species](): PromiseConstructor {
+		return Promise;
+	}
 
 	constructor(delay: Delay = { late: false, listeners: undefined }) {
 		super(ignore);
@@ -27,12 +36,18 @@ export class Soon<T> extends Promise<T> {
 		else (this.#delay.listeners ??= []).push(listener);
 	}
 
-	/** Once; it is still to be settled. */
+	/** It is still to be settled, and so is all that was made of it. */
 	delay(): void {
 		const { listeners } = this.#delay;
 		this.#delay.late = true;
 		this.#delay.listeners = undefined;
 		for (const listener of listeners ?? []) listener();
+	}
+
+	/** Before it is settled: what is made of it is up to another promise now. */
+	#await(result: Promise<unknown>): void {
+		if (result instanceof Soon) result.onLate(() => this.delay());
+		else this.delay();
 	}
 
 	resolve(value: T): void {
@@ -45,6 +60,8 @@ export class Soon<T> extends Promise<T> {
 
 	#settle(settled: Settled<T>): void {
 		this.#settled = settled;
+		// As of any promise: an error that nobody asks about in this turn must not get lost.
+		if (!this.#heard && "error" in settled) this.#unheard = Promise.reject(settled.error);
 		const reactions = this.#reactions;
 		this.#reactions = undefined;
 		for (const reaction of reactions ?? []) reaction();
@@ -68,12 +85,15 @@ export class Soon<T> extends Promise<T> {
 				return;
 			}
 			if (result instanceof Promise) {
+				next.#await(result);
 				result.then(
 					(value: A | B) => next.resolve(value),
 					(error: unknown) => next.reject(error),
 				);
 			} else next.resolve(result as A | B);
 		};
+		this.#heard = true;
+		this.#unheard?.catch(ignore);
 		if (this.#settled === undefined) (this.#reactions ??= []).push(react);
 		else react();
 		return next;

@@ -1,41 +1,27 @@
-import {
-	type AliasDefinition,
-	type BuiltinCanon,
-	type Canon,
-	type CanonOptions,
-	type Component,
-	type ComponentType,
-	type CoreFunctionType,
-	type Definition,
-	type ExternType,
-	builtinSignature,
-	flattenAsyncLower,
-	flattenFunctionType,
-	flattenTaskReturn,
-	type FunctionType,
-	resolveValueType,
-	type ResourceType,
-} from "../component/mod.ts";
-import { findUnsupported, isAsync } from "../abi/mod.ts";
-import { compileTrampolines } from "../engine/mod.ts";
-import { SkerryError } from "../fault/mod.ts";
 import type {
-	Builtin,
+	AliasDefinition,
+	Component,
+	ComponentType,
+	Definition,
+	ExternType,
+	ResourceType,
+} from "../component/mod.ts";
+import { isAsync } from "../abi/mod.ts";
+import { CanonicalDefinitions } from "./canonical-definitions.ts";
+import { type Features, unsupported } from "./features.ts";
+import type {
 	CoreInstanceRef,
 	CoreItem,
 	FunctionRef,
 	HostFunctionSlot,
-	LiftedFunction,
 	Plan,
 	PlanExport,
 	Planned,
-	PlanOptions,
 	Step,
-	Trampoline,
 } from "./plan.ts";
 import { findWaiting } from "./reach.ts";
 import { type InstanceRef, type Item, type ModuleRef, Scope, type TypeItem } from "./scope.ts";
-import { findStackful } from "./stacks.ts";
+import { findStackful, findVisitors } from "./stacks.ts";
 
 /**
  * Flattens a validated component into a plan.
@@ -44,23 +30,6 @@ import { findStackful } from "./stacks.ts";
  */
 export function createPlan(component: Component, type: ComponentType, features: Features = {}): Planned {
 	return new Inliner(type, features).run(component);
-}
-
-/** What the specification gates, and what is refused by name unless it is switched on. */
-export interface Features {
-	/** Async functions lifted without a callback, whose stack waits. */
-	readonly stackful?: boolean | undefined;
-	/** Threads that take turns (`thread.new-indirect` and its like; `thread.yield` is no such). */
-	readonly threads?: boolean | undefined;
-	/** `subtask.cancel` that does not wait. */
-	readonly asyncCancel?: boolean | undefined;
-}
-
-function checkFeature(features: Features, feature: keyof Features, what: string, offset: number): void {
-	if (features[feature] === true) return;
-	throw new SkerryError("link/unsupported", `Cannot link ${what}: the feature "${feature}" is not switched on`, {
-		place: { offset },
-	});
 }
 
 /** One of several components that are instantiated side by side, and where each of its imports comes from. */
@@ -91,29 +60,21 @@ export function createGraphPlan(graph: ResolvedGraph, features: Features = {}): 
 	return new Inliner(graph.type, features).runGraph(graph);
 }
 
-function unsupported(what: string, offset: number | undefined): SkerryError {
-	const place = offset === undefined ? {} : { place: { offset } };
-	return new SkerryError("link/unsupported", `Cannot link ${what}: not supported yet`, place);
-}
-
 class Inliner {
 	readonly #type: ComponentType;
-	readonly #features: Features;
+	/** The host gives an async function. */
 	#async = false;
 	readonly #modules: ModuleRef[] = [];
 	readonly #moduleIndex = new Map<Uint8Array, number>();
 	readonly #instances: (number | null)[] = [];
 	#coreInstances = 0;
-	readonly #lifted: LiftedFunction[] = [];
 	readonly #host: HostFunctionSlot[] = [];
 	readonly #steps: Step[] = [];
-	#trampolines = 0;
-	/** Trampolines that no step has made yet: they are made together, before the next step that may use them. */
-	#waiting: { trampoline: Trampoline; type: CoreFunctionType }[] = [];
+	readonly #canons: CanonicalDefinitions;
 
 	constructor(type: ComponentType, features: Features) {
 		this.#type = type;
-		this.#features = features;
+		this.#canons = new CanonicalDefinitions(features, this.#steps);
 	}
 
 	run(component: Component): Planned {
@@ -148,14 +109,16 @@ class Inliner {
 	}
 
 	#finish(root: InstanceRef): Planned {
-		this.#makeTrampolines();
+		this.#canons.flush();
+		const { lifted } = this.#canons;
+		const async = this.#async || this.#canons.async;
 		const plan: Plan = {
 			instances: this.#instances,
-			async: this.#async,
-			waits: findWaiting(this.#instances.length, this.#lifted, this.#steps),
-			stackful: this.#async ? findStackful(this.#lifted, this.#steps, this.#modules) : [],
+			async,
+			waits: findWaiting(this.#instances.length, lifted, this.#steps),
+			stackful: (async ? findStackful : findVisitors)(lifted, this.#steps, this.#modules),
 			coreInstances: this.#coreInstances,
-			lifted: this.#lifted,
+			lifted,
 			host: this.#host,
 			steps: this.#steps,
 			exports: toPlanExports(root),
@@ -241,7 +204,7 @@ class Inliner {
 				scope.types.push(this.#typeItem(definition, scope));
 				break;
 			case "canon":
-				this.#canon(definition.canon, scope, definition.offset);
+				this.#canons.define(definition.canon, scope, definition.offset);
 				break;
 			case "import": {
 				const item = args.get(definition.name.name);
@@ -270,7 +233,7 @@ class Inliner {
 			for (const { name, item } of expr.exports) exports.set(name, scope.coreItem(item.sort, item.index));
 			return { kind: "exports", exports };
 		}
-		this.#makeTrampolines();
+		this.#canons.flush();
 		const slot = this.#coreInstances++;
 		this.#steps.push({
 			kind: "instantiate",
@@ -329,7 +292,7 @@ class Inliner {
 			case "resource": {
 				const resource: ResourceType = { name: "" };
 				const destructor = type.dtor === null ? null : scope.coreItem("func", type.dtor);
-				if (destructor?.kind === "trampoline") this.#makeTrampolines();
+				if (destructor?.kind === "trampoline") this.#canons.flush();
 				this.#steps.push({ kind: "resource", resource, instance: scope.instance, destructor });
 				return { kind: "resource", resource };
 			}
@@ -337,130 +300,6 @@ class Inliner {
 				return { kind: "opaque" };
 		}
 	}
-
-	#canon(canon: Canon, scope: Scope, offset: number): void {
-		switch (canon.op) {
-			case "lift": {
-				const options = this.#options(canon.options, scope, offset);
-				const type = this.#supported(scope.functionType(canon.type), offset);
-				if (options.async && options.callback === null) {
-					checkFeature(this.#features, "stackful", "an async function that is lifted without a callback", offset);
-				}
-				const index = this.#lifted.length;
-				const coreType = liftedType(type, options.async, options.callback !== null);
-				const core = scope.coreItem("func", canon.func);
-				// What lowers it is made after it, which may be next
-				const items = [core, options.realloc, options.postReturn, options.callback];
-				if (items.some((item) => item?.kind === "trampoline")) this.#makeTrampolines();
-				this.#lifted.push({ core, coreType, options, type, instance: scope.instance });
-				scope.funcs.push({ kind: "lift", index, type });
-				break;
-			}
-			case "lower": {
-				const callee = scope.func(canon.func);
-				const options = this.#options(canon.options, scope, offset);
-				const type = this.#supported(callee.type, offset);
-				const coreType = options.async ? flattenAsyncLower(type) : flattenFunctionType(type, "lower");
-				this.#trampoline(scope, { kind: "lower", callee, options, instance: scope.instance }, coreType);
-				break;
-			}
-			case "resource.new":
-			case "resource.rep":
-			case "resource.drop": {
-				const resource = scope.resourceType(canon.type);
-				const results = canon.op === "resource.drop" ? [] : ["i32"];
-				this.#trampoline(scope, { kind: canon.op, resource, instance: scope.instance }, { params: ["i32"], results });
-				break;
-			}
-			default:
-				this.#builtin(canon, scope, offset);
-		}
-	}
-
-	#builtin(canon: BuiltinCanon, scope: Scope, offset: number): void {
-		this.#async = true;
-		const { op, async = false, cancellable = false, slot } = canon;
-		const threads = op.startsWith("thread.") && op !== "thread.yield";
-		if (threads) checkFeature(this.#features, "threads", `the canonical built-in ${op}`, offset);
-		if (op === "subtask.cancel" && async) checkFeature(this.#features, "asyncCancel", `an async ${op}`, offset);
-		const result = canon.result === null || canon.result === undefined ? null : resolveValueType(canon.result, scope);
-		const given = canon.options ?? (canon.memory === undefined ? undefined : { ...NO_OPTIONS, memory: canon.memory });
-		const builtin: Builtin = {
-			kind: "builtin",
-			op,
-			instance: scope.instance,
-			result,
-			async: async || canon.options?.async === true,
-			cancellable,
-			...(canon.type === undefined ? {} : { type: scope.valueType(canon.type) }),
-			...(given === undefined ? {} : { options: this.#options(given, scope, offset) }),
-			...(slot === undefined ? {} : { slot }),
-			...(canon.table === undefined ? {} : { table: scope.coreItem("table", canon.table) }),
-		};
-		const type = op === "task.return" ? flattenTaskReturn(result) : (builtinSignature(op) ?? contextType(op, offset));
-		this.#trampoline(scope, builtin, type);
-	}
-
-	#supported(type: FunctionType, offset: number): FunctionType {
-		const feature = findUnsupported(type);
-		if (feature !== null) throw unsupported(feature, offset);
-		this.#async ||= isAsync(type);
-		return type;
-	}
-
-	#options(options: CanonOptions, scope: Scope, offset: number): PlanOptions {
-		this.#async ||= options.async;
-		if (options.gc || options.coreType !== null) throw unsupported("the canonical option gc", offset);
-		return {
-			encoding: options.encoding,
-			memory: options.memory === null ? null : scope.coreItem("memory", options.memory),
-			realloc: options.realloc === null ? null : scope.coreItem("func", options.realloc),
-			postReturn: options.postReturn === null ? null : scope.coreItem("func", options.postReturn),
-			async: options.async,
-			callback: options.callback === null ? null : scope.coreItem("func", options.callback),
-		};
-	}
-
-	#trampoline(scope: Scope, trampoline: Trampoline, type: CoreFunctionType): void {
-		scope.core.func.push({ kind: "trampoline", index: this.#trampolines++ });
-		this.#waiting.push({ trampoline, type });
-	}
-
-	#makeTrampolines(): void {
-		if (this.#waiting.length === 0) return;
-		const types = this.#waiting.map((w) => w.type);
-		this.#steps.push({
-			kind: "trampolines",
-			first: this.#trampolines - this.#waiting.length,
-			trampolines: this.#waiting.map((w) => w.trampoline),
-			types,
-			module: compileTrampolines(types),
-		});
-		this.#waiting = [];
-	}
-}
-
-const NO_OPTIONS: CanonOptions = {
-	encoding: "utf8",
-	memory: null,
-	realloc: null,
-	postReturn: null,
-	async: false,
-	callback: null,
-	coreType: null,
-	gc: false,
-};
-
-function contextType(op: BuiltinCanon["op"], offset: number): CoreFunctionType {
-	if (op === "context.get") return { params: [], results: ["i32"] };
-	if (op === "context.set") return { params: ["i32"], results: [] };
-	throw unsupported(`the canonical built-in ${op}`, offset);
-}
-
-/** The type of the core function that is lifted. */
-function liftedType(type: FunctionType, async: boolean, callback: boolean): CoreFunctionType {
-	const sync = flattenFunctionType(type, "lift");
-	return async ? { params: sync.params, results: callback ? ["i32"] : [] } : sync;
 }
 
 function coreExport(instance: CoreInstanceRef, name: string): CoreItem {

@@ -26,7 +26,7 @@ interface SyncLift {
 /** A function that is no task: the host holds the thread for a call of it, and then calls what needs no wrapping as it is. */
 export function liftSync(type: FunctionType, lift: SyncLift): ComponentFunction {
 	const { found, gate, blocking, instance, options, nested, suspends } = lift;
-	const core = gate.wrapExport(found, blocking, flattenFunctionType(type, "lift"));
+	const core = gate.wrapExport(found, blocking, flattenFunctionType(type, "lift"), true);
 	const realloc = lift.realloc as CanonicalOptions["realloc"];
 	const direct = found as CoreFunction;
 	const bare = { turn: gate, core: blocking ? core : direct, realloc, brief: blocking ? null : gate.brief };

@@ -7,7 +7,7 @@ export { forgetInitial, type InstanceImage, type InstanceState } from "./core-st
 export { GuestMemory, OutOfBounds } from "./guest-memory.ts";
 export type { HostFunction, HostInterface, HostResource } from "./host.ts";
 export type { HostImports } from "./imports.ts";
-export type { Features } from "./inline.ts";
+export type { Features } from "./features.ts";
 export { Instance, instantiate, type Tenant } from "./instantiate.ts";
 export {
 	linkComponent,

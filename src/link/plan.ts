@@ -125,7 +125,7 @@ export interface Plan {
 	readonly async: boolean;
 	/** For each component instance, whether a call into it may have to wait for the host. */
 	readonly waits: readonly boolean[];
-	/** Where it is asynchronous: for each lifted function, whether a call of it may have to wait in the midst of its code. */
+	/** For each lifted function, whether a call of it may have to wait in the midst of its code, as it comes to the host or another that may. */
 	readonly stackful: readonly boolean[];
 	readonly coreInstances: number;
 	readonly lifted: readonly LiftedFunction[];

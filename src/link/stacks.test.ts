@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
-import { createPlan, type Features } from "./inline.ts";
+import type { Features } from "./features.ts";
+import { createPlan } from "./inline.ts";
 import { loadComponent } from "./link.ts";
 
 /** The exports that need one. */
@@ -207,4 +208,66 @@ test("a resource that is dropped comes to its destructor", async () => {
 		(func (export "a") (canon lift (core func $m "a"))))`;
 	assert.deepEqual(await stackful(wat("")), []);
 	assert.deepEqual(await stackful(wat("(drop (call $yield))")), ["a"]);
+});
+
+/** A component without tasks, with the import `ask`. */
+function asking(types: readonly (readonly [name: string, type: string])[], fields: string): string {
+	return `(component
+		(import "res" (type $res (sub resource)))
+		(import "ask" (func $ask (param "n" u32) (result u32)))
+		(core func $ask' (canon lower (func $ask)))
+		(core func $drop (canon resource.drop $res))
+		(core module $m
+			(import "" "ask" (func $ask (param i32) (result i32)))
+			(import "" "drop" (func $drop (param i32)))
+			${fields})
+		(core instance $i (instantiate $m (with "" (instance (export "ask" (func $ask')) (export "drop" (func $drop))))))
+		${types.map(([name, type]) => `(func (export "${name}") ${type} (canon lift (core func $i "${name}")))`).join("\n")})`;
+}
+
+suite("without tasks, what comes to the host", () => {
+	const ASKS = '(param "n" u32) (result u32)';
+	for (const [what, types, fields, expected] of [
+		[
+			"itself, by another, or not at all",
+			["a", "b", "c"].map((name) => [name, ASKS] as const),
+			`(func (export "a") (param i32) (result i32) (call $ask (local.get 0)))
+			(func $b (param i32) (result i32) (call $ask (local.get 0)))
+			(func (export "b") (param i32) (result i32) (call $b (local.get 0)))
+			(func (export "c") (param i32) (result i32) (local.get 0))`,
+			["a", "b"],
+		],
+		[
+			"through a table, by type",
+			["a", "b"].map((name) => [name, ASKS] as const),
+			`(type $t (func (param i32) (result i32))) (table funcref (elem $ask))
+			(func (export "a") (param i32) (result i32) (call_indirect (type $t) (local.get 0) (i32.const 0)))
+			(type $u (func (result i32)))
+			(func (export "b") (param i32) (result i32) (call_indirect (type $u) (i32.const 0)))`,
+			["a"],
+		],
+		[
+			"to drop something of the host's",
+			[["a", '(param "r" (borrow $res)) (result u32)']],
+			`(func (export "a") (param i32) (result i32) (call $drop (local.get 0)) (i32.const 0))`,
+			["a"],
+		],
+		[
+			"as those are taken to do that answer nothing, or are given something to keep",
+			[
+				["a", ""],
+				["b", "(result (result))"],
+				["c", '(param "r" (own $res)) (result u32)'],
+				["d", '(param "n" u32)'],
+				["e", "(result u32)"],
+			],
+			`(func (export "a")) (func (export "b") (result i32) (i32.const 0))
+			(func (export "c") (param i32) (result i32) (local.get 0))
+			(func (export "d") (param i32)) (func (export "e") (result i32) (i32.const 0))`,
+			["a", "b", "c"],
+		],
+		["as it is the host's own", [["a", ASKS]], '(export "a" (func $ask))', ["a"]],
+	] as const) {
+		test(what, async () => assert.deepEqual(await stackful(asking(types, fields)), expected));
+	}
 });

@@ -1,4 +1,4 @@
-import type { ResourceType } from "../component/mod.ts";
+import { containsKind, type FunctionType, type ResourceType } from "../component/mod.ts";
 import { ANY, CoreCalls } from "./core-calls.ts";
 import type { Builtin, CoreInstanceRef, CoreItem, LiftedFunction, Step, Trampoline } from "./plan.ts";
 
@@ -43,9 +43,36 @@ export function findStackful(
 	steps: readonly Step[],
 	modules: readonly { readonly bytes: Uint8Array }[],
 ): boolean[] {
+	return find(lifted, steps, modules, () => true);
+}
+
+/**
+ * The same for a plan without tasks: what comes to the host may have to wait there. Only those are asked for that answer what they are
+ * asked; a command, or what is to keep or to drop something of the host's, is taken to come to it, and costs nobody the time to look.
+ */
+export function findVisitors(
+	lifted: readonly LiftedFunction[],
+	steps: readonly Step[],
+	modules: readonly { readonly bytes: Uint8Array }[],
+): boolean[] {
+	if (!lifted.some(({ type }) => isQuestion(type))) return lifted.map(() => true);
+	return find(lifted, steps, modules, isQuestion);
+}
+
+function isQuestion({ params, result }: FunctionType): boolean {
+	const silent = result === null || (result.kind === "result" && result.ok === null && result.err === null);
+	return !(silent && params.length === 0) && !params.some(({ type }) => containsKind(type, "own"));
+}
+
+function find(
+	lifted: readonly LiftedFunction[],
+	steps: readonly Step[],
+	modules: readonly { readonly bytes: Uint8Array }[],
+	wanted: (type: FunctionType) => boolean,
+): boolean[] {
 	// Where there is nothing to wait for, nobody needs to look at code.
-	const coarse = new Reach(lifted, steps, null).find();
-	return coarse.includes(true) ? new Reach(lifted, steps, modules).find() : coarse;
+	const coarse = new Reach(lifted, steps, null).find(wanted);
+	return coarse.includes(true) ? new Reach(lifted, steps, modules).find(wanted) : coarse;
 }
 
 class Reach {
@@ -82,8 +109,9 @@ class Reach {
 		}
 	}
 
-	find(): boolean[] {
-		const roots = this.#lifted.map((lifted) => this.#liftedNode(lifted));
+	/** True, too, of those that are not `wanted`. */
+	find(wanted: (type: FunctionType) => boolean): boolean[] {
+		const roots = this.#lifted.map((lifted) => (wanted(lifted.type) ? this.#liftedNode(lifted) : WAIT));
 		// Most guests come to the host soon: then the rest does not matter.
 		let known = 0;
 		for (let next = this.#unseen.pop(); next !== undefined && known < roots.length; next = this.#unseen.pop()) {

@@ -278,10 +278,13 @@ export class Wiring {
 			}
 			const { core, options, type, instance } = plan;
 			const [found, realloc] = [core, options.realloc].map((item) => (item === null ? null : this.#resolve(item)));
-			const nested = this.#wrap(core, instance, flattenFunctionType(type, "lift"));
-			const suspends = this.#pausing || (this.#linked.plan.waits[instance] ?? true);
+			const { waits, stackful } = this.#linked.plan;
+			const waiting = (waits[instance] ?? true) && stackful[ref.index] !== false;
+			const nested = this.#gate.wrapExport(found, waiting, flattenFunctionType(type, "lift"));
+			const suspends = this.#pausing || waiting;
 			const made = { instance: this.#component(instance), options: this.#options(options), nested, suspends };
-			lifted = liftSync(type, { found, realloc, gate: this.#gate, blocking: this.#blocking, ...made });
+			const blocking = this.#pausing || (this.#blocking && waiting);
+			lifted = liftSync(type, { found, realloc, gate: this.#gate, blocking, ...made });
 			this.#lifted[ref.index] = lifted;
 		}
 		return lifted;

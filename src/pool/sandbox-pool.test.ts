@@ -382,7 +382,7 @@ suite("PooledSandbox.start", () => {
 			() => sandbox.start(["nothing"], []),
 			(error) => error instanceof SkerryError && error.code === "link/no-export",
 		);
-		await assert.rejects(sandbox.start(["trap"], []) as Promise<unknown>, /unreachable/);
+		await assert.rejects(async () => await sandbox.start(["trap"], []), /unreachable/);
 		assert.throws(() => sandbox.start(["next"], []), /cannot enter component instance/, "a trap ends the sandbox");
 		sandbox.end(OVER);
 		pool.close(OVER);

@@ -354,7 +354,7 @@ export class PooledSandbox {
 		return result;
 	}
 
-	/** As `call`, but returns at once when the guest did so without a wait. A trap is a rejection all the same: only V8 sees it. */
+	/** As `call`, but returns at once when the guest did so without a wait. A trap is a rejection all the same where the guest could have waited: only V8 sees it. */
 	start(path: readonly string[], args: readonly unknown[], signal?: AbortSignal): unknown {
 		const fn = this.#instance?.function(path);
 		if (fn === undefined)

@@ -18,6 +18,13 @@ const IMPORTS = [
 	["$outgoing-body.drop", "http/types", "[resource-drop]outgoing-body", "(param i32)"],
 	["$request.consume", "http/types", "[method]incoming-request.consume", "(param i32 i32)"],
 	["$request.path", "http/types", "[method]incoming-request.path-with-query", "(param i32 i32)"],
+	["$request.authority", "http/types", "[method]incoming-request.authority", "(param i32 i32)"],
+	["$asked", "http/types", "[constructor]outgoing-request", "(param i32) (result i32)"],
+	["$asked.scheme", "http/types", "[method]outgoing-request.set-scheme", "(param i32 i32 i32 i32 i32) (result i32)"],
+	["$asked.authority", "http/types", "[method]outgoing-request.set-authority", "(param i32 i32 i32 i32) (result i32)"],
+	["$send", "http/outgoing-handler", "handle", "(param i32 i32 i32 i32)"],
+	["$answer", "http/types", "[method]future-incoming-response.subscribe", "(param i32) (result i32)"],
+	["$answer.drop", "http/types", "[resource-drop]future-incoming-response", "(param i32)"],
 	["$incoming-body.stream", "http/types", "[method]incoming-body.stream", "(param i32 i32)"],
 	["$incoming-body.finish", "http/types", "[static]incoming-body.finish", "(param i32) (result i32)"],
 	["$incoming-body.drop", "http/types", "[resource-drop]incoming-body", "(param i32)"],
@@ -27,6 +34,7 @@ const IMPORTS = [
 	["$output.drop", "io/streams", "[resource-drop]output-stream", "(param i32)"],
 	["$block", "io/poll", "[method]pollable.block", "(param i32)"],
 	["$pollable.drop", "io/poll", "[resource-drop]pollable", "(param i32)"],
+	["$now", "clocks/monotonic-clock", "now", "(result i64)"],
 	["$after", "clocks/monotonic-clock", "subscribe-duration", "(param i64) (result i32)"],
 	["$exit", "cli/exit", "exit", "(param i32)"],
 	["$stdout", "cli/stdout", "get-stdout", "(result i32)"],
@@ -71,6 +79,23 @@ const PRELUDE = `
 		(local.set $pollable (call $after (i64.mul (local.get $milliseconds) (i64.const 1000000))))
 		(call $block (local.get $pollable))
 		(call $pollable.drop (local.get $pollable)))
+	;; Holds the thread.
+	(func $spin (param $milliseconds i64) (local $until i64)
+		(local.set $until (i64.add (call $now) (i64.mul (local.get $milliseconds) (i64.const 1000000))))
+		(loop $again (br_if $again (i64.lt_u (call $now) (local.get $until)))))
+	;; Asks the server that it is in for /0, and waits for the answer's head.
+	(func $ask (param $request i32) (local $asked i32) (local $future i32) (local $pollable i32)
+		(call $request.authority (local.get $request) (i32.const 0))
+		(local.set $asked (call $asked (call $fields)))
+		(drop (call $asked.scheme (local.get $asked) (i32.const 1) (i32.const 0) (i32.const 0) (i32.const 0)))
+		(drop (call $asked.authority (local.get $asked) (i32.const 1) (i32.load (i32.const 4)) (i32.load (i32.const 8))))
+		(call $send (local.get $asked) (i32.const 0) (i32.const 0) (i32.const 0))
+		(if (i32.load8_u (i32.const 0)) (then unreachable))
+		(local.set $future (i32.load (i32.const 8)))
+		(local.set $pollable (call $answer (local.get $future)))
+		(call $block (local.get $pollable))
+		(call $pollable.drop (local.get $pollable))
+		(call $answer.drop (local.get $future)))
 `;
 
 /**

@@ -164,8 +164,15 @@ export class World {
 			encoding,
 			memory,
 			realloc: (...call) => this.#realloc(memory, ...call),
-			postReturn: postReturn ? (...flat: CoreValue[]) => void this.log.push(["post-return", flat]) : null,
+			postReturn: postReturn ? (...flat: CoreValue[]) => this.#postReturn(memory, flat) : null,
 		};
+	}
+
+	/** Nothing that was returned is there any more. */
+	#postReturn(memory: Memory, flat: readonly CoreValue[]): undefined {
+		this.log.push(["post-return", flat, this.instance.mayLeave, this.other.mayLeave]);
+		const words = new Uint32Array(memory.buffer, 0, memory.size / 4);
+		for (let i = 0; i < words.length; i++) words[i]! ^= 0x5a5a_5a5a;
 	}
 
 	#realloc(memory: Memory, old: number, oldSize: number, alignment: number, size: number): number {

@@ -339,12 +339,11 @@ check("a guest calls a guest", (type, encoding, other, seed) => {
 		const instance = world.other;
 		const lift: Lift = { type, core: run, nested: run, nestedBare, options: target, instance, bare: null };
 		const slow = new InterpretedLift(lift);
-		const nested = oracle
-			? (entered: Parameters<InterpretedLift["callFrom"]>[0], args: readonly unknown[]) =>
-					slow.callFrom(entered, args, true)
-			: generateNestedLift(lift);
-		const interpretNested: typeof nested = (entered, args) => slow.callFrom(entered, args, true);
-		const guest = { callFrom: nested ?? interpretNested, entered: world.other.enteredFrom(world.instance) };
+		const callFrom = oracle ? null : generateNestedLift(lift);
+		const guest = {
+			callee: callFrom === null ? slow : { callFrom },
+			entered: world.other.enteredFrom(world.instance),
+		};
 		const callee = { type, call: () => assert.fail("called as the host does") };
 		const lower: Lower = { type, callee, guest, options: world.options(encoding, false), instance: world.instance };
 		if (oracle) return () => new InterpretedLower(lower).call(flat);

@@ -8,7 +8,7 @@ import { packedAmong, writeChecks } from "./pack.ts";
 import { declareFlat, FlatPlace, MemoryPlace } from "./places.ts";
 
 /**
- * Writes the function that calls a lifted one, for the host (`(...args) => result`) or for another guest (`(entered, args) => result`).
+ * Writes the function that calls a lifted one, for the host (`(...args) => result`) or for another guest (`CallFrom`).
  * It does what `InterpretedLift` does; wrong arguments of a host are left to that.
  */
 export function writeLift(out: Emitter, type: FunctionType, caller: "host" | "guest"): string {
@@ -22,6 +22,8 @@ export function writeLift(out: Emitter, type: FunctionType, caller: "host" | "gu
 	const flat = signature.paramSlots.map((_, i) => `flat${i}`);
 	const result = writeResult(out, signature, !byHost);
 	const returned = signature.resultSlots.length > 0 ? "ret0" : "";
+	const target = byHost ? "" : ", deliver, lent, since, out";
+	const given = byHost ? result.value : "given";
 	const begin = `const { epoch } = store;
 	${signature.borrows ? "const scope = cx.scope = new CallScope();" : ""}
 	${lowering}
@@ -35,26 +37,27 @@ export function writeLift(out: Emitter, type: FunctionType, caller: "host" | "gu
 	const call = `${byHost ? ENTER : "enterInstances(entered);"}
 	${begin}
 	try {
-		if (!(ret0 instanceof Promise)) return finish(ret0, ${scope}, entered);
+		if (!(ret0 instanceof Promise)) return finish(ret0, ${scope}, entered${target});
 	} catch (error) {
 		throw store.fail(error);
 	}
-	return later(store, epoch, ret0, (value) => finish(value, ${scope}, entered));`;
+	return later(store, epoch, ret0, (value) => finish(value, ${scope}, entered${target}));`;
 	const finish = `
 ${checks}
 ${byHost ? "const only = entered.length === 1;" : ""}
-function finish(ret0, scope, entered) {
+function finish(ret0, scope, entered${target}) {
 	if (store.disposed) cannotEnter();
 	${result.text}
 	${signature.borrows ? "if (scope.borrows > 0) borrowsRemain();" : ""}
+	${byHost ? "" : `const given = deliver(${result.value}, lent, since, out);`}
 	if (postReturn !== null) {
 		instance.mayLeave = false;
 		const post = postReturn(${returned});
-		if (post instanceof Promise) return post.then(() => leave(instance, entered, ${result.value}));
+		if (post instanceof Promise) return post.then(() => leave(instance, entered, ${given}));
 		instance.mayLeave = true;
 	}
 	${byHost ? "if (only) instance.entered = false; else leaveInstances(entered);" : "leaveInstances(entered);"}
-	return ${result.value};
+	return ${given};
 }`;
 	if (!byHost) return `${finish}\n${guestFunction(args, call)}`;
 	const plain =
@@ -165,7 +168,7 @@ return function lifted(${all}) {
 }
 
 function guestFunction(args: readonly string[], call: string): string {
-	return `return function lifted(entered, args) {
+	return `return function lifted(entered, args, deliver, lent, since, out) {
 	${args.map((arg, i) => `const ${arg} = args[${i}];`).join(" ")}
 	${call}
 };`;
@@ -206,7 +209,8 @@ function writeArguments(out: Emitter, signature: Signature, args: readonly strin
 function writeResult(out: Emitter, signature: Signature, carried: boolean): { text: string; value: string } {
 	const { result, resultSlots, resultSpilled } = signature;
 	if (result === null) return { text: "", value: "undefined" };
-	const emitter = new LiftEmitter(out, carried);
+	// Another guest is given it before this one goes on.
+	const emitter = new LiftEmitter(out, carried, carried);
 	if (!resultSpilled) {
 		const value = out.define(emitter.lift(result, new FlatPlace(out, "ret", resultSlots)));
 		return { text: out.take(), value };

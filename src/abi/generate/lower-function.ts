@@ -11,8 +11,7 @@ import { declareFlat, FlatPlace, MemoryPlace } from "./places.ts";
 /** Who is called: a guest, a host's function with its context or without it, or whatever else has a `call`. */
 export type Callee = "guest" | "context" | "plain" | "other";
 
-const CALLS: Readonly<Record<Callee, (args: string) => string>> = {
-	guest: (args) => `callee.callFrom(entered, [${args}])`,
+const CALLS: Readonly<Record<Exclude<Callee, "guest">, (args: string) => string>> = {
 	context: (args) => `fn(store.context${args === "" ? "" : `, ${args}`})`,
 	plain: (args) => `fn(${args})`,
 	other: (args) => `callee.call([${args}])`,
@@ -27,7 +26,11 @@ export function writeLower(out: Emitter, type: FunctionType, callee: Callee): st
 	const { text: lifting, args } = writeArguments(out, signature, callee === "guest");
 	const params = [...paramSlots.map((_, i) => `flat${i}`), ...(resultSpilled ? ["out"] : [])];
 	const more = `${borrows ? "scope" : "null"}, epoch, ${resultSpilled ? "out" : "undefined"}`;
-	const call = `const value = ${CALLS[callee](args.join(", "))};`;
+	const given = args.join(", ");
+	const call =
+		callee === "guest"
+			? `return callee.callFrom(entered, [${given}], finish, ${more});`
+			: byHost(CALLS[callee](given), more, borrows);
 	return `
 ${checks}
 function finish(value, scope, epoch, out) {
@@ -42,26 +45,26 @@ return function lowered(${params.join(", ")}) {
 	const { epoch } = store;
 	${borrows ? "const scope = cx.scope = new CallScope();" : ""}
 	${lifting}
-	${borrows ? scoped(call, more) : `${call}\n${settled(more)}`}
+	${call}
 };`;
 }
 
-/** The same with a call that fails: what it lent is no longer valid. */
-function scoped(call: string, more: string): string {
+/** Where the call fails, what it lent is no longer valid. */
+function byHost(call: string, more: string, borrows: boolean): string {
+	if (!borrows) {
+		return `const value = ${call};
+	if (!(value instanceof Promise)) return finish(value, ${more});
+	return value.then((settled) => finish(settled, ${more}));`;
+	}
 	return `let value;
 	try {
-		${call.replace(/^const /, "")}
+		value = ${call};
 	} catch (error) {
 		scope.expire();
 		throw error;
 	}
 	if (!(value instanceof Promise)) return finish(value, ${more});
 	return value.then((settled) => finish(settled, ${more}), (error) => { scope.expire(); throw error; });`;
-}
-
-function settled(more: string): string {
-	return `if (!(value instanceof Promise)) return finish(value, ${more});
-	return value.then((settled) => finish(settled, ${more}));`;
 }
 
 function writeArguments(out: Emitter, signature: Signature, carried: boolean): { text: string; args: string[] } {

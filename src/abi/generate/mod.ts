@@ -4,7 +4,7 @@
  */
 import { Context } from "../context.ts";
 import { HostComponentFunction } from "../host-function.ts";
-import type { BriefCalls, InterpretedLift, Lift } from "../interpret-lift.ts";
+import type { BriefCalls, CallFrom, InterpretedLift, Lift } from "../interpret-lift.ts";
 import type { InterpretedLower, Lower } from "../interpret-lower.ts";
 import type { CanonicalOptions, ComponentFunction, ComponentInstance, CoreFunction } from "../store.ts";
 import { compile, useKey } from "./compile.ts";
@@ -42,15 +42,15 @@ function briefly(brief: BriefCalls | null): object {
 	return { words, lease, ...indices, numberShift: shift, mostLeased: most };
 }
 
-/** A call of a lifted function by another guest, which enters `entered`; its values are carried. */
-export function generateNestedLift(
-	lift: Lift,
-): ((entered: readonly ComponentInstance[] | null, args: readonly unknown[]) => unknown) | null {
+/** A call of a lifted function by another guest. */
+export function generateNestedLift(lift: Lift): CallFrom | null {
 	const { type, nested, nestedBare, options, instance } = lift;
 	const code = compile(type, useKey("lift guest", options), (out) => writeLift(out, type, "guest"), false);
 	if (code === null) return null;
 	const names: Record<string, unknown> = {
 		...bindings(lift, true),
+		// The caller is given its result before this guest goes on.
+		loadString: passStringOf(options.encoding),
 		core: nested,
 		turn: null,
 		postReturn: options.postReturn,
@@ -58,10 +58,8 @@ export function generateNestedLift(
 	if (nestedBare !== null) {
 		const { turn, core, realloc } = nestedBare;
 		Object.assign(names, { ...contextOf({ ...options, realloc }, instance, true), turn, core });
-		// The caller is given its result before this guest goes on.
-		if (options.postReturn === null) names.loadString = passStringOf(options.encoding);
 	}
-	return code.bind(names, code.resources) as ReturnType<typeof generateNestedLift>;
+	return code.bind(names, code.resources) as CallFrom;
 }
 
 /**
@@ -78,7 +76,7 @@ export function generateLower(lower: Lower, interpret: () => InterpretedLower, k
 		...bindings(lower, guest !== null),
 		loadString: guest === null ? loadStringOf(options.encoding, false) : passStringOf(options.encoding),
 		fn,
-		callee: guest ?? callee,
+		callee: guest?.callee ?? callee,
 		entered: guest?.entered ?? null,
 		interpret,
 	};

@@ -31,7 +31,7 @@ const NOTHING_USED = { requestsInFlight: 0, guestsInUse: 0, outgoingInFlight: 0,
 async function serving(
 	handle: Handle,
 	use: (site: Site) => Promise<void>,
-	options: Pick<HttpHandlerOptions, "troubleOnly"> = {},
+	{ onTake, ...options }: Pick<HttpHandlerOptions, "troubleOnly"> & { readonly onTake?: (path: string) => void } = {},
 ): Promise<void> {
 	const log: string[] = [];
 	const records: RequestRecord[] = [];
@@ -58,6 +58,7 @@ async function serving(
 	});
 	const lane = new ExpressLane(server, (head, reply) => {
 		log.push(`express ${head.url}`);
+		onTake?.(head.url ?? "");
 		handler.handle(head, reply);
 	});
 	await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -363,6 +364,51 @@ suite("ExpressLane", () => {
 			);
 			for (const { socket } of clients) socket.destroy();
 		});
+	});
+
+	test("a server that is closed in the midst of a turn answers those whose turn is to come, and closes their connections", async () => {
+		let close = (): void => {};
+		const handle: Handle = (guest, outparam, path) => {
+			if (path === "/close") close();
+			answer(guest, outparam, path);
+		};
+		await serving(handle, async ({ port, lane, records }) => {
+			close = () => lane.closeIdle();
+			const paths = ["/a", "/close", "/b", "/c"];
+			const idle = new Client(port);
+			const clients = paths.map(() => new Client(port));
+			await until(() => clients.every(({ socket }) => socket.readyState === "open"), "all are connected");
+			for (const [i, client] of clients.entries()) client.socket.write(get(paths[i] as string));
+			await until(() => [idle, ...clients].every(({ closed }) => closed), "all are closed");
+			for (const [i, { received }] of clients.entries()) assert.ok(received.endsWith(`\r\n\r\n${paths[i]}`), received);
+			assert.deepEqual(
+				records.map(({ path, outcome }) => [path, outcome]),
+				paths.map((path) => [path, "answered"]),
+			);
+		});
+	});
+
+	test("what goes wrong in the server with one request keeps no other from being answered", async () => {
+		const { promise: caught, resolve } = Promise.withResolvers<unknown>();
+		const onTake = (path: string): void => {
+			if (path === "/wrong") throw new Error("wrong");
+		};
+		const ask = async ({ port }: Site): Promise<void> => {
+			const clients = ["/a", "/wrong", "/b", "/c"].map((path) => ({ path, client: new Client(port) }));
+			await until(() => clients.every(({ client }) => client.socket.readyState === "open"), "all are connected");
+			for (const { path, client } of clients) client.socket.write(get(path));
+			assert.match(String(await caught), /wrong/);
+			for (const { path, client } of clients) {
+				if (path !== "/wrong") await until(() => client.received.endsWith(`\r\n\r\n${path}`), path);
+				client.socket.destroy();
+			}
+		};
+		process.setUncaughtExceptionCaptureCallback(resolve);
+		try {
+			await serving(echo, ask, { onTake });
+		} finally {
+			process.setUncaughtExceptionCaptureCallback(null);
+		}
 	});
 
 	test("who asks for trouble only hears of what failed, not of what was answered", async () => {

@@ -30,6 +30,9 @@ export class ExpressLane implements TurnEnding {
 	readonly outbox: Outbox = new Outbox();
 	/** Those whose request was read in this turn. */
 	#asking: ExpressConnection[] = [];
+	/** Requests are being answered. */
+	#answering = false;
+	#closing = false;
 	readonly #server: Server;
 	readonly #take: Take;
 	readonly #toNode: ConnectionListener;
@@ -78,19 +81,28 @@ export class ExpressLane implements TurnEnding {
 	onTurnEnd(): void {
 		const asking = this.#asking;
 		this.#asking = [];
+		const within = this.#answering;
+		this.#answering = true;
 		let answered = 0;
 		let began = performance.now();
-		threadRelay().run(() => {
-			if (answered > 0) {
-				const now = performance.now();
-				this.outbox.served(began, now);
-				began = now;
-			}
-			if (answered === asking.length) return false;
-			(asking[answered++] as ExpressConnection).answer(began);
-			return true;
-		});
+		try {
+			threadRelay().run(() => {
+				if (answered > 0) {
+					const now = performance.now();
+					this.outbox.served(began, now);
+					began = now;
+				}
+				if (answered === asking.length) return false;
+				(asking[answered++] as ExpressConnection).answer(began);
+				return true;
+			});
+		} finally {
+			this.#answering = within;
+			// Whatever went wrong with one is nothing of the others'.
+			for (; answered < asking.length; answered++) this.ask(asking[answered] as ExpressConnection);
+		}
 		this.outbox.flush();
+		if (this.#closing && !within) this.#endAll();
 	}
 
 	forget(connection: ExpressConnection): void {
@@ -115,9 +127,13 @@ export class ExpressLane implements TurnEnding {
 		return found;
 	}
 
-	/** Closes connections that have nothing left to send. */
+	/** Closes connections that have nothing left to send: where a guest, or who hears of it, closes the server, those whose turn is to come, too. */
 	closeIdle(): void {
+		this.#closing = true;
 		this.onTurnEnd();
+	}
+
+	#endAll(): void {
 		for (const { socket } of this.#connections) socket.destroySoon();
 	}
 

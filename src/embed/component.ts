@@ -1,0 +1,124 @@
+import type { PageMapper } from "../engine/mod.ts";
+import { type Limits, type MeteringMode, SkerryError, withDefaultLimits } from "../fault/mod.ts";
+import type { Linked } from "../link/mod.ts";
+import { SandboxPool, type SharedSlots } from "../pool/mod.ts";
+import { createWasiContext } from "../wasi/mod.ts";
+import { checkFuel, checkOptions } from "./check-options.ts";
+import { callExport, createExports, type Exports, typeOf } from "./exports.ts";
+import { type GrantsAndLimit, SHARED_CLIENT, toWasiOptions } from "./grants.ts";
+import type { Loaded } from "./linking.ts";
+import type { CallOptions, InstantiateOptions } from "./options.ts";
+import { Sandbox } from "./sandbox.ts";
+
+interface ComponentInit extends Loaded {
+	readonly limits: Limits;
+	readonly grants: GrantsAndLimit;
+	readonly warm: number;
+	readonly mapper: PageMapper | undefined;
+	readonly slots: SharedSlots | undefined;
+	readonly app: string | undefined;
+	readonly onStreamError: (error: unknown) => void;
+}
+
+/** Why a sandbox ends after its call; made once, for a stack costs more than the reset. */
+const CALL_OVER = new SkerryError("guest/killed", "the call is over");
+
+/** A component, or a core module, that is ready to run. */
+export class Component<E extends object = Exports> {
+	readonly kind: "component" | "core module";
+	/** The names of what it imports, as in the binary; of a core module `module.name`. */
+	readonly imports: readonly string[];
+	/**
+	 * The exported functions. Each call gets a fresh sandbox, which ends with the call: no call sees what another left behind.
+	 * For calls that share state, or return resources, or whose memory you want to read, use `instantiate`.
+	 */
+	readonly exports: E;
+	readonly #plan: Linked["plan"];
+	readonly #grants: GrantsAndLimit;
+	readonly #limits: Limits;
+	readonly #metering: MeteringMode;
+	readonly #pool: SandboxPool;
+	readonly #onStreamError: (error: unknown) => void;
+
+	/** Made by `Engine.load`. */
+	constructor({ linked, kind, imports, grants, limits, warm, mapper, slots, app, onStreamError }: ComponentInit) {
+		this.#onStreamError = onStreamError;
+		this.kind = kind;
+		this.imports = imports;
+		this.#plan = linked.plan;
+		this.#metering = linked.metering;
+		this.#grants = grants;
+		this.#limits = limits;
+		this.#pool = new SandboxPool(linked, {
+			wasi: () => toWasiOptions(grants, SHARED_CLIENT),
+			warm,
+			slots,
+			mapper,
+			limits,
+			...(app === undefined ? {} : { app }),
+		});
+		this.exports = createExports(
+			linked.plan.exports,
+			(path) =>
+				(...args) =>
+					this.call(path, args),
+		) as E;
+	}
+
+	/** The names of what it exports, as in the binary. */
+	get exportNames(): readonly string[] {
+		return [...this.#plan.exports.keys()];
+	}
+
+	/** The type of a function that a core module exports: `{ params: ["i32"], results: [] }`; `undefined` where there is none. */
+	coreType(name: string): { readonly params: readonly string[]; readonly results: readonly string[] } | undefined {
+		const found = this.#plan.exports.get(name);
+		return found?.kind === "core" ? found.type : undefined;
+	}
+
+	/**
+	 * Calls an export in a fresh sandbox, by its names in the binary: `["wasi:cli/run@0.2.3", "run"]`; of a core module `["_start"]`. The
+	 * sandbox ends with the call; where components are asynchronous, once the guest's tasks have ended, and the streams and futures between
+	 * it and the host, too.
+	 */
+	async call(path: readonly string[], args: readonly unknown[], { signal }: CallOptions = {}): Promise<unknown> {
+		const type = typeOf(this.#plan.exports, path);
+		const sandbox = await this.#pool.acquire();
+		const abort = (): void => sandbox.end(signal?.reason);
+		const end = (): void => {
+			signal?.removeEventListener("abort", abort);
+			sandbox.end(CALL_OVER);
+		};
+		signal?.addEventListener("abort", abort);
+		sandbox.report = this.#onStreamError;
+		let settled: Promise<void> | undefined;
+		try {
+			return await callExport(type, path.join("#"), args, async (values) => {
+				signal?.throwIfAborted();
+				const result = await sandbox.call(path, values);
+				if (this.#plan.async) settled = sandbox.settled;
+				return result;
+			});
+		} finally {
+			if (settled === undefined) end();
+			else void settled.then(end);
+		}
+	}
+
+	/**
+	 * A sandbox of its own, kept until it is disposed.
+	 * @throws SkerryError `engine/options`
+	 */
+	instantiate(options: InstantiateOptions = {}): Sandbox<E> {
+		checkOptions("make the sandbox", options);
+		const limits = { ...this.#limits, ...options.limits };
+		checkFuel(limits, this.#metering);
+		const grants = toWasiOptions({ ...this.#grants, ...options.wasi }, SHARED_CLIENT);
+		const context = createWasiContext(grants, { buffered: withDefaultLimits(limits).buffered });
+		return new Sandbox(this.#plan, context, () => {
+			const instance = this.#pool.instantiate(context, limits);
+			instance.store.report = this.#onStreamError;
+			return instance;
+		});
+	}
+}

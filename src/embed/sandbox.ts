@@ -1,0 +1,209 @@
+import type { GuestResource } from "../abi/mod.ts";
+import { SkerryError } from "../fault/mod.ts";
+import type { GuestMemory, Instance, Linked } from "../link/mod.ts";
+import type { WasiContext } from "../wasi/mod.ts";
+import {
+	bindSync,
+	callExport,
+	createExports,
+	type ExportedFunction,
+	type Exports,
+	type ExportType,
+	isPlain,
+	settle,
+	type SyncExports,
+	typeOf,
+} from "./exports.ts";
+import { findInside } from "./inside.ts";
+import type { CallOptions } from "./options.ts";
+import { type Caller, ResourceClasses } from "./resources.ts";
+
+/** One instance of a component or core module with its own memories, handles and grants. Dispose it when done: `using sandbox = component.instantiate()`. */
+export class Sandbox<E extends object = Exports> implements Disposable {
+	readonly exports: E;
+	readonly #plan: Linked["plan"];
+	readonly #instance: Instance;
+	readonly #context: WasiContext;
+	readonly #classes: ResourceClasses;
+	/** Its guest cannot call the host. */
+	readonly #cannotWait: boolean;
+	#sync: SyncExports<E> | undefined;
+	#calls = 0;
+	#disposed = false;
+	/** Destructors that run, or wait. */
+	#dropping: Promise<void> | undefined;
+
+	/** Made by `Component.instantiate`. */
+	constructor(plan: Linked["plan"], context: WasiContext, instantiate: () => Instance) {
+		this.#plan = plan;
+		this.#context = context;
+		try {
+			this.#instance = instantiate();
+		} catch (error) {
+			context.end();
+			throw error;
+		}
+		this.#cannotWait = this.#instance.beginEachCall();
+		const caller: Caller = (path, args) => this.call(path, args);
+		this.#classes = new ResourceClasses(caller, (resource) => this.drop(resource));
+		this.exports = createExports(plan.exports, (path, type) => this.#bind(path, type), this.#classes) as E;
+	}
+
+	#bind(path: readonly string[], type: ExportType): ExportedFunction {
+		const call: ExportedFunction = (...args) => this.call(path, args);
+		if (this.#plan.async) return this.#bindAtOnce(path, type, call);
+		const alone = !this.#cannotWait;
+		if (alone && !this.#isImmediate(path)) return call;
+		let sync: ((...args: unknown[]) => unknown) | undefined;
+		return (...args) => {
+			if (this.#disposed || args.length !== type.params.length) return call(...args);
+			// Calls that wait are under way, whose limits would begin anew.
+			if (alone && (this.#calls > 0 || this.#dropping !== undefined)) return call(...args);
+			try {
+				return Promise.resolve((sync ??= this.#bindSync(path, type))(...args));
+			} catch (error) {
+				return Promise.reject(error);
+			}
+		};
+	}
+
+	/** Calls of an asynchronous component that find everything at rest mostly return at once: these need nothing but the promise they give. */
+	#bindAtOnce(path: readonly string[], type: ExportType, call: ExportedFunction): ExportedFunction {
+		const found = this.#instance.function(path);
+		if (found === undefined || !("invoke" in found) || found.invoke === undefined) return call;
+		const { invoke } = found;
+		const name = path.join("#");
+		const { length } = type.params;
+		const plain = isPlain(type);
+		return (...args) => {
+			const rests = this.#calls === 0 && this.#dropping === undefined && this.#instance.isSettled;
+			if (!rests || this.#disposed || args.length !== length) return call(...args);
+			this.#instance.begin();
+			// It counts from here, also for what the host's own code calls while its arguments are looked at.
+			this.#calls = 1;
+			let given: unknown;
+			try {
+				given = invoke(...args);
+			} catch (error) {
+				given = Promise.reject(error);
+			}
+			this.#calls = 0;
+			if (!(given instanceof Promise) && this.#instance.isSettled) {
+				return plain ? Promise.resolve(given) : settle(type, given, this.#classes.wardrobe);
+			}
+			const goOn = (): Promise<unknown> => this.#limited(() => given, false);
+			return callExport(type, name, args, goOn, this.#classes.wardrobe);
+		};
+	}
+
+	/**
+	 * The exported functions once more, which return what the guest does at once: for calls that are too short to be awaited. Limits count
+	 * for each of them. There are none where a call could wait: where the component imports functions (WASI's, too) or is asynchronous.
+	 * @throws SkerryError `call/may-wait`
+	 */
+	get sync(): SyncExports<E> {
+		if (!this.#cannotWait) {
+			throw new SkerryError(
+				"call/may-wait",
+				"Cannot call the sandbox without a promise: its guest may wait for the host",
+				{
+					hint: "use `exports`, and await its functions",
+				},
+			);
+		}
+		return (this.#sync ??= createExports(this.#plan.exports, (path, type) =>
+			this.#bindSync(path, type),
+		) as SyncExports<E>);
+	}
+
+	/** Whether the guest returns from it without coming to the host, though others of its functions may. */
+	#isImmediate(path: readonly string[]): boolean {
+		const found = this.#instance.function(path);
+		return found !== undefined && "immediate" in found && found.immediate;
+	}
+
+	#bindSync(path: readonly string[], type: ExportType): (...args: unknown[]) => unknown {
+		const found = this.#instance.function(path);
+		const name = path.join("#");
+		const call = (...args: unknown[]): unknown => {
+			if (this.#disposed) throw disposedError(name);
+			this.#instance.begin();
+			return found?.call(args);
+		};
+		const invoke = this.#cannotWait && found !== undefined && "invoke" in found ? found.invoke : call;
+		return bindSync(type, name, invoke, this.#classes.wardrobe);
+	}
+
+	/** Calls an export by its names in the binary: `["wasi:cli/run@0.2.3", "run"]`; of a core module `["_start"]`. */
+	async call(path: readonly string[], args: readonly unknown[], { signal }: CallOptions = {}): Promise<unknown> {
+		const type = typeOf(this.#plan.exports, path);
+		const name = path.join("#");
+		signal?.throwIfAborted();
+		if (this.#disposed) throw disposedError(name);
+		const waits = this.#plan.async ? findInside(this.#context) : undefined;
+		if (waits !== undefined) {
+			throw new SkerryError(
+				"call/reentrant",
+				`Cannot call ${name}: the sandbox waits for ${waits}, which makes the call`,
+				{
+					hint: "make the call when the function has returned, or let the world import it as async",
+				},
+			);
+		}
+		// A guest is entered once at a time
+		if (this.#dropping !== undefined) await this.#dropping;
+		const call = (values: readonly unknown[]): unknown =>
+			this.#limited(() => this.#instance.function(path)?.call(values, signal));
+		return await callExport(type, name, args, call, this.#classes.wardrobe);
+	}
+
+	/** The limits of a call count from its start; calls that are under way at the same time have them together. */
+	async #limited(call: () => unknown, begins = true): Promise<unknown> {
+		if (this.#calls++ === 0 && begins) this.#instance.begin();
+		try {
+			return await call();
+		} finally {
+			this.#calls--;
+			// Tasks go on after they have returned.
+			if (this.#plan.async) void this.#instance.settled;
+		}
+	}
+
+	/** A memory that a core module exports. */
+	memory(name = "memory"): GuestMemory {
+		return this.#instance.memory(name);
+	}
+
+	/** Drops a resource of the guest that a call returned: its destructor runs. Calls that are made meanwhile begin after it. */
+	async drop(resource: GuestResource): Promise<void> {
+		if (this.#disposed) return;
+		while (this.#dropping !== undefined) await this.#dropping;
+		const dropping = this.#limited(() => this.#instance.store.drop(resource)) as Promise<void>;
+		const settled = dropping
+			.catch(() => {})
+			.then(() => {
+				if (this.#dropping === settled) this.#dropping = undefined;
+			});
+		this.#dropping = settled;
+		await dropping;
+	}
+
+	/** Handles that the guest holds now. */
+	get handles(): number {
+		return this.#instance.store.handles;
+	}
+
+	/** Ends what runs or waits in it; the callers get an error. Idempotent. */
+	[Symbol.dispose](): void {
+		this.#disposed = true;
+		try {
+			this.#context.end();
+		} finally {
+			this.#instance.dispose(new SkerryError("guest/killed", "the sandbox was disposed"));
+		}
+	}
+}
+
+function disposedError(name: string): SkerryError {
+	return new SkerryError("guest/killed", `Cannot call ${name}: the sandbox was disposed`);
+}

@@ -1,0 +1,109 @@
+import type { CoreValue } from "../abi/mod.ts";
+import type { Account } from "./account.ts";
+import { ENDED, type Schedule } from "./schedule.ts";
+import { hostFault } from "./traps.ts";
+
+interface Waiter {
+	readonly settle: (ticket: number) => void;
+}
+
+const TICKET_MASK = 0x3fff_ffff;
+
+/**
+ * The waits of one sandbox's guests. Each is a promise of a ticket on which V8 has suspended a guest's stack. It never rejects, for the
+ * guest could catch that: a wait that is over for good gives `ENDED`, on which the trampoline traps.
+ */
+export class Waits {
+	readonly #schedule: Schedule;
+	readonly #account: Account;
+	readonly #waiters = new Set<Waiter>();
+	/** What the host has brought, by ticket, until the guest runs again. */
+	readonly #results = new Map<number, CoreValue | undefined>();
+	#nextTicket = 0;
+
+	constructor(schedule: Schedule, account: Account) {
+		this.#schedule = schedule;
+		this.#account = account;
+	}
+
+	/** The guest leaves the thread until the host has brought `result`, and then `take`s it. Should it fail, the guest does. */
+	suspend(result: Promise<CoreValue | undefined> | undefined): Promise<number> {
+		this.#schedule.leave(undefined, false);
+		return new Promise((resolve) => {
+			if (result === undefined) {
+				resolve(ENDED);
+				return;
+			}
+			const waiter: Waiter = { settle: resolve };
+			this.#waiters.add(waiter);
+			this.#schedule.wait(this.#account);
+			result.then(
+				(value) => {
+					if (!this.#leave(waiter)) return;
+					const ticket = this.#nextTicket;
+					this.#nextTicket = (ticket + 1) & TICKET_MASK;
+					if (value !== undefined) this.#results.set(ticket, value);
+					resolve(ticket);
+				},
+				(error: unknown) => {
+					if (!this.#leave(waiter)) return;
+					this.#account.guest.fail(hostFault(error));
+					resolve(ENDED);
+				},
+			);
+		});
+	}
+
+	/** The guest runs again: what it waited for. */
+	take(ticket: number): CoreValue | undefined {
+		this.#schedule.enter(this.#account, true);
+		if (this.#results.size === 0) return undefined;
+		const result = this.#results.get(ticket);
+		this.#results.delete(ticket);
+		return result;
+	}
+
+	/** The guest has left the thread, until it is its turn again. The ticket is one of the schedule's. */
+	queue(): Promise<number> {
+		return new Promise((resolve) => {
+			const waiter: Waiter = { settle: resolve };
+			this.#waiters.add(waiter);
+			this.#schedule.queue(this.#account, () => this.#leave(waiter), resolve);
+		});
+	}
+
+	/** A wait without a stack, which begins with `wait`: `end` is told where it ends otherwise than by `leave`. */
+	watch(end: () => void): { wait(): void; leave(): void } {
+		const waiter: Waiter = { settle: end };
+		return {
+			wait: () => {
+				this.#waiters.add(waiter);
+				this.#schedule.wait(this.#account);
+			},
+			leave: () => void this.#leave(waiter),
+		};
+	}
+
+	/** False when it has been told already. */
+	#leave(waiter: Waiter): boolean {
+		if (!this.#waiters.delete(waiter)) return false;
+		if (this.#waiters.size === 0) this.#schedule.resume(this.#account);
+		return true;
+	}
+
+	/** Whoever waits now is told that it is over; what the host brings him later is dropped. */
+	end(): void {
+		if (this.#waiters.size === 0) return;
+		const waiters = [...this.#waiters];
+		this.#waiters.clear();
+		this.#schedule.resume(this.#account);
+		for (const waiter of waiters) waiter.settle(ENDED);
+	}
+
+	/** As new, where no guest is on any stack. */
+	clear(): void {
+		// Clearing an empty collection still makes a new one inside.
+		if (this.#waiters.size > 0) this.#waiters.clear();
+		if (this.#results.size > 0) this.#results.clear();
+	}
+}
