@@ -52,8 +52,8 @@ export class Engine {
 	}
 
 	/**
-	 * Links components to one another and loads the whole: it is called, limited, pooled and reset as one component. Arguments of
-	 * strings and integers are copied once, from memory to memory; results are lifted and lowered.
+	 * Links components to one another and loads the whole: it is called, limited, pooled and reset as one component. Strings and
+	 * lists of integers are copied once, from memory to memory; strings of asynchronous functions are lifted and lowered.
 	 * @throws SkerryError as `load` does, and `link/graph`, which lists all that does not fit, by node, import and export
 	 */
 	async compose<W extends World = AnyWorld>(
