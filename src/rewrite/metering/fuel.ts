@@ -26,6 +26,7 @@ import {
 import { LoopFinder, OUTLINED } from "./loops.ts";
 import { closeOutline, EXIT_DEPTH, openOutline, Outlines } from "./outline.ts";
 import { findPrepaid, type FuelLedger } from "./prepaid.ts";
+import { encodeCondition } from "./slow-path.ts";
 
 interface FuelParts {
 	/** The index of the memory with the cell. */
@@ -414,12 +415,13 @@ class FuelWriter {
 	#checkHere(position: number): void {
 		if (this.#body.sites[this.#site] !== position) return;
 		this.#site++;
-		this.#check(position);
+		this.#check(position, position !== this.#editor.reader.codeStart);
 	}
 
-	#check(position: number): void {
+	/** @param beyond whether it stands behind what was paid long before: there, only the flag can say that the guest's time is over */
+	#check(position: number, beyond = false): void {
 		const editor = this.#editor;
-		this.#isNegative(position);
+		this.#isNegative(position, beyond);
 		editor.writer.op(OP.if).out.u8(0x40);
 		this.#ask();
 		editor.writer.op(OP.end);
@@ -444,13 +446,17 @@ class FuelWriter {
 	}
 
 	/** What follows branches. */
-	#isNegative(position: number): void {
+	#isNegative(position: number, orFlag = false): void {
 		const editor = this.#editor;
 		const { writer } = editor;
 		if (this.#place === IN_CELL) this.#load(position);
 		writer.insert(position).op(OP["local.get"]).out.u32(this.#body.local);
 		writer.op(OP["i64.const"]).out.s64(0n);
 		writer.op(OP["i64.lt_s"]);
+		if (orFlag) {
+			encodeCondition(writer.out, "yield", this.#body.memory);
+			writer.op(OP["i32.or"]);
+		}
 		editor.hintUnlikely(position);
 	}
 

@@ -251,6 +251,33 @@ suite("yield", () => {
 suite("fuel", () => {
 	const GIVEN = 1n << 40n;
 
+	const divided = "(global.set $g (i64.div_s (global.get $g) (i64.const 3)))".repeat(500);
+	for (const [name, behind] of [
+		["in each frame", divided],
+		["called by each", "(call $much)"],
+	]) {
+		test(`who comes back from a recursion is stopped on the way, though all was paid on the way down: much ${name}`, async () => {
+			const engine = new TestEngine();
+			const { f, done } = await engine.load(
+				`(module (import "" "raise" (func $raise)) (global $g (mut i64) (i64.const -1))
+					(global $done (export "done") (mut i32) (i32.const 0)) (func $much ${divided})
+					(func $f (export "f") (param i32)
+						(if (local.get 0) (then (call $f (i32.sub (local.get 0) (i32.const 1)))) (else (call $raise)))
+						${behind} (global.set $done (i32.add (global.get $done) (i32.const 1)))))`,
+				"fuel",
+				{ "": { raise: () => engine.raise() } },
+			);
+			engine.fuel = GIVEN;
+			assert.throws(() => f(1000), { message: "unreachable" });
+			assert.equal(engine.polls, 1);
+			assert.ok(done.value <= 2, `${done.value} frames were left`);
+			engine.poll = () => (engine.lower(), 0);
+			engine.fuel = GIVEN;
+			f(1000);
+			assert.equal(engine.polls, 2);
+		});
+	}
+
 	for (const [name, fields, n, result] of PROGRAMS) {
 		test(`${name}: the same count in slices of any size, and the same end`, async () => {
 			const engine = new TestEngine();

@@ -17,6 +17,7 @@ export class Pieces {
 	readonly #flushes = new Map<number, readonly number[]>();
 	readonly #reloads = new Map<number, readonly number[]>();
 	readonly #checks = new Map<number, readonly number[]>();
+	readonly #checksOfBoth = new Map<number, readonly number[]>();
 
 	/**
 	 * @param memory the index of the flag's memory
@@ -54,8 +55,17 @@ export class Pieces {
 		return this.#stop === "fuel" ? [...this.get(local), ...call, 0x21, ...unsigned(local)] : call;
 	}
 
-	/** A check that stands where it looks; with fuel it has the local. */
-	check(local: number): readonly number[] {
+	/**
+	 * A check that stands where it looks; with fuel it has the local, behind what is paid by loops and functions when they begin, and
+	 * elsewhere the flag, too: what runs there may have been paid long before.
+	 */
+	check(local: number, begins: boolean): readonly number[] {
+		if (this.#stop === "fuel" && !begins) {
+			return remembered(this.#checksOfBoth, local, () => [
+				...[...this.condition(local), 0x41, 0, 0x2d, 0x40, ...this.#memory, 0, 0x72],
+				...[0x04, 0x40, ...this.ask(local), 0x0b],
+			]);
+		}
 		const make = (): readonly number[] =>
 			this.#stop === "page" ? this.#touch : [...this.condition(local), 0x04, 0x40, ...this.ask(local), 0x0b];
 		return remembered(this.#checks, local, make);

@@ -98,7 +98,7 @@ export class BodyComparison {
 		this.#push(0, false);
 		paths.enter(this.#index);
 		instructions.depth = 1;
-		this.#hasCheck();
+		this.#hasCheck(true);
 		if (fuel) this.#fuel.pay();
 		this.#module.plain.highestLocal = -1;
 		while (!from.done) {
@@ -199,11 +199,14 @@ export class BodyComparison {
 		const { next } = this.#beside;
 		if (next !== CONSTANT && (next !== LOCAL_GET || !this.#module.fuel)) return;
 		this.#beside.equalUpTo(this.#from.at);
-		this.#hasCheck();
+		this.#hasCheck(false);
 	}
 
-	/** A check that calls the slow path where it stands: what it takes from the local and the cell it gives back to both. */
-	#hasCheck(): boolean {
+	/**
+	 * A check that calls the slow path where it stands: what it takes from the local and the cell it gives back to both.
+	 * @param begins whether a loop or the function does, here
+	 */
+	#hasCheck(begins: boolean): boolean {
 		const { pieces, fuel } = this.#module;
 		const book = this.#fuel;
 		if (fuel && book.local < 0) return false;
@@ -211,7 +214,7 @@ export class BodyComparison {
 		const start = beside.to.at;
 		const before = book.now;
 		book.reload();
-		if (beside.has(pieces.check(book.local))) {
+		if (beside.has(pieces.check(book.local, begins))) {
 			this.#check();
 			return true;
 		}
@@ -277,7 +280,7 @@ export class BodyComparison {
 			this.#check();
 			beside.expect([...pieces.condition(this.#fuel.local), 0x0d, 1], "a check: a loop that has no check");
 		}
-		const isChecked = isOutlined || this.#hasCheck();
+		const isChecked = isOutlined || this.#hasCheck(true);
 		if (!isChecked && fuel) throw this.#refuse("has a loop that has no check");
 		paths.open(isChecked ? LOOP_BLOCK : BARE_LOOP);
 		if (fuel) this.#fuel.pay();
