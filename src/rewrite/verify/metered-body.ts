@@ -60,14 +60,14 @@ export class Pieces {
 	 * elsewhere the flag, too: what runs there may have been paid long before.
 	 */
 	check(local: number, begins: boolean): readonly number[] {
+		const ask = (): readonly number[] => [0x04, 0x40, ...this.ask(local), 0x0b];
 		if (this.#stop === "fuel" && !begins) {
-			return remembered(this.#checksOfBoth, local, () => [
-				...[...this.condition(local), 0x41, 0, 0x2d, 0x40, ...this.#memory, 0, 0x72],
-				...[0x04, 0x40, ...this.ask(local), 0x0b],
-			]);
+			return remembered(this.#checksOfBoth, local, () => {
+				const orFlag = [0x41, 0, 0x2d, 0x40, ...this.#memory, 0, 0x72];
+				return [...this.condition(local), ...orFlag, ...ask()];
+			});
 		}
-		const make = (): readonly number[] =>
-			this.#stop === "page" ? this.#touch : [...this.condition(local), 0x04, 0x40, ...this.ask(local), 0x0b];
+		const make = (): readonly number[] => (this.#stop === "page" ? this.#touch : [...this.condition(local), ...ask()]);
 		return remembered(this.#checks, local, make);
 	}
 
