@@ -46,6 +46,7 @@ test("the packed file holds what was built, and nothing else", () => {
 		"bin/skerry.js",
 		"docs/embedding.md",
 		"docs/limits.md",
+		"docs/linux.md",
 		"package.json",
 	]);
 	assert.ok(paths.includes("dist/index.js") && paths.includes("dist/cli/main.js"));

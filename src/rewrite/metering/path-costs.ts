@@ -247,7 +247,7 @@ export class PathWalk {
 		return (since >= 0 && since + cost > TAIL) || (this.#rules.isBounded && up >= 0 && up + cost > UP);
 	}
 
-	/** The function ends with the current instruction. */
+	/** The function ends with the current instruction, be it a branch to its own block: that does not pass a check before its last `end`. */
 	#leave(): void {
 		if ((this.#rules.isBounded && this.#now.up > UP) || this.#now.since > this.#rules.tail) this.#checkBefore();
 		this.#exit.join(this.#now);
@@ -326,15 +326,16 @@ export class PathWalk {
 		const frame = this.#at(label);
 		if (frame === undefined) return;
 		if (frame.isBare) this.#turn();
-		if (frame.flow !== LOOP) frame.end.join(this.#now);
+		if (frame === this.#frames[0]) this.#leave();
+		else if (frame.flow !== LOOP) frame.end.join(this.#now);
 	}
 
 	#branches(labels: readonly number[]): void {
-		if (labels.some((label) => this.#at(label)?.isBare === true)) this.#turn();
-		for (const label of labels) {
-			const frame = this.#at(label);
-			if (frame !== undefined && frame.flow !== LOOP) frame.end.join(this.#now);
-		}
+		const frames = labels.flatMap((label) => this.#at(label) ?? []);
+		if (frames.some((frame) => frame.isBare)) this.#turn();
+		// A check of this one is one of all
+		if (frames.some((frame) => frame === this.#frames[0])) this.#leave();
+		for (const frame of frames) if (frame.flow !== LOOP && frame !== this.#frames[0]) frame.end.join(this.#now);
 	}
 
 	/** A turn that comes to a loop without a check brings little with it. */
@@ -367,7 +368,10 @@ export class PathWalk {
 		if (frame.flow === IF && !frame.hasElse) end.join(start);
 		this.#now.set(end);
 		this.#leaveTry(frame);
-		for (const label of labels) this.#at(label)?.end.join(thrown);
+		for (const label of labels) {
+			const target = this.#at(label);
+			if (target?.flow !== LOOP) (target === this.#frames[0] ? this.#exit : target?.end)?.join(thrown);
+		}
 		if (this.#depth === 0) this.#leave();
 	}
 }

@@ -20,6 +20,8 @@ function randomModule(dice: Dice): string {
 	const statement = (labels: readonly string[]): string => {
 		const label = `$l${labels.length}`;
 		const inner = (): string => body([...labels, label]);
+		// The last is the function's own block
+		const target = (): string => dice.pick([...labels, String(labels.length)]);
 		switch (dice.below(labels.length > 4 ? 9 : 14)) {
 			case 0:
 				return `(call ${dice.pick(callees)} (local.get 0))`;
@@ -28,7 +30,7 @@ function randomModule(dice: Dice): string {
 			case 2:
 				return LOAD.repeat(dice.pick([1, 3, 100, 1000]));
 			case 3:
-				return labels.length > 0 ? `(br_if ${dice.pick(labels)} (local.get 0))` : "(nop)";
+				return `(br_if ${target()} (local.get 0))`;
 			case 4:
 				return "(if (local.get 0) (then (return)))";
 			case 5:
@@ -40,7 +42,8 @@ function randomModule(dice: Dice): string {
 			case 7:
 				return throws && dice.oneIn(2) ? "(throw $e)" : "(local.set 0 (i32.sub (local.get 0) (i32.const 1)))";
 			case 8:
-				return labels.length > 0 && dice.oneIn(3) ? `(br ${dice.pick(labels)})` : "(nop)";
+				if (dice.oneIn(8)) return `(br_table ${target()} ${target()} (local.get 0))`;
+				return dice.oneIn(3) ? `(br ${target()})` : "(nop)";
 			case 9:
 			case 10:
 				return `(loop ${label} ${inner()} ${dice.oneIn(2) ? "" : `(br_if ${label} (local.get 0))`})`;
@@ -49,7 +52,7 @@ function randomModule(dice: Dice): string {
 			case 12:
 				return `(if ${label} (local.get 0) (then ${inner()}) ${dice.oneIn(2) ? "" : `(else ${inner()})`})`;
 			default:
-				return throws ? `(block ${label} (try_table (catch_all ${label}) ${inner()}))` : `(block ${label} ${inner()})`;
+				return throws ? `(try_table ${label} (catch_all ${target()}) ${inner()})` : `(block ${label} ${inner()})`;
 		}
 	};
 	const exported = (name: string): string => (dice.oneIn(2) ? "" : `(export "${name}")`);
