@@ -140,6 +140,7 @@ export class GuestCalls {
 	/** As an announced one, but where the host can put the call off until there is a stack for it. */
 	#relayed(fn: CoreFunction, type: CoreFunctionType, direct: CoreFunction): CoreFunction {
 		const announced = this.announced((done) => announce(fn, type, done), fn, direct);
+		const hostCalls = this.#hostCalls;
 		const turn = {
 			enter: () => {
 				if (hostCalls.failed) return false;
@@ -149,7 +150,6 @@ export class GuestCalls {
 			leave: () => this.#schedule.finish(this.#account),
 			drop: () => this.#ended(),
 		};
-		const hostCalls = this.#hostCalls;
 		let relay: Relay | undefined;
 		let fits: boolean | undefined;
 		return (first, second) => {

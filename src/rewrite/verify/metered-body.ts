@@ -60,15 +60,14 @@ export class Pieces {
 	 * elsewhere the flag, too: what runs there may have been paid long before.
 	 */
 	check(local: number, begins: boolean): readonly number[] {
-		const ask = (): readonly number[] => [0x04, 0x40, ...this.ask(local), 0x0b];
-		if (this.#stop === "fuel" && !begins) {
-			return remembered(this.#checksOfBoth, local, () => {
-				const orFlag = [0x41, 0, 0x2d, 0x40, ...this.#memory, 0, 0x72];
-				return [...this.condition(local), ...orFlag, ...ask()];
-			});
-		}
-		const make = (): readonly number[] => (this.#stop === "page" ? this.#touch : [...this.condition(local), ...ask()]);
-		return remembered(this.#checks, local, make);
+		const both = this.#stop === "fuel" && !begins;
+		return remembered(both ? this.#checksOfBoth : this.#checks, local, () => this.#encodeCheck(local, both));
+	}
+
+	#encodeCheck(local: number, both: boolean): readonly number[] {
+		if (this.#stop === "page") return this.#touch;
+		const orFlag = both ? [0x41, 0, 0x2d, 0x40, ...this.#memory, 0, 0x72] : [];
+		return [...this.condition(local), ...orFlag, 0x04, 0x40, ...this.ask(local), 0x0b];
 	}
 
 	/** Reads from behind the first page of the flag's memory, where V8 knows of nothing; that alone is what stops the guest. */
