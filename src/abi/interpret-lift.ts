@@ -215,6 +215,7 @@ export class InterpretedLift {
 		const { result, resultSlots, resultSpilled } = this.#signature;
 		if (result === null) return undefined;
 		cx.carried = carried;
+		cx.begin();
 		cx.refresh();
 		const flat = new FlatReader([value!], resultSpilled ? ["i32"] : resultSlots);
 		if (!resultSpilled) return liftFlat(cx, result, flat);

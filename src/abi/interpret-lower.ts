@@ -103,6 +103,7 @@ export class InterpretedLower {
 		const cx = this.#context;
 		const { params, paramSlots, paramsSpilled } = this.#signature;
 		cx.scope = scope;
+		cx.begin();
 		cx.refresh();
 		const reader = new FlatReader(flat, paramSlots);
 		if (!paramsSpilled) return liftFlatTuple(cx, params.elements, reader);

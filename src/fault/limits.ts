@@ -14,6 +14,7 @@ export type LimitName =
 	| "fuel"
 	| "handles"
 	| "streams"
+	| "values"
 	| "buffered"
 	| "output"
 	| "hostCalls";
@@ -94,6 +95,13 @@ export const LIMITS: Readonly<Record<LimitName, LimitRow>> = {
 		default: 10_000,
 		bounds: "streams and futures of the component model that a sandbox has made, at a time",
 		origin: "an end in the host's hands counts as no handle; each costs the host some 1 KiB",
+	},
+	values: {
+		unit: "bytes",
+		default: 128 * 1024 * 1024,
+		bounds: "what the lists of one call become in the host, with all that is in them, by an estimate",
+		origin:
+			"as much as Wasmtime lets a call copy; an empty list of 8 bytes becomes an object of 200, and many may be one piece of memory",
 	},
 	buffered: {
 		unit: "bytes",

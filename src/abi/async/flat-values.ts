@@ -33,6 +33,7 @@ export class FlatValues {
 
 	/** CanonicalABI.md `lift_flat_values` */
 	lift(cx: Context, flat: readonly CoreValue[]): unknown[] {
+		cx.begin();
 		cx.refresh();
 		const reader = new FlatReader(flat, this.slots);
 		if (!this.spilled) return liftFlatTuple(cx, this.#tuple.elements, reader);

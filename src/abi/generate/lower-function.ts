@@ -79,7 +79,7 @@ function writeArguments(out: Emitter, signature: Signature, carried: boolean): {
 		from = new MemoryPlace(out, pointer);
 	}
 	const args = params.elements.map((element, i) => emitter.lift(element, from.part(params, i)));
-	const text = out.take();
+	const text = `${emitter.begin}${out.take()}`;
 	return { text: usesMemory(text, args) ? `memory.refresh();\nconst { view, bytes } = memory;\n${text}` : text, args };
 }
 
