@@ -127,7 +127,8 @@ class FaultRing implements PageFaults {
 			if (address >= from && address < to) return false;
 			at += bytes;
 		}
-		return true;
+		// This function's own faults, too, are written over the oldest.
+		return toNumber(this.#words, RING.head) - since <= this.#size;
 	}
 
 	/** 0 where there is something else: faults may be missing. */
