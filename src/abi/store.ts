@@ -94,6 +94,8 @@ export class Store {
 	readonly held: Set<HeldEnd> = new Set();
 	/** Told of what a stream of the host's fails with, which ends for the guest then. `null`: it ends the sandbox. */
 	report: ((error: unknown) => void) | null = null;
+	/** What a call of the host's is told when the sandbox has ended for good; by default, what guests are told. */
+	gone: (() => unknown) | null = null;
 	/** Told when the sandbox has failed or ends: who may enter it unasked is to ask again. */
 	onEnd: (() => void) | null = null;
 	readonly #instances: ComponentInstance[] = [];
@@ -288,6 +290,7 @@ export function enterInstances(instances: readonly ComponentInstance[] | null): 
 	if (instances === null) trap("cannot enter component instance");
 	for (let i = 0; i < instances.length; i++) {
 		const { entered, store } = instances[i]!;
+		if (store.disposed && store.gone !== null) throw store.gone();
 		if (store.poison !== undefined) throw new Trap("cannot enter component instance", { cause: store.poison });
 		if (entered || store.disposed) trap("cannot enter component instance");
 	}

@@ -141,6 +141,24 @@ export function withDefaultLimits(given: Limits = {}): Readonly<Record<LimitName
 	return all as Record<LimitName, number>;
 }
 
+/**
+ * Refuses limits that nothing would look at.
+ * @param given without those that are defaults
+ * @throws SkerryError `engine/options`
+ */
+export function checkMetered({ fuel = Infinity, cpu = Infinity }: Limits, metering: MeteringMode): void {
+	if (fuel !== Infinity && metering !== "fuel") {
+		throw new SkerryError("engine/options", `Cannot count fuel with metering ${metering}`, {
+			hint: 'the limit "fuel" needs metering "fuel"',
+		});
+	}
+	if (cpu !== Infinity && metering === "off") {
+		throw new SkerryError("engine/options", "Cannot limit cpu with metering off: nothing would stop the guest", {
+			hint: 'the limit "cpu" needs another metering, such as "trap"; without metering, leave the limit out',
+		});
+	}
+}
+
 /** A guest was ended because it reached a limit: `killed: cpu 50 ms (limit "cpu" of app x)`. */
 export class LimitExceeded extends SkerryError {
 	override readonly name: string = "LimitExceeded";
