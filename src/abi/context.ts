@@ -31,7 +31,7 @@ export class Context {
 	stored = 0;
 	/** Bytes that the lists lifted for this call have become: see `Store.maxValues`. */
 	#spent = 0;
-	/** Of lists, around what is lifted. Generated code knows. */
+	/** Of lists, around what is lifted; 1 also where there is much beside lists. Generated code knows. */
 	#depth = 0;
 	readonly #realloc: CanonicalOptions["realloc"];
 	/** How bytes of the memory `#from` are received. */
@@ -56,10 +56,13 @@ export class Context {
 		return this.memory.bytes;
 	}
 
-	/** Values are to be lifted, for a call of their own. */
-	begin(): void {
+	/**
+	 * Values are to be lifted, for a call of their own.
+	 * @param many see `hasMany`
+	 */
+	begin(many = false): void {
 		this.#spent = 0;
-		this.#depth = 0;
+		this.#depth = many ? 1 : 0;
 	}
 
 	/** Before so many bytes become part of a list. */
@@ -69,7 +72,7 @@ export class Context {
 		if (this.#spent > maxValues) trap(`too much in the lists of one call (limit "values": ${maxValues})`);
 	}
 
-	/** The same for what may be in a list or not: alone it is no larger than where it is. */
+	/** The same for what may be in a list or not: by itself it is no larger than where it is. */
 	spendWithin(bytes: number): void {
 		if (this.#depth > 0) this.spend(bytes);
 	}

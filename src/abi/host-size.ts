@@ -62,3 +62,43 @@ function measure(type: ValueType): number {
 
 const most = (types: readonly (ValueType | null)[]): number =>
 	types.reduce((sum, type) => Math.max(sum, type === null ? 0 : contentOf(type)), 0);
+
+/** Strings and lists of numbers that one call may have outside of lists without their being counted: each is no larger than the memory. */
+const FEW = 4;
+
+const counts = new WeakMap<ValueType, number>();
+
+/** Whether a value has so many strings and lists of numbers that they are counted even outside of lists: all may be one piece of memory. */
+export function hasMany(type: ValueType): boolean {
+	return countOf(type) > FEW;
+}
+
+function countOf(type: ValueType): number {
+	let count = counts.get(type);
+	if (count === undefined) counts.set(type, (count = Math.min(countAll(type), MOST)));
+	return count;
+}
+
+function countAll(type: ValueType): number {
+	const sum = (types: readonly (ValueType | null)[]): number =>
+		types.reduce((all, inner) => all + (inner === null ? 0 : countOf(inner)), 0);
+	switch (type.kind) {
+		case "string":
+			return 1;
+		case "list":
+			if (type.length !== undefined) return type.length * countOf(type.element);
+			return isNumeric(type.element) ? 1 : 0;
+		case "record":
+			return sum(type.fields.map((field) => field.type));
+		case "tuple":
+			return sum(type.elements);
+		case "variant":
+			return sum(type.cases.map((one) => one.type));
+		case "option":
+			return countOf(type.element);
+		case "result":
+			return sum([type.ok, type.err]);
+		default:
+			return 0;
+	}
+}

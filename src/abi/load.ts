@@ -99,7 +99,8 @@ function loadVariant(cx: Context, type: VariantType, pointer: number): unknown {
 	return toCase(type, index, payload, val);
 }
 
-function loadOneString(cx: Context, pointer: number, length: number): unknown {
+/** With what it makes counted where that has to be. */
+export function loadOneString(cx: Context, pointer: number, length: number): unknown {
 	cx.spendWithin(length & ~UTF16_TAG);
 	return loadString(cx, pointer, length);
 }

@@ -210,7 +210,7 @@ function writeResult(out: Emitter, signature: Signature, carried: boolean): { te
 	const { result, resultSlots, resultSpilled } = signature;
 	if (result === null) return { text: "", value: "undefined" };
 	// Another guest is given it before this one goes on.
-	const emitter = new LiftEmitter(out, carried, carried);
+	const emitter = new LiftEmitter(out, result, carried, carried);
 	if (!resultSpilled) {
 		const value = out.define(emitter.lift(result, new FlatPlace(out, "ret", resultSlots)));
 		return { text: `${emitter.begin}${out.take()}`, value };

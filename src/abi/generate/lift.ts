@@ -1,7 +1,7 @@
 import type { ValueType } from "../../component/mod.ts";
 import { MAX_BYTE_LENGTH } from "../context.ts";
 import { isNestedOption, type VariantType } from "../cases.ts";
-import { hostSizeOf } from "../host-size.ts";
+import { hasMany, hostSizeOf } from "../host-size.ts";
 import { layoutOf } from "../layout.ts";
 import { arrayName, isNumeric } from "../numeric-list.ts";
 import { UTF16_TAG } from "../string-load.ts";
@@ -19,12 +19,16 @@ export class LiftEmitter {
 	/** See `Context.carried`. */
 	readonly #carried: boolean;
 	readonly #passes: boolean;
-	/** Of lists, around what is lifted: see `Context.spend`. */
-	#depth = 0;
+	/** As `Context` has it. */
+	#depth: number;
 	#spends = false;
 
-	/** @param passes lists of numbers stay in the memory: they are used before the guest runs again */
-	constructor(out: Emitter, carried: boolean, passes = false) {
+	/**
+	 * @param all that is lifted
+	 * @param passes lists of numbers stay in the memory: they are used before the guest runs again
+	 */
+	constructor(out: Emitter, all: ValueType, carried: boolean, passes = false) {
+		this.#depth = hasMany(all) ? 1 : 0;
 		this.#out = out;
 		this.#carried = carried;
 		this.#passes = passes;
