@@ -20,7 +20,7 @@ function write(size: number): string {
 /** A pipe with a name, into which a process writes so much, or for ever. */
 function pipe(size: number): string {
 	const path = join(folder, `pipe-${size}`);
-	execFileSync("mkfifo", [path]);
+	execFileSync("sh", ["-c", 'mkfifo "$1"', "sh", path]);
 	const source = size === Infinity ? "cat /dev/zero" : `head -c ${size} /dev/zero`;
 	spawn("sh", ["-c", `${source} > ${path}`], { stdio: "ignore" }).unref();
 	return path;
