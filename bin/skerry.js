@@ -5,7 +5,7 @@ import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, realpathSync, statSync } from "node:fs";
 import module, { createRequire } from "node:module";
 import { constants, homedir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
 /** The npm packages that bring the pinned Node, by `process.platform` and `process.arch`: package.json's optionalDependencies. */
@@ -47,10 +47,22 @@ function isOurs(folder) {
 	try {
 		mkdirSync(folder, { recursive: true, mode: 0o700 });
 		const { uid, mode } = statSync(folder);
-		return process.getuid === undefined || (uid === process.getuid() && (mode & 0o022) === 0);
+		const user = process.getuid?.();
+		return user === undefined || (uid === user && (mode & 0o022) === 0 && isSafeAbove(folder, user));
 	} catch {
 		return false;
 	}
+}
+
+/** As in `src/sys/disk-store.ts`: who may write to a folder above can put another in its place. */
+function isSafeAbove(folder, user) {
+	for (let path = realpathSync(folder); path !== dirname(path);) {
+		path = dirname(path);
+		const { uid, gid, mode } = statSync(path);
+		const others = gid === uid ? 0o002 : 0o022;
+		if ((uid !== user && uid !== 0) || ((mode & others) !== 0 && (mode & 0o1000) === 0)) return false;
+	}
+	return true;
 }
 
 function startOnPinnedNode() {

@@ -29,6 +29,10 @@ export class Context {
 	readonly memory: GuestMemory;
 	/** The length, as the guest is told it, of the string that generated code stored last. */
 	stored = 0;
+	/** Bytes that the lists lifted for this call have become: see `Store.maxValues`. */
+	#spent = 0;
+	/** Of lists, around what is lifted; 1 also where there is much beside lists. Generated code knows. */
+	#depth = 0;
 	readonly #realloc: CanonicalOptions["realloc"];
 	/** How bytes of the memory `#from` are received. */
 	#from: GuestMemory | undefined;
@@ -50,6 +54,37 @@ export class Context {
 
 	get bytes(): Uint8Array {
 		return this.memory.bytes;
+	}
+
+	/**
+	 * Values are to be lifted, for a call of their own.
+	 * @param many see `hasMany`
+	 */
+	begin(many = false): void {
+		this.#spent = 0;
+		this.#depth = many ? 1 : 0;
+	}
+
+	/** Before so many bytes become part of a list. */
+	spend(bytes: number): void {
+		this.#spent += bytes;
+		const { maxValues } = this.instance.store;
+		if (this.#spent > maxValues) trap(`too much in the lists of one call (limit "values": ${maxValues})`);
+	}
+
+	/** The same for what may be in a list or not: by itself it is no larger than where it is. */
+	spendWithin(bytes: number): void {
+		if (this.#depth > 0) this.spend(bytes);
+	}
+
+	/** Elements of a list are lifted until `leaveList`. */
+	enterList(bytes: number): void {
+		this.spend(bytes);
+		this.#depth++;
+	}
+
+	leaveList(): void {
+		this.#depth--;
 	}
 
 	/** To be called whenever the guest may have run; `realloc` does. */

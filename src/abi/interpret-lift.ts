@@ -4,6 +4,7 @@ import { checkArguments } from "./check.ts";
 import { Context } from "./context.ts";
 import { FlatReader, FlatWriter } from "./flat.ts";
 import { CallScope } from "./handles.ts";
+import { hasMany } from "./host-size.ts";
 import { layoutOf } from "./layout.ts";
 import { liftFlat } from "./lift-flat.ts";
 import { load } from "./load.ts";
@@ -215,6 +216,7 @@ export class InterpretedLift {
 		const { result, resultSlots, resultSpilled } = this.#signature;
 		if (result === null) return undefined;
 		cx.carried = carried;
+		cx.begin(hasMany(result));
 		cx.refresh();
 		const flat = new FlatReader([value!], resultSpilled ? ["i32"] : resultSlots);
 		if (!resultSpilled) return liftFlat(cx, result, flat);

@@ -5,6 +5,7 @@ import { FlatReader, FlatWriter } from "./flat.ts";
 import { CallScope } from "./handles.ts";
 import { HostComponentFunction } from "./host-function.ts";
 import type { CallFrom, Deliver } from "./interpret-lift.ts";
+import { hasMany } from "./host-size.ts";
 import { layoutOf } from "./layout.ts";
 import { liftFlatTuple } from "./lift-flat.ts";
 import { loadTuple } from "./load.ts";
@@ -103,6 +104,7 @@ export class InterpretedLower {
 		const cx = this.#context;
 		const { params, paramSlots, paramsSpilled } = this.#signature;
 		cx.scope = scope;
+		cx.begin(hasMany(params));
 		cx.refresh();
 		const reader = new FlatReader(flat, paramSlots);
 		if (!paramsSpilled) return liftFlatTuple(cx, params.elements, reader);

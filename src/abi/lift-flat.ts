@@ -4,10 +4,9 @@ import { payloadType, toCase, type VariantType } from "./cases.ts";
 import type { Context } from "./context.ts";
 import type { FlatReader } from "./flat.ts";
 import { layoutOf } from "./layout.ts";
-import { canonicalNan, loadList, loadMap, toChar, toFlags, unsupported } from "./load.ts";
+import { canonicalNan, loadList, loadMap, loadOneString, toChar, toFlags, unsupported } from "./load.ts";
 import { isNumeric, toNumbers } from "./numeric-list.ts";
 import { liftBorrow, liftOwn } from "./resources.ts";
-import { loadString } from "./string-load.ts";
 
 /** CanonicalABI.md `lift_flat`. */
 export function liftFlat(cx: Context, type: ValueType, flat: FlatReader): unknown {
@@ -37,7 +36,7 @@ export function liftFlat(cx: Context, type: ValueType, flat: FlatReader): unknow
 		case "char":
 			return toChar(flat.i32());
 		case "string":
-			return loadString(cx, flat.i32(), flat.i32());
+			return loadOneString(cx, flat.i32(), flat.i32());
 		case "list":
 			if (type.length === undefined) return loadList(cx, type.element, flat.i32(), flat.i32());
 			return liftFixedList(cx, type.element, type.length, flat);

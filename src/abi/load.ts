@@ -2,10 +2,11 @@ import type { ValueType } from "../component/mod.ts";
 import { liftEnd } from "./async/end-values.ts";
 import { payloadType, toCase, type VariantType } from "./cases.ts";
 import { type Context, MAX_BYTE_LENGTH } from "./context.ts";
+import { hostSizeOf } from "./host-size.ts";
 import { layoutOf } from "./layout.ts";
 import { isNumeric, loadNumbers, viewNumbers } from "./numeric-list.ts";
 import { liftBorrow, liftOwn } from "./resources.ts";
-import { loadString } from "./string-load.ts";
+import { loadString, UTF16_TAG } from "./string-load.ts";
 import { trap } from "./traps.ts";
 
 /** CanonicalABI.md `load`. `pointer` is aligned, and the type's size at it is in range. */
@@ -37,7 +38,7 @@ export function load(cx: Context, type: ValueType, pointer: number): unknown {
 		case "char":
 			return toChar(view.getUint32(pointer, true));
 		case "string":
-			return loadString(cx, view.getUint32(pointer, true), view.getUint32(pointer + 4, true));
+			return loadOneString(cx, view.getUint32(pointer, true), view.getUint32(pointer + 4, true));
 		case "list":
 			if (type.length !== undefined) return loadElements(cx, type.element, pointer, type.length);
 			return loadList(cx, type.element, view.getUint32(pointer, true), view.getUint32(pointer + 4, true));
@@ -98,10 +99,17 @@ function loadVariant(cx: Context, type: VariantType, pointer: number): unknown {
 	return toCase(type, index, payload, val);
 }
 
+/** With what it makes counted where that has to be. */
+export function loadOneString(cx: Context, pointer: number, length: number): unknown {
+	cx.spendWithin(length & ~UTF16_TAG);
+	return loadString(cx, pointer, length);
+}
+
 /** CanonicalABI.md `load_list_from_range`. `pointer` and `length` are unsigned and not yet checked. */
 export function loadList(cx: Context, element: ValueType, pointer: number, length: number): unknown {
 	const { size, alignment } = layoutOf(element);
 	checkListRange(cx, pointer, length, size, alignment);
+	if (isNumeric(element)) cx.spendWithin(length * size);
 	return loadElements(cx, element, pointer, length);
 }
 
@@ -118,8 +126,10 @@ export function loadElements(cx: Context, element: ValueType, pointer: number, l
 		return there ?? loadNumbers(element.kind, cx.bytes.buffer, pointer, length);
 	}
 	const { size } = layoutOf(element);
+	cx.enterList(length * hostSizeOf(element));
 	const list: unknown[] = [];
 	for (let i = 0; i < length; i++) list.push(load(cx, element, pointer + i * size));
+	cx.leaveList();
 	return list;
 }
 

@@ -364,7 +364,7 @@ test("dispose drops what is left: hosts' owned resources only, each once, even w
 });
 
 test("a host's resource that finds the table full is given back to the host", async () => {
-	const store = new Store(undefined, 1);
+	const store = new Store(undefined, { handles: 1 });
 	const guest = await createGuest("", {}, store);
 	const dropped: unknown[] = [];
 	const thing = { name: "thing" };

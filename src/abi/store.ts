@@ -1,5 +1,5 @@
 import type { FunctionType, ResourceType } from "../component/mod.ts";
-import { SkerryError, Trap } from "../fault/mod.ts";
+import { type Limits, SkerryError, Trap } from "../fault/mod.ts";
 import { HandleTable, MAX_HANDLES } from "./handles.ts";
 import type { HeldEnd, Pledges, StorePart } from "./store-part.ts";
 import { trap } from "./traps.ts";
@@ -66,6 +66,9 @@ export interface ResourceImplementation {
 	readonly task?: (caller: ComponentInstance | null, rep: unknown) => unknown;
 }
 
+/** What a store may hold: see `LIMITS`. Handles are counted for each table. */
+type StoreLimits = Pick<Limits, "handles" | "streams" | "values">;
+
 /** All state that belongs to one sandbox: its component instances share it, and it ends with them. */
 export class Store {
 	/** Handed to host functions as their first argument. */
@@ -77,6 +80,8 @@ export class Store {
 	poison: Error | undefined;
 	/** How many handles each table may have. */
 	maxHandles: number;
+	/** Bytes that the lists of one call may become in the host. */
+	maxValues: number;
 	/** How many streams and futures guests may have. */
 	#maxStreams: number;
 	/** Those of this use of the store. */
@@ -89,16 +94,19 @@ export class Store {
 	readonly held: Set<HeldEnd> = new Set();
 	/** Told of what a stream of the host's fails with, which ends for the guest then. `null`: it ends the sandbox. */
 	report: ((error: unknown) => void) | null = null;
+	/** What a call of the host's is told when the sandbox has ended for good; by default, what guests are told. */
+	gone: (() => unknown) | null = null;
 	/** Told when the sandbox has failed or ends: who may enter it unasked is to ask again. */
 	onEnd: (() => void) | null = null;
 	readonly #instances: ComponentInstance[] = [];
 	#disposed = false;
 	#epoch: object = {};
 
-	constructor(context: unknown, maxHandles: number = MAX_HANDLES, maxStreams: number = Infinity) {
+	constructor(context: unknown, { handles = MAX_HANDLES, streams = Infinity, values = Infinity }: StoreLimits = {}) {
 		this.context = context;
-		this.#maxStreams = maxStreams;
-		this.maxHandles = maxHandles;
+		this.#maxStreams = streams;
+		this.maxHandles = handles;
+		this.maxValues = values;
 	}
 
 	/** A token of this use of the store: what was made in an earlier one has another. */
@@ -134,11 +142,12 @@ export class Store {
 		for (const part of this.parts) part.reset();
 	}
 
-	/** The store is another app's: its tables, which are empty, may have so many handles each, and it so many streams. */
-	adopt(maxHandles: number = MAX_HANDLES, maxStreams: number = Infinity): void {
-		this.maxHandles = maxHandles;
-		this.#maxStreams = maxStreams;
-		for (const { handles } of this.#instances) handles.maximum = maxHandles;
+	/** The store is another app's: its tables are empty. */
+	adopt({ handles: maximum = MAX_HANDLES, streams = Infinity, values = Infinity }: StoreLimits): void {
+		this.maxHandles = maximum;
+		this.#maxStreams = streams;
+		this.maxValues = values;
+		for (const { handles } of this.#instances) handles.maximum = maximum;
 	}
 
 	/** A guest makes a stream or a future. @returns to be called when it is none any more */
@@ -281,6 +290,7 @@ export function enterInstances(instances: readonly ComponentInstance[] | null): 
 	if (instances === null) trap("cannot enter component instance");
 	for (let i = 0; i < instances.length; i++) {
 		const { entered, store } = instances[i]!;
+		if (store.disposed && store.gone !== null) throw store.gone();
 		if (store.poison !== undefined) throw new Trap("cannot enter component instance", { cause: store.poison });
 		if (entered || store.disposed) trap("cannot enter component instance");
 	}

@@ -42,6 +42,12 @@ export function parseBounds(options: Readonly<Record<string, unknown>>): GuestBo
 	const fuel = options["fuel"];
 	if (typeof fuel === "string") limits.fuel = readLimit("fuel", fuel, "--fuel");
 	const metering = parseMetering(options["metering"]);
+	if (metering === "off" && limits.cpu !== undefined && limits.cpu !== Infinity) {
+		throw usageError(
+			"Cannot limit cpu with --metering off: nothing would stop the guest",
+			"leave out --limit.cpu, or use another metering, such as --metering trap",
+		);
+	}
 	if (limits.fuel === undefined || limits.fuel === Infinity) return { limits, metering };
 	if (metering !== undefined && metering !== "fuel") {
 		throw usageError(

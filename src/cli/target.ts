@@ -1,7 +1,7 @@
 import { statSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { SkerryError } from "../fault/mod.ts";
+import { FileTooLong, readWholeFile } from "../sys/mod.ts";
 import { usageError } from "./usage.ts";
 
 /** What `skerry up` is pointed at. */
@@ -35,11 +35,15 @@ export function requireFile(path: string): string {
 	return path;
 }
 
-/** What stands in a file. */
-export async function readInput(path: string): Promise<Buffer> {
+/** Bytes of an input: as many as V8 takes of a module. */
+const MAX_INPUT = 2 ** 30;
+
+/** What stands in a file, or comes through a pipe. */
+export async function readInput(path: string, most: number = MAX_INPUT): Promise<Buffer> {
 	try {
-		return await readFile(path);
+		return await readWholeFile(path, most);
 	} catch (cause) {
+		if (cause instanceof FileTooLong) throw new SkerryError("binary/limit", `Cannot read ${path}: ${cause.message}`);
 		throw unreadable(path, cause);
 	}
 }

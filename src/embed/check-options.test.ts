@@ -91,7 +91,7 @@ suite("of a guest", () => {
 		const error = {
 			code: "engine/options",
 			message: "Cannot count fuel with metering trap",
-			hint: 'limits.fuel needs metering: "fuel"',
+			hint: 'the limit "fuel" needs metering "fuel"',
 		};
 		await assert.rejects(new Engine({ cache: false }).load(bytes, fuel), error);
 		await assert.rejects(new Engine({ cache: false, ...fuel }).load(bytes), error);
@@ -99,6 +99,17 @@ suite("of a guest", () => {
 		assert.throws(() => component.instantiate(fuel), error);
 		const counted: Component = await new Engine({ cache: false }).load(bytes, { ...fuel, metering: "fuel" });
 		await assert.rejects(counted.exports["count"](), { code: "guest/killed" });
+	});
+
+	test("a limit on cpu with metering off, of which nothing would know", async () => {
+		const limits = { limits: { cpu: 5 } };
+		const off = { metering: "off" } as const;
+		const error = refused("Cannot limit cpu with metering off: nothing would stop the guest");
+		await assert.rejects(new Engine({ cache: false, ...off }).load(bytes, limits), error);
+		await assert.rejects(new Engine({ cache: false, ...limits }).load(bytes, off), error);
+		const component: Component = await new Engine({ cache: false, ...off }).load(bytes);
+		assert.throws(() => component.instantiate(limits), error);
+		component.instantiate({ limits: { cpu: Infinity, wall: 5 } })[Symbol.dispose]();
 	});
 });
 

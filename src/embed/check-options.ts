@@ -1,14 +1,5 @@
 /** What an embedder asks for, checked before anything is done: by a slip in a name, a guest would go without its limit. */
-import {
-	LIMIT_NAMES,
-	LIMITS,
-	type LimitName,
-	type Limits,
-	METERING_MODES,
-	type MeteringMode,
-	nearest,
-	SkerryError,
-} from "../fault/mod.ts";
+import { LIMIT_NAMES, LIMITS, type LimitName, METERING_MODES, nearest, SkerryError } from "../fault/mod.ts";
 
 /** What an option may be; a function says what is wrong with the value at `path`, if anything is. */
 type Kind = (value: unknown, path: string) => readonly string[];
@@ -130,17 +121,6 @@ export function checkOptions(deed: Deed, options: unknown): void {
 	if (problems.length === 0) return;
 	const what = problems.length === 1 ? problems[0] : [`${problems.length} problems`, ...problems].join("\n  - ");
 	throw new SkerryError("engine/options", `Cannot ${deed}: ${what}`);
-}
-
-/**
- * A limit that nothing would count.
- * @throws SkerryError `engine/options`
- */
-export function checkFuel({ fuel = Infinity }: Limits, metering: MeteringMode): void {
-	if (fuel === Infinity || metering === "fuel") return;
-	throw new SkerryError("engine/options", `Cannot count fuel with metering ${metering}`, {
-		hint: 'limits.fuel needs metering: "fuel"',
-	});
 }
 
 function describe(value: unknown): string {

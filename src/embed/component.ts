@@ -1,9 +1,9 @@
 import type { PageMapper } from "../engine/mod.ts";
-import { type Limits, type MeteringMode, SkerryError, withDefaultLimits } from "../fault/mod.ts";
+import { checkMetered, type Limits, type MeteringMode, SkerryError, withDefaultLimits } from "../fault/mod.ts";
 import type { Linked } from "../link/mod.ts";
 import { SandboxPool, type SharedSlots } from "../pool/mod.ts";
 import { createWasiContext } from "../wasi/mod.ts";
-import { checkFuel, checkOptions } from "./check-options.ts";
+import { checkOptions } from "./check-options.ts";
 import { callExport, createExports, type Exports, typeOf } from "./exports.ts";
 import { type GrantsAndLimit, SHARED_CLIENT, toWasiOptions } from "./grants.ts";
 import type { Loaded } from "./linking.ts";
@@ -112,7 +112,7 @@ export class Component<E extends object = Exports> {
 	instantiate(options: InstantiateOptions = {}): Sandbox<E> {
 		checkOptions("make the sandbox", options);
 		const limits = { ...this.#limits, ...options.limits };
-		checkFuel(limits, this.#metering);
+		checkMetered(options.limits ?? {}, this.#metering);
 		const grants = toWasiOptions({ ...this.#grants, ...options.wasi }, SHARED_CLIENT);
 		const context = createWasiContext(grants, { buffered: withDefaultLimits(limits).buffered });
 		return new Sandbox(this.#plan, context, () => {

@@ -1,8 +1,8 @@
 import { type CompileCache, limitStacks, watchdogReady, webAssembly } from "../engine/mod.ts";
-import { inFile, withDefaultLimits } from "../fault/mod.ts";
+import { checkMetered, inFile, withDefaultLimits } from "../fault/mod.ts";
 import type { LinkOptions } from "../link/mod.ts";
 import { createCompileCache, findPageMapper, SharedSlots } from "../pool/mod.ts";
-import { checkFuel, checkOptions } from "./check-options.ts";
+import { checkOptions } from "./check-options.ts";
 import { Component } from "./component.ts";
 import type { Composition } from "./compose.ts";
 import type { GrantsAndLimit } from "./grants.ts";
@@ -77,8 +77,9 @@ export class Engine {
 	}
 
 	async #create<E extends object>(loaded: Loaded, options: Omit<LoadOptions, "imports">): Promise<Component<E>> {
-		const limits = withDefaultLimits({ ...this.#options.limits, ...options.limits });
-		checkFuel(limits, loaded.linked.metering);
+		const given = { ...this.#options.limits, ...options.limits };
+		checkMetered(given, loaded.linked.metering);
+		const limits = withDefaultLimits(given);
 		// By default an embedder's streams get all that is written.
 		const output = options.limits?.output ?? this.#options.limits?.output;
 		const grants: GrantsAndLimit = { ...options.wasi, ...(output === undefined ? {} : { outputLimit: output }) };

@@ -196,6 +196,7 @@ export class Sandbox<E extends object = Exports> implements Disposable {
 	/** Ends what runs or waits in it; the callers get an error. Idempotent. */
 	[Symbol.dispose](): void {
 		this.#disposed = true;
+		this.#instance.store.gone = () => disposedError("the guest");
 		try {
 			this.#context.end();
 		} finally {

@@ -1,5 +1,5 @@
-import { readFile } from "node:fs/promises";
 import { SkerryError } from "../fault/mod.ts";
+import { FileTooLong, readWholeFile } from "../sys/mod.ts";
 
 /** Something with a body, such as what `fetch` gives. */
 interface Body {
@@ -16,7 +16,7 @@ interface Body {
  */
 export type Source = Uint8Array | ArrayBuffer | string | URL | AsyncIterable<Uint8Array> | Body;
 
-/** Bytes that are read from a stream: as many as V8 takes of a module. */
+/** Bytes that are read: as many as V8 takes of a module. */
 const MAX_SOURCE_BYTES = 2 ** 30;
 
 /** What errors call it; nothing for bytes and streams. */
@@ -31,9 +31,10 @@ export async function readSource(source: Source): Promise<Uint8Array> {
 	if (source instanceof ArrayBuffer) return new Uint8Array(source);
 	if (typeof source === "string" || source instanceof URL) {
 		try {
-			return await readFile(source);
+			return await readWholeFile(source, MAX_SOURCE_BYTES);
 		} catch (error) {
 			const name = typeof source === "string" ? source : source.href;
+			if (error instanceof FileTooLong) throw new SkerryError("binary/limit", `Cannot load ${name}: ${error.message}`);
 			if (source instanceof URL && source.protocol !== "file:") {
 				throw unreadable(
 					name,

@@ -28,6 +28,7 @@ import { webAssembly, type WasmMemory } from "./v8.ts";
 interface HostProcess extends FfiProcess {
 	readonly platform: string;
 	readonly arch: string;
+	once(event: "exit", listener: () => void): unknown;
 }
 
 const AFTER = { listed: " after page faults in them", counted: " after page faults", unknown: "" } as const;
@@ -37,7 +38,12 @@ let tried: PageMapper | string | undefined;
 
 /** The mapper of this machine, or why there is none. Tried once, with a real page: what it needs is either there or not. */
 export function createLinuxPageMapper(): PageMapper | string {
-	return (tried ??= tryPageMapper());
+	if (tried !== undefined) return tried;
+	tried = tryPageMapper();
+	// What a thread has open outlives it. Only a worker that is terminated leaves it so: nothing tells that.
+	if (tried instanceof LinuxPageMapper)
+		(globalThis as unknown as { process: HostProcess }).process.once("exit", tried.end);
+	return tried;
 }
 
 /** From the quickest to the one that needs least of the system. */
@@ -88,8 +94,10 @@ class LinuxPageMapper implements PageMapper {
 	readonly #ffi: Ffi;
 	readonly #libc: LibC;
 	readonly #scanner: PageScanner;
+	/** Images that are open. */
+	readonly #images = new Set<number>();
 	/** Closes images that nobody disposes of: components of an embedder just go out of scope. Mappings of them stay valid. */
-	readonly #forgotten = new FinalizationRegistry<number>((fd) => void this.#libc.close(fd));
+	readonly #forgotten = new FinalizationRegistry<number>((fd) => this.#closeImage(fd));
 
 	constructor(ffi: Ffi, arch: string, method: ScanMethod) {
 		this.#ffi = ffi;
@@ -105,6 +113,16 @@ class LinuxPageMapper implements PageMapper {
 
 	close(): void {
 		this.#scanner.close();
+	}
+
+	/** All that is open is closed; for when the thread ends. */
+	readonly end = (): void => {
+		this.close();
+		for (const fd of this.#images) this.#closeImage(fd);
+	};
+
+	#closeImage(fd: number): void {
+		if (this.#images.delete(fd)) this.#libc.close(fd);
 	}
 
 	/** Why exact restoring does not work here, found by doing it: unread, read and written pages, twice. */
@@ -151,16 +169,18 @@ class LinuxPageMapper implements PageMapper {
 			throw new Error("the image cannot be written: out of memory?");
 		}
 		this.#joinPages(bytes);
+		this.#images.add(fd);
 		let open = true;
 		let lines: LineStore | undefined;
 		const pages = new ImagePages(bytes);
 		const made: PageImage = {
 			map: (memory) => this.#map(memory, fd, pages, () => (lines ??= new LineStore())),
 			[Symbol.dispose]: () => {
+				this.#forgotten.unregister(made);
+				// Its number may be another's by now
 				if (!open) return;
 				open = false;
-				this.#forgotten.unregister(made);
-				libc.close(fd);
+				this.#closeImage(fd);
 			},
 		};
 		this.#forgotten.register(made, fd, made);

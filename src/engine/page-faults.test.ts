@@ -171,6 +171,23 @@ suite("a list in which faults may be missing", () => {
 			});
 });
 
+test("what is written over the oldest fault before it was read is no proof that there was none", () => {
+	const ROOM = 256;
+	for (const [later, isFree] of [
+		[0, true],
+		[1, false],
+		[2, false],
+	] as const) {
+		const kernel = pretendKernel(1);
+		const since = kernel.faults.mark();
+		for (let i = 0; i < ROOM; i++) kernel.fault(i === 0 ? 0x9000 : 0x5000);
+		const until = kernel.faults.mark();
+		for (let i = 0; i < later; i++) kernel.fault(0x5000);
+		assert.equal(kernel.faults.isFree(since, until, 0x9000, 0xa000), false, `${later} later`);
+		assert.equal(kernel.faults.isFree(since, until, 0xb000, 0xc000), isFree, `${later} later, elsewhere`);
+	}
+});
+
 test("where nothing is known of faults, nothing is free", () => {
 	const opened = open("unknown");
 	if (typeof opened === "string") return;

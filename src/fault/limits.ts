@@ -14,6 +14,7 @@ export type LimitName =
 	| "fuel"
 	| "handles"
 	| "streams"
+	| "values"
 	| "buffered"
 	| "output"
 	| "hostCalls";
@@ -95,6 +96,13 @@ export const LIMITS: Readonly<Record<LimitName, LimitRow>> = {
 		bounds: "streams and futures of the component model that a sandbox has made, at a time",
 		origin: "an end in the host's hands counts as no handle; each costs the host some 1 KiB",
 	},
+	values: {
+		unit: "bytes",
+		default: 128 * 1024 * 1024,
+		bounds: "what the lists of one call become in the host, with all that is in them, by an estimate",
+		origin:
+			"as much as Wasmtime lets a call copy; an empty list of 8 bytes becomes an object of 200, and many may be one piece of memory",
+	},
 	buffered: {
 		unit: "bytes",
 		default: 16 * 1024 * 1024,
@@ -131,6 +139,24 @@ export function withDefaultLimits(given: Limits = {}): Readonly<Record<LimitName
 	const all = Object.fromEntries(Object.entries(LIMITS).map(([name, row]) => [name, row.default]));
 	for (const [name, value] of Object.entries(given)) if (value !== undefined) all[name] = value;
 	return all as Record<LimitName, number>;
+}
+
+/**
+ * Refuses limits that nothing would look at.
+ * @param given without those that are defaults
+ * @throws SkerryError `engine/options`
+ */
+export function checkMetered({ fuel = Infinity, cpu = Infinity }: Limits, metering: MeteringMode): void {
+	if (fuel !== Infinity && metering !== "fuel") {
+		throw new SkerryError("engine/options", `Cannot count fuel with metering ${metering}`, {
+			hint: 'the limit "fuel" needs metering "fuel"',
+		});
+	}
+	if (cpu !== Infinity && metering === "off") {
+		throw new SkerryError("engine/options", "Cannot limit cpu with metering off: nothing would stop the guest", {
+			hint: 'the limit "cpu" needs another metering, such as "trap"; without metering, leave the limit out',
+		});
+	}
 }
 
 /** A guest was ended because it reached a limit: `killed: cpu 50 ms (limit "cpu" of app x)`. */

@@ -5,6 +5,7 @@ export { describeLimit, LIMIT_NAMES, parseLimit } from "./limit-value.ts";
 export { nearest } from "./nearest.ts";
 export { renderError, renderPlace } from "./render.ts";
 export {
+	checkMetered,
 	formatLimit,
 	LimitExceeded,
 	LIMITS,

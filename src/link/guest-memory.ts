@@ -1,5 +1,5 @@
 import type { LinearMemory } from "../abi/mod.ts";
-import { Trap } from "../fault/mod.ts";
+import { SkerryError, Trap } from "../fault/mod.ts";
 
 /** The guest gave a place that its memory does not have. Ends the guest, unless who called has an error code for it. */
 export class OutOfBounds extends Trap {
@@ -9,14 +9,31 @@ export class OutOfBounds extends Trap {
 /**
  * A guest's memory as the host sees it: the only way to it. Each access is checked against what the memory holds at that moment;
  * pointers and lengths are taken as unsigned 32-bit numbers (V8 hands an i32 over with a sign), or as whole numbers from a 64-bit memory.
- * All numbers are little-endian.
+ * All numbers are little-endian. It ends with the guest's sandbox: the memory itself is another guest's then, whom a host function that
+ * goes on is not to reach.
  */
 export class GuestMemory {
-	readonly #find: () => LinearMemory | undefined;
+	readonly #source: () => LinearMemory | undefined;
+	readonly #isOver: () => boolean;
 
-	/** @param find asked at each access: a guest's memory is there only once it is instantiated, and its buffer changes when it grows */
-	constructor(find: () => LinearMemory | undefined) {
-		this.#find = find;
+	/**
+	 * @param source asked at each access: a guest's memory is there only once it is instantiated, and its buffer changes when it grows
+	 * @param isOver whether the guest's sandbox has ended
+	 */
+	constructor(source: () => LinearMemory | undefined, isOver: () => boolean) {
+		this.#source = source;
+		this.#isOver = isOver;
+	}
+
+	/** See `viewOf`. */
+	static view(memory: GuestMemory, pointer: number | bigint, length: number | bigint): Uint8Array {
+		return memory.#view(pointer, length);
+	}
+
+	#find(): LinearMemory | undefined {
+		if (this.#isOver())
+			throw new SkerryError("guest/killed", "Cannot reach the memory of a guest: its sandbox has ended");
+		return this.#source();
 	}
 
 	/** What the guest can reach, in bytes; 0 where it exports no memory. */
@@ -24,8 +41,7 @@ export class GuestMemory {
 		return sizeOf(this.#find());
 	}
 
-	/** The bytes themselves, not a copy: valid until the guest runs again. */
-	view(pointer: number | bigint, length: number | bigint): Uint8Array {
+	#view(pointer: number | bigint, length: number | bigint): Uint8Array {
 		const at = toOffset(pointer);
 		const count = toOffset(length);
 		const memory = this.#find();
@@ -39,11 +55,11 @@ export class GuestMemory {
 
 	/** A copy. */
 	read(pointer: number | bigint, length: number | bigint): Uint8Array {
-		return new Uint8Array(this.view(pointer, length));
+		return new Uint8Array(this.#view(pointer, length));
 	}
 
 	write(pointer: number | bigint, bytes: Uint8Array): void {
-		this.view(pointer, bytes.length).set(bytes);
+		this.#view(pointer, bytes.length).set(bytes);
 	}
 
 	/** UTF-8; U+FFFD where it is not. */
@@ -84,9 +100,14 @@ export class GuestMemory {
 	}
 
 	#data(pointer: number | bigint, length: number): DataView {
-		const { buffer, byteOffset } = this.view(pointer, length);
+		const { buffer, byteOffset } = this.#view(pointer, length);
 		return new DataView(buffer, byteOffset, length);
 	}
+}
+
+/** The bytes themselves, not a copy: not to be kept beyond the host's call, nor given to an embedder, who might. */
+export function viewOf(memory: GuestMemory, pointer: number | bigint, length: number | bigint): Uint8Array {
+	return GuestMemory.view(memory, pointer, length);
 }
 
 /** Beyond it the buffer may be of no one: touching it would end the process. */

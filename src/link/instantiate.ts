@@ -79,7 +79,7 @@ export class Instance {
 			capacity: image?.peak ?? 0,
 		});
 		this.#gate = new Gate({ limits, metering, ...(app === undefined ? {} : { app }) });
-		this.store = new Store(context, limits.handles, limits.streams);
+		this.store = new Store(context, limits);
 		this.store.onEnd = () => this.#gate.tellAll();
 		this.#tasks = plan.async ? new Tasks(this.#gate, this.store, linked.lenientCancel) : null;
 		this.#wiring = new Wiring(linked, {
@@ -162,7 +162,7 @@ export class Instance {
 		const whose = app === undefined ? {} : { app };
 		this.#memories.holdings.adopt({ limits, app, onGrow });
 		this.#gate.adopt({ limits, ...whose });
-		this.store.adopt(limits.handles, limits.streams);
+		this.store.adopt(limits);
 		for (const { module, origin } of this.#wiring.origins) {
 			const next = origins[module];
 			if (next === undefined) continue;

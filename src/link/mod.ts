@@ -4,7 +4,7 @@ export type { CoreGuest, CoreHostFunction, CoreHostModule } from "./core-host.ts
 export { linkCoreModule, loadCoreModule } from "./core-module.ts";
 export type { ComponentGraph, GraphEdge, GraphExport } from "./graph.ts";
 export { forgetInitial, type InstanceImage, type InstanceState } from "./core-states.ts";
-export { GuestMemory, OutOfBounds } from "./guest-memory.ts";
+export { GuestMemory, OutOfBounds, viewOf } from "./guest-memory.ts";
 export type { HostFunction, HostInterface, HostResource } from "./host.ts";
 export type { HostImports } from "./imports.ts";
 export type { Features } from "./features.ts";

@@ -238,22 +238,35 @@ export class Wiring {
 	}
 
 	#createGuest(store: Store): CoreGuest<unknown> {
+		let epoch = store.epoch;
+		let memory = this.memory("memory");
+		const newMemory = (): GuestMemory => {
+			epoch = store.epoch;
+			return (memory = this.memory("memory"));
+		};
 		return {
-			memory: this.memory("memory"),
+			get memory() {
+				return epoch === store.epoch ? memory : newMemory();
+			},
 			get context() {
 				return store.context;
 			},
 		};
 	}
 
-	/** The memory that a core module exports under this name. */
+	/** The memory that a core module exports under this name, for this use of the store. */
 	memory(name: string): GuestMemory {
+		const store = this.#store;
+		const { epoch } = store;
 		const isMemory = this.#linked.plan.exports.get(name);
 		const found = isMemory?.kind === "other" && isMemory.sort === "memory";
-		return new GuestMemory(() => {
-			const memory = found ? (this.cores[0]?.exports[name] as WasmMemory | undefined) : undefined;
-			return memory === undefined ? undefined : this.#memories.of(memory);
-		});
+		return new GuestMemory(
+			() => {
+				const memory = found ? (this.cores[0]?.exports[name] as WasmMemory | undefined) : undefined;
+				return memory === undefined ? undefined : this.#memories.of(memory);
+			},
+			() => store.isOver(epoch),
+		);
 	}
 
 	#function(ref: FunctionRef): ComponentFunction {

@@ -75,8 +75,9 @@ const GLOBAL = 20;
 const BLOCK = 21;
 /** One type, as the first immediate. */
 const TYPE = 22;
-/** Two types. */
-const TWO_TYPES = 23;
+/** Of arrays of one type, or of two, many elements are written. */
+const ARRAY_COPY = 23;
+const ARRAY_FILL = 31;
 /** Types may hide in the immediates. */
 const HEAP = 24;
 /** Of a type, something is made: a structure or an array. */
@@ -114,7 +115,8 @@ const KIND_OF: Readonly<Partial<Record<OpName, number>>> = {
 	"array.init_data": DATA_USE,
 	"array.new_elem": ELEM_USE,
 	"array.init_elem": ELEM_USE,
-	"array.copy": TWO_TYPES,
+	"array.fill": ARRAY_FILL,
+	"array.copy": ARRAY_COPY,
 	"array.new": ALLOCATE,
 	"array.new_default": ALLOCATE,
 	"array.new_fixed": ALLOCATE,
@@ -354,9 +356,11 @@ class Surveyor {
 				this.#siteBodies[body] = 1;
 				this.#allocates = true;
 				break;
-			case TWO_TYPES:
+			case ARRAY_FILL:
+			case ARRAY_COPY:
 				check.index("type", first);
-				check.index("type", second);
+				if (kind === ARRAY_COPY) check.index("type", second);
+				this.#siteBodies[body] = 1;
 				break;
 			case HEAP:
 				check.types(this.#reader);

@@ -5,7 +5,7 @@ import {
 	optimizeHostEarly,
 	watchdogReady,
 } from "../engine/mod.ts";
-import { type Limits, type MeteringMode, SkerryError, withDefaultLimits } from "../fault/mod.ts";
+import { checkMetered, type Limits, type MeteringMode, SkerryError, withDefaultLimits } from "../fault/mod.ts";
 import { linkComponent, type LoadedComponent, openComponent } from "../link/mod.ts";
 import {
 	type ArtefactOptions,
@@ -107,6 +107,7 @@ export async function serve(options: ServeOptions): Promise<Server> {
 		http,
 		...(options.onDenied === undefined ? {} : { onDenied: options.onDenied }),
 	};
+	checkMetered(options.limits ?? {}, linked.metering);
 	const pool = new SandboxPool(linked, {
 		wasi: () => grants,
 		mapper,

@@ -111,6 +111,28 @@ test("a folder that other users may write to is not used: what is in it would be
 	assert.match(warnings.join(), /other users may write to it$/);
 });
 
+test("nor one below such a folder: there another could be put in its place", async (t) => {
+	const above = join(place(t), "above");
+	const folder = join(above, "between", "cache");
+	await open(folder).store.write("x", bytes(1, 1));
+	for (const [mode, isUsed] of [
+		[0o755, true],
+		[0o777, false],
+		[0o757, false],
+		// Of those in such a folder everyone may take away their own only
+		[0o1777, true],
+	] as const) {
+		chmodSync(above, mode);
+		const { store, warnings } = open(folder);
+		assert.deepEqual(await store.read("x"), isUsed ? bytes(1, 1) : undefined, mode.toString(8));
+		assert.deepEqual(
+			warnings,
+			isUsed ? [] : [`Cannot use the cache folder ${folder}: other users may write to ${above}`],
+			mode.toString(8),
+		);
+	}
+});
+
 test("an entry that cannot be written: one warning, none is left half, and what is there is still read", async (t) => {
 	const folder = place(t);
 	const { store, warnings } = open(folder);

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { chmod, mkdir, open, readdir, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { chmod, mkdir, open, readdir, realpath, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { crc32 } from "node:zlib";
 
 export interface DiskStoreOptions {
@@ -27,6 +27,9 @@ const ABANDONED = 3_600_000;
 const USE_RESOLUTION = 60_000;
 /** Anyone but the owner may write. */
 const WRITABLE_BY_OTHERS = 0o022;
+const WRITABLE_BY_ALL = 0o002;
+/** Who may write to a folder may not take away what is in it and someone else's. */
+const STICKY = 0o1000;
 
 /** Bytes behind an entry's own: the CRC-32 of its name and of these, and their number, little endian. */
 const TRAILER = 8;
@@ -99,6 +102,7 @@ export class DiskStore {
 			const user = process.getuid?.();
 			if (user !== undefined && uid !== user && uid !== 0) throw new Error("it belongs to another user");
 			if (user !== undefined && (mode & WRITABLE_BY_OTHERS) !== 0) throw new Error("other users may write to it");
+			if (user !== undefined) await checkAbove(folder, user);
 			return true;
 		} catch (error) {
 			this.#warn((error as Error).message);
@@ -133,6 +137,21 @@ export class DiskStore {
 			}),
 		);
 		return found.filter((entry) => entry !== undefined);
+	}
+}
+
+/**
+ * Who may write to a folder above can put another in its place.
+ * @throws Error
+ */
+async function checkAbove(folder: string, user: number): Promise<void> {
+	for (let path = await realpath(folder); path !== dirname(path);) {
+		path = dirname(path);
+		const { uid, gid, mode } = await stat(path);
+		if (uid !== user && uid !== 0) throw new Error(`${path} belongs to another user`);
+		// A group by the number of its owner is mostly that user's own: some systems let it write everywhere
+		const others = gid === uid ? WRITABLE_BY_ALL : WRITABLE_BY_OTHERS;
+		if ((mode & others) !== 0 && (mode & STICKY) === 0) throw new Error(`other users may write to ${path}`);
 	}
 }
 

@@ -34,5 +34,6 @@ export { createReadableSource } from "./readable-source.ts";
 export { announcesTrailers, type ResponseHead, type ResponseOutlet, ResponseSink } from "./response-sink.ts";
 export { Signal } from "./signal.ts";
 export { type ByteSink, type ByteSource, StreamFailure, type Waitable } from "./stream.ts";
+export { FileTooLong, readWholeFile } from "./whole-file.ts";
 export { atTurnEnd, type TurnEnding } from "./turn-end.ts";
 export { createWritableSink } from "./writable-sink.ts";

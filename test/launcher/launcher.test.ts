@@ -94,6 +94,10 @@ test("what was compiled is kept for the next start, where caches are", async () 
 	chmodSync(join(shared, "code"), 0o777);
 	assert.deepEqual(await start({ SKERRY_CACHE_DIR: shared }), ended);
 	assert.deepEqual(readdirSync(join(shared, "code")), [], "anybody may write there");
+	const beneath = join(shared, "beneath");
+	chmodSync(shared, 0o777);
+	assert.deepEqual(await start({ SKERRY_CACHE_DIR: beneath }), ended);
+	assert.deepEqual(readdirSync(join(beneath, "code")), [], "anybody may put another folder there");
 	// A file is there.
 	assert.deepEqual(await start({ SKERRY_CACHE_DIR: launcher }), ended);
 });

@@ -123,6 +123,20 @@ const ROWS: Readonly<Record<Exclude<LimitName, "stack" | "output">, Row>> = {
 			(func (export "f") (result s32) (canon lift (core func $i "f"))))`,
 		below: /^too many streams and futures \(limit "streams": 2\)$/,
 	},
+	values: {
+		// Two strings of 10 bytes, both of them at one place: 48 for an element.
+		needs: 2 * (48 + 10),
+		wat: `(component
+			(import "act" (func $act (param "names" (list string))))
+			(core module $memory (memory (export "memory") 1) (data (i32.const 0) "\\20\\00\\00\\00\\0a\\00\\00\\00\\20\\00\\00\\00\\0a\\00\\00\\00"))
+			(core instance $memory (instantiate $memory)) (alias core export $memory "memory" (core memory $mem))
+			(core func $act' (canon lower (func $act) (memory $mem)))
+			(core module $m (import "" "act" (func $act (param i32 i32)))
+				(func (export "f") (result i32) (call $act (i32.const 0) (i32.const 2)) ${ONE}))
+			(core instance $i (instantiate $m (with "" (instance (export "act" (func $act'))))))
+			(func (export "f") (result s32) (canon lift (core func $i "f"))))`,
+		below: /^too much in the lists of one call \(limit "values": 115\)$/,
+	},
 	buffered: {
 		needs: 3 * 128,
 		wat: `(component

@@ -9,6 +9,7 @@ import {
 } from "../../component/mod.ts";
 import type { Context } from "../context.ts";
 import { FlatReader, FlatWriter } from "../flat.ts";
+import { hasMany } from "../host-size.ts";
 import { layoutOf } from "../layout.ts";
 import { liftFlatTuple } from "../lift-flat.ts";
 import { loadTuple } from "../load.ts";
@@ -33,6 +34,7 @@ export class FlatValues {
 
 	/** CanonicalABI.md `lift_flat_values` */
 	lift(cx: Context, flat: readonly CoreValue[]): unknown[] {
+		cx.begin(hasMany(this.#tuple));
 		cx.refresh();
 		const reader = new FlatReader(flat, this.slots);
 		if (!this.spilled) return liftFlatTuple(cx, this.#tuple.elements, reader);

@@ -46,6 +46,7 @@ export class GuestBuffer implements ReadableBuffer, WritableBuffer {
 		this.progress += count;
 		if (element === null) return { length: count };
 		const cx = this.#cx;
+		cx.begin();
 		cx.refresh();
 		cx.carried = cx.passes = carried;
 		const pointer = this.#pointer;

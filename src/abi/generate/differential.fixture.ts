@@ -152,6 +152,7 @@ export class World {
 		for (const instance of [this.instance, this.other]) {
 			for (let i = 0; i < 12; i++) instance.handles.add(new ResourceHandle(RESOURCES[i % 3]!, 100 + i, null));
 		}
+		this.store.maxValues = this.#dice.pick([Infinity, Infinity, Infinity, 100, 1000, 5000]);
 	}
 
 	[Symbol.dispose](): void {

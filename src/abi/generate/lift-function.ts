@@ -210,10 +210,10 @@ function writeResult(out: Emitter, signature: Signature, carried: boolean): { te
 	const { result, resultSlots, resultSpilled } = signature;
 	if (result === null) return { text: "", value: "undefined" };
 	// Another guest is given it before this one goes on.
-	const emitter = new LiftEmitter(out, carried, carried);
+	const emitter = new LiftEmitter(out, result, carried, carried);
 	if (!resultSpilled) {
 		const value = out.define(emitter.lift(result, new FlatPlace(out, "ret", resultSlots)));
-		return { text: out.take(), value };
+		return { text: `${emitter.begin}${out.take()}`, value };
 	}
 	const { size, alignment } = layoutOf(result);
 	const pointer = out.define("ret0 >>> 0");
@@ -221,7 +221,7 @@ function writeResult(out: Emitter, signature: Signature, carried: boolean): { te
 	out.line("const { view, bytes } = memory;");
 	out.line(rangeCheck(pointer, size, alignment));
 	const value = out.define(emitter.lift(result, new MemoryPlace(out, pointer)));
-	return { text: out.take(), value };
+	return { text: `${emitter.begin}${out.take()}`, value };
 }
 
 /** Traps unless so many bytes at `pointer` are aligned and inside of the memory, of which the code has the `bytes`. */

@@ -1,8 +1,10 @@
 import type { ValueType } from "../../component/mod.ts";
 import { MAX_BYTE_LENGTH } from "../context.ts";
 import { isNestedOption, type VariantType } from "../cases.ts";
+import { hasMany, hostSizeOf } from "../host-size.ts";
 import { layoutOf } from "../layout.ts";
 import { arrayName, isNumeric } from "../numeric-list.ts";
+import { UTF16_TAG } from "../string-load.ts";
 import type { Emitter } from "./emitter.ts";
 import { MemoryPlace, type Scalar, type Source } from "./places.ts";
 
@@ -17,12 +19,24 @@ export class LiftEmitter {
 	/** See `Context.carried`. */
 	readonly #carried: boolean;
 	readonly #passes: boolean;
+	/** As `Context` has it. */
+	#depth: number;
+	#spends = false;
 
-	/** @param passes lists of numbers stay in the memory: they are used before the guest runs again */
-	constructor(out: Emitter, carried: boolean, passes = false) {
+	/**
+	 * @param all that is lifted
+	 * @param passes lists of numbers stay in the memory: they are used before the guest runs again
+	 */
+	constructor(out: Emitter, all: ValueType, carried: boolean, passes = false) {
+		this.#depth = hasMany(all) ? 1 : 0;
 		this.#out = out;
 		this.#carried = carried;
 		this.#passes = passes;
+	}
+
+	/** What is to come before all that was written. */
+	get begin(): string {
+		return this.#spends ? "cx.begin();\n" : "";
 	}
 
 	/** An expression without effects, which is to be evaluated at once or not at all. */
@@ -38,8 +52,12 @@ export class LiftEmitter {
 			}
 			case "char":
 				return out.define(`toChar(${from.read("u32")})`);
-			case "string":
-				return out.define(`loadString(cx, ${from.read("u32")}, ${from.second()})`);
+			case "string": {
+				if (this.#depth === 0) return out.define(`loadString(cx, ${from.read("u32")}, ${from.second()})`);
+				const length = out.define(from.second());
+				this.#spend(`${length} & ${~UTF16_TAG}`);
+				return out.define(`loadString(cx, ${from.read("u32")}, ${length})`);
+			}
 			case "list":
 				return type.length === undefined ? this.#list(type.element, from) : this.#fixedList(type, type.length, from);
 			case "map": {
@@ -77,6 +95,11 @@ export class LiftEmitter {
 		}
 	}
 
+	#spend(bytes: string): void {
+		this.#spends = true;
+		this.#out.line(`cx.spend(${bytes});`);
+	}
+
 	#list(element: ValueType, from: Source): string {
 		const out = this.#out;
 		const { size, alignment } = layoutOf(element);
@@ -87,6 +110,7 @@ export class LiftEmitter {
 		out.line(`if (${bytes} > ${MAX_BYTE_LENGTH}${unaligned} || ${pointer} + ${bytes} > bytes.length) {`);
 		out.line(`checkList(cx, ${pointer}, ${length}, ${size}, ${alignment});`);
 		out.line("}");
+		if (isNumeric(element) && this.#depth > 0) this.#spend(bytes);
 		// Whatever the bits of a NaN, those that another guest gets are canonical.
 		if (this.#passes && isNumeric(element) && element.kind !== "f32" && element.kind !== "f64") {
 			return out.define(`new PassedNumbers(memory, ${pointer}, ${length})`);
@@ -120,10 +144,13 @@ export class LiftEmitter {
 		}
 		const at = out.name();
 		const { size } = layoutOf(element);
+		this.#spend(`${length} * ${hostSizeOf(element)}`);
+		this.#depth++;
 		out.line(`const ${list} = [];`);
 		out.line(`for (let ${index} = 0, ${at} = ${pointer}; ${index} < ${length}; ${index}++, ${at} += ${size}) {`);
 		out.line(`${list}.push(${this.lift(element, new MemoryPlace(out, at))});`);
 		out.line("}");
+		this.#depth--;
 		return list;
 	}
 

@@ -70,7 +70,7 @@ function byHost(call: string, more: string, borrows: boolean): string {
 function writeArguments(out: Emitter, signature: Signature, carried: boolean): { text: string; args: string[] } {
 	const { params, paramSlots, paramsSpilled } = signature;
 	// Another guest is given them before this one goes on.
-	const emitter = new LiftEmitter(out, carried, carried);
+	const emitter = new LiftEmitter(out, params, carried, carried);
 	let from: FlatPlace | MemoryPlace = new FlatPlace(out, "flat", paramSlots);
 	if (paramsSpilled) {
 		const { size, alignment } = layoutOf(params);
@@ -79,7 +79,7 @@ function writeArguments(out: Emitter, signature: Signature, carried: boolean): {
 		from = new MemoryPlace(out, pointer);
 	}
 	const args = params.elements.map((element, i) => emitter.lift(element, from.part(params, i)));
-	const text = out.take();
+	const text = `${emitter.begin}${out.take()}`;
 	return { text: usesMemory(text, args) ? `memory.refresh();\nconst { view, bytes } = memory;\n${text}` : text, args };
 }
 

@@ -63,6 +63,7 @@ const refused: readonly [words: readonly string[], message: RegExp, hint: RegExp
 	[["--limit.tables", "-1"], /--limit\.tables -1: it must be a number of elements/, /help limits/],
 	[["--fuel", "x"], /Cannot read --fuel x/, /help limits/],
 	[["--fuel", "5", "--metering", "trap"], /Cannot count fuel with --metering trap/, /--metering fuel/],
+	[["--limit.cpu", "5ms", "--metering", "off"], /Cannot limit cpu with --metering off/, /--metering trap/],
 	[["--metering", "yeld"], /there is no such mode/, /did you mean yield\?/],
 ];
 

@@ -1,7 +1,7 @@
 import { OP, operatorOf } from "../../wasm/mod.ts";
 import type { Additions } from "./additions.ts";
 import { type Address, accessSize, Assembler } from "./assembler.ts";
-import { begin, callHost, copyInPieces, eachChunk, outsideOf, step } from "./pieces.ts";
+import { begin, callHost, copyInPieces, copyOf, eachChunk, outsideOf, step } from "./pieces.ts";
 
 /**
  * Bodies of the functions that stand in for instructions which V8 would check against the size of its memory, not against that of the
@@ -61,7 +61,7 @@ export function copyBody(added: Additions, to: number, from: number): Uint8Array
 	outside(at, added, from, 1, 2, type);
 	at.op("i32.or");
 	trapIf(at, added, to);
-	copyInPieces(at, [target, source, type], CHUNK, () => at.op("memory.copy", to, from));
+	copyInPieces(at, ...copyOf(target, source, type), CHUNK, () => at.op("memory.copy", to, from));
 	at.op("local.get", 0).op("local.get", 1).op("local.get", 2).op("memory.copy", to, from);
 	return at.end().out.finish();
 }

@@ -10,8 +10,8 @@ import { begin, callHost } from "./pieces.ts";
  */
 
 /**
- * Bytes that an array has at most. What makes, fills or copies one is a single instruction of V8's, which nothing interrupts: so much takes
- * it some 20 ms, and the 1 GiB that V8 would allow whole seconds.
+ * Bytes that an array has at most. What makes one is a single instruction of V8's, which nothing interrupts: so much takes it some 20 ms,
+ * and the 1 GiB that V8 would allow whole seconds.
  */
 const MAX_BYTES = 16 * 1024 * 1024;
 

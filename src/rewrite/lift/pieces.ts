@@ -61,28 +61,52 @@ export function outsideOf(
 	size().wide(length, type).op("i64.sub").op("i64.gt_u").op("i32.or");
 }
 
-/** A copy of locals `(d, s, n)` in pieces. From the end where the target lies behind the source, which it may overlap. */
+/** Where a copy begins: a local. */
+export interface Place {
+	readonly local: number;
+	readonly type: Address;
+	/** The local that goes before it: an array. */
+	readonly before?: number;
+}
+
+/** A copy in pieces, of so many elements as `length` has. From the end where the target lies behind the source, which it may overlap. */
 export function copyInPieces(
 	at: Assembler,
-	[target, source, type]: readonly [Address, Address, Address],
+	target: Place,
+	source: Place,
+	length: Place,
 	chunk: number,
 	copy: () => void,
 ): void {
-	at.wide(0, target).wide(1, source).op("i64.le_u").begin("if");
-	eachChunk(at, 2, type, chunk, () => {
-		at.op("local.get", 0).op("local.get", 1).const(type, chunk);
+	const { local, type } = length;
+	const get = (place: Place): Assembler => {
+		if (place.before !== undefined) at.op("local.get", place.before);
+		return at.op("local.get", place.local);
+	};
+	at.wide(target.local, target.type).wide(source.local, source.type).op("i64.le_u").begin("if");
+	eachChunk(at, local, type, chunk, () => {
+		get(target);
+		get(source).const(type, chunk);
 		copy();
-		step(at, 0, target, "add", chunk);
-		step(at, 1, source, "add", chunk);
-		step(at, 2, type, "sub", chunk);
+		step(at, target.local, target.type, "add", chunk);
+		step(at, source.local, source.type, "add", chunk);
+		step(at, local, type, "sub", chunk);
 	});
 	at.op("else");
-	eachChunk(at, 2, type, chunk, () => {
-		step(at, 2, type, "sub", chunk);
-		at.op("local.get", 0).narrowed(2, type, target).op(of(target, "add"));
-		at.op("local.get", 1).narrowed(2, type, source).op(of(source, "add"));
+	eachChunk(at, local, type, chunk, () => {
+		step(at, local, type, "sub", chunk);
+		for (const place of [target, source]) get(place).narrowed(local, type, place.type).op(of(place.type, "add"));
 		at.const(type, chunk);
 		copy();
 	});
 	at.end();
+}
+
+/** The first three locals, as `memory.copy` and `table.copy` have them. */
+export function copyOf(target: Address, source: Address, length: Address): [Place, Place, Place] {
+	return [
+		{ local: 0, type: target },
+		{ local: 1, type: source },
+		{ local: 2, type: length },
+	];
 }

@@ -17,6 +17,7 @@ import {
 import type { Survey } from "../survey.ts";
 import type { Additions } from "./additions.ts";
 import { type Address, accessSize, Assembler } from "./assembler.ts";
+import { arrayChunk, arrayCopyBody, arrayFillBody, arrayInitBody } from "./array-bodies.ts";
 import { atomicBody, atomicTypes, copyBody, fillBody, growBody, initBody, segmentBody } from "./bodies.ts";
 import {
 	allocateBody,
@@ -49,6 +50,8 @@ const {
 	"array.new": ARRAY_NEW,
 	"array.new_default": ARRAY_NEW_DEFAULT,
 	"array.new_fixed": ARRAY_NEW_FIXED,
+	"array.fill": ARRAY_FILL,
+	"array.copy": ARRAY_COPY,
 	"array.new_data": ARRAY_NEW_DATA,
 	"array.init_data": ARRAY_INIT_DATA,
 	"array.new_elem": ARRAY_NEW_ELEM,
@@ -59,6 +62,9 @@ const {
 
 const number = (name: string): ValueTypeSyntax => ({ kind: "number", name });
 const numbers = (...names: readonly string[]): ValueTypeSyntax[] => names.map(number);
+
+/** A reference to an array of this type, or null. */
+const nullable = (type: number): ValueTypeSyntax => ({ kind: "ref", nullable: true, heap: type });
 
 /** Code with the instructions replaced that depend on what the engine owns, and hints where they have moved to. */
 export interface ReplacedCode {
@@ -166,7 +172,6 @@ class Sites {
 
 	#plain(op: number, first: number, second: number): Assembler | undefined {
 		const added = this.#added;
-		const { droppedData, droppedElements } = this.#survey;
 		switch (op) {
 			case MEMORY_SIZE:
 				return added.isManaged(first) ? new Assembler().op("global.get", added.pagesOf(first)) : undefined;
@@ -215,10 +220,14 @@ class Sites {
 				return this.#arrayOf("elem", first, second).op("array.new_elem", first, second);
 			case ARRAY_NEW_DATA:
 				return this.#arrayOf("data", first, second).op("array.new_data", first, second);
+			case ARRAY_FILL:
+				return this.#arrayFill(first);
+			case ARRAY_COPY:
+				return this.#arrayCopy(first, second);
 			case ARRAY_INIT_ELEM:
-				return droppedElements.has(second) ? this.#use("elem", second, op, first, second) : undefined;
+				return this.#arrayInit("elem", op, first, second);
 			case ARRAY_INIT_DATA:
-				return droppedData.has(second) ? this.#use("data", second, op, first, second) : undefined;
+				return this.#arrayInit("data", op, first, second);
 			case TABLE_GROW: {
 				const type = added.tableAddress(first);
 				const params = [added.tableElement(first), number(type)];
@@ -302,6 +311,45 @@ class Sites {
 			copiedLengthBody(width, most, allocate),
 		);
 		return at.op("call", bound);
+	}
+
+	/** Of what is no array, V8 says so. */
+	#isArray(type: number): boolean {
+		return this.#type(type)?.kind === "array";
+	}
+
+	#arrayFill(type: number): Assembler | undefined {
+		const array = this.#type(type);
+		if (array?.kind !== "array") return undefined;
+		const { storage } = array.element;
+		const isPacked = storage.kind === "number" && (storage.name === "i8" || storage.name === "i16");
+		const [i32] = numbers("i32") as [ValueTypeSyntax];
+		const params = [nullable(type), i32, isPacked ? i32 : storage, i32];
+		return this.#call(ARRAY_FILL, type, 0, params, [], () => arrayFillBody(type, elementBytes(array)));
+	}
+
+	#arrayCopy(to: number, from: number): Assembler | undefined {
+		if (!this.#isArray(to) || !this.#isArray(from)) return undefined;
+		const [i32] = numbers("i32") as [ValueTypeSyntax];
+		const params = [nullable(to), i32, nullable(from), i32, i32];
+		return this.#call(ARRAY_COPY, to, from, params, [], () => arrayCopyBody(to, from, elementBytes(this.#type(to))));
+	}
+
+	#arrayInit(kind: "data" | "elem", op: number, type: number, segment: number): Assembler | undefined {
+		const isPassive = kind === "data" ? this.#isPassiveData(segment) : this.#isPassiveElement(segment);
+		if (!isPassive || !this.#isArray(type)) return undefined;
+		const { droppedData, droppedElements } = this.#survey;
+		const isDropped = (kind === "data" ? droppedData : droppedElements).has(segment);
+		const width = elementBytes(this.#type(type));
+		const unit = kind === "data" ? width : 1;
+		const length = kind === "data" ? (this.#module.data[segment]?.bytes.length ?? 0) : this.#segmentLength(segment);
+		// A small one is a piece itself: more cannot be taken out of it
+		if (length <= arrayChunk(width) * unit) return isDropped ? this.#use(kind, segment, op, type, segment) : undefined;
+		const at = new Assembler();
+		if (isDropped) this.#gate(at, kind, segment);
+		const [i32] = numbers("i32") as [ValueTypeSyntax];
+		const body = (): Uint8Array => arrayInitBody(kind, type, segment, { width, unit, length });
+		return this.#call(op, type, segment, [nullable(type), i32, i32, i32], [], body, at);
 	}
 
 	/** Elements of a segment. */

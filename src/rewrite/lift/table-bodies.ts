@@ -1,6 +1,6 @@
 import type { Additions } from "./additions.ts";
 import { type Address, type Assembler, of } from "./assembler.ts";
-import { begin, callHost, copyInPieces, eachChunk, outsideOf, step } from "./pieces.ts";
+import { begin, callHost, copyInPieces, copyOf, eachChunk, outsideOf, step } from "./pieces.ts";
 
 /**
  * Bodies of the functions that stand in for bulk instructions on tables: they go in pieces, so that metering finds a loop to stop them in.
@@ -49,7 +49,7 @@ export function tableCopyBody(added: Additions, to: number, from: number): Uint8
 	outside(at, added, to, 0, 2, type);
 	outside(at, added, from, 1, 2, type);
 	at.op("i32.or").op("i32.eqz").begin("if");
-	copyInPieces(at, [target, source, type], TABLE_CHUNK, () => at.op("table.copy", to, from));
+	copyInPieces(at, ...copyOf(target, source, type), TABLE_CHUNK, () => at.op("table.copy", to, from));
 	at.end();
 	at.op("local.get", 0).op("local.get", 1).op("local.get", 2).op("table.copy", to, from);
 	return at.end().out.finish();

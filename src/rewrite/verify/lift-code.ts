@@ -2,6 +2,7 @@ import { Cursor, refuse, sameBytes } from "./cursor.ts";
 import { Added, takeBytes } from "./lift-added.ts";
 import { type SegmentKind, Segments } from "./lift-segments.ts";
 import { CALL, CALL_INDIRECT, FUNCTION_REFERENCE, Instructions } from "./instructions.ts";
+import * as arrays from "./lift-arrays.ts";
 import * as bodies from "./lift-bodies.ts";
 import * as heap from "./lift-heap.ts";
 import * as tables from "./lift-tables.ts";
@@ -39,6 +40,9 @@ type Site = ((to: Cursor, start: number, end: number) => void) | undefined;
 const SIZE = 0x3f;
 const GROW = 0x40;
 const THROW = 0x08;
+
+/** A reference to this type, or null. */
+const nullable = (type: number): readonly number[] => [0x63, ...signed(type)];
 
 /** Walks the guest's code beside the lifted: equal but for the instructions that are the engine's, in whose place stands just what has to. */
 export function compareLiftedCode(original: Cursor, lifted: Cursor, context: CodeContext): CodeFindings {
@@ -252,16 +256,50 @@ class LiftWalk {
 			const type = this.#type(cursor.number());
 			return this.#make(heap.arrayBytes(type, cursor.number()), bytes);
 		}
-		if (code !== 0x09 && code !== 0x0a && code !== 0x12 && code !== 0x13) return undefined;
+		if (code === 0x10) return this.#arrayFill(cursor.number());
+		if (code === 0x11) return this.#arrayCopy(cursor.number(), cursor.number());
+		if (code === 0x12 || code === 0x13) return this.#arrayInit(code === 0x12, cursor.number(), cursor.number(), bytes);
+		if (code !== 0x09 && code !== 0x0a) return undefined;
 		const type = this.#type(cursor.number());
 		const segment = cursor.number();
-		const data = code === 0x09 || code === 0x12;
+		const data = code === 0x09;
 		if (data) this.#namesData = true;
-		if (code > 0x0a) return this.#use(data ? "data" : "elem", segment, bytes);
 		const width = heap.elementWidth(type);
 		const { elements } = this.#context.from;
 		const most = data ? Math.floor(this.#segments.length(segment) / 2 ** width) : (elements[segment] ?? 0);
 		return this.#arrayOf(data ? "data" : "elem", segment, width, most, bytes);
+	}
+
+	#arrayFill(type: number): Site {
+		const operand = heap.elementOperand(this.#type(type));
+		if (operand === undefined) return undefined;
+		const params = [...nullable(type), 0x7f, ...operand, 0x7f];
+		const body = (): readonly number[] => arrays.arrayFillBody(type, heap.elementWidth(this.#type(type)));
+		return (to) => this.#added.call(to, `array.fill ${type}`, params, [], body, 4);
+	}
+
+	#arrayCopy(target: number, source: number): Site {
+		for (const type of [target, source]) if (heap.elementOperand(this.#type(type)) === undefined) return undefined;
+		const params = [...nullable(target), 0x7f, ...nullable(source), 0x7f, 0x7f];
+		const body = (): readonly number[] => arrays.arrayCopyBody(target, source, heap.elementWidth(this.#type(target)));
+		return (to) => this.#added.call(to, `array.copy ${target} ${source}`, params, [], body, 5);
+	}
+
+	#arrayInit(data: boolean, type: number, segment: number, bytes: Uint8Array): Site {
+		if (data) this.#namesData = true;
+		const kind = data ? "data" : "elem";
+		const passive = this.#segments.isPassive(kind, segment);
+		if (!passive || heap.elementOperand(this.#type(type)) === undefined) return undefined;
+		const width = heap.elementWidth(this.#type(type));
+		const unit = data ? width : 0;
+		const length = data ? this.#segments.length(segment) : (this.#context.from.elements[segment] ?? 0);
+		if (length <= arrays.chunkOf(width) * 2 ** unit) return this.#use(kind, segment, bytes);
+		const params = [...nullable(type), 0x7f, 0x7f, 0x7f];
+		const body = (): readonly number[] => arrays.arrayInitBody(data, type, segment, width, unit, length);
+		return (to) => {
+			this.#segments.gate(to, kind, segment);
+			this.#added.call(to, `array.init_${kind} ${type} ${segment}`, params, [], body, 4);
+		};
 	}
 
 	#type(index: number): Cursor {
@@ -321,11 +359,7 @@ class LiftWalk {
 		this.#table(table);
 		const { bytes, at, end } = (this.#context.from.tables[table] as { readonly element: Cursor }).element;
 		const type = new Cursor(bytes, at, end);
-		const first = type.byte();
-		if (first !== 0x63 && first !== 0x64) return [first];
-		// In its shortest form, as it stands in what is added
-		const heap = type.signed();
-		return first === 0x63 && heap < 0 ? signed(heap) : [first, ...signed(heap)];
+		return heap.shortestType(type);
 	}
 
 	#atomic(code: number, cursor: Cursor): Site {

@@ -1,5 +1,17 @@
 import { Cursor, refuse } from "./cursor.ts";
-import { ADD, type Bytes, callHost, END, EXTEND, get, IF, number, type Surroundings, unsigned } from "./lift-pieces.ts";
+import {
+	ADD,
+	type Bytes,
+	callHost,
+	END,
+	EXTEND,
+	get,
+	IF,
+	number,
+	signed,
+	type Surroundings,
+	unsigned,
+} from "./lift-pieces.ts";
 
 /** What has to be counted before something is made in V8's heap, and the functions that do so, byte for byte. */
 
@@ -42,6 +54,28 @@ function contentOf({ bytes, at, end }: Cursor, form: number): Cursor {
 /** log2 of the bytes of an array's elements. */
 export function elementWidth(type: Cursor): number {
 	return WIDTHS.get(contentOf(type, ARRAY).byte()) ?? REFERENCE;
+}
+
+/** What a value of an array's element is as an operand; `undefined` for what is no array. */
+export function elementOperand(type: Cursor): Bytes | undefined {
+	const { bytes, at, end } = type;
+	const content = new Cursor(bytes, at, end);
+	let form = content.byte();
+	if (form === 0x50 || form === 0x4f) {
+		for (let supers = content.number(); supers > 0; supers--) content.skipNumber();
+		form = content.byte();
+	}
+	if (form !== ARRAY) return undefined;
+	const storage = shortestType(content);
+	return storage[0] === 0x78 || storage[0] === 0x77 ? [0x7f] : storage;
+}
+
+/** A type in its shortest form, as it stands in what is added. */
+export function shortestType(at: Cursor): Bytes {
+	const first = at.byte();
+	if (first !== 0x63 && first !== 0x64) return [first];
+	const heap = at.signed();
+	return first === 0x63 && heap < 0 ? signed(heap) : [first, ...signed(heap)];
 }
 
 export function arrayBytes(type: Cursor, length: number): number {

@@ -1,4 +1,4 @@
-import type { CoreHostFunction } from "../../link/mod.ts";
+import { type CoreHostFunction, viewOf } from "../../link/mod.ts";
 import type { Folder, FolderEntry } from "../../sys/mod.ts";
 import type { WasiContext } from "../context.ts";
 import type { Listing } from "./descriptors.ts";
@@ -52,7 +52,7 @@ function listingAt(folder: Folder, listing: Listing | undefined, cookie: bigint)
 function readFolder(p1: P1, listing: Listing, pointer: number, length: number): number {
 	const size = length >>> 0;
 	const base = pointer >>> 0;
-	p1.memory.view(base, size);
+	viewOf(p1.memory, base, size);
 	let used = 0;
 	while (used < size) {
 		const entry = take(listing);
@@ -92,7 +92,7 @@ export const FD_FOLDER: Readonly<Record<string, CoreHostFunction<WasiContext>>> 
 		"i32 i32 i32 i64 i32",
 		(p1, fd: number, pointer: number, length: number, cookie: bigint, result: number) => {
 			const found = p1.descriptors.ofKind(fd, "folder", "notdir");
-			p1.memory.view(result, 4);
+			viewOf(p1.memory, result, 4);
 			found.listing = listingAt(found.folder, found.listing, BigInt.asUintN(64, cookie));
 			p1.memory.setU32(result, readFolder(p1, found.listing, pointer, length));
 		},

@@ -1,4 +1,4 @@
-import type { CoreHostFunction, GuestMemory } from "../../link/mod.ts";
+import { type CoreHostFunction, type GuestMemory, viewOf } from "../../link/mod.ts";
 import type { ByteSink, ByteSource } from "../../sys/mod.ts";
 import type { WasiContext } from "../context.ts";
 import { attemptUntil, watchOf } from "../io/watch.ts";
@@ -30,7 +30,7 @@ function vectorsOf(memory: GuestMemory, pointer: number, count: number, limit: n
 		const at = (pointer >>> 0) + i * VECTOR_SIZE;
 		const start = memory.getU32(at);
 		const length = memory.getU32(at + 4);
-		memory.view(start, length);
+		viewOf(memory, start, length);
 		const taken = Math.min(length, left);
 		if (taken > 0) vectors.push({ pointer: start, length: taken });
 		left -= taken;
@@ -61,7 +61,7 @@ function readFile(p1: P1, fd: number, vectors: readonly Vector[], from: bigint |
 	const start = from ?? found.position;
 	let total = 0;
 	for (const { pointer, length } of vectors) {
-		const view = p1.memory.view(pointer, length);
+		const view = viewOf(p1.memory, pointer, length);
 		let done = 0;
 		while (done < length) {
 			const part = chunk.subarray(0, Math.min(length - done, chunk.length));
@@ -82,7 +82,7 @@ function writeFile(p1: P1, fd: number, vectors: readonly Vector[], to: bigint | 
 	const start = to ?? found.position;
 	let total = 0;
 	for (const { pointer, length } of vectors) {
-		const view = p1.memory.view(pointer, length);
+		const view = viewOf(p1.memory, pointer, length);
 		const bytes = view.buffer instanceof SharedArrayBuffer ? view.slice() : view;
 		const count = found.file.write(bytes, found.append && to === undefined ? null : start + BigInt(total));
 		total += count;
@@ -123,7 +123,7 @@ function writeSink(p1: P1, sink: ByteSink, vectors: readonly Vector[], result: n
 			for (const { pointer, length } of vectors) {
 				const taken = Math.min(length, bytes.length - at);
 				if (taken === 0) break;
-				bytes.set(p1.memory.view(pointer, taken), at);
+				bytes.set(viewOf(p1.memory, pointer, taken), at);
 				at += taken;
 			}
 			sink.write(bytes);
@@ -167,7 +167,7 @@ export const FD_IO: Readonly<Record<string, CoreHostFunction<WasiContext>>> = {
 	fd_read: p1Function("i32 i32 i32 i32", (p1, fd: number, iovs: number, count: number, result: number) => {
 		const found = p1.descriptors.get(fd);
 		const vectors = vectorsOf(p1.memory, iovs, count, p1.context.limits.fileBytes);
-		p1.memory.view(result, 4);
+		viewOf(p1.memory, result, 4);
 		if (found.kind === "source") return readSource(p1, found.source, vectors, result);
 		if (found.kind === "folder") throw new Errno("isdir");
 		p1.memory.setU32(result, readFile(p1, fd, vectors, undefined));
@@ -175,7 +175,7 @@ export const FD_IO: Readonly<Record<string, CoreHostFunction<WasiContext>>> = {
 	fd_write: p1Function("i32 i32 i32 i32", (p1, fd: number, iovs: number, count: number, result: number) => {
 		const found = p1.descriptors.get(fd);
 		const vectors = vectorsOf(p1.memory, iovs, count, p1.context.limits.fileBytes);
-		p1.memory.view(result, 4);
+		viewOf(p1.memory, result, 4);
 		if (found.kind === "sink") return writeSink(p1, found.sink, vectors, result);
 		if (found.kind === "folder") throw new Errno("isdir");
 		p1.memory.setU32(result, writeFile(p1, fd, vectors, undefined));
@@ -185,7 +185,7 @@ export const FD_IO: Readonly<Record<string, CoreHostFunction<WasiContext>>> = {
 		(p1, fd: number, iovs: number, count: number, offset: bigint, result: number) => {
 			placed(p1, fd);
 			const vectors = vectorsOf(p1.memory, iovs, count, p1.context.limits.fileBytes);
-			p1.memory.view(result, 4);
+			viewOf(p1.memory, result, 4);
 			p1.memory.setU32(result, readFile(p1, fd, vectors, toOffset(offset)));
 		},
 	),
@@ -194,12 +194,12 @@ export const FD_IO: Readonly<Record<string, CoreHostFunction<WasiContext>>> = {
 		(p1, fd: number, iovs: number, count: number, offset: bigint, result: number) => {
 			placed(p1, fd);
 			const vectors = vectorsOf(p1.memory, iovs, count, p1.context.limits.fileBytes);
-			p1.memory.view(result, 4);
+			viewOf(p1.memory, result, 4);
 			p1.memory.setU32(result, writeFile(p1, fd, vectors, toOffset(offset)));
 		},
 	),
 	fd_seek: p1Function("i32 i64 i32 i32", (p1, fd: number, offset: bigint, whence: number, result: number) => {
-		p1.memory.view(result, 8);
+		viewOf(p1.memory, result, 8);
 		p1.memory.setU64(result, seek(p1, fd, offset, whence));
 	}),
 	fd_tell: p1Function("i32 i32", (p1, fd: number, result: number) => {

@@ -3,6 +3,7 @@ import fs, { readFileSync, symlinkSync } from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
 import { suite, test } from "node:test";
 
+import { viewOf } from "../../link/mod.ts";
 import { CollectingSink, createBytesSource, createPipe, createSeededRandom } from "../../sys/mod.ts";
 import { GuestExit } from "../exit.ts";
 import { errnoOf } from "./errno.ts";
@@ -24,7 +25,7 @@ const BADF = errnoOf("badf");
 suite("arguments and environment", () => {
 	test("are written as they are, and nothing beside them", () => {
 		using guest = new P1Guest({ args: ["prog", "", "grüße"], env: { A: "1", B: "=x" } });
-		guest.memory.view(0, 256).fill(0xaa);
+		viewOf(guest.memory, 0, 256).fill(0xaa);
 		assert.equal(guest.call("args_sizes_get", 0, 4), OK);
 		assert.deepEqual([guest.memory.getU32(0), guest.memory.getU32(4)], [3, 14]);
 		assert.equal(guest.call("args_get", 16, 64), OK);
@@ -110,7 +111,7 @@ suite("files", () => {
 			[80_000, 65_536],
 			[150_000, 60_000],
 		] as const;
-		guest.memory.view(150_000, 60_000).fill(0xaa);
+		viewOf(guest.memory, 150_000, 60_000).fill(0xaa);
 		assert.equal(guest.call("fd_read", fd, ...guest.vectors(...parts), 0), OK);
 		assert.equal(guest.memory.getU32(0), text.length);
 		const rest = text.length - 70_000 - 65_536;
@@ -119,7 +120,7 @@ suite("files", () => {
 		);
 		assert.equal(guest.memory.getU8(150_000 + rest), 0xaa);
 		assert.ok(read.mock.callCount() > 0);
-		const { buffer } = guest.memory.view(0, 1);
+		const { buffer } = viewOf(guest.memory, 0, 1);
 		for (const {
 			arguments: [, into],
 		} of read.mock.calls)
@@ -303,8 +304,8 @@ suite("clocks, random, process", () => {
 	test("random bytes fill what they are asked for, and no more", () => {
 		using guest = new P1Guest({ random: createSeededRandom([1n, 2n]) });
 		assert.equal(guest.call("random_get", 64, 16), OK);
-		assert.ok(guest.memory.view(64, 16).some((byte) => byte !== 0));
-		assert.ok(guest.memory.view(80, 100).every((byte) => byte === 0));
+		assert.ok(viewOf(guest.memory, 64, 16).some((byte) => byte !== 0));
+		assert.ok(viewOf(guest.memory, 80, 100).every((byte) => byte === 0));
 	});
 
 	test("exit ends the guest with its status", () => {

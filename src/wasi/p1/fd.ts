@@ -1,4 +1,4 @@
-import type { CoreHostFunction } from "../../link/mod.ts";
+import { type CoreHostFunction, viewOf } from "../../link/mod.ts";
 import type { FileStatus, FileTimes, OpenFile } from "../../sys/mod.ts";
 import type { WasiContext } from "../context.ts";
 import { readClock } from "./clock.ts";
@@ -27,7 +27,7 @@ const FILESTAT_SIZE = 64;
 
 /** `filestat`: device, inode, type, links, size and three times, of 8 bytes each. */
 export function writeFilestat({ memory }: P1, at: number, status: FileStatus): void {
-	memory.view(at, FILESTAT_SIZE).fill(0);
+	viewOf(memory, at, FILESTAT_SIZE).fill(0);
 	const base = at >>> 0;
 	memory.setU64(base, status.device);
 	memory.setU64(base + 8, status.inode);
@@ -75,7 +75,7 @@ function writeFdstat({ memory }: P1, at: number, descriptor: Descriptor): void {
 			if (descriptor.append) flags |= FD_FLAG.append;
 		}
 	}
-	memory.view(at, 24).fill(0);
+	viewOf(memory, at, 24).fill(0);
 	const base = at >>> 0;
 	memory.setU8(base, type);
 	memory.setU16(base + 2, flags);
@@ -129,7 +129,7 @@ export const FD: Readonly<Record<string, CoreHostFunction<WasiContext>>> = {
 		const found = p1.descriptors.get(fd);
 		if (found.kind === "file") return writeFilestat(p1, result, found.file.status());
 		if (found.kind === "folder") return writeFilestat(p1, result, found.folder.status());
-		p1.memory.view(result, FILESTAT_SIZE).fill(0);
+		viewOf(p1.memory, result, FILESTAT_SIZE).fill(0);
 		p1.memory.setU8((result >>> 0) + 16, streamType(found.terminal));
 	}),
 	fd_filestat_set_size: p1Function("i32 i64", (p1, fd: number, size: bigint) =>

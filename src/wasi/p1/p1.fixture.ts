@@ -29,7 +29,10 @@ export class P1Guest implements Disposable {
 
 	constructor(options: WasiOptions = {}, pages = 1) {
 		const buffer = new ArrayBuffer(pages * 65_536);
-		this.memory = new GuestMemory(() => ({ buffer }));
+		this.memory = new GuestMemory(
+			() => ({ buffer }),
+			() => false,
+		);
 		this.context = createWasiContext({ onDenied: (what) => this.denied.push(what), ...options });
 	}
 

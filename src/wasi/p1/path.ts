@@ -1,4 +1,4 @@
-import type { CoreHostFunction } from "../../link/mod.ts";
+import { type CoreHostFunction, viewOf } from "../../link/mod.ts";
 import type { Folder } from "../../sys/mod.ts";
 import type { WasiContext } from "../context.ts";
 import {
@@ -99,7 +99,7 @@ export const PATH: Readonly<Record<string, CoreHostFunction<WasiContext>>> = {
 			fdFlags: number,
 			result: number,
 		) => {
-			p1.memory.view(result, 4);
+			viewOf(p1.memory, result, 4);
 			const path = p1.path(pointer, length);
 			p1.memory.setU32(result, open(p1, { fd, lookup, path, flags, rights, inheriting, fdFlags }));
 		},
@@ -150,7 +150,7 @@ export const PATH: Readonly<Record<string, CoreHostFunction<WasiContext>>> = {
 	path_readlink: p1Function(
 		"i32 i32 i32 i32 i32 i32",
 		(p1, fd: number, pointer: number, length: number, buffer: number, size: number, result: number) => {
-			p1.memory.view(result, 4);
+			viewOf(p1.memory, result, 4);
 			const content = encoder.encode(folderOf(p1, fd).folder.readLink(p1.path(pointer, length)));
 			const fitting = content.subarray(0, size >>> 0);
 			p1.memory.write(buffer, fitting);

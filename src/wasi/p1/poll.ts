@@ -1,4 +1,4 @@
-import type { CoreHostFunction } from "../../link/mod.ts";
+import { type CoreHostFunction, viewOf } from "../../link/mod.ts";
 import type { WasiContext } from "../context.ts";
 import { createDeadline } from "../io/deadline.ts";
 import { attemptUntil, type Watch, watchOf } from "../io/watch.ts";
@@ -94,7 +94,7 @@ function subscribeDescriptor({ descriptors }: P1, fd: number, type: number): Pic
 
 function writeEvent({ memory }: P1, at: number, { userdata, type, outcome }: Subscription): void {
 	const { error, bytes, flags } = outcome();
-	memory.view(at, EVENT_SIZE).fill(0);
+	viewOf(memory, at, EVENT_SIZE).fill(0);
 	memory.setU64(at, userdata);
 	memory.setU16(at + 8, error);
 	memory.setU8(at + 10, type);
@@ -108,9 +108,9 @@ export const POLL: Readonly<Record<string, CoreHostFunction<WasiContext>>> = {
 		const count = number >>> 0;
 		if (count === 0 || count > p1.context.limits.pollables) throw new Errno("inval");
 		const into = to >>> 0;
-		p1.memory.view(from, count * SUBSCRIPTION_SIZE);
-		p1.memory.view(into, count * EVENT_SIZE);
-		p1.memory.view(result, 4);
+		viewOf(p1.memory, from, count * SUBSCRIPTION_SIZE);
+		viewOf(p1.memory, into, count * EVENT_SIZE);
+		viewOf(p1.memory, result, 4);
 		const all = Array.from({ length: count }, (_, i) => readSubscription(p1, (from >>> 0) + i * SUBSCRIPTION_SIZE));
 		const done = attemptUntil(
 			() => all.flatMap(({ watch }) => watch ?? []),
