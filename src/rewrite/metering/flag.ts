@@ -40,7 +40,10 @@ export function insertFlagChecks(
 			continue;
 		}
 		if (parts.slow < 0 && editor.isPlain(body)) {
-			const heads = survey.loops.subarray(survey.loopStarts[body], survey.loopStarts[body + 1]);
+			const bare = plan.bare[body];
+			const heads = survey.loops
+				.subarray(survey.loopStarts[body], survey.loopStarts[body + 1])
+				.filter((_, loop) => bare?.[loop] !== 1);
 			editor.begin(body);
 			for (const position of mergePositions(heads, sites ?? [])) insertCheck(editor, position, parts);
 			editor.skip(body);

@@ -65,7 +65,7 @@ export function meterModule(
 	owned: EngineImports | undefined,
 	check: CheckKind = "flag",
 ): MeteredModule | undefined {
-	const plan = planChecks(original, survey, new CodeReader(original.code), metering === "yield");
+	const plan = planChecks(original, survey, new CodeReader(original.code), metering);
 	const { sites, contracts } = plan;
 	const endless = survey.loops.length > 0 || sites.some((places) => places !== undefined);
 	if (!endless && (metering !== "fuel" || original.functions.length === 0)) return undefined;
