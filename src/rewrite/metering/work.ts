@@ -224,7 +224,8 @@ class Planner {
 		if (this.#isTaken[node] === 1) return;
 		const body = node - this.#graph.imported;
 		const { loopStarts, exceptions } = this.#survey;
-		if (!this.#isLate && loopStarts[body] === loopStarts[body + 1]) return;
+		const most = this.#isLate || this.#isPlain ? 1 : 0;
+		if (most === 0 && loopStarts[body] === loopStarts[body + 1]) return;
 		const bare = this.#isLate ? this.#findBare(body) : undefined;
 		const walk = new PathWalk(this.#reader, {
 			callee: () => {
@@ -239,7 +240,7 @@ class Planner {
 			entry: "late",
 		});
 		const { head, through } = walk.run(body);
-		if (through > UP || walk.late > (this.#isLate ? 1 : 0)) return;
+		if (through > UP || walk.late > most) return;
 		this.#entries[node] = LATE;
 		this.#heads[node] = head;
 		this.#through[node] = through;
