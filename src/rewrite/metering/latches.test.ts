@@ -33,11 +33,11 @@ const BODIES: readonly (readonly [name: string, body: string, fit: readonly numb
 		"a way out of both",
 		`(block $b (loop $o (loop $i (br_if $b ${step}) (br_if $i ${step})) (br_if $o ${step})))`,
 		[0, 0],
-		2,
+		1,
 	],
 	["a return", `(loop $o (if (local.get 0) (then (return))) (br_if $o ${step}))`, [0], 1],
 	["a branch to the function's end", `(loop $o (br_if 1 ${step}) (br_if $o ${step}))`, [0], 1],
-	["a way back to the outer from the inner", `(loop $o (loop $i (br_if $o ${step}) (br_if $i ${step})))`, [0, 0], 2],
+	["a way back to the outer from the inner", `(loop $o (loop $i (br_if $o ${step}) (br_if $i ${step})))`, [0, 0], 1],
 	["handlers", `(block $h (try_table (catch_all $h) ${inner}))`, [0], 1],
 ];
 
@@ -58,7 +58,9 @@ suite("loops that are checked where they come back", () => {
 		test(`${name}: which, and the proof takes it, and refuses it with one check less`, async () => {
 			const module = await moduleOf(body);
 			const original = encodeModule(module);
-			assert.deepEqual([...findLatches(new CodeReader(module.code), 0, fit.length)], fit);
+			const found = new Uint8Array(fit.length);
+			findLatches(new CodeReader(module.code), 0, found);
+			assert.deepEqual([...found], fit);
 			const metered = meterModule(module, surveyCode(module), "trap", undefined, undefined, "page");
 			assert.ok(metered);
 			const options = { metering: "trap", check: "page", contracts: metered.contracts } as const;

@@ -4,11 +4,12 @@ import { BLOCK, BR, BR_IF, BR_TABLE, DELEGATE, END, FLOW, IF, labelsOf, LOOP, RE
 const OF_FLOW = defineSkim((op) => FLOW[op] !== 0);
 
 /**
- * The loops of the body that the reader is to enter that end with their only branch back, a `br_if`, and that are left nowhere else: 1 for each of
- * these, in their order. A check before that branch is one of every turn, and of every way that leaves the loop.
+ * Finds the loops of the body that the reader is to enter that end with their only branch back, a `br_if`, and that are left nowhere else. A check
+ * before that branch is one of every turn, and of every way that leaves the loop.
+ * @param found gets 1 for each of these, in their order, and keeps what it has of others
  */
-export function findLatches(reader: CodeReader, body: number, loops: number): Uint8Array {
-	const fit = new Uint8Array(loops).fill(1);
+export function findLatches(reader: CodeReader, body: number, found: Uint8Array): void {
+	const fit = new Uint8Array(found.length).fill(1);
 	/** The loop of each open block, or -1. */
 	const blocks: number[] = [-1];
 	let loop = 0;
@@ -30,7 +31,7 @@ export function findLatches(reader: CodeReader, body: number, loops: number): Ui
 		latched = -1;
 		switch (flow) {
 			case TRY:
-				return fit.fill(0);
+				return;
 			case LOOP:
 				blocks.push(loop++);
 				break;
@@ -59,5 +60,5 @@ export function findLatches(reader: CodeReader, body: number, loops: number): Ui
 			}
 		}
 	}
-	return fit;
+	for (let i = 0; i < fit.length; i++) if (fit[i] === 1) found[i] = 1;
 }

@@ -284,12 +284,13 @@ class Planner {
 		return !walk.isUnfit;
 	}
 
-	/** With a slow path some loops have the checks of others, and without one a loop's may stand where it comes back. */
+	/** Some loops have the checks of others, and without a slow path a loop's own may stand where it comes back. */
 	#findBare(body: number): Uint8Array | undefined {
 		const { loopStarts } = this.#survey;
 		const loops = (loopStarts[body + 1] as number) - (loopStarts[body] as number);
 		if (loops === 0 || !(this.#isLate || this.#isPlain)) return undefined;
-		const bare = (this.#isLate ? findTurns : findLatches)(this.#reader, body, loops);
+		const bare = findTurns(this.#reader, body, loops);
+		if (this.#isPlain) findLatches(this.#reader, body, bare);
 		return bare.includes(1) ? (this.#bare[body] = bare) : undefined;
 	}
 
