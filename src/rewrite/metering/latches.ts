@@ -10,18 +10,23 @@ const OF_FLOW = defineSkim((op) => FLOW[op] !== 0);
  */
 export function findLatches(reader: CodeReader, body: number, found: Uint8Array): void {
 	const fit = new Uint8Array(found.length).fill(1);
-	/** The loop of each open block, or -1. */
+	/** The loop of each open block, or -1, and the outermost block to which branches within lead. */
 	const blocks: number[] = [-1];
+	const reach: number[] = [0];
 	let loop = 0;
 	/** The loop to which the `br_if` leads back that was seen last, and where that ends. */
 	let latched = -1;
 	let behind = 0;
-	const unfit = (index: number): void => {
-		if (index >= 0) fit[index] = 0;
+	const unfit = (index: number | undefined): void => {
+		if (index !== undefined && index >= 0) fit[index] = 0;
 	};
-	/** Blocks further in than that are left. */
-	const leave = (target: number): void => {
-		for (let at = blocks.length - 1; at > target; at--) unfit(blocks[at] as number);
+	const lead = (target: number): void => {
+		const last = reach.length - 1;
+		if (target < (reach[last] as number)) reach[last] = target;
+	};
+	const push = (index: number): void => {
+		blocks.push(index);
+		reach.push(blocks.length - 1);
 	};
 	reader.enter(body);
 	while (reader.nextOf(OF_FLOW)) {
@@ -33,30 +38,32 @@ export function findLatches(reader: CodeReader, body: number, found: Uint8Array)
 			case TRY:
 				return;
 			case LOOP:
-				blocks.push(loop++);
+				push(loop++);
 				break;
 			case BLOCK:
 			case IF:
-				blocks.push(-1);
+				push(-1);
 				break;
 			case BR_IF:
 			case BR:
 			case BR_TABLE:
 				for (const label of labelsOf(reader)) {
 					const target = blocks.length - 1 - label;
-					leave(target);
+					lead(target);
 					if (label === 0 && reader.op === OP.br_if) latched = blocks[target] ?? -1;
-					else unfit(blocks[target] ?? -1);
+					else unfit(blocks[target]);
 				}
 				behind = reader.end;
 				break;
 			case RETURN:
-				leave(-1);
+				lead(-1);
 				break;
 			case END:
 			case DELEGATE: {
 				const ended = blocks.pop() ?? -1;
-				if (ended !== before) unfit(ended);
+				const target = reach.pop() ?? 0;
+				if (ended !== before || target < blocks.length) unfit(ended);
+				if (reach.length > 0) lead(target);
 			}
 		}
 	}

@@ -108,7 +108,11 @@ const WITHOUT = /has no check|without a check|is promised/;
 suite("verifyRewriting", () => {
 	test("accepts what the rewriter makes", async () => {
 		const { original, rewritten, options } = await rewrite();
-		assert.equal(checksIn(rewritten).length, 3, "where run is entered, where its loop comes back, and one of even and odd");
+		assert.equal(
+			checksIn(rewritten).length,
+			3,
+			"where run is entered, where its loop comes back, and one of even and odd",
+		);
 		verifyRewriting(original, rewritten, options);
 	});
 
