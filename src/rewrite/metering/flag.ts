@@ -19,7 +19,7 @@ interface FlagParts {
 
 /**
  * Puts checks of the flag into bodies. With a slow path, small innermost loops that call nothing have it outside, and loops of which
- * every turn passes the check of a loop within have none (`CheckPlan.bare`). At all other places a check is `(if flag (then …))`, or of
+ * every turn passes a check that stands elsewhere have none (`CheckPlan.bare`). At all other places a check is `(if flag (then …))`, or of
  * kind `page` a load.
  */
 export function insertFlagChecks(

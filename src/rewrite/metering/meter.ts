@@ -50,7 +50,7 @@ const FLAG_TYPE: MemoryTypeSyntax = {
 };
 
 /**
- * Puts checks at the head of each loop, and where else they are needed so that what runs between two is bounded (`planChecks`). The flag's memory is
+ * Puts checks into each loop, and where else they are needed so that what runs between two is bounded (`planChecks`). The flag's memory is
  * the last of the imported ones; for that the guest's own memories become imports before it, and keep their indices.
  * @param existing the table of the engine's functions, where another pass has added it
  * @param owned what it already imports of the engine
