@@ -19,7 +19,7 @@ interface FlagParts {
 
 /**
  * Puts checks of the flag into bodies. With a slow path, small innermost loops that call nothing have it outside, and loops of which
- * every turn passes the check of a loop within have none (`CheckPlan.bare`). At all other places a check is `(if flag (then …))`, or of
+ * every turn passes a check that stands elsewhere have none (`CheckPlan.bare`). At all other places a check is `(if flag (then …))`, or of
  * kind `page` a load.
  */
 export function insertFlagChecks(
@@ -40,7 +40,10 @@ export function insertFlagChecks(
 			continue;
 		}
 		if (parts.slow < 0 && editor.isPlain(body)) {
-			const heads = survey.loops.subarray(survey.loopStarts[body], survey.loopStarts[body + 1]);
+			const bare = plan.bare[body];
+			const heads = survey.loops
+				.subarray(survey.loopStarts[body], survey.loopStarts[body + 1])
+				.filter((_, loop) => bare?.[loop] !== 1);
 			editor.begin(body);
 			for (const position of mergePositions(heads, sites ?? [])) insertCheck(editor, position, parts);
 			editor.skip(body);

@@ -50,7 +50,7 @@ const FLAG_TYPE: MemoryTypeSyntax = {
 };
 
 /**
- * Puts checks at the head of each loop, and where else they are needed so that what runs between two is bounded (`planChecks`). The flag's memory is
+ * Puts checks into each loop, and where else they are needed so that what runs between two is bounded (`planChecks`). The flag's memory is
  * the last of the imported ones; for that the guest's own memories become imports before it, and keep their indices.
  * @param existing the table of the engine's functions, where another pass has added it
  * @param owned what it already imports of the engine
@@ -65,7 +65,7 @@ export function meterModule(
 	owned: EngineImports | undefined,
 	check: CheckKind = "flag",
 ): MeteredModule | undefined {
-	const plan = planChecks(original, survey, new CodeReader(original.code), metering === "yield");
+	const plan = planChecks(original, survey, new CodeReader(original.code), metering);
 	const { sites, contracts } = plan;
 	const endless = survey.loops.length > 0 || sites.some((places) => places !== undefined);
 	if (!endless && (metering !== "fuel" || original.functions.length === 0)) return undefined;

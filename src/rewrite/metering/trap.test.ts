@@ -247,7 +247,7 @@ suite("which functions have a check at their entry", () => {
 		test(what, async () => {
 			const module = decodeModule(await parse(`(module ${fields})`));
 			const survey = surveyCode(module);
-			const { sites } = planChecks(module, survey, new CodeReader(module.code), false);
+			const { sites } = planChecks(module, survey, new CodeReader(module.code), "trap");
 			assert.deepEqual(
 				[...sites.keys()].filter((body) => sites[body]?.includes(survey.codeStarts[body]!)),
 				expected,

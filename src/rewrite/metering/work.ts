@@ -3,6 +3,7 @@ import type { Survey } from "../survey.ts";
 import { type CallGraph, findCalls } from "./call-graph.ts";
 import { FOREIGN, FOREIGN_TAIL, HEAD, OFTEN, SHORT, TAIL, UP } from "./costs.ts";
 import { type Callee, type PathRules, PathWalk } from "./path-costs.ts";
+import { findLatches } from "./latches.ts";
 import { findTurns } from "./turns.ts";
 
 /**
@@ -55,16 +56,23 @@ const DONE = 2;
  *
  * Functions are taken in the order in which they are called, the called first. What costs little in all needs no look at its ways: no
  * way runs an instruction twice without a check, as each turn of a loop has one.
- * @param isLate whether checks may stand behind the entry, where they call something that makes them dearer at the entry
+ * @param metering with a slow path checks may stand behind the entry, as what they call makes them dearer there; with fuel all loops have their own
  */
-export function planChecks(module: Module, survey: Survey, reader: CodeReader, isLate: boolean): CheckPlan {
-	return new Planner(module, survey, reader, isLate).plan();
+export function planChecks(
+	module: Module,
+	survey: Survey,
+	reader: CodeReader,
+	metering: "trap" | "yield" | "fuel",
+): CheckPlan {
+	return new Planner(module, survey, reader, metering).plan();
 }
 
 class Planner {
 	readonly #survey: Survey;
 	readonly #reader: CodeReader;
 	readonly #isLate: boolean;
+	/** Whether checks cost the same wherever they are: then loops are checked where they come back. */
+	readonly #isPlain: boolean;
 	readonly #graph: CallGraph;
 	readonly #heads: Int32Array;
 	readonly #through: Int32Array;
@@ -86,10 +94,11 @@ class Planner {
 	/** The group of the body that is looked at. */
 	#group = 0;
 
-	constructor(module: Module, survey: Survey, reader: CodeReader, isLate: boolean) {
+	constructor(module: Module, survey: Survey, reader: CodeReader, metering: "trap" | "yield" | "fuel") {
 		this.#survey = survey;
 		this.#reader = reader;
-		this.#isLate = isLate;
+		this.#isLate = metering === "yield";
+		this.#isPlain = metering === "trap" && !survey.exceptions.any;
 		this.#graph = findCalls(module, survey);
 		const { of, order } = this.#graph.components;
 		this.#heads = new Int32Array(of.length);
@@ -215,8 +224,9 @@ class Planner {
 		if (this.#isTaken[node] === 1) return;
 		const body = node - this.#graph.imported;
 		const { loopStarts, exceptions } = this.#survey;
-		if (!this.#isLate && loopStarts[body] === loopStarts[body + 1]) return;
-		const bare = this.#findBare(body);
+		const most = this.#isLate || this.#isPlain ? 1 : 0;
+		if (most === 0 && loopStarts[body] === loopStarts[body + 1]) return;
+		const bare = this.#isLate ? this.#findBare(body) : undefined;
 		const walk = new PathWalk(this.#reader, {
 			callee: () => {
 				const callee = this.#callee();
@@ -230,7 +240,7 @@ class Planner {
 			entry: "late",
 		});
 		const { head, through } = walk.run(body);
-		if (through > UP || walk.late > (this.#isLate ? 1 : 0)) return;
+		if (through > UP || walk.late > most) return;
 		this.#entries[node] = LATE;
 		this.#heads[node] = head;
 		this.#through[node] = through;
@@ -243,7 +253,7 @@ class Planner {
 		const isShort = inGroup.every((target) => (this.#returns[target] as number) <= 0);
 		const cost = this.#costOf(node, true);
 		const { codeStarts, exceptions } = this.#survey;
-		const bare = this.#findBare(body);
+		const bare = this.#isPlain && entry === LATE ? undefined : this.#findBare(body);
 		if (
 			entry !== LATE &&
 			bare === undefined &&
@@ -274,12 +284,13 @@ class Planner {
 		return !walk.isUnfit;
 	}
 
-	/** With a slow path some loops have the checks of others. */
+	/** Some loops have the checks of others, and without a slow path a loop's own may stand where it comes back. */
 	#findBare(body: number): Uint8Array | undefined {
 		const { loopStarts } = this.#survey;
 		const loops = (loopStarts[body + 1] as number) - (loopStarts[body] as number);
-		if (!this.#isLate || loops === 0) return undefined;
+		if (loops === 0 || !(this.#isLate || this.#isPlain)) return undefined;
 		const bare = findTurns(this.#reader, body, loops);
+		if (this.#isPlain) findLatches(this.#reader, body, bare);
 		return bare.includes(1) ? (this.#bare[body] = bare) : undefined;
 	}
 

@@ -5,7 +5,12 @@ import { Dice } from "../../../test/reset/dice.ts";
 import { rewriteModule } from "../rewrite.ts";
 
 const MODULES = 120;
-const METERING = ["trap", "yield", "fuel"] as const;
+const METERING = [
+	["trap", "flag"],
+	["trap", "page"],
+	["yield", undefined],
+	["fuel", undefined],
+] as const;
 const LOAD = "(drop (i32.load (local.get 0)))";
 
 /** Functions that call one another, and others, in every way there is, between blocks, loops, handlers and long ways. */
@@ -67,11 +72,11 @@ function randomModule(dice: Dice): string {
 		${functions.join("\n")})`;
 }
 
-for (const metering of METERING) {
-	test(`${metering}: what the rewriter makes of any module, the proof takes`, async () => {
+for (const [metering, check] of METERING) {
+	test(`${metering}${check === undefined ? "" : ` (${check})`}: what the rewriter makes of any module, the proof takes`, async () => {
 		for (let seed = 1; seed <= MODULES; seed++) {
 			const bytes = new Uint8Array(await parse(randomModule(new Dice(seed))));
-			assert.doesNotThrow(() => rewriteModule(bytes, 0, { metering, verify: true }), `seed ${seed}`);
+			assert.doesNotThrow(() => rewriteModule(bytes, 0, { metering, check, verify: true }), `seed ${seed}`);
 		}
 	});
 }
