@@ -80,7 +80,7 @@ suite("loops that are run in strips", () => {
 		if (turns < 0) continue;
 		test(`${name}: runs as it did, and asks in time`, async () => {
 			const bytes = await parse(textOf(body));
-			const plain = await new TestEngine().instantiate(bytes, "off");
+			const plain = new TestEngine().instantiate(bytes, "off");
 			const [strip] = findStrips(new CodeReader(decodeModule(bytes).code), 1, [0, 3]).values();
 			assert.ok(strip);
 			const { exports, engine } = instantiateAsking(bytes);
@@ -96,7 +96,7 @@ suite("loops that are run in strips", () => {
 			for (let round = 0; round < 400; round++) {
 				const args = [0, 0, 0].map(() => (dice.pick(EDGES) + dice.below(9) - 4) | 0);
 				turns[0] = asked = 0;
-				assert.equal(exports.f(...args), plain.f(...args), `${args.join(", ")}`);
+				assert.equal(exports.f(...args), plain.f(...args), args.join(", "));
 				look();
 			}
 			assert.equal(longest, strip.turns, "it uses its strips, and is not longer in one than it says");
