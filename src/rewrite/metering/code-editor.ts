@@ -112,6 +112,11 @@ export class CodeEditor {
 		this.#added.push({ offset: this.writer.offsetOf(position), likely: false });
 	}
 
+	/** The current instruction, which is written anew, does not keep the hint that it had. */
+	dropHint(): void {
+		if (this.#kept.has(this.reader.start - this.reader.bodyStart)) this.#added.pop();
+	}
+
 	finishBody(): void {
 		const { reader } = this;
 		this.writer.finishBody(reader.end);

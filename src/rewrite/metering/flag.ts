@@ -4,8 +4,10 @@ import { type CheckKind, encodeStop, encodeTouch } from "./check.ts";
 import { type CodeEditor, opensBlock } from "./code-editor.ts";
 import { countParams, DELEGATE, END, FLOW, LOOP } from "./control.ts";
 import { LoopFinder, OUTLINED } from "./loops.ts";
-import { closeOutline, EXIT_DEPTH, openOutline, Outlines } from "./outline.ts";
+import { closeOutline, EXIT_DEPTH, openOutline, OUTLINE_BLOCKS, Outlines } from "./outline.ts";
 import { encodeCondition } from "./slow-path.ts";
+import { encodeLimit, moveLatch, openStrip, STRIP_BLOCKS } from "./strip-code.ts";
+import type { Strip } from "./strips.ts";
 import type { CheckPlan } from "./work.ts";
 
 interface FlagParts {
@@ -18,8 +20,9 @@ interface FlagParts {
 }
 
 /**
- * Puts checks of the flag into bodies. With a slow path, small innermost loops that call nothing have it outside, and loops of which
- * every turn passes a check that stands elsewhere have none (`CheckPlan.bare`). At all other places a check is `(if flag (then …))`, or of
+ * Puts checks of the flag into bodies. With a slow path, small innermost loops that call nothing have it outside, loops of which
+ * every turn passes a check that stands elsewhere have none (`CheckPlan.bare`), and those that count have one for many turns
+ * (`CheckPlan.strips`). At all other places a check is `(if flag (then …))`, or of
  * kind `page` a load.
  */
 export function insertFlagChecks(
@@ -29,7 +32,8 @@ export function insertFlagChecks(
 	editor: CodeEditor,
 	parts: FlagParts,
 ): void {
-	const finder = new LoopFinder(countParams(module));
+	const params = countParams(module);
+	const finder = new LoopFinder(params);
 	const loops: number[] = [];
 	const { reader } = editor;
 	for (let body = 0; body < module.code.starts.length; body++) {
@@ -61,10 +65,21 @@ export function insertFlagChecks(
 			});
 		}
 		editor.begin(body);
-		writeBody(editor, loops, sites ?? [], parts);
+		const strips = plan.strips[body] ?? NO_STRIPS;
+		if (strips.size === 0) writeBody(editor, loops, sites ?? [], parts, NO_STRIPS, -1);
+		else {
+			const runs = reader.locals();
+			const limit = (params[module.functions[body] ?? 0] ?? 0) + runs.reduce((sum, { count }) => sum + count, 0);
+			editor.writer
+				.replace(reader.bodyStart, reader.codeStart)
+				.locals([...runs, { count: 1, type: { kind: "number", name: "i32" } }]);
+			writeBody(editor, loops, sites ?? [], parts, strips, limit);
+		}
 		editor.finishBody();
 	}
 }
+
+const NO_STRIPS: ReadonlyMap<number, Strip> = new Map();
 
 /** Both, ascending, and each but once. */
 function mergePositions(loops: Uint32Array, sites: readonly number[]): readonly number[] {
@@ -74,12 +89,22 @@ function mergePositions(loops: Uint32Array, sites: readonly number[]): readonly 
 /** Instead of `OUTLINED`. */
 const UNCHECKED = 2;
 
-function writeBody(editor: CodeEditor, loops: readonly number[], sites: readonly number[], parts: FlagParts): void {
+/** @param limit the local in which strips keep how far they run */
+function writeBody(
+	editor: CodeEditor,
+	loops: readonly number[],
+	sites: readonly number[],
+	parts: FlagParts,
+	strips: ReadonlyMap<number, Strip>,
+	limit: number,
+): void {
 	const { reader, writer } = editor;
 	let loop = 0;
+	/** The loop in strips that is open. */
+	let strip: Strip | undefined;
 	let site = 0;
 	const outlines = new Outlines();
-	outlines.push(false);
+	outlines.push(0);
 	/** Puts in what is to stand up to the position: without one, to the end of the current instruction. */
 	const checkHere = (position: number = reader.end): void => {
 		for (; (sites[site] ?? Infinity) <= position; site++) insertCheck(editor, sites[site] as number, parts);
@@ -93,10 +118,20 @@ function writeBody(editor: CodeEditor, loops: readonly number[], sites: readonly
 			continue;
 		}
 		if (flow === LOOP) {
+			strip = strips.get(loop);
 			const bits = loops[loop++] ?? 0;
+			if (strip !== undefined) {
+				openStrip(editor);
+				insertCheck(editor, reader.start, parts);
+				encodeLimit(writer, strip, limit);
+				outlines.push(STRIP_BLOCKS);
+				editor.countLabel();
+				checkHere();
+				continue;
+			}
 			const outlined = (bits & OUTLINED) !== 0;
 			if (outlined) openOutline(editor);
-			outlines.push(outlined);
+			outlines.push(outlined ? OUTLINE_BLOCKS : 0);
 			editor.countLabel();
 			if (outlined) {
 				writer.insert(reader.end);
@@ -106,9 +141,14 @@ function writeBody(editor: CodeEditor, loops: readonly number[], sites: readonly
 			} else if (bits !== UNCHECKED) insertCheck(editor, reader.end, parts);
 		} else if (opensBlock(reader.op)) {
 			editor.countLabel();
-			outlines.push(false);
-		} else if (flow !== END && flow !== DELEGATE) outlines.moveBranch(editor);
-		else if (outlines.pop()) closeOutline(editor, () => writer.op(OP.call).out.u32(parts.slow));
+			outlines.push(0);
+		} else if (reader.start === strip?.branch) moveLatch(editor, strip, limit);
+		else if (flow !== END && flow !== DELEGATE) outlines.moveBranch(editor);
+		else {
+			const added = outlines.pop();
+			if (added === STRIP_BLOCKS) writer.insert(reader.end).op(OP.end);
+			else if (added > 0) closeOutline(editor, () => writer.op(OP.call).out.u32(parts.slow));
+		}
 		checkHere();
 	}
 }

@@ -24,7 +24,7 @@ import {
 	UNREACHABLE,
 } from "./control.ts";
 import { LoopFinder, OUTLINED } from "./loops.ts";
-import { closeOutline, EXIT_DEPTH, openOutline, Outlines } from "./outline.ts";
+import { closeOutline, EXIT_DEPTH, openOutline, OUTLINE_BLOCKS, Outlines } from "./outline.ts";
 import { findPrepaid, type FuelLedger } from "./prepaid.ts";
 import { encodeCondition } from "./slow-path.ts";
 
@@ -238,7 +238,7 @@ class FuelWriter {
 	}
 
 	#push(flow: number, isOutlined: boolean): void {
-		this.#outlines.push(isOutlined);
+		this.#outlines.push(isOutlined ? OUTLINE_BLOCKS : 0);
 		this.#frames.push({
 			flow,
 			alive: this.#alive,
@@ -342,7 +342,7 @@ class FuelWriter {
 		this.#alive = frame.reached;
 		if (this.#body.throws) this.#place = IN_CELL;
 		else this.#place = frame.isAhead ? IN_LOCAL : IN_BOTH;
-		if (this.#outlines.pop()) closeOutline(this.#editor, () => this.#ask());
+		if (this.#outlines.pop() > 0) closeOutline(this.#editor, () => this.#ask());
 	}
 
 	#openLoop(): void {

@@ -22,7 +22,7 @@ import { BR, BR_IF, BR_TABLE, FLOW, labelsOf } from "./control.ts";
  *
  * The operands on the stack are none when $l begins, so that going out to $y and in again by $o changes nothing.
  */
-const ADDED_BLOCKS = 3;
+export const OUTLINE_BLOCKS = 3;
 
 /** Writes what stands before an outlined loop, which is the current instruction. */
 export function openOutline(editor: CodeEditor): void {
@@ -32,7 +32,7 @@ export function openOutline(editor: CodeEditor): void {
 	writer.op(OP.block).out.range(bytes, reader.start + 1, reader.end);
 	writer.op(OP.loop).out.u8(0x40);
 	writer.op(OP.block).out.u8(0x40);
-	editor.addLabels(ADDED_BLOCKS);
+	editor.addLabels(OUTLINE_BLOCKS);
 }
 
 /** How deep `$y` is at the head of the loop. */
@@ -48,28 +48,32 @@ export function closeOutline({ reader, writer }: CodeEditor, slowPath: (writer: 
 	writer.op(OP.end).op(OP.unreachable).op(OP.end);
 }
 
-/** The outlined loops that are open in a body, and what labels mean in them. */
+/** The loops of a body that are open with blocks added around them, and what labels mean in them. */
 export class Outlines {
 	/** How many of the guest's blocks are open. */
 	#depth = 0;
-	/** Of each outlined loop that is open, how many blocks are around it. */
+	/** Of each such loop that is open, how many of the guest's blocks are around it, and how many were added to there. */
 	readonly #around: number[] = [];
+	readonly #added: number[] = [0];
 
-	/** A block of the guest's begins. */
-	push(isOutlined: boolean): void {
-		if (isOutlined) this.#around.push(this.#depth);
+	/** A block of the guest's begins. @param added how many blocks were added right around it */
+	push(added: number): void {
+		if (added > 0) {
+			this.#around.push(this.#depth);
+			this.#added.push((this.#added.at(-1) as number) + added);
+		}
 		this.#depth++;
 	}
 
-	/** A block of the guest's ends. @returns whether it was an outlined loop */
-	pop(): boolean {
+	/** A block of the guest's ends. @returns how many blocks were added around it */
+	pop(): number {
 		this.#depth--;
-		if (this.#around.at(-1) !== this.#depth) return false;
+		if (this.#around.at(-1) !== this.#depth) return 0;
 		this.#around.pop();
-		return true;
+		return (this.#added.pop() as number) - (this.#added.at(-1) as number);
 	}
 
-	/** Writes the current instruction with its labels moved, where it is a branch that leaves outlined loops that it stands in. */
+	/** Writes the current instruction with its labels moved, where it is a branch that leaves such loops that it stands in. */
 	moveBranch({ reader, writer }: CodeEditor): void {
 		if (this.#around.length === 0) return;
 		const flow = FLOW[reader.op];
@@ -82,7 +86,7 @@ export class Outlines {
 		for (const label of moved) writer.out.u32(label);
 	}
 
-	/** A label as it is with the blocks that were added: three for each outlined loop that a branch to it leaves. */
+	/** A label as it is with the blocks that were added around loops that a branch to it leaves. */
 	labelOf(label: number): number {
 		const around = this.#around;
 		const target = this.#depth - 1 - label;
@@ -93,6 +97,6 @@ export class Outlines {
 			if ((around[middle] as number) > target) high = middle;
 			else low = middle + 1;
 		}
-		return label + ADDED_BLOCKS * (around.length - low);
+		return label + (this.#added[around.length] as number) - (this.#added[low] as number);
 	}
 }

@@ -42,6 +42,8 @@ export interface PathRules {
 	readonly callee: () => Callee;
 	/** Whether a loop, by its number in the body, has a check at its head. */
 	readonly isChecked: (loop: number) => boolean;
+	/** What a loop may run behind the check at its head before it comes to that again, by its number in the body; 0 but for strips. */
+	readonly stripOf: (loop: number) => number;
 	/** Whether what runs behind calls that close a cycle is bounded in each frame, or told to whoever calls. */
 	readonly isBounded: boolean;
 	/** What the function may run before its first check, and from its last to its end. */
@@ -271,9 +273,13 @@ export class PathWalk {
 		const reader = this.#reader;
 		switch (flow) {
 			case LOOP: {
-				const isBare = !this.#rules.isChecked(this.#loop++);
+				const loop = this.#loop++;
+				const isBare = !this.#rules.isChecked(loop);
 				if (now.isAlive && isBare) now.since = Math.max(now.since, TURN);
-				else if (now.isAlive) now.check();
+				else if (now.isAlive) {
+					now.check();
+					now.add(this.#rules.stripOf(loop));
+				}
 				this.#push(flow, isBare);
 				break;
 			}

@@ -8,7 +8,8 @@ import { meterModule } from "./meter.ts";
 import { findTurns } from "./turns.ts";
 
 const step = "(local.tee 0 (i32.sub (local.get 0) (i32.const 1)))";
-const inner = `(loop $i (br_if $i ${step}))`;
+// Not one that is run in strips, whose cost is promised apart
+const inner = `(loop $i (br_if $i (i32.eqz ${step})))`;
 
 /** Loops, and which of them need no check of their own. */
 const BODIES: readonly (readonly [name: string, body: string, without: readonly number[]])[] = [

@@ -1,9 +1,11 @@
 import { type CodeReader, type Module, OP } from "../../wasm/mod.ts";
 import type { Survey } from "../survey.ts";
 import { type CallGraph, findCalls } from "./call-graph.ts";
+import { countParams } from "./control.ts";
 import { FOREIGN, FOREIGN_TAIL, HEAD, OFTEN, SHORT, TAIL, UP } from "./costs.ts";
 import { type Callee, type PathRules, PathWalk } from "./path-costs.ts";
 import { findLatches } from "./latches.ts";
+import { findStrips, type Strip } from "./strips.ts";
 import { findTurns } from "./turns.ts";
 
 /**
@@ -34,6 +36,8 @@ export interface CheckPlan {
 	readonly sites: readonly (readonly number[] | undefined)[];
 	/** 1 for each loop that needs no check of its own, by body; `undefined` where all do. */
 	readonly bare: readonly (Uint8Array | undefined)[];
+	/** The loops that have one check for many turns, by their number, by body. */
+	readonly strips: readonly (ReadonlyMap<number, Strip> | undefined)[];
 	readonly contracts: Contracts;
 }
 
@@ -47,6 +51,8 @@ const UNKNOWN: Callee = { head: 0, through: -1, tail: -1, closes: true, returns:
 
 const OPEN = 1;
 const DONE = 2;
+
+const NO_STRIPS: ReadonlyMap<number, Strip> = new Map();
 
 /**
  * Bounds what runs between two checks, wherever the guest goes: `BOUND` on every way through calls, and `UP` more for each frame of a
@@ -82,6 +88,9 @@ class Planner {
 	readonly #callers: Uint32Array;
 	readonly #sites: (readonly number[] | undefined)[];
 	readonly #bare: (Uint8Array | undefined)[];
+	readonly #strips: (ReadonlyMap<number, Strip> | undefined)[];
+	/** How many parameters each type has. */
+	readonly #params: readonly number[];
 	/** How each function is checked for the cycles that it is in. */
 	readonly #entries: Uint8Array;
 	/** 1 for what is called from outside or through a type, in a cycle. */
@@ -117,6 +126,8 @@ class Planner {
 		for (const target of this.#targetsOf(this.#graph.outside)) this.#isOpen[target] = 1;
 		this.#sites = Array.from({ length: module.functions.length });
 		this.#bare = Array.from({ length: module.functions.length });
+		this.#strips = Array.from({ length: module.functions.length });
+		this.#params = countParams(module);
 	}
 
 	plan(): CheckPlan {
@@ -138,6 +149,7 @@ class Planner {
 		return {
 			sites: this.#sites,
 			bare: this.#bare,
+			strips: this.#strips,
 			contracts: { ...promised, typeNodes, changesTables, throws: exceptions.any },
 		};
 	}
@@ -233,6 +245,7 @@ class Planner {
 				return callee.closes ? UNKNOWN : callee;
 			},
 			isChecked: (loop) => bare?.[loop] !== 1,
+			stripOf: this.#stripOf(body),
 			throws: exceptions.any,
 			head: this.#headLimit(node),
 			tail: this.#isOften(node) ? SHORT : TAIL,
@@ -268,6 +281,7 @@ class Planner {
 		const rules: PathRules = {
 			callee: () => this.#callee(),
 			isChecked: (loop) => bare?.[loop] !== 1,
+			stripOf: this.#stripOf(body),
 			throws: exceptions.any,
 			head: this.#headLimit(node),
 			tail: this.#isOften(node) ? SHORT : TAIL,
@@ -294,6 +308,18 @@ class Planner {
 		return bare.includes(1) ? (this.#bare[body] = bare) : undefined;
 	}
 
+	/** With a slow path some loops that count have a check for many turns. */
+	#findStrips(body: number): ReadonlyMap<number, Strip> {
+		const { loopStarts } = this.#survey;
+		const isFit = this.#isLate && loopStarts[body] !== loopStarts[body + 1];
+		return (this.#strips[body] ??= isFit ? findStrips(this.#reader, body, this.#params) : NO_STRIPS);
+	}
+
+	#stripOf(body: number): (loop: number) => number {
+		const strips = this.#findStrips(body);
+		return (loop) => strips.get(loop)?.cost ?? 0;
+	}
+
 	/** What the group is left with. */
 	#leave(tail: number): void {
 		if (tail > (this.#tails[this.#group] as number)) this.#tails[this.#group] = tail;
@@ -317,7 +343,9 @@ class Planner {
 
 	/** All of it, with what it calls; with `closing` also in its own group, as far as that is known. */
 	#costOf(node: number, closing: boolean): number {
-		let cost = this.#survey.costs[node - this.#graph.imported] as number;
+		const body = node - this.#graph.imported;
+		let cost = this.#survey.costs[body] as number;
+		for (const strip of this.#findStrips(body).values()) cost += strip.cost;
 		for (const target of this.#targetsOf(node)) {
 			const group = this.#groupOf(target);
 			const head = this.#heads[target] as number;

@@ -22,6 +22,11 @@ function randomModule(dice: Dice): string {
 	const bare = ["$j", ...(without ?? [])];
 	const body = (labels: readonly string[]): string =>
 		Array.from({ length: 1 + dice.below(5) }, () => statement(labels)).join(" ");
+	/** Ways back of loops that count: some of these are run in strips. */
+	const back = (label: string): string => {
+		const next = `(local.tee 0 (i32.add (local.get 0) (i32.const ${dice.pick([-4, -1, 1, 3])})))`;
+		return `(br_if ${label} ${dice.oneIn(2) ? next : `(i32.${dice.pick(["ne", "lt_u", "gt_s", "le_u"])} ${next} (i32.const 1000))`})`;
+	};
 	const statement = (labels: readonly string[]): string => {
 		const label = `$l${labels.length}`;
 		const inner = (): string => body([...labels, label]);
@@ -51,6 +56,7 @@ function randomModule(dice: Dice): string {
 				return dice.oneIn(3) ? `(br ${target()})` : "(nop)";
 			case 9:
 			case 10:
+				if (dice.oneIn(3)) return `(loop ${label} ${LOAD.repeat(dice.pick([0, 1, 20, 100]))} ${back(label)})`;
 				return `(loop ${label} ${inner()} ${dice.oneIn(2) ? "" : `(br_if ${label} (local.get 0))`})`;
 			case 11:
 				return `(block ${label} ${inner()})`;

@@ -34,6 +34,11 @@ export class Pieces {
 		return this.#stop !== "page";
 	}
 
+	/** Whether loops may run in strips, for which there is a local. */
+	get strips(): boolean {
+		return this.#stop === "yield";
+	}
+
 	/** Pushes the cell. */
 	get cell(): readonly number[] {
 		return [0x41, 0, 0x29, 0x43, ...this.#memory, 16];

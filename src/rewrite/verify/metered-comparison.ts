@@ -16,6 +16,7 @@ import { Beside } from "./metered-body.ts";
 import type { Outline } from "./outline.ts";
 import { BARE_LOOP, costOf, IF_BLOCK, LOOP_BLOCK, type PathCosts, PLAIN_BLOCK, TRY_BLOCK } from "./path-costs.ts";
 import type { PlainRun } from "./plain.ts";
+import { readLatch, readLimit, readStripLoop, type StripLoop } from "./strips.ts";
 
 /** What is known of the module, and what is found out about it from one body to the next. */
 export interface Surroundings extends FuelSurroundings {
@@ -36,10 +37,14 @@ interface Frame {
 	/** Where branches and the end lead. */
 	end: Fuel | undefined;
 	hasElse: boolean;
-	isOutlined: boolean;
-	/** How many outlined loops it is or stands in. */
-	outlined: number;
+	/** How many blocks were added right around it, and around all that it stands in as well. */
+	added: number;
+	shift: number;
 }
+
+/** What is added around an outlined loop, and around one that runs in strips. */
+const OUTLINE = 3;
+const STRIP = 1;
 
 /** Opcodes that control the flow. */
 const IF = 0x04;
@@ -77,6 +82,10 @@ export class BodyComparison {
 	#beyond: Fuel | undefined;
 	/** Up to here something was added among plain instructions: they are looked at one by one. */
 	#stepped = 0;
+	/** Whether there is a local more for limits of strips; which it is, or -1; and the loop in strips that was opened last. */
+	#hasLimit = false;
+	#limit = -1;
+	#strip: StripLoop | undefined;
 
 	constructor(from: Cursor, to: Cursor, index: number, module: Surroundings) {
 		this.#from = from;
@@ -95,7 +104,7 @@ export class BodyComparison {
 		const { paths } = this.#module;
 		this.#compareLocals();
 		this.#isSame = sameContent(from, this.#beside.to);
-		this.#push(0, false);
+		this.#push(0, 0);
 		paths.enter(this.#index);
 		instructions.depth = 1;
 		this.#hasCheck(true);
@@ -160,14 +169,18 @@ export class BodyComparison {
 		const begins = to.at;
 		const runs = from.number();
 		const added = to.number() - runs;
-		if (added !== 0 && !(added === 1 && this.#module.fuel)) throw this.#refuse("has other locals");
+		const { fuel, pieces } = this.#module;
+		if (added !== 0 && !(added === 1 && (fuel || pieces.strips))) throw this.#refuse("has other locals");
 		for (let i = 0; i < runs; i++) {
 			if (from.number() !== to.number()) throw this.#refuse("has other locals");
 			const type = from.at;
 			from.skipType();
 			if (!sameType(from, type, to)) throw this.#refuse("has other locals");
 		}
-		if (added === 1) {
+		if (added === 1 && !fuel) {
+			if (to.number() !== 1 || to.byte() !== 0x7f) throw this.#refuse("has other locals");
+			this.#hasLimit = true;
+		} else if (added === 1) {
 			const count = to.number();
 			// One for the fuel, and one for lengths
 			if (count < 1 || count > 2 || to.byte() !== 0x7e) throw this.#refuse("has other locals");
@@ -179,7 +192,7 @@ export class BodyComparison {
 	#checkNames(): void {
 		const { highestMemory, highestTable, highestFunction } = this.#instructions;
 		const { memories, outline, plain } = this.#module;
-		const { local } = this.#fuel;
+		const local = this.#limit >= 0 ? this.#limit : this.#fuel.local;
 		const highestLocal = Math.max(this.#instructions.highestLocal, plain.highestLocal);
 		const foreign =
 			highestMemory >= memories || (plain.accesses && memories === 0)
@@ -197,6 +210,9 @@ export class BodyComparison {
 	/** A check may stand between any two instructions. */
 	#findCheck(): void {
 		const { next } = this.#beside;
+		const { at } = this.#from;
+		// What a strip ends with is another comparison than the original's
+		if (this.#strip !== undefined && at > this.#strip.test && at <= this.#strip.branch) return;
 		if (next !== CONSTANT && (next !== LOCAL_GET || !this.#module.fuel)) return;
 		this.#beside.equalUpTo(this.#from.at);
 		this.#hasCheck(false);
@@ -228,18 +244,18 @@ export class BodyComparison {
 		this.#module.paths.check();
 	}
 
-	#push(op: number, isOutlined: boolean): void {
-		const outlined = this.#outlined + (isOutlined ? 1 : 0);
+	#push(op: number, added: number): void {
+		const shift = this.#added + added;
 		const start = this.#fuel.now;
 		const frame = this.#frames[this.#depth];
-		if (frame === undefined) this.#frames.push({ op, start, end: undefined, hasElse: false, isOutlined, outlined });
+		if (frame === undefined) this.#frames.push({ op, start, end: undefined, hasElse: false, added, shift });
 		else {
 			frame.op = op;
 			frame.start = start;
 			frame.end = undefined;
 			frame.hasElse = false;
-			frame.isOutlined = isOutlined;
-			frame.outlined = outlined;
+			frame.added = added;
+			frame.shift = shift;
 		}
 		this.#depth++;
 	}
@@ -255,7 +271,7 @@ export class BodyComparison {
 		const end = this.#from.at;
 		if (this.#isSame) {
 			if (fuel && this.#fuel.now !== undefined) throw this.#refuse("has a loop that has no check");
-			this.#push(LOOP_OP, false);
+			this.#push(LOOP_OP, 0);
 			paths.open(BARE_LOOP);
 			return;
 		}
@@ -263,7 +279,7 @@ export class BodyComparison {
 		if (fuel && this.#fuel.now === undefined) {
 			// It never runs
 			beside.equalUpTo(end);
-			this.#push(LOOP_OP, false);
+			this.#push(LOOP_OP, 0);
 			paths.open(LOOP_BLOCK);
 			return;
 		}
@@ -274,7 +290,7 @@ export class BodyComparison {
 		}
 		beside.equalUpTo(end);
 		this.#fuel.enterLoop();
-		this.#push(LOOP_OP, isOutlined);
+		this.#push(LOOP_OP, isOutlined ? OUTLINE : 0);
 		if (isOutlined) {
 			this.#fuel.reload();
 			this.#check();
@@ -284,6 +300,24 @@ export class BodyComparison {
 		if (!isChecked && fuel) throw this.#refuse("has a loop that has no check");
 		paths.open(isChecked ? LOOP_BLOCK : BARE_LOOP);
 		if (fuel) this.#fuel.pay();
+		if (this.#hasLimit && isChecked && !isOutlined) this.#openStrip(start);
+	}
+
+	/** Behind its check, a loop may begin a strip: from there to the next check so many turns are run, and one that is counted as all code is. */
+	#openStrip(start: number): void {
+		const { to } = this.#beside;
+		const from = this.#from;
+		const frame = this.#at(0);
+		const loop = readStripLoop(from);
+		const limit = loop === undefined ? undefined : readLimit(to, loop);
+		if (loop === undefined || limit === undefined || frame === undefined) return;
+		if (this.#limit >= 0 && this.#limit !== limit.local) throw this.#refuse("has limits in several locals");
+		this.#limit = limit.local;
+		this.#strip = loop;
+		frame.added = STRIP;
+		frame.shift += STRIP;
+		this.#beside.expect([...from.bytes.subarray(start, from.at)], "the loop of a strip");
+		this.#module.paths.run(limit.turns * loop.cost);
 	}
 
 	#step(kind: number, start: number): void {
@@ -325,11 +359,15 @@ export class BodyComparison {
 		const isBranch = op === BR || op === BR + 1 || op === BR_TABLE || op === 0xd5 || op === 0xd6;
 		if (!isBranch) {
 			const unmoved = op === TRY || op === TRY_TABLE || op === DELEGATE || op === RETHROW || op === CASTS;
-			if (unmoved && this.#outlined > 0) throw this.#refuse("has labels in an outlined loop that are not moved");
+			if (unmoved && this.#added > 0) throw this.#refuse("has labels in an outlined loop that are not moved");
 			return;
 		}
 		if (this.#module.fuel && this.#comparesRefund(start)) return;
-		if (this.#outlined === 0) return;
+		if (this.#strip?.branch === start) {
+			this.#compareLatch(this.#strip);
+			return;
+		}
+		if (this.#added === 0) return;
 		const shift = labels.map((label) => this.#shift(label));
 		if (shift.every((by) => by === 0)) return;
 		const beside = this.#beside;
@@ -341,6 +379,15 @@ export class BodyComparison {
 		];
 		if (to.byte() !== op || wanted.some((number) => to.number() !== number))
 			throw this.#refuse("has a branch that goes elsewhere");
+		beside.passed(this.#from.at);
+	}
+
+	/** The branch back of a strip leads to its limit, and from there to the next check. */
+	#compareLatch(loop: StripLoop): void {
+		const beside = this.#beside;
+		beside.equalUpTo(loop.test);
+		const [label = 0] = this.#instructions.labels;
+		if (!readLatch(beside.to, loop, this.#limit, label)) throw this.#refuse("has a strip that ends elsewhere");
 		beside.passed(this.#from.at);
 	}
 
@@ -369,11 +416,12 @@ export class BodyComparison {
 	}
 
 	#shift(label: number): number {
-		return 3 * (this.#outlined - (this.#at(label)?.outlined ?? 0));
+		return this.#added - (this.#at(label)?.shift ?? 0);
 	}
 
-	get #outlined(): number {
-		return this.#at(0)?.outlined ?? 0;
+	/** How many blocks were added around where the current instruction is. */
+	get #added(): number {
+		return this.#at(0)?.shift ?? 0;
 	}
 
 	#control(op: number): void {
@@ -383,17 +431,17 @@ export class BodyComparison {
 			case TRY_TABLE:
 				calls.catches = true;
 				if (this.#fuel.now !== undefined) for (const label of labels) this.#branch(label, SETTLED);
-				this.#push(op, false);
+				this.#push(op, 0);
 				paths.open(TRY_BLOCK, [...labels]);
 				break;
 			case TRY:
 				calls.catches = true;
-				this.#push(op, false);
+				this.#push(op, 0);
 				paths.open(TRY_BLOCK);
 				break;
 			case 0x02:
 			case IF:
-				this.#push(op, false);
+				this.#push(op, 0);
 				paths.open(op === IF ? IF_BLOCK : PLAIN_BLOCK);
 				break;
 			case ELSE:
@@ -459,7 +507,11 @@ export class BodyComparison {
 		if (frame.op === IF && !frame.hasElse) this.#join(frame, frame.start);
 		this.#fuel.now = frame.end;
 		this.#module.paths.end();
-		if (frame.isOutlined) this.#endOutlined();
+		if (frame.added === OUTLINE) this.#endOutlined();
+		else if (frame.added === STRIP) {
+			this.#beside.equalUpTo(this.#from.at);
+			this.#beside.expect([END_OP], "the end of a strip");
+		}
 		if (this.#depth === 0) this.#fuel.leave();
 	}
 

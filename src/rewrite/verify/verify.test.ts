@@ -24,6 +24,14 @@ const PROGRAM = `(module
 			(br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))))`;
 
 /** Loops in each other, with ways out of them. */
+/** One loop for each way in which a limit is found: down to zero, to a number, below a local by another, and above a number. */
+const STRIPS = `(module (memory 1) (func (export "f") (param i32 i32 i32)
+	(loop $l (drop (i32.load (local.get 0))) (br_if $l (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))
+	(loop $l (br_if $l (i32.ne (local.tee 0 (i32.add (local.get 0) (i32.const 4))) (i32.const 1000))))
+	(block $x (loop $l (br_if $x (local.get 1))
+		(br_if $l (i32.lt_u (local.tee 0 (i32.add (local.get 0) (local.get 2))) (local.get 1)))))
+	(loop $l (br_if $l (i32.gt_s (local.tee 0 (i32.add (local.get 0) (i32.const -3))) (i32.const 5))))))`;
+
 const LEAVES = `(module (func (export "run") (param i32 i32)
 	(block $b (loop $o
 		(br_if $b (local.get 1))
@@ -212,6 +220,29 @@ suite("verifyRewriting", () => {
 			assert.ok(names.length >= 4);
 		});
 	}
+
+	test("refuses every change of a byte of loops in strips, but of how many turns they are, within the bound", async () => {
+		const { original, rewritten, options } = meter(await parse(STRIPS), "yield");
+		verifyRewriting(original, rewritten, options);
+		const { code } = decodeModule(rewritten);
+		const start = Buffer.from(rewritten).indexOf(code.bytes);
+		const accepted = new Set<number>();
+		for (let at = start; at < start + code.bytes.length; at++) {
+			for (let bit = 0; bit < 8; bit++) {
+				const changed = rewritten.slice();
+				changed[at] = (changed[at] ?? 0) ^ (1 << bit);
+				try {
+					verifyRewriting(original, changed, options);
+					if (WebAssembly.validate(changed)) accepted.add(at - start);
+				} catch (error) {
+					assert.equal((error as { code?: string }).code, "engine/verification", `byte ${at}: ${String(error)}`);
+				}
+			}
+		}
+		// (i32.mul step (i32.const 1024)): of the others what follows from the number stands there twice, or must be a multiple
+		const turns = Buffer.from(code.bytes).indexOf(Buffer.from([0x41, 0x80, 0x08, 0x6c])) + 1;
+		assert.deepEqual([...accepted], [turns, turns + 1]);
+	});
 
 	for (const metering of ["yield", "fuel"] as const) {
 		test(`${metering}: refuses every change of a byte of loops that are left`, async () => {

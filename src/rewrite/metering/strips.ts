@@ -1,0 +1,194 @@
+import { type CodeReader, OP } from "../../wasm/mod.ts";
+import {
+	BR,
+	BR_IF,
+	BR_TABLE,
+	BULK,
+	CATCH,
+	DELEGATE,
+	END,
+	FLOW,
+	isCall,
+	labelsOf,
+	LOOP,
+	THROW,
+	TRY,
+} from "./control.ts";
+import { COST } from "./costs.ts";
+
+/** What a strip may run at most: of that much that it adds behind a check, and so often that a check is of no account. */
+const BUDGET = 60_000;
+const MOST_TURNS = 1024;
+const LEAST_TURNS = 8;
+
+/** What a step is at most, as the logarithm, where it must be a power of two. */
+const MOST_SHIFT = 8;
+
+/** A number that is the same in each turn. */
+export interface Invariant {
+	readonly isLocal: boolean;
+	/** The local's index, or the number. */
+	readonly value: number;
+}
+
+/**
+ * A loop whose one way back is `(br_if $loop (compare (local.tee v (i32.add (local.get v) step)) bound))`. It needs no check in each turn, but one for
+ * so many turns: the local `limit` says where that is, or the bound if it comes first.
+ */
+export interface Strip {
+	readonly variable: number;
+	readonly step: Invariant;
+	readonly bound: Invariant;
+	/** One of `COMPARES`. */
+	readonly compare: number;
+	/** Whether the comparison is left out: it goes on while the variable is not 0. */
+	readonly isShort: boolean;
+	/** Where the comparison begins, behind `local.tee`, and where the branch begins. */
+	readonly test: number;
+	readonly branch: number;
+	/** How many turns there are at most without a check. */
+	readonly turns: number;
+	/** What these cost. */
+	readonly cost: number;
+}
+
+const COMPARES: ReadonlySet<number> = new Set([
+	OP["i32.ne"],
+	OP["i32.lt_s"],
+	OP["i32.lt_u"],
+	OP["i32.gt_s"],
+	OP["i32.gt_u"],
+]);
+
+/** How many instructions are looked back at from a branch. */
+const WINDOW = 8;
+
+/** A loop with nothing in it that calls or loops. */
+interface Candidate {
+	readonly loop: number;
+	/** How many blocks are around it. */
+	readonly depth: number;
+	cost: number;
+	/** How many branches lead back. */
+	backs: number;
+	latch: Latch | undefined;
+	/** How often each local is set. */
+	readonly sets: Map<number, number>;
+}
+
+type Latch = Omit<Strip, "turns" | "cost">;
+
+/** The loops of the body that the reader is to enter that can be run in strips, by their number. */
+export function findStrips(reader: CodeReader, body: number, params: readonly number[]): ReadonlyMap<number, Strip> {
+	const strips = new Map<number, Strip>();
+	const ops = new Int32Array(WINDOW);
+	const firsts = new Int32Array(WINDOW);
+	const starts = new Int32Array(WINDOW);
+	let count = 0;
+	let loop = 0;
+	let depth = 0;
+	let candidate: Candidate | undefined;
+	/** An instruction that was passed, 1 for the last. */
+	const op = (back: number): number => (back > count ? -1 : (ops[(count - back) % WINDOW] as number));
+	const first = (back: number): number => firsts[(count - back) % WINDOW] as number;
+	const invariant = (back: number): Invariant | undefined => {
+		const isLocal = op(back) === OP["local.get"];
+		return isLocal || op(back) === OP["i32.const"] ? { isLocal, value: first(back) } : undefined;
+	};
+	const matchLatch = (): Latch | undefined => {
+		const isShort = op(1) === OP["local.tee"];
+		const tee = isShort ? 1 : 3;
+		const compare = isShort ? OP["i32.ne"] : op(1);
+		const bound = isShort ? { isLocal: false, value: 0 } : invariant(2);
+		if (op(tee) !== OP["local.tee"] || !COMPARES.has(compare) || bound === undefined) return undefined;
+		const variable = first(tee);
+		const isSum = op(tee + 1) === OP["i32.add"];
+		if (!isSum && op(tee + 1) !== OP["i32.sub"]) return undefined;
+		const [left, right] = [invariant(tee + 3), invariant(tee + 2)];
+		const isVariable = (side: Invariant | undefined): boolean => side?.isLocal === true && side.value === variable;
+		const step = isVariable(left) ? right : isSum && isVariable(right) && left?.isLocal === true ? left : undefined;
+		if (step === undefined || isVariable(step) || isVariable(bound) || (!isSum && step.isLocal)) return undefined;
+		return {
+			variable,
+			step: isSum ? step : { isLocal: false, value: -step.value | 0 },
+			bound,
+			compare,
+			isShort,
+			test: isShort ? reader.start : (starts[(count - 2) % WINDOW] as number),
+			branch: reader.start,
+		};
+	};
+	reader.enter(body);
+	while (reader.next()) {
+		const flow = FLOW[reader.op] as number;
+		if (candidate !== undefined) {
+			candidate.cost += COST[reader.op] as number;
+			if (reader.op === OP["local.set"] || reader.op === OP["local.tee"])
+				candidate.sets.set(reader.first, (candidate.sets.get(reader.first) ?? 0) + 1);
+			if (isCall(reader.op) || reader.op === OP["memory.grow"] || BULK[reader.op] !== 0) candidate = undefined;
+		}
+		switch (flow) {
+			case LOOP:
+				depth++;
+				candidate =
+					reader.first >= 0 && params[reader.first] !== 0
+						? undefined
+						: { loop, depth, cost: 0, backs: 0, latch: undefined, sets: new Map() };
+				loop++;
+				break;
+			case TRY:
+			case CATCH:
+			case THROW:
+				candidate = undefined;
+				if (flow === TRY) depth++;
+				break;
+			case END:
+			case DELEGATE:
+				if (candidate?.depth === depth) {
+					const strip = toStrip(candidate);
+					if (strip !== undefined) strips.set(candidate.loop, strip);
+					candidate = undefined;
+				}
+				depth--;
+				break;
+			case BR:
+			case BR_IF:
+			case BR_TABLE: {
+				if (candidate === undefined) break;
+				// Casts have labels that are not moved
+				if (flow === BR_IF && reader.op >= 0x100) candidate = undefined;
+				else if (labelsOf(reader).includes(depth - candidate.depth)) {
+					candidate.backs++;
+					candidate.latch = reader.op === OP.br_if ? matchLatch() : undefined;
+				}
+				break;
+			}
+			default:
+				if (OPENS.has(reader.op)) depth++;
+		}
+		const place = count++ % WINDOW;
+		ops[place] = reader.op;
+		firsts[place] = reader.first;
+		starts[place] = reader.start;
+	}
+	return strips;
+}
+
+const OPENS: ReadonlySet<number> = new Set([OP.block, OP.if]);
+
+function toStrip({ latch, backs, sets, cost }: Candidate): Strip | undefined {
+	if (latch === undefined || backs !== 1 || sets.get(latch.variable) !== 1) return undefined;
+	const { step, bound, compare } = latch;
+	if ((step.isLocal && sets.has(step.value)) || (bound.isLocal && sets.has(bound.value))) return undefined;
+	// What is met exactly must be met: by steps that go on through all numbers of their kind
+	if (compare === OP["i32.ne"] && (step.isLocal || shiftOf(step.value) < 0)) return undefined;
+	const turns = Math.min(MOST_TURNS, Math.floor(BUDGET / cost));
+	return turns < LEAST_TURNS ? undefined : { ...latch, turns, cost: turns * cost };
+}
+
+/** The logarithm of a step; -1 where it is no small power of two. */
+export function shiftOf(step: number): number {
+	const size = Math.abs(step);
+	const shift = 31 - Math.clz32(size);
+	return size > 0 && shift <= MOST_SHIFT && size === 1 << shift ? shift : -1;
+}

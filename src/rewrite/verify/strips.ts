@@ -1,0 +1,218 @@
+import { Cursor } from "./cursor.ts";
+import { CALL, CALL_INDIRECT, CONTROL, END, Instructions, LOOP } from "./instructions.ts";
+import { costOf } from "./path-costs.ts";
+
+const GET = 0x20;
+const SET = 0x21;
+const TEE = 0x22;
+const CONSTANT = 0x41;
+const NOT_EQUAL = 0x47;
+const LESS_UNSIGNED = 0x49;
+const ADD = 0x6a;
+const SUBTRACT = 0x6b;
+const MULTIPLY = 0x6c;
+const ROTATE = 0x78;
+const SELECT = 0x1b;
+const BR_IF = 0x0d;
+/** ne, lt_s, lt_u, gt_s, gt_u of 32 bits */
+const COMPARES = new Set([NOT_EQUAL, 0x48, LESS_UNSIGNED, 0x4a, 0x4b]);
+/** Branches of one byte, of which casts are not. */
+const BRANCHES = new Set([0x0c, BR_IF, 0x0e, 0xd5, 0xd6]);
+/** try, catch, throw, rethrow, throw_ref, delegate, catch_all, try_table, and casts */
+const EXCLUDED = new Set([0x06, 0x07, 0x08, 0x09, 0x0a, 0x18, 0x19, 0x1f, 0xfb]);
+
+/** What a strip may have at most. */
+const MOST_TURNS = 0x1_0000;
+/** With `ne`, a step is two to the power of this at most: so that no distance is mistaken for a short one. */
+const MOST_SHIFT = 8;
+
+/** `local.get` or `i32.const`, with its index or number. */
+interface Operand {
+	readonly op: number;
+	readonly value: number;
+}
+
+/** A loop of the guest's with one way back, of which the turns can be bounded. */
+export interface StripLoop {
+	/** The local that each turn adds the step to, once, right before it is compared with the bound; neither of these changes. */
+	readonly variable: number;
+	readonly step: Operand;
+	readonly bound: Operand;
+	readonly compare: number;
+	/** Whether there is no comparison, which is one with 0. */
+	readonly isShort: boolean;
+	/** Where the comparison and the branch begin. */
+	readonly test: number;
+	readonly branch: number;
+	/** What a turn costs at most. */
+	readonly cost: number;
+}
+
+/** What is known of a strip's beginning. */
+export interface Limit {
+	readonly local: number;
+	readonly turns: number;
+}
+
+/** The loop whose body begins at the cursor, which stays there; `undefined` where its turns are not known to be bounded. */
+export function readStripLoop(from: Cursor): StripLoop | undefined {
+	const cursor = new Cursor(from.bytes, from.at, from.end);
+	const instructions = new Instructions(cursor, true);
+	const starts: number[] = [];
+	const sets = new Map<number, number>();
+	let cost = 0;
+	let backs = 0;
+	/** Of the branch back, among the starts. */
+	let latch = -1;
+	for (;;) {
+		const start = cursor.at;
+		starts.push(start);
+		const kind = instructions.next();
+		const { op, depth, labels } = instructions;
+		cost += costOf(op, instructions.code);
+		if (kind === END && depth < 0) break;
+		if (kind === LOOP || kind === CALL || kind === CALL_INDIRECT) return undefined;
+		if (kind === CONTROL && EXCLUDED.has(op)) return undefined;
+		if (op === SET || op === TEE) {
+			const local = operandAt(cursor, start).value;
+			sets.set(local, (sets.get(local) ?? 0) + 1);
+		}
+		if (!BRANCHES.has(op) || !labels.includes(depth)) continue;
+		backs++;
+		latch = op === BR_IF ? starts.length - 1 : -1;
+	}
+	if (backs !== 1 || latch < 0) return undefined;
+	const at = (back: number): Operand => {
+		const start = starts[latch - back];
+		return start === undefined ? NOTHING : operandAt(cursor, start);
+	};
+	const isShort = at(1).op === TEE;
+	const tee = isShort ? 1 : 3;
+	const compare = isShort ? NOT_EQUAL : at(1).op;
+	const bound = isShort ? { op: CONSTANT, value: 0 } : at(2);
+	const sum = at(tee + 1).op;
+	if (at(tee).op !== TEE || !COMPARES.has(compare) || (sum !== ADD && sum !== SUBTRACT)) return undefined;
+	const variable = at(tee).value;
+	const [left, right] = [at(tee + 3), at(tee + 2)];
+	const isVariable = ({ op, value }: Operand): boolean => op === GET && value === variable;
+	// An invariant: a number, or a local that is not set within
+	const isFixed = ({ op, value }: Operand): boolean => op === CONSTANT || (op === GET && !sets.has(value));
+	let step: Operand;
+	if (isVariable(left) && isFixed(right)) step = right;
+	else if (isVariable(right) && isFixed(left) && sum === ADD) step = left;
+	else return undefined;
+	if (sum === SUBTRACT) {
+		if (step.op !== CONSTANT) return undefined;
+		step = { op: CONSTANT, value: -step.value | 0 };
+	}
+	if (sets.get(variable) !== 1 || !isFixed(bound)) return undefined;
+	if (compare === NOT_EQUAL && (step.op !== CONSTANT || shiftOf(step.value) > MOST_SHIFT)) return undefined;
+	const test = starts[latch - tee + 1] as number;
+	return { variable, step, bound, compare, isShort, test, branch: starts[latch] as number, cost };
+}
+
+/**
+ * Reads how a strip begins: its limit is set to what the loop comes to after so many turns, or to its bound where that is nearer. With an order, the variable is
+ * after these turns, all numbers being taken modulo 2³², what the limit was taken as the nearer one from: so the comparison fails then
+ * at last; and it never holds where that with the bound fails. With `ne`, the limit is the bound if that is less than so many steps away, without a remainder, and
+ * else what is met after them: of the two that which is met first.
+ * @returns `undefined`, and the cursor where it was, if it is something else
+ */
+export function readLimit(to: Cursor, loop: StripLoop): Limit | undefined {
+	const start = to.at;
+	const reader = new Expected(to);
+	const { variable, step, bound, compare } = loop;
+	const v: Operand = { op: GET, value: variable };
+	let local = -1;
+	let turns = 0;
+	reader.operand(bound);
+	reader.operand(v);
+	let scaled: number | undefined;
+	if (step.op === GET) {
+		reader.operand(step);
+		turns = reader.number(CONSTANT);
+		reader.op(MULTIPLY);
+	} else scaled = reader.number(CONSTANT);
+	reader.op(ADD);
+	if (compare === NOT_EQUAL) {
+		reader.operand(step.value < 0 ? v : bound);
+		reader.operand(step.value < 0 ? bound : v);
+		reader.op(SUBTRACT);
+		reader.operand({ op: CONSTANT, value: -Math.abs(step.value) });
+		reader.op(ADD);
+		reader.operand({ op: CONSTANT, value: shiftOf(step.value) });
+		reader.op(ROTATE);
+		turns = reader.number(CONSTANT);
+		reader.op(LESS_UNSIGNED);
+	} else {
+		local = reader.number(TEE);
+		reader.operand(bound);
+		reader.operand({ op: GET, value: local });
+		reader.op(compare);
+		if (scaled !== undefined) turns = scaled / step.value;
+	}
+	reader.op(SELECT);
+	const set = reader.number(SET);
+	if (local < 0) local = set;
+	const isFit = Number.isInteger(turns) && turns > 0 && turns <= MOST_TURNS;
+	if (reader.isOther || set !== local || !isFit || (scaled ?? turns * step.value) !== turns * step.value) {
+		to.at = start;
+		return undefined;
+	}
+	return { local, turns };
+}
+
+/** Reads the branch back of a strip. @returns whether it is one */
+export function readLatch(to: Cursor, loop: StripLoop, limit: number, label: number): boolean {
+	const reader = new Expected(to);
+	reader.operand({ op: GET, value: limit });
+	reader.op(loop.compare);
+	reader.operand({ op: BR_IF, value: label });
+	reader.operand({ op: GET, value: loop.variable });
+	if (!loop.isShort) {
+		reader.operand(loop.bound);
+		reader.op(loop.compare);
+	}
+	reader.operand({ op: BR_IF, value: label + 1 });
+	return !reader.isOther;
+}
+
+const NOTHING: Operand = { op: -1, value: 0 };
+
+/** An instruction, and its immediate if it is one of interest. */
+function operandAt({ bytes, end }: Cursor, start: number): Operand {
+	const cursor = new Cursor(bytes, start, end);
+	const op = cursor.byte();
+	if (op === CONSTANT) return { op, value: cursor.signed() };
+	return { op, value: op === GET || op === SET || op === TEE ? cursor.number() : 0 };
+}
+
+/** The logarithm of a step; a large number where it has none. */
+function shiftOf(step: number): number {
+	const shift = Math.log2(Math.abs(step));
+	return Number.isInteger(shift) ? shift : Infinity;
+}
+
+/** Reads instructions one after the other, and finds out whether they are what they are to be. */
+class Expected {
+	readonly #to: Cursor;
+	isOther = false;
+
+	constructor(to: Cursor) {
+		this.#to = to;
+	}
+
+	op(op: number): void {
+		if (this.isOther || this.#to.done || this.#to.byte() !== op) this.isOther = true;
+	}
+
+	number(op: number): number {
+		this.op(op);
+		if (this.isOther) return -1;
+		return op === CONSTANT ? this.#to.signed() : this.#to.number();
+	}
+
+	operand({ op, value }: Operand): void {
+		if (this.number(op) !== value) this.isOther = true;
+	}
+}
