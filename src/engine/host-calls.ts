@@ -4,6 +4,7 @@ import { Trap, type Limits } from "../fault/mod.ts";
 import { type Account, type Accounted, countedCalls } from "./account.ts";
 import { leaveOut } from "./frames.ts";
 import { type Reading, readFirst } from "./readings.ts";
+import { threadReturns } from "./returns.ts";
 import type { Schedule } from "./schedule.ts";
 import { reserveStack } from "./stack-size.ts";
 import { RESULTS, STATUS_DONE, STATUS_FAILED, STATUS_WAITING, TRAMPOLINE_IMPORTS } from "./trampolines.ts";
@@ -59,6 +60,11 @@ export class HostCalls {
 	/** A call of the guest begins: its calls count from here. */
 	begin(): void {
 		this.#left = this.#allowed;
+	}
+
+	/** One was made, and not told. */
+	count(): void {
+		this.#left--;
 	}
 
 	/** How many were made since. */
@@ -119,8 +125,11 @@ export class HostCalls {
 		types: readonly CoreFunctionType[],
 		functions: readonly CoreFunction[],
 		readings: readonly (Reading | undefined)[],
+		returning: ReadonlyMap<number, number>,
 	): WasmExtern[] {
 		const imports = { ...this.#shared };
+		if (returning.size > 0) imports[TRAMPOLINE_IMPORTS.returns] = threadReturns().memory;
+		for (const [i, number] of returning) imports[TRAMPOLINE_IMPORTS.number(i)] = number;
 		for (const [i, fn] of functions.entries()) {
 			imports[TRAMPOLINE_IMPORTS.fast(i)] = this.#guard(fn, types[i] as CoreFunctionType);
 		}
@@ -199,8 +208,9 @@ export class HostCalls {
 			this.#setStatus(STATUS_FAILED);
 			return false;
 		}
-		if (--this.#left < 0) guest.fail(this.#account.exceeded("hostCalls", this.#allowed));
 		const overdue = this.#schedule.overdue(this.#account);
+		// A call that was not told of until now begins with that
+		if (--this.#left < 0) guest.fail(this.#account.exceeded("hostCalls", this.#allowed));
 		if (overdue !== undefined) guest.fail(overdue);
 		if (guest.failed) return false;
 		if (this.starting) {

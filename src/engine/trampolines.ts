@@ -12,6 +12,7 @@
  */
 import { Writer } from "../bytes/mod.ts";
 import type { CoreFunctionType } from "../component/mod.ts";
+import { writeReturn } from "./returns.ts";
 import { webAssembly, type WasmModule } from "./v8.ts";
 
 export const STATUS_DONE = 0;
@@ -44,10 +45,12 @@ export const TRAMPOLINE_IMPORTS = {
 	wait: "wait",
 	take: (result: string | undefined): string => `take-${result ?? "nothing"}`,
 	fast: (index: number): string => `fast-${index}`,
+	returns: "returns",
+	number: (index: number): string => `number-${index}`,
 } as const;
 
 /** A module that exports one trampoline per type, named by its index, and imports what they call. At most one result each. */
-function encodeTrampolines(types: readonly CoreFunctionType[]): Uint8Array {
+function encodeTrampolines(types: readonly CoreFunctionType[], returning: readonly number[]): Uint8Array {
 	const typeSection = new Writer();
 	typeSection.u32(RESULTS.length + 1 + types.length);
 	for (const result of RESULTS) writeFunctionType(typeSection, ["i32"], result === undefined ? [] : [result]);
@@ -58,7 +61,7 @@ function encodeTrampolines(types: readonly CoreFunctionType[]): Uint8Array {
 
 	const imports = new Writer();
 	const importItem = (name: string): Writer => imports.name(TRAMPOLINE_IMPORTS.module).name(name);
-	imports.u32(1 + 1 + RESULTS.length + types.length);
+	imports.u32(1 + 1 + RESULTS.length + types.length + (returning.length > 0 ? 1 + returning.length : 0));
 	importItem(TRAMPOLINE_IMPORTS.status).u8(0x03).u8(0x7f).u8(0x01);
 	importItem(TRAMPOLINE_IMPORTS.wait).u8(0x00).u32(waitType);
 	for (const [i, result] of RESULTS.entries()) importItem(TRAMPOLINE_IMPORTS.take(result)).u8(0x00).u32(i);
@@ -66,6 +69,8 @@ function encodeTrampolines(types: readonly CoreFunctionType[]): Uint8Array {
 		importItem(TRAMPOLINE_IMPORTS.fast(i))
 			.u8(0x00)
 			.u32(firstType + i);
+	if (returning.length > 0) importItem(TRAMPOLINE_IMPORTS.returns).u8(0x02).u8(0x01).u32(1).u32(1);
+	for (const i of returning) importItem(TRAMPOLINE_IMPORTS.number(i)).u8(0x03).u8(0x7f).u8(0x00);
 	const waitFunction = 0;
 	const firstTake = 1;
 	const firstFast = firstTake + RESULTS.length;
@@ -80,7 +85,8 @@ function encodeTrampolines(types: readonly CoreFunctionType[]): Uint8Array {
 			.name(String(i))
 			.u8(0x00)
 			.u32(firstOwn + i);
-		code.sized(encodeBody(type, firstFast + i, waitFunction, firstTake));
+		const number = returning.indexOf(i);
+		code.sized(encodeBody(type, firstFast + i, waitFunction, firstTake, number < 0 ? undefined : 1 + number));
 	}
 	return new Writer()
 		.raw(Uint8Array.of(0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00))
@@ -111,7 +117,13 @@ function knownTypeCode(type: string): number {
 	return code;
 }
 
-function encodeBody(type: CoreFunctionType, fast: number, wait: number, firstTake: number): Uint8Array {
+function encodeBody(
+	type: CoreFunctionType,
+	fast: number,
+	wait: number,
+	firstTake: number,
+	number: number | undefined,
+): Uint8Array {
 	const result = type.results[0];
 	const ticket = type.params.length;
 	const kept = ticket + 1;
@@ -120,6 +132,7 @@ function encodeBody(type: CoreFunctionType, fast: number, wait: number, firstTak
 	body.u32(1).u8(knownTypeCode("i32"));
 	if (result !== undefined) body.u32(1).u8(knownTypeCode(result));
 
+	if (number !== undefined) writeReturn(body, number, type.params[0]);
 	for (const i of type.params.keys()) body.u8(OP.localGet).u32(i);
 	body.u8(OP.call).u32(fast);
 	if (result !== undefined) body.u8(OP.localSet).u32(kept);
@@ -141,7 +154,10 @@ function encodeBody(type: CoreFunctionType, fast: number, wait: number, firstTak
 	return body.finish();
 }
 
-/** Compiled trampolines for these types; kept by whoever instantiates them often. */
-export function compileTrampolines(types: readonly CoreFunctionType[]): WasmModule {
-	return new (webAssembly().Module)(encodeTrampolines(types));
+/**
+ * Compiled trampolines for these types; kept by whoever instantiates them often.
+ * @param returning the indices of those of `task.return` that can do without the host: with at most one parameter
+ */
+export function compileTrampolines(types: readonly CoreFunctionType[], returning: readonly number[] = []): WasmModule {
+	return new (webAssembly().Module)(encodeTrampolines(types, returning));
 }

@@ -22,6 +22,8 @@ export interface ThreadTask {
 	readonly scope: CallScope;
 	readonly carried: boolean;
 	readonly needsExclusive: boolean;
+	via: number;
+	readonly onTold: (() => boolean) | null;
 	isImplicit(thread: Thread): boolean;
 	register(thread: Thread): void;
 	unregister(thread: Thread): void;

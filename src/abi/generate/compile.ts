@@ -33,6 +33,18 @@ const BOUND = [
 	"fn",
 	"callee",
 	"interpret",
+	"scheduler",
+	"state",
+	"own",
+	"returned",
+	"floats",
+	"wides",
+	"returnState",
+	"word",
+	"wide",
+	"taken",
+	"surface",
+	"failed",
 ];
 
 /**

@@ -6,7 +6,9 @@ import { Context } from "../context.ts";
 import { HostComponentFunction } from "../host-function.ts";
 import type { BriefCalls, CallFrom, InterpretedLift, Lift } from "../interpret-lift.ts";
 import type { InterpretedLower, Lower } from "../interpret-lower.ts";
+import type { FunctionType } from "../../component/mod.ts";
 import type { CanonicalOptions, ComponentFunction, ComponentInstance, CoreFunction } from "../store.ts";
+import { isBrief, writeBrief } from "./brief-function.ts";
 import { compile, useKey } from "./compile.ts";
 import { writeLift } from "./lift-function.ts";
 import { type Callee, writeLower } from "./lower-function.ts";
@@ -36,10 +38,73 @@ export function generateLift(lift: Lift, interpret: () => InterpretedLift): ((..
 }
 
 function briefly(brief: BriefCalls | null): object {
-	if (brief === null) return { words: null };
-	const { words, lease, entry, call, seen, attentive, shift, most } = brief;
+	return brief === null ? { words: null } : wordsOf(brief);
+}
+
+function wordsOf({ words, lease, entry, call, seen, attentive, shift, most }: BriefCalls): object {
 	const indices = { entryWord: entry, callWord: call, seenWord: seen, attentiveWord: attentive };
 	return { words, lease, ...indices, numberShift: shift, mostLeased: most };
+}
+
+/**
+ * How a task returns with nobody told: what calls it writes the number of a built-in that may do that into the word `state`, and finds
+ * `taken` there once it has been called; what it was given is at `word` or, where it has 64 bits or is no integer, at `wide`.
+ */
+export interface Returns {
+	readonly words: Int32Array;
+	readonly floats: Float64Array;
+	readonly wides: BigInt64Array;
+	/** Indices of words. */
+	readonly state: number;
+	readonly word: number;
+	/** An index of what has 64 bits. */
+	readonly wide: number;
+	/** In place of a number: no built-in may. */
+	readonly nobody: number;
+	readonly taken: number;
+}
+
+/** A function of tasks, and what its calls need that go by untold. */
+interface BriefTask {
+	readonly type: FunctionType;
+	readonly options: CanonicalOptions & { readonly async: boolean };
+	/** As it is. */
+	readonly core: CoreFunction;
+	readonly own: { readonly instance: ComponentInstance; syncCalls: number };
+	readonly calls: BriefCalls;
+	readonly returns: Returns;
+	readonly scheduler: { enter(thread: never): void; exit(): void };
+	/** The thread that such a call is of, `null` while there are to be none, and the number of the built-in through which it returns. */
+	readonly state: { readonly thread: object | null; readonly number: number };
+	/** Goes on with a call that is like any other now, after it has returned to the host. */
+	surface(returned: unknown): unknown;
+	failed(error: unknown): unknown;
+}
+
+/** Calls of a task that go by untold, with as many arguments as there are parameters: `null` where one has not begun. */
+export interface Brief {
+	brief(...args: unknown[]): unknown;
+	/** The value that was returned, which may be what the function did. */
+	read(returned?: unknown): unknown;
+}
+
+/** @returns `null` where there is no code for them */
+export function generateBrief(task: BriefTask): Brief | null {
+	const { type, options, core, own, calls, scheduler, state } = task;
+	if (!isBrief(type)) return null;
+	const key = `brief ${options.async ? "returns" : ""} ${type.async ? "async" : ""}`;
+	const code = compile(type, key, (out) => writeBrief(out, type, options.async), false);
+	if (code === null) return null;
+	const { instance } = own;
+	const { words: returned, floats, wides, state: returnState, word, wide, taken } = task.returns;
+	const names = {
+		...{ instance, own, core, scheduler, state, entered: instance.enteredFrom(null) },
+		...wordsOf(calls),
+		...{ returned, floats, wides, returnState, word, wide, taken },
+		surface: (value: unknown) => task.surface(value),
+		failed: (error: unknown) => task.failed(error),
+	};
+	return code.bind(names, code.resources) as Brief;
 }
 
 /** A call of a lifted function by another guest. */
