@@ -103,7 +103,8 @@ export class Sandbox<E extends object = Exports> implements Disposable {
 			if (brief === undefined || this.#calls > 0 || this.#dropping !== undefined || args.length !== length) {
 				return slowly(args);
 			}
-			const value = brief(...args);
+			// V8 does not put into its caller what is called with all of an array
+			const value = length === 1 ? brief(args[0]) : length === 2 ? brief(args[0], args[1]) : brief(...args);
 			if (typeof value !== "object") return settled(value);
 			return value === null ? slowly(args) : follow((value as Surfaced).given, args);
 		};

@@ -225,8 +225,18 @@ export class Gate implements Accounted {
 		this.#beginsWhereHeld = all;
 	}
 
+	/** A call that has just begun may return with nobody told, though it is not one that goes by untold: it is if it calls the host. */
+	get tells(): boolean {
+		return this.#hostCalls.tells;
+	}
+
+	set tells(tells: boolean) {
+		this.#hostCalls.tells = tells;
+	}
+
 	/** A call that has begun anew, and went by untold, does so no more. */
 	told(): void {
+		this.tells = false;
 		this.#hostCalls.begin();
 		this.#pauses = 0;
 		if (this.onTold?.() === true) this.#hostCalls.count();

@@ -33,6 +33,8 @@ export class HostCalls {
 	#pending: Promise<CoreValue | undefined> | undefined;
 	/** A host function ended with an error. Where that was at the end of the stack, there may have been no room to say more. */
 	#broken = false;
+	/** The first call of the host is to be told of: `Accounted.told`. */
+	tells = false;
 	/** A start function is on the stack, which V8 cannot suspend: nothing can wait. */
 	starting = false;
 	#calledWhileStarting = false;
@@ -209,6 +211,7 @@ export class HostCalls {
 			return false;
 		}
 		const overdue = this.#schedule.overdue(this.#account);
+		if (this.tells) guest.told();
 		// A call that was not told of until now begins with that
 		if (--this.#left < 0) guest.fail(this.#account.exceeded("hostCalls", this.#allowed));
 		if (overdue !== undefined) guest.fail(overdue);

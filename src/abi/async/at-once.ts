@@ -1,6 +1,7 @@
 import type { FunctionType, ValueType } from "../../component/mod.ts";
 import { canonLift } from "../call.ts";
-import { type Brief, generateBrief, type Returns } from "../generate/mod.ts";
+import type { Returns } from "../generate/brief-function.ts";
+import { type Brief, generateBrief } from "../generate/mod.ts";
 import type { Bare, BriefCalls } from "../interpret-lift.ts";
 import { isAsync } from "../signature.ts";
 import { type ComponentFunction, type CoreFunction, leaveInstances } from "../store.ts";
@@ -32,6 +33,8 @@ interface Border {
 	leaseBegun(): void;
 	/** Whether they do. */
 	readonly begins: boolean;
+	/** Whether a call that has just begun is told of as soon as its guest calls the host: it may return without. */
+	tells: boolean;
 }
 
 /** CanonicalABI.md `CallbackCode.EXIT` */
@@ -115,26 +118,42 @@ export class AtOnceCalls {
 	}
 
 	call(args: readonly unknown[]): unknown {
-		const { type, instance, border } = this.#lift;
+		const { type, instance, border, options } = this.#lift;
 		const scheduler = this.#scheduler;
 		const { task, thread } = this.#spare ?? this.#createSpare();
 		const before = border!.hostCalls;
+		const arms = options.async && this.#state.thread !== null && before === 0;
 		let begun = false;
 		let returned: unknown;
 		scheduler.enter(thread);
 		if (!type.async) instance.syncCalls++;
 		try {
 			const first = (this.#called ??= this.#first.invoke as Call);
+			if (arms) this.#arm();
 			returned = args.length === 1 ? first(args[0]) : first(...args);
 			begun = true;
+			if (arms) this.#disarm(task);
 			return this.#finish(task, thread, returned, border!.hostCalls - before);
 		} catch (error) {
+			if (arms) this.#sinkReturn();
 			if (begun || instance.instance.store.poison !== undefined) return this.#fail(error);
 			// The arguments are not what the function takes: the guest never heard of it.
 			if (!type.async) instance.syncCalls--;
 			scheduler.leave();
 			return Promise.reject(error);
 		}
+	}
+
+	/** The call, which is told of, may return with nobody told. */
+	#arm(): void {
+		const { words, state } = this.#lift.border!.returns;
+		words[state] = this.#state.number;
+		this.#lift.border!.tells = true;
+	}
+
+	#disarm(task: Task): void {
+		this.#lift.border!.tells = this.#told = false;
+		this.#takeReturn(task);
 	}
 
 	#fail(error: unknown): unknown {
@@ -157,7 +176,7 @@ export class AtOnceCalls {
 		const { value, via } = task;
 		if (task.endAtOnce(thread)) {
 			thread.renew();
-			if (made !== null) this.#prove(options.async ? made === 1 && via !== 0 : made === 0, via);
+			if (made !== null) this.#prove(options.async ? made <= 1 && via !== 0 : made === 0, via);
 		} else this.#forget();
 		scheduler.leave();
 		if (this.#state.thread !== null && scheduler.isFree) this.#lift.border!.leaseBegun();
@@ -175,9 +194,10 @@ export class AtOnceCalls {
 		}
 		if (++this.#proofs < this.#needed || this.#brief === null) return;
 		this.#proofs = this.#needed;
+		this.#brief ??= this.#generate();
+		if (this.#brief === null) return;
 		state.thread = this.#spare!.thread;
 		state.number = via;
-		if (this.#brief === undefined) this.#brief = this.#generate();
 	}
 
 	#generate(): Brief | null {
@@ -198,7 +218,10 @@ export class AtOnceCalls {
 		const { words, state, nobody, taken } = this.#lift.border!.returns;
 		const returned = words[state] === taken;
 		words[state] = nobody;
-		if (returned) task.return(this.#brief!.read());
+		if (returned) {
+			task.via = this.#state.number;
+			task.return(this.#brief!.read());
+		}
 		return returned;
 	}
 
@@ -224,8 +247,7 @@ export class AtOnceCalls {
 	/** It has failed. */
 	#sink(error: unknown): unknown {
 		const { bare, instance } = this.#lift;
-		const { words, state, nobody } = this.#lift.border!.returns;
-		words[state] = nobody;
+		this.#sinkReturn();
 		const { turn } = bare!;
 		try {
 			return this.#fail(instance.instance.store.fail(turn.reason(error)));
@@ -233,6 +255,12 @@ export class AtOnceCalls {
 			turn.release();
 			this.#told = false;
 		}
+	}
+
+	#sinkReturn(): void {
+		const { words, state, nobody } = this.#lift.border!.returns;
+		words[state] = nobody;
+		this.#lift.border!.tells = this.#told = false;
 	}
 
 	#doubt(): void {

@@ -39,10 +39,6 @@ const BOUND = [
 	"returned",
 	"floats",
 	"wides",
-	"returnState",
-	"word",
-	"wide",
-	"taken",
 	"surface",
 	"failed",
 ];

@@ -8,7 +8,7 @@ import type { BriefCalls, CallFrom, InterpretedLift, Lift } from "../interpret-l
 import type { InterpretedLower, Lower } from "../interpret-lower.ts";
 import type { FunctionType } from "../../component/mod.ts";
 import type { CanonicalOptions, ComponentFunction, ComponentInstance, CoreFunction } from "../store.ts";
-import { isBrief, writeBrief } from "./brief-function.ts";
+import { isBrief, type Returns, writeBrief } from "./brief-function.ts";
 import { compile, useKey } from "./compile.ts";
 import { writeLift } from "./lift-function.ts";
 import { type Callee, writeLower } from "./lower-function.ts";
@@ -38,30 +38,10 @@ export function generateLift(lift: Lift, interpret: () => InterpretedLift): ((..
 }
 
 function briefly(brief: BriefCalls | null): object {
-	return brief === null ? { words: null } : wordsOf(brief);
-}
-
-function wordsOf({ words, lease, entry, call, seen, attentive, shift, most }: BriefCalls): object {
+	if (brief === null) return { words: null };
+	const { words, lease, entry, call, seen, attentive, shift, most } = brief;
 	const indices = { entryWord: entry, callWord: call, seenWord: seen, attentiveWord: attentive };
 	return { words, lease, ...indices, numberShift: shift, mostLeased: most };
-}
-
-/**
- * How a task returns with nobody told: what calls it writes the number of a built-in that may do that into the word `state`, and finds
- * `taken` there once it has been called; what it was given is at `word` or, where it has 64 bits or is no integer, at `wide`.
- */
-export interface Returns {
-	readonly words: Int32Array;
-	readonly floats: Float64Array;
-	readonly wides: BigInt64Array;
-	/** Indices of words. */
-	readonly state: number;
-	readonly word: number;
-	/** An index of what has 64 bits. */
-	readonly wide: number;
-	/** In place of a number: no built-in may. */
-	readonly nobody: number;
-	readonly taken: number;
 }
 
 /** A function of tasks, and what its calls need that go by untold. */
@@ -92,15 +72,15 @@ export interface Brief {
 export function generateBrief(task: BriefTask): Brief | null {
 	const { type, options, core, own, calls, scheduler, state } = task;
 	if (!isBrief(type)) return null;
-	const key = `brief ${options.async ? "returns" : ""} ${type.async ? "async" : ""}`;
-	const code = compile(type, key, (out) => writeBrief(out, type, options.async), false);
-	if (code === null) return null;
 	const { instance } = own;
-	const { words: returned, floats, wides, state: returnState, word, wide, taken } = task.returns;
+	const kind = { type, returns: options.async, alone: instance.parent === null };
+	const key = `brief ${kind.returns ? "returns" : ""} ${kind.alone ? "alone" : ""} ${type.async ? "async" : ""}`;
+	const code = compile(type, key, (out) => writeBrief(out, kind, calls, task.returns), false);
+	if (code === null) return null;
+	const { words: returned, floats, wides } = task.returns;
 	const names = {
 		...{ instance, own, core, scheduler, state, entered: instance.enteredFrom(null) },
-		...wordsOf(calls),
-		...{ returned, floats, wides, returnState, word, wide, taken },
+		...{ words: calls.words, lease: calls.lease, returned, floats, wides },
 		surface: (value: unknown) => task.surface(value),
 		failed: (error: unknown) => task.failed(error),
 	};
