@@ -1,4 +1,4 @@
-import { Writer } from "../bytes/mod.ts";
+import type { Writer } from "../bytes/mod.ts";
 import { webAssembly, type WasmMemory } from "./v8.ts";
 
 /**

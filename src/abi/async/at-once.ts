@@ -35,6 +35,7 @@ interface Border {
 	readonly begins: boolean;
 	/** Whether a call that has just begun is told of as soon as its guest calls the host: it may return without. */
 	tells: boolean;
+	told(): void;
 }
 
 /** CanonicalABI.md `CallbackCode.EXIT` */
@@ -132,7 +133,7 @@ export class AtOnceCalls {
 			if (arms) this.#arm();
 			returned = args.length === 1 ? first(args[0]) : first(...args);
 			begun = true;
-			if (arms) this.#disarm(task);
+			if (arms) this.#disarm();
 			return this.#finish(task, thread, returned, border!.hostCalls - before);
 		} catch (error) {
 			if (arms) this.#sinkReturn();
@@ -151,9 +152,10 @@ export class AtOnceCalls {
 		this.#lift.border!.tells = true;
 	}
 
-	#disarm(task: Task): void {
-		this.#lift.border!.tells = this.#told = false;
-		this.#takeReturn(task);
+	#disarm(): void {
+		const { border } = this.#lift;
+		if (border!.tells) border!.told();
+		this.#told = false;
 	}
 
 	#fail(error: unknown): unknown {
@@ -205,7 +207,12 @@ export class AtOnceCalls {
 		if (options.postReturn !== null) return null;
 		const { brief: calls, returns } = border!;
 		return generateBrief({
-			...{ type, options, core: bare!.core, own: instance, calls, returns },
+			type,
+			options,
+			core: bare!.core,
+			own: instance,
+			calls,
+			returns,
 			scheduler: this.#scheduler,
 			state: this.#state,
 			surface: (returned) => new Surfaced(this.#surface(returned)),
@@ -232,8 +239,8 @@ export class AtOnceCalls {
 		const { turn } = bare!;
 		if (turn.stuck) return this.#sink(undefined);
 		const told = this.#told;
-		if (!told) this.#takeReturn(task);
 		leaveInstances(instance.enteredFromHost);
+		// Is told, if it was not before
 		turn.release();
 		this.#told = false;
 		if (told || (options.async && returned !== CALLBACK_EXIT)) this.#doubt();

@@ -63,7 +63,7 @@ interface BriefTask {
 
 /** Calls of a task that go by untold, with as many arguments as there are parameters: `null` where one has not begun. */
 export interface Brief {
-	brief(...args: unknown[]): unknown;
+	readonly brief: (...args: unknown[]) => unknown;
 	/** The value that was returned, which may be what the function did. */
 	read(returned?: unknown): unknown;
 }
@@ -79,8 +79,17 @@ export function generateBrief(task: BriefTask): Brief | null {
 	if (code === null) return null;
 	const { words: returned, floats, wides } = task.returns;
 	const names = {
-		...{ instance, own, core, scheduler, state, entered: instance.enteredFrom(null) },
-		...{ words: calls.words, lease: calls.lease, returned, floats, wides },
+		instance,
+		own,
+		core,
+		scheduler,
+		state,
+		entered: instance.enteredFrom(null),
+		words: calls.words,
+		lease: calls.lease,
+		returned,
+		floats,
+		wides,
 		surface: (value: unknown) => task.surface(value),
 		failed: (error: unknown) => task.failed(error),
 	};
