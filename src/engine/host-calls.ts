@@ -7,7 +7,7 @@ import { type Reading, readFirst } from "./readings.ts";
 import { threadReturns } from "./returns.ts";
 import type { Schedule } from "./schedule.ts";
 import { reserveStack } from "./stack-size.ts";
-import { RESULTS, STATUS_DONE, STATUS_FAILED, STATUS_WAITING, TRAMPOLINE_IMPORTS } from "./trampolines.ts";
+import { RESULTS, SET_STATUS, STATUS_DONE, STATUS_FAILED, STATUS_WAITING, TRAMPOLINE_IMPORTS } from "./trampolines.ts";
 import { hostFault } from "./traps.ts";
 import { webAssembly, type WasmExtern, type WasmGlobal, type WasmInstance, type WasmModule } from "./v8.ts";
 import type { Waits } from "./waits.ts";
@@ -29,6 +29,7 @@ export class HostCalls {
 	readonly #status: WasmGlobal = new (webAssembly().Global)({ value: "i32", mutable: true }, STATUS_DONE);
 	/** What `#status` holds: writing to a global of V8's takes longer than to remember it. Guests only read it. */
 	#written = STATUS_DONE;
+	#setStatus: ((status: number) => void) | undefined;
 	/** What the guest that has just called is to wait for. */
 	#pending: Promise<CoreValue | undefined> | undefined;
 	/** A host function ended with an error. Where that was at the end of the stack, there may have been no room to say more. */
@@ -81,7 +82,7 @@ export class HostCalls {
 
 	/** As new, where no guest is on any stack. */
 	reset(): void {
-		this.#setStatus(STATUS_DONE);
+		this.#write(STATUS_DONE);
 		this.#pending = undefined;
 		this.#broken = false;
 	}
@@ -91,16 +92,17 @@ export class HostCalls {
 	 * @param now whether one is on a stack; who calls into it later is told in his first call of the host
 	 */
 	end(now: boolean): void {
-		if (now) this.#setStatus(STATUS_FAILED);
+		if (now) this.#write(STATUS_FAILED);
 		// Nobody will wait for it any more: should it fail, that is no news.
 		this.#pending?.catch(() => {});
 		this.#pending = undefined;
 	}
 
-	#setStatus(status: number): void {
+	#write(status: number): void {
 		if (this.#written === status) return;
 		this.#written = status;
-		this.#status.value = status;
+		if (this.#setStatus !== undefined) this.#setStatus(status);
+		else this.#status.value = status;
 	}
 
 	/** The guests have been ended, or are about to be. */
@@ -137,6 +139,7 @@ export class HostCalls {
 		}
 		const instance: WasmInstance = new (webAssembly().Instance)(module, { [TRAMPOLINE_IMPORTS.module]: imports });
 		leaveOut(instance);
+		this.#setStatus ??= instance.exports[SET_STATUS] as (status: number) => void;
 		return functions.map((_, i) => {
 			const wrapped = instance.exports[String(i)];
 			const reading = readings[i];
@@ -207,7 +210,7 @@ export class HostCalls {
 		if (this.stuck) this.failIfStuck();
 		if (guest.failed) {
 			// Where the stack came to its end, the first time may not have got so far.
-			this.#setStatus(STATUS_FAILED);
+			this.#write(STATUS_FAILED);
 			return false;
 		}
 		const overdue = this.#schedule.overdue(this.#account);
@@ -234,14 +237,14 @@ export class HostCalls {
 		if (this.starting) this.#guest.fail(new Trap(CANNOT_BLOCK));
 		// It was ended by the very call: the first reason is kept.
 		else if (this.#guest.failed) this.#guest.fail(undefined);
-		else this.#setStatus(STATUS_WAITING);
+		else this.#write(STATUS_WAITING);
 	}
 
 	/** Runs inside the guest's stack, which V8 suspends on the promise. */
 	#wait(): Promise<number> {
 		const pending = this.#pending;
 		this.#pending = undefined;
-		this.#setStatus(STATUS_DONE);
+		this.#write(STATUS_DONE);
 		return this.#waits.suspend(pending);
 	}
 }
