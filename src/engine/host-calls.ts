@@ -1,4 +1,4 @@
-import type { CoreFunction, CoreValue } from "../abi/mod.ts";
+import { type CoreFunction, type CoreValue, Parked } from "../abi/mod.ts";
 import type { CoreFunctionType } from "../component/mod.ts";
 import { Trap, type Limits } from "../fault/mod.ts";
 import { type Account, type Accounted, countedCalls } from "./account.ts";
@@ -31,7 +31,7 @@ export class HostCalls {
 	#written = STATUS_DONE;
 	#setStatus: ((status: number) => void) | undefined;
 	/** What the guest that has just called is to wait for. */
-	#pending: Promise<CoreValue | undefined> | undefined;
+	#pending: PromiseLike<CoreValue | undefined> | undefined;
 	/** A host function ended with an error. Where that was at the end of the stack, there may have been no room to say more. */
 	#broken = false;
 	/** The first call of the host is to be told of: `Accounted.told`. */
@@ -94,7 +94,7 @@ export class HostCalls {
 	end(now: boolean): void {
 		if (now) this.#write(STATUS_FAILED);
 		// Nobody will wait for it any more: should it fail, that is no news.
-		this.#pending?.catch(() => {});
+		if (this.#pending instanceof Promise) this.#pending.catch(() => {});
 		this.#pending = undefined;
 	}
 
@@ -181,7 +181,7 @@ export class HostCalls {
 									: count === 3
 										? fn(a, b, c)
 										: fn(a, b, c, d);
-					if (typeof value !== "object" || !(value instanceof Promise)) return value;
+					if (typeof value !== "object" || !(value instanceof Promise || isParked(value))) return value;
 					this.#await(value);
 				} catch (error) {
 					this.#broken = true;
@@ -194,7 +194,7 @@ export class HostCalls {
 			if (!this.#mayCall()) return nothing;
 			try {
 				const value = fn(...args);
-				if (typeof value !== "object" || !(value instanceof Promise)) return value;
+				if (typeof value !== "object" || !(value instanceof Promise || isParked(value))) return value;
 				this.#await(value);
 			} catch (error) {
 				this.#broken = true;
@@ -232,7 +232,7 @@ export class HostCalls {
 	}
 
 	/** The guest that has called the host is to wait for this. */
-	#await(value: Promise<CoreValue | undefined>): void {
+	#await(value: PromiseLike<CoreValue | undefined>): void {
 		this.#pending = value;
 		if (this.starting) this.#guest.fail(new Trap(CANNOT_BLOCK));
 		// It was ended by the very call: the first reason is kept.
@@ -247,4 +247,9 @@ export class HostCalls {
 		this.#write(STATUS_DONE);
 		return this.#waits.suspend(pending);
 	}
+}
+
+/** Where tasks are, what they wait for may be told of at once. */
+function isParked(value: unknown): value is Parked<CoreValue | undefined> {
+	return value instanceof Parked;
 }

@@ -30,7 +30,7 @@ export class Waits {
 	}
 
 	/** The guest leaves the thread until the host has brought `result`, and then `take`s it. Should it fail, the guest does. */
-	suspend(result: Promise<CoreValue | undefined> | undefined): Promise<number> {
+	suspend(result: PromiseLike<CoreValue | undefined> | undefined): Promise<number> {
 		this.#schedule.leave(undefined, false);
 		return new Promise((resolve) => {
 			if (result === undefined) {
