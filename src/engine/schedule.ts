@@ -100,10 +100,6 @@ export class Schedule {
 	readonly #waiting = new Set<Account>();
 	#timer: Timer | undefined;
 	#timerEnd = Infinity;
-	/** It does not keep the process alive. */
-	#idleTimer = false;
-	/** Whether it need do so is to be asked in the event loop's next turn. */
-	#resting = false;
 
 	/** Whose guest holds the thread: to be handed to `leave` by who enters another. */
 	get current(): Account | undefined {
@@ -445,31 +441,17 @@ export class Schedule {
 		if (account.wallEnd === Infinity) return;
 		this.#waiting.add(account);
 		if (account.wallEnd < this.#timerEnd) this.#arm(account.wallEnd);
-		else if (this.#idleTimer) {
-			this.#idleTimer = false;
-			this.#timer?.ref?.();
-		}
+		else if (this.#waiting.size === 1) this.#timer?.ref?.();
 	}
 
 	/** None of the account's guests waits any more. */
 	resume(account: Account): void {
 		// A timer that nobody needs does no harm, and may be needed again soon; only the process must not stay for it.
-		if (!this.#waiting.delete(account) || this.#waiting.size > 0 || this.#resting) return;
-		// Most wait again in the same turn.
-		this.#resting = true;
-		later(this.#rest);
+		if (this.#waiting.delete(account) && this.#waiting.size === 0) this.#timer?.unref?.();
 	}
-
-	readonly #rest = (): void => {
-		this.#resting = false;
-		if (this.#waiting.size > 0 || this.#idleTimer) return;
-		this.#idleTimer = true;
-		this.#timer?.unref?.();
-	};
 
 	#arm(end: number): void {
 		clearTimeout(this.#timer as NodeJS.Timeout | undefined);
-		this.#idleTimer = false;
 		this.#timerEnd = end;
 		this.#timer = setTimeout(this.#ring, Math.min(end - clock() + 1, LONGEST));
 	}

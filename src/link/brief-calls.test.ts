@@ -183,7 +183,7 @@ suite("a call that goes by untold", () => {
 			told.begin();
 			const expected = await outcome(told, find(told, "mixed").call([argument]));
 			assert.deepEqual(await outcome(briefly, surfaced.given), expected);
-			if (!(expected as object).hasOwnProperty("value")) return;
+			if (!Object.hasOwn(expected as object, "value")) return;
 			assert.equal(briefly.usage.hostCalls, told.usage.hostCalls);
 			// What was learnt of it does not keep it from being called.
 			for (let i = 0; i < 20; i++) {
