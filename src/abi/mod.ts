@@ -3,8 +3,10 @@ export { canonCancelCopy, canonCopy, canonDropEnd, canonNew } from "./async/copy
 export { type Chunk, HOST_END, HostFuture, HostStream } from "./async/host-end.ts";
 export type { CancellablePromise } from "./async/host-callee.ts";
 export type { AsyncInstance } from "./async/instance.ts";
+export { Surfaced } from "./async/at-once.ts";
 export { AsyncLiftedFunction } from "./async/lift.ts";
 export { AsyncLoweredFunction } from "./async/lower.ts";
+export { Parked } from "./async/parked.ts";
 export { Scheduler, type Watch } from "./async/scheduler.ts";
 export {
 	canonBackpressure,
@@ -19,6 +21,7 @@ export {
 	canonSubtaskDrop,
 	canonTaskCancel,
 	canonTaskReturn,
+	isReturnedPlainly,
 } from "./async/task-builtins.ts";
 export {
 	canonResumeLater,

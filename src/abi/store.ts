@@ -52,6 +52,8 @@ export interface ComponentFunction {
 	call(args: readonly unknown[], signal?: AbortSignal): unknown;
 	/** The same as a function of its own, for who calls often: it needs no array. */
 	readonly invoke?: (...args: unknown[]) => unknown;
+	/** Where tasks are: see `AtOnceCalls.brief`. */
+	readonly brief?: ((...args: unknown[]) => unknown) | undefined;
 	/** Whether a call by the host is over when it returns: the guest does not come to the host in it. */
 	readonly immediate?: boolean;
 }

@@ -19,6 +19,8 @@ export interface Accounted {
 	fail(reason: unknown): void;
 	/** Suspends the guest that is on the stack until it is its turn again. */
 	pause(): Promise<number>;
+	/** A call that has begun anew, and went by untold, does so no more. */
+	told(): void;
 }
 
 /**

@@ -6,6 +6,7 @@ import { ATTENTIVE_WORD, CALL_WORD, ENTRY_WORD, interruptFlag, NUMBER_SHIFT, SEE
 import { isOwnTrap, type ModuleOrigin, withOrigin } from "./frames.ts";
 import { GuestCalls, type MayWait } from "./guest-calls.ts";
 import { HostCalls } from "./host-calls.ts";
+import { type Returns, threadReturns } from "./returns.ts";
 import { type Schedule, threadSchedule } from "./schedule.ts";
 import type { Reading } from "./readings.ts";
 import { isOutOfBounds, isUnreachable, toTrap } from "./traps.ts";
@@ -33,6 +34,8 @@ const BRIEF_CALLS = {
 	most: LEASED_CALLS,
 } as const;
 
+const NONE: ReadonlyMap<number, number> = new Map();
+
 /**
  * The border between one sandbox's guests and the host. Every host function is called through it, so that the guest can wait,
  * and so that an error of the host or a kill ends the guest whatever handlers it has; every call into the guest goes through it,
@@ -48,6 +51,9 @@ export class Gate implements Accounted {
 	#fault: unknown;
 	#failed = false;
 	#pauses = 0;
+	#beginsWhereHeld = false;
+	/** Told when a call that went by untold does so no more, of a guest that has tasks; true where it has returned by then. */
+	onTold: (() => boolean) | null = null;
 
 	constructor(options: AccountOptions = {}) {
 		const account = (this.#account = new Account(this, options));
@@ -64,6 +70,11 @@ export class Gate implements Accounted {
 			hostCalls: this.#hostCalls.made,
 			pauses: this.#pauses,
 		};
+	}
+
+	/** Calls of the host that the guest has made since its call began. */
+	get hostCalls(): number {
+		return this.#hostCalls.made;
 	}
 
 	/** The sandbox's guests have been ended, or are about to be. */
@@ -108,14 +119,16 @@ export class Gate implements Accounted {
 	/**
 	 * Wraps host functions for guests. `module` was made by `compileTrampolines(types)`.
 	 * @param readings of functions without parameters whose result is an i64: what is asked before them
+	 * @param returning the numbers of those that `module` was told of as returning, by index
 	 */
 	wrapImports(
 		module: WasmModule,
 		types: readonly CoreFunctionType[],
 		functions: readonly CoreFunction[],
 		readings: readonly (Reading | undefined)[] = [],
+		returning: ReadonlyMap<number, number> = NONE,
 	): WasmExtern[] {
-		return this.#hostCalls.wrap(module, types, functions, readings);
+		return this.#hostCalls.wrap(module, types, functions, readings, returning);
 	}
 
 	/** Runs inside the guest's stack, which V8 suspends on the promise, for `Schedule.pause`. */
@@ -158,7 +171,7 @@ export class Gate implements Accounted {
 	 * wrapping. False where a guest holds it already, and no `release` is to follow.
 	 */
 	hold(): boolean {
-		if (this.#account.begins && this.#schedule.current === undefined) this.begin();
+		if (this.#beginsWhereHeld && this.#schedule.current === undefined) this.begin();
 		return this.#schedule.hold(this.#account);
 	}
 
@@ -177,15 +190,56 @@ export class Gate implements Accounted {
 		this.#schedule.endLease(this.#account);
 	}
 
+	/** Whether each call that goes by untold begins anew. */
+	get begins(): boolean {
+		return this.#account.begins;
+	}
+
+	/** As `lease`, where each call that goes by untold begins anew; else there are none. */
+	leaseBegun(): void {
+		if (this.#account.begins) this.#schedule.lease(this.#account);
+	}
+
 	/** What calls look at that nobody need be told of. */
 	get brief(): BriefCalls {
 		return { ...BRIEF_CALLS, words: interruptFlag().words, lease: this.#account.lease };
 	}
 
-	/** From now on, each call by the host begins anew: `begin` need not be called. */
-	beginEachCall(): void {
+	/** Where tasks leave what they return. */
+	get returns(): Returns {
+		return threadReturns();
+	}
+
+	/** A number for a built-in through which tasks return. */
+	numberReturn(): number {
+		return threadReturns().next();
+	}
+
+	/**
+	 * From now on, each call by the host begins anew: `begin` need not be called.
+	 * @param all false where that is so only of calls that go by untold
+	 */
+	beginEachCall(all: boolean): void {
 		this.tellAll();
 		this.#account.begins = true;
+		this.#beginsWhereHeld = all;
+	}
+
+	/** A call that has just begun may return with nobody told, though it is not one that goes by untold: it is if it calls the host. */
+	get tells(): boolean {
+		return this.#hostCalls.tells;
+	}
+
+	set tells(tells: boolean) {
+		this.#hostCalls.tells = tells;
+	}
+
+	/** A call that has begun anew, and went by untold, does so no more. */
+	told(): void {
+		this.tells = false;
+		this.#hostCalls.begin();
+		this.#pauses = 0;
+		if (this.onTold?.() === true) this.#hostCalls.count();
 	}
 
 	/** The guest asked for a wait that cannot be, or for more of the host than the stack had room for: `reason` is to be thrown. */

@@ -1,12 +1,13 @@
-import type { CoreFunction, CoreValue } from "../abi/mod.ts";
+import { type CoreFunction, type CoreValue, Parked } from "../abi/mod.ts";
 import type { CoreFunctionType } from "../component/mod.ts";
 import { Trap, type Limits } from "../fault/mod.ts";
 import { type Account, type Accounted, countedCalls } from "./account.ts";
 import { leaveOut } from "./frames.ts";
 import { type Reading, readFirst } from "./readings.ts";
+import { threadReturns } from "./returns.ts";
 import type { Schedule } from "./schedule.ts";
 import { reserveStack } from "./stack-size.ts";
-import { RESULTS, STATUS_DONE, STATUS_FAILED, STATUS_WAITING, TRAMPOLINE_IMPORTS } from "./trampolines.ts";
+import { RESULTS, SET_STATUS, STATUS_DONE, STATUS_FAILED, STATUS_WAITING, TRAMPOLINE_IMPORTS } from "./trampolines.ts";
 import { hostFault } from "./traps.ts";
 import { webAssembly, type WasmExtern, type WasmGlobal, type WasmInstance, type WasmModule } from "./v8.ts";
 import type { Waits } from "./waits.ts";
@@ -28,10 +29,13 @@ export class HostCalls {
 	readonly #status: WasmGlobal = new (webAssembly().Global)({ value: "i32", mutable: true }, STATUS_DONE);
 	/** What `#status` holds: writing to a global of V8's takes longer than to remember it. Guests only read it. */
 	#written = STATUS_DONE;
+	#setStatus: ((status: number) => void) | undefined;
 	/** What the guest that has just called is to wait for. */
-	#pending: Promise<CoreValue | undefined> | undefined;
+	#pending: PromiseLike<CoreValue | undefined> | undefined;
 	/** A host function ended with an error. Where that was at the end of the stack, there may have been no room to say more. */
 	#broken = false;
+	/** The first call of the host is to be told of: `Accounted.told`. */
+	tells = false;
 	/** A start function is on the stack, which V8 cannot suspend: nothing can wait. */
 	starting = false;
 	#calledWhileStarting = false;
@@ -61,6 +65,11 @@ export class HostCalls {
 		this.#left = this.#allowed;
 	}
 
+	/** One was made, and not told. */
+	count(): void {
+		this.#left--;
+	}
+
 	/** How many were made since. */
 	get made(): number {
 		return this.#allowed - this.#left;
@@ -73,7 +82,7 @@ export class HostCalls {
 
 	/** As new, where no guest is on any stack. */
 	reset(): void {
-		this.#setStatus(STATUS_DONE);
+		this.#write(STATUS_DONE);
 		this.#pending = undefined;
 		this.#broken = false;
 	}
@@ -83,16 +92,17 @@ export class HostCalls {
 	 * @param now whether one is on a stack; who calls into it later is told in his first call of the host
 	 */
 	end(now: boolean): void {
-		if (now) this.#setStatus(STATUS_FAILED);
+		if (now) this.#write(STATUS_FAILED);
 		// Nobody will wait for it any more: should it fail, that is no news.
-		this.#pending?.catch(() => {});
+		if (this.#pending instanceof Promise) this.#pending.catch(() => {});
 		this.#pending = undefined;
 	}
 
-	#setStatus(status: number): void {
+	#write(status: number): void {
 		if (this.#written === status) return;
 		this.#written = status;
-		this.#status.value = status;
+		if (this.#setStatus !== undefined) this.#setStatus(status);
+		else this.#status.value = status;
 	}
 
 	/** The guests have been ended, or are about to be. */
@@ -119,13 +129,17 @@ export class HostCalls {
 		types: readonly CoreFunctionType[],
 		functions: readonly CoreFunction[],
 		readings: readonly (Reading | undefined)[],
+		returning: ReadonlyMap<number, number>,
 	): WasmExtern[] {
 		const imports = { ...this.#shared };
+		if (returning.size > 0) imports[TRAMPOLINE_IMPORTS.returns] = threadReturns().memory;
+		for (const [i, number] of returning) imports[TRAMPOLINE_IMPORTS.number(i)] = number;
 		for (const [i, fn] of functions.entries()) {
 			imports[TRAMPOLINE_IMPORTS.fast(i)] = this.#guard(fn, types[i] as CoreFunctionType);
 		}
 		const instance: WasmInstance = new (webAssembly().Instance)(module, { [TRAMPOLINE_IMPORTS.module]: imports });
 		leaveOut(instance);
+		this.#setStatus ??= instance.exports[SET_STATUS] as (status: number) => void;
 		return functions.map((_, i) => {
 			const wrapped = instance.exports[String(i)];
 			const reading = readings[i];
@@ -167,7 +181,7 @@ export class HostCalls {
 									: count === 3
 										? fn(a, b, c)
 										: fn(a, b, c, d);
-					if (typeof value !== "object" || !(value instanceof Promise)) return value;
+					if (typeof value !== "object" || !(value instanceof Promise || isParked(value))) return value;
 					this.#await(value);
 				} catch (error) {
 					this.#broken = true;
@@ -180,7 +194,7 @@ export class HostCalls {
 			if (!this.#mayCall()) return nothing;
 			try {
 				const value = fn(...args);
-				if (typeof value !== "object" || !(value instanceof Promise)) return value;
+				if (typeof value !== "object" || !(value instanceof Promise || isParked(value))) return value;
 				this.#await(value);
 			} catch (error) {
 				this.#broken = true;
@@ -196,11 +210,13 @@ export class HostCalls {
 		if (this.stuck) this.failIfStuck();
 		if (guest.failed) {
 			// Where the stack came to its end, the first time may not have got so far.
-			this.#setStatus(STATUS_FAILED);
+			this.#write(STATUS_FAILED);
 			return false;
 		}
-		if (--this.#left < 0) guest.fail(this.#account.exceeded("hostCalls", this.#allowed));
 		const overdue = this.#schedule.overdue(this.#account);
+		if (this.tells) guest.told();
+		// A call that was not told of until now begins with that
+		if (--this.#left < 0) guest.fail(this.#account.exceeded("hostCalls", this.#allowed));
 		if (overdue !== undefined) guest.fail(overdue);
 		if (guest.failed) return false;
 		if (this.starting) {
@@ -216,19 +232,24 @@ export class HostCalls {
 	}
 
 	/** The guest that has called the host is to wait for this. */
-	#await(value: Promise<CoreValue | undefined>): void {
+	#await(value: PromiseLike<CoreValue | undefined>): void {
 		this.#pending = value;
 		if (this.starting) this.#guest.fail(new Trap(CANNOT_BLOCK));
 		// It was ended by the very call: the first reason is kept.
 		else if (this.#guest.failed) this.#guest.fail(undefined);
-		else this.#setStatus(STATUS_WAITING);
+		else this.#write(STATUS_WAITING);
 	}
 
 	/** Runs inside the guest's stack, which V8 suspends on the promise. */
 	#wait(): Promise<number> {
 		const pending = this.#pending;
 		this.#pending = undefined;
-		this.#setStatus(STATUS_DONE);
+		this.#write(STATUS_DONE);
 		return this.#waits.suspend(pending);
 	}
+}
+
+/** Where tasks are, what they wait for may be told of at once. */
+function isParked(value: unknown): value is Parked<CoreValue | undefined> {
+	return value instanceof Parked;
 }

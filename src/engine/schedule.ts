@@ -207,6 +207,7 @@ export class Schedule {
 		this.#current = account;
 		this.#suspendable = false;
 		this.#clock(account, clock());
+		if (account.begins) account.guest.told();
 	}
 
 	readonly #releaseClocked = (): void => {

@@ -12,6 +12,7 @@
  */
 import { Writer } from "../bytes/mod.ts";
 import type { CoreFunctionType } from "../component/mod.ts";
+import { writeReturn } from "./returns.ts";
 import { webAssembly, type WasmModule } from "./v8.ts";
 
 export const STATUS_DONE = 0;
@@ -31,6 +32,7 @@ const OP = {
 	localSet: 0x21,
 	localTee: 0x22,
 	globalGet: 0x23,
+	globalSet: 0x24,
 	i32Const: 0x41,
 	i32LtS: 0x48,
 	i32Ne: 0x47,
@@ -44,21 +46,27 @@ export const TRAMPOLINE_IMPORTS = {
 	wait: "wait",
 	take: (result: string | undefined): string => `take-${result ?? "nothing"}`,
 	fast: (index: number): string => `fast-${index}`,
+	returns: "returns",
+	number: (index: number): string => `number-${index}`,
 } as const;
 
+/** What a trampoline module exports beside: writes the status, which takes V8 much longer from JavaScript. */
+export const SET_STATUS = "set-status";
+
 /** A module that exports one trampoline per type, named by its index, and imports what they call. At most one result each. */
-function encodeTrampolines(types: readonly CoreFunctionType[]): Uint8Array {
+function encodeTrampolines(types: readonly CoreFunctionType[], returning: readonly number[]): Uint8Array {
 	const typeSection = new Writer();
-	typeSection.u32(RESULTS.length + 1 + types.length);
+	typeSection.u32(RESULTS.length + 1 + types.length + 1);
 	for (const result of RESULTS) writeFunctionType(typeSection, ["i32"], result === undefined ? [] : [result]);
 	writeFunctionType(typeSection, [], ["i32"]);
 	for (const type of types) writeFunctionType(typeSection, type.params, type.results);
+	writeFunctionType(typeSection, ["i32"], []);
 	const waitType = RESULTS.length;
 	const firstType = waitType + 1;
 
 	const imports = new Writer();
 	const importItem = (name: string): Writer => imports.name(TRAMPOLINE_IMPORTS.module).name(name);
-	imports.u32(1 + 1 + RESULTS.length + types.length);
+	imports.u32(1 + 1 + RESULTS.length + types.length + (returning.length > 0 ? 1 + returning.length : 0));
 	importItem(TRAMPOLINE_IMPORTS.status).u8(0x03).u8(0x7f).u8(0x01);
 	importItem(TRAMPOLINE_IMPORTS.wait).u8(0x00).u32(waitType);
 	for (const [i, result] of RESULTS.entries()) importItem(TRAMPOLINE_IMPORTS.take(result)).u8(0x00).u32(i);
@@ -66,22 +74,31 @@ function encodeTrampolines(types: readonly CoreFunctionType[]): Uint8Array {
 		importItem(TRAMPOLINE_IMPORTS.fast(i))
 			.u8(0x00)
 			.u32(firstType + i);
+	if (returning.length > 0) importItem(TRAMPOLINE_IMPORTS.returns).u8(0x02).u8(0x01).u32(1).u32(1);
+	for (const i of returning) importItem(TRAMPOLINE_IMPORTS.number(i)).u8(0x03).u8(0x7f).u8(0x00);
 	const waitFunction = 0;
 	const firstTake = 1;
 	const firstFast = firstTake + RESULTS.length;
 	const firstOwn = firstFast + types.length;
 
-	const functions = new Writer().u32(types.length);
-	const exports = new Writer().u32(types.length);
-	const code = new Writer().u32(types.length);
+	const functions = new Writer().u32(types.length + 1);
+	const exports = new Writer().u32(types.length + 1);
+	const code = new Writer().u32(types.length + 1);
 	for (const [i, type] of types.entries()) {
 		functions.u32(firstType + i);
 		exports
 			.name(String(i))
 			.u8(0x00)
 			.u32(firstOwn + i);
-		code.sized(encodeBody(type, firstFast + i, waitFunction, firstTake));
+		const number = returning.indexOf(i);
+		code.sized(encodeBody(type, firstFast + i, waitFunction, firstTake, number < 0 ? undefined : 1 + number));
 	}
+	functions.u32(firstType + types.length);
+	exports
+		.name(SET_STATUS)
+		.u8(0x00)
+		.u32(firstOwn + types.length);
+	code.sized(new Writer().u32(0).u8(OP.localGet).u32(0).u8(OP.globalSet).u32(0).u8(OP.end).finish());
 	return new Writer()
 		.raw(Uint8Array.of(0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00))
 		.section(1, typeSection)
@@ -111,7 +128,13 @@ function knownTypeCode(type: string): number {
 	return code;
 }
 
-function encodeBody(type: CoreFunctionType, fast: number, wait: number, firstTake: number): Uint8Array {
+function encodeBody(
+	type: CoreFunctionType,
+	fast: number,
+	wait: number,
+	firstTake: number,
+	number: number | undefined,
+): Uint8Array {
 	const result = type.results[0];
 	const ticket = type.params.length;
 	const kept = ticket + 1;
@@ -120,6 +143,7 @@ function encodeBody(type: CoreFunctionType, fast: number, wait: number, firstTak
 	body.u32(1).u8(knownTypeCode("i32"));
 	if (result !== undefined) body.u32(1).u8(knownTypeCode(result));
 
+	if (number !== undefined) writeReturn(body, number, type.params[0]);
 	for (const i of type.params.keys()) body.u8(OP.localGet).u32(i);
 	body.u8(OP.call).u32(fast);
 	if (result !== undefined) body.u8(OP.localSet).u32(kept);
@@ -141,7 +165,10 @@ function encodeBody(type: CoreFunctionType, fast: number, wait: number, firstTak
 	return body.finish();
 }
 
-/** Compiled trampolines for these types; kept by whoever instantiates them often. */
-export function compileTrampolines(types: readonly CoreFunctionType[]): WasmModule {
-	return new (webAssembly().Module)(encodeTrampolines(types));
+/**
+ * Compiled trampolines for these types; kept by whoever instantiates them often.
+ * @param returning the indices of those of `task.return` that can do without the host: with at most one parameter
+ */
+export function compileTrampolines(types: readonly CoreFunctionType[], returning: readonly number[] = []): WasmModule {
+	return new (webAssembly().Module)(encodeTrampolines(types, returning));
 }

@@ -10,7 +10,7 @@ function createWaits() {
 	const schedule = threadSchedule();
 	const faults: unknown[] = [];
 	const account: Account = new Account(
-		{ failed: false, fail: (reason) => void faults.push(reason), pause: () => waits.queue() },
+		{ failed: false, fail: (reason) => void faults.push(reason), pause: () => waits.queue(), told: () => {} },
 		{},
 	);
 	const waits = new Waits(schedule, account);

@@ -19,6 +19,9 @@ export class Waits {
 	readonly #waiters = new Set<Waiter>();
 	/** What the host has brought, by ticket, until the guest runs again. */
 	readonly #results = new Map<number, CoreValue | undefined>();
+	/** The one that came first, which mostly is the only one. */
+	#ticket = ENDED;
+	#result: CoreValue | undefined;
 	#nextTicket = 0;
 
 	constructor(schedule: Schedule, account: Account) {
@@ -27,7 +30,7 @@ export class Waits {
 	}
 
 	/** The guest leaves the thread until the host has brought `result`, and then `take`s it. Should it fail, the guest does. */
-	suspend(result: Promise<CoreValue | undefined> | undefined): Promise<number> {
+	suspend(result: PromiseLike<CoreValue | undefined> | undefined): Promise<number> {
 		this.#schedule.leave(undefined, false);
 		return new Promise((resolve) => {
 			if (result === undefined) {
@@ -42,7 +45,7 @@ export class Waits {
 					if (!this.#leave(waiter)) return;
 					const ticket = this.#nextTicket;
 					this.#nextTicket = (ticket + 1) & TICKET_MASK;
-					if (value !== undefined) this.#results.set(ticket, value);
+					if (value !== undefined) this.#keep(ticket, value);
 					resolve(ticket);
 				},
 				(error: unknown) => {
@@ -54,9 +57,19 @@ export class Waits {
 		});
 	}
 
+	#keep(ticket: number, result: CoreValue): void {
+		if (this.#ticket !== ENDED) return void this.#results.set(ticket, result);
+		this.#ticket = ticket;
+		this.#result = result;
+	}
+
 	/** The guest runs again: what it waited for. */
 	take(ticket: number): CoreValue | undefined {
 		this.#schedule.enter(this.#account, true);
+		if (ticket === this.#ticket) {
+			this.#ticket = ENDED;
+			return this.#result;
+		}
 		if (this.#results.size === 0) return undefined;
 		const result = this.#results.get(ticket);
 		this.#results.delete(ticket);
@@ -105,5 +118,6 @@ export class Waits {
 		// Clearing an empty collection still makes a new one inside.
 		if (this.#waiters.size > 0) this.#waiters.clear();
 		if (this.#results.size > 0) this.#results.clear();
+		this.#ticket = ENDED;
 	}
 }

@@ -11,6 +11,7 @@ import {
 	type FunctionType,
 	resolveValueType,
 } from "../component/mod.ts";
+import { isReturnedPlainly } from "../abi/mod.ts";
 import { compileTrampolines } from "../engine/mod.ts";
 import { checkFeature, type Features, unsupported } from "./features.ts";
 import type { Builtin, LiftedFunction, PlanOptions, Step, Trampoline } from "./plan.ts";
@@ -137,15 +138,23 @@ export class CanonicalDefinitions {
 	flush(): void {
 		if (this.#waiting.length === 0) return;
 		const types = this.#waiting.map((w) => w.type);
+		const returning = [...this.#waiting.keys()].filter((i) => returnsPlainly(this.#waiting[i]!.trampoline));
 		this.#steps.push({
 			kind: "trampolines",
 			first: this.#trampolines - this.#waiting.length,
 			trampolines: this.#waiting.map((w) => w.trampoline),
 			types,
-			module: compileTrampolines(types),
+			returning,
+			module: compileTrampolines(types, returning),
 		});
 		this.#waiting = [];
 	}
+}
+
+function returnsPlainly(trampoline: Trampoline): boolean {
+	return (
+		trampoline.kind === "builtin" && trampoline.op === "task.return" && isReturnedPlainly(trampoline.result ?? null)
+	);
 }
 
 const NO_OPTIONS: CanonOptions = {

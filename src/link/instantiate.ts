@@ -112,10 +112,14 @@ export class Instance {
 		this.#gate.begin();
 	}
 
-	/** From now on each call is begun without being told to. @returns false where that cannot be: a call may last longer than its function */
+	/**
+	 * From now on each call is begun without being told to. @returns false where that cannot be: a call may last longer than its function.
+	 * Where there are tasks, it is so of those calls that go by untold.
+	 */
 	beginEachCall(): boolean {
+		if (this.#tasks !== null) this.#gate.beginEachCall(false);
 		if (mayBlock(this.#linked) || this.#tasks !== null) return false;
-		this.#gate.beginEachCall();
+		this.#gate.beginEachCall(true);
 		return true;
 	}
 

@@ -88,6 +88,8 @@ export type Step =
 			readonly first: number;
 			readonly trampolines: readonly Trampoline[];
 			readonly types: readonly CoreFunctionType[];
+			/** The indices of those of `task.return` that can do without the host. */
+			readonly returning?: readonly number[];
 			readonly module: WasmModule;
 	  }
 	| {

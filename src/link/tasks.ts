@@ -72,6 +72,7 @@ export class Tasks {
 	constructor(gate: Gate, store: Store, lenientCancel: boolean) {
 		this.#gate = gate;
 		this.#scheduler = new Scheduler(store, (end) => gate.watch(end));
+		gate.onTold = () => this.#scheduler.told();
 		this.#lenientCancel = lenientCancel;
 	}
 
@@ -109,6 +110,7 @@ export class Tasks {
 			bare: stackful
 				? null
 				: { turn: this.#gate, core: core as CoreFunction, realloc: realloc as Realloc, brief: null },
+			border: stackful ? null : this.#gate,
 		};
 		return new AsyncLiftedFunction(lift, this.#scheduler);
 	}
@@ -128,7 +130,7 @@ export class Tasks {
 		const entry = this.#entry(core, { params: ["i32"], results: [] });
 		const options = { ...NO_OPTIONS, async: false, callback: false };
 		const own = this.#scheduler.instance(instance);
-		const lift = { type: DESTRUCTOR, core: entry, callback: null, options, instance: own, bare: null };
+		const lift = { type: DESTRUCTOR, core: entry, callback: null, options, instance: own, bare: null, border: null };
 		const lifted = new AsyncLiftedFunction(lift, this.#scheduler);
 		return {
 			instance,
@@ -142,11 +144,13 @@ export class Tasks {
 		};
 	}
 
+	/** @param number of one that returns: see `canonTaskReturn` */
 	builtin(
 		builtin: Builtin,
 		component: ComponentInstance,
 		options: CanonicalOptions = NO_OPTIONS,
 		table?: WasmExtern,
+		number = 0,
 	): CoreFunction {
 		const instance = this.#scheduler.instance(component);
 		const { op, async, cancellable, slot = 0 } = builtin;
@@ -155,7 +159,7 @@ export class Tasks {
 		const make = (): unknown => {
 			switch (op) {
 				case "task.return":
-					return canonTaskReturn(instance, builtin.result ?? null, options);
+					return canonTaskReturn(instance, builtin.result ?? null, options, number);
 				case "task.cancel":
 					return canonTaskCancel(instance);
 				case "subtask.cancel":

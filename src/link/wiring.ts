@@ -138,9 +138,10 @@ export class Wiring {
 				break;
 			}
 			case "trampolines": {
-				const functions = step.trampolines.map((t) => this.#trampoline(t));
+				const returning = new Map(step.returning?.map((i) => [i, this.#gate.numberReturn()]));
+				const functions = step.trampolines.map((t, i) => this.#trampoline(t, returning.get(i)));
 				const readings = step.trampolines.map((t, i) => this.#reading(t, step.types[i] as CoreFunctionType));
-				const wrapped = this.#gate.wrapImports(step.module, step.types, functions, readings);
+				const wrapped = this.#gate.wrapImports(step.module, step.types, functions, readings, returning);
 				for (const [i, fn] of wrapped.entries()) this.#trampolines[step.first + i] = fn;
 				break;
 			}
@@ -198,7 +199,7 @@ export class Wiring {
 		return { ...this.#options(plan), async: plan.async, callback: plan.callback !== null };
 	}
 
-	#trampoline(trampoline: Trampoline): CoreFunction {
+	#trampoline(trampoline: Trampoline, number?: number): CoreFunction {
 		const instance = this.#component(trampoline.instance);
 		switch (trampoline.kind) {
 			case "lower": {
@@ -212,7 +213,7 @@ export class Wiring {
 				if (this.#tasks === null) throw new Error("a built-in of tasks in a plan without any");
 				const options = trampoline.options === undefined ? undefined : this.#options(trampoline.options);
 				const table = trampoline.table === undefined ? undefined : this.#resolve(trampoline.table);
-				return this.#tasks.builtin(trampoline, instance, options, table);
+				return this.#tasks.builtin(trampoline, instance, options, table, number);
 			}
 			case "resource.new":
 				return canonResourceNew(instance, trampoline.resource) as CoreFunction;

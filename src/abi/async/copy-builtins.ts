@@ -44,7 +44,7 @@ export function canonCopy(
 	type: EndType,
 	readable: boolean,
 	options: CopyOptions,
-): (index: number, pointer: number, length?: number) => number | Promise<number> {
+): (index: number, pointer: number, length?: number) => number | PromiseLike<number> {
 	const event = eventOf(type.kind, readable);
 	const verb = readable ? "read from" : "write to";
 	const cx = new Context(options, instance.instance);
@@ -62,7 +62,9 @@ export function canonCopy(
 		if (end.hasPending) return end.takePending()[2];
 		end.state = options.async ? "async-copying" : "sync-copying";
 		if (options.async) return BLOCKED;
-		return end.waitAlone(instance.turns.thread);
+		const { thread } = instance.turns;
+		// What a host gives next comes a little later: who has waited that long finds it there.
+		return end.shared.fill === null ? end.parkAlone(thread) : end.waitAlone(thread);
 	};
 }
 
@@ -100,7 +102,7 @@ export function canonCancelCopy(
 	readable: boolean,
 	async: boolean,
 	relaxed: boolean,
-): (index: number) => number | Promise<number> {
+): (index: number) => number | PromiseLike<number> {
 	return (index) => {
 		checkMayLeave(instance);
 		if (!async) instance.checkMayBlock();

@@ -83,7 +83,7 @@ export class TestGuest {
 		{ callback = null, async = true }: { callback?: CoreFunction | null; async?: boolean } = {},
 	): Lifted {
 		const options = { ...this.options, async, callback: callback !== null };
-		const lift = { type, core, callback, options, instance: this.instance, bare: null };
+		const lift = { type, core, callback, options, instance: this.instance, bare: null, border: null };
 		return new AsyncLiftedFunction(lift, this.world.scheduler) as Lifted;
 	}
 

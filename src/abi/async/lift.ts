@@ -1,9 +1,6 @@
-import { containsKind, type FunctionType, type ValueType } from "../../component/mod.ts";
-import { canonLift } from "../call.ts";
+import { containsKind, type FunctionType } from "../../component/mod.ts";
 import { checkArguments } from "../check.ts";
 import { Context } from "../context.ts";
-import type { Bare } from "../interpret-lift.ts";
-import { isAsync } from "../signature.ts";
 import {
 	type ComponentFunction,
 	type ComponentInstance,
@@ -14,11 +11,12 @@ import {
 } from "../store.ts";
 import { trap } from "../traps.ts";
 import { after } from "./after.ts";
+import { type AsyncLift, AtOnceCalls, CALLBACK_EXIT } from "./at-once.ts";
 import { type FlatValues, liftedParams, liftedResults } from "./flat-values.ts";
 import { type AsyncInstance, CANNOT_BLOCK } from "./instance.ts";
 import type { Scheduler } from "./scheduler.ts";
 import { CANCELLED, type Outcome, Task } from "./task.ts";
-import { type TaskOptions, Thread } from "./thread.ts";
+import { Thread } from "./thread.ts";
 import { type Event, NO_EVENT, TASK_CANCELLED, WaitableSet } from "./waitable.ts";
 
 /** A call that has begun. */
@@ -40,21 +38,8 @@ export interface Callee {
 	): Started;
 }
 
-export interface AsyncLift {
-	readonly type: FunctionType;
-	/** A guest's function: gives its result at once, or a promise when it was suspended. */
-	readonly core: CoreFunction;
-	readonly callback: CoreFunction | null;
-	readonly options: TaskOptions;
-	readonly instance: AsyncInstance;
-	/** Where the guest's code never has to be suspended: for calls by the host, on its own stack. */
-	readonly bare: Bare | null;
-}
-
-type First = (...args: unknown[]) => unknown;
-
-/** CanonicalABI.md `CallbackCode`. */
-const CALLBACK = { exit: 0, yield: 1, wait: 2 } as const;
+/** CanonicalABI.md `CallbackCode`, beyond `CALLBACK_EXIT`. */
+const CALLBACK = { yield: 1, wait: 2 } as const;
 
 /** `canon lift` in a component that knows of tasks: CanonicalABI.md `canon_lift`. */
 export class AsyncLiftedFunction implements ComponentFunction, Callee {
@@ -68,8 +53,8 @@ export class AsyncLiftedFunction implements ComponentFunction, Callee {
 	readonly #results: FlatValues;
 	readonly #context: Context;
 	readonly #borrows: boolean;
-	/** Of the last call that returned at once, for the next one: objects that are old already cost least. */
-	#spare: { readonly task: Task; readonly thread: Thread } | null = null;
+	/** `null` where it may be suspended. */
+	readonly #atOnce: AtOnceCalls | null;
 
 	constructor(lift: AsyncLift, scheduler: Scheduler) {
 		this.type = lift.type;
@@ -80,13 +65,19 @@ export class AsyncLiftedFunction implements ComponentFunction, Callee {
 		this.#context = new Context(lift.options, lift.instance.instance);
 		// What is borrowed is given back before the task returns, which may be later than the guest's function does.
 		this.#borrows = lift.type.params.some(({ type }) => containsKind(type, "borrow"));
-		// Calls the guest's function until it first returns, and gives what it returned; `null` where it may be suspended.
-		const first = this.#borrows ? null : liftFirst(lift);
-		let called: First | undefined;
+		this.#atOnce = this.#borrows
+			? null
+			: AtOnceCalls.of(lift, scheduler, (...returned) => void this.#goOn(...returned));
+		const atOnce = this.#atOnce;
 		this.invoke = (...args) => {
-			if (first === null || !scheduler.atRest || !lift.instance.free) return this.#callLater(args);
-			return this.#callAtOnce((called ??= first.invoke as First), args);
+			if (atOnce === null || !scheduler.atRest || !lift.instance.free) return this.#callLater(args);
+			return atOnce.call(args);
 		};
+	}
+
+	/** See `AtOnceCalls.brief`. */
+	get brief(): ((...args: unknown[]) => unknown) | undefined {
+		return this.#atOnce?.brief;
 	}
 
 	/**
@@ -106,65 +97,6 @@ export class AsyncLiftedFunction implements ComponentFunction, Callee {
 			const onResolve = (outcome: Outcome): void => resolve(outcome === CANCELLED ? undefined : outcome.value);
 			return this.#start(null, () => args, onResolve, false).stopped;
 		});
-	}
-
-	/** The same where nothing else goes on, and nothing needs a stack of its own. */
-	#callAtOnce(first: First, args: readonly unknown[]): unknown {
-		const { type, options, instance } = this.#lift;
-		const scheduler = this.#scheduler;
-		const used = this.#spare ?? this.#createSpare();
-		const { task, thread } = used;
-		let begun = false;
-		let value: unknown;
-		scheduler.enter(thread);
-		try {
-			if (!type.async) instance.syncCalls++;
-			const returned = args.length === 1 ? first(args[0]) : first(...args);
-			begun = true;
-			if (!type.async) instance.syncCalls--;
-			if (!options.async) task.return(returned);
-			else if (returned !== CALLBACK.exit) return this.#callOn(task, thread, returned as number);
-			({ value } = task);
-			if (task.endAtOnce(thread)) thread.renew();
-			else this.#spare = null;
-		} catch (error) {
-			this.#spare = null;
-			if (begun || instance.instance.store.poison !== undefined) scheduler.fail(error);
-			else {
-				// The arguments are not what the function takes: the guest never heard of it.
-				if (!type.async) instance.syncCalls--;
-				scheduler.leave();
-			}
-			return Promise.reject(error);
-		}
-		scheduler.leave();
-		return value;
-	}
-
-	#createSpare(): { readonly task: Task; readonly thread: Thread } {
-		const { type, options, instance } = this.#lift;
-		const task = new Task(instance, type, options, false, null);
-		const thread = new Thread(task, this.#scheduler, null);
-		task.beginAtOnce(thread);
-		return (this.#spare = { task, thread });
-	}
-
-	/** What comes after the guest's function has returned. */
-	#callOn(task: Task, thread: Thread, returned: number): unknown {
-		const scheduler = this.#scheduler;
-		this.#spare = null;
-		task.begin(thread);
-		void this.#goOn(task, thread, returned);
-		void thread.stopped;
-		if (task.resolved) {
-			scheduler.leave();
-			return task.value;
-		}
-		const promise = scheduler.promise((resolve) =>
-			task.tell((outcome) => resolve(outcome === CANCELLED ? undefined : outcome.value)),
-		);
-		scheduler.leave();
-		return promise;
 	}
 
 	async #callCancellable(args: readonly unknown[], signal: AbortSignal): Promise<unknown> {
@@ -291,7 +223,7 @@ export class AsyncLiftedFunction implements ComponentFunction, Callee {
 	#isLast(returned: ReturnType<CoreFunction>): boolean {
 		const { callback, options } = this.#lift;
 		if (!options.async || returned instanceof Promise) return false;
-		return callback === null || returned === CALLBACK.exit;
+		return callback === null || returned === CALLBACK_EXIT;
 	}
 
 	async #goOn(task: Task, thread: Thread, returned: ReturnType<CoreFunction>): Promise<void> {
@@ -337,7 +269,7 @@ export class AsyncLiftedFunction implements ComponentFunction, Callee {
 		const { instance } = task;
 		const code = packed & 0xf;
 		if (code > CALLBACK.wait) trap(`unsupported callback code: ${code}`);
-		if (code === CALLBACK.exit) return null;
+		if (code === CALLBACK_EXIT) return null;
 		const free = (): boolean => instance.exclusive === null;
 		if (code === CALLBACK.yield) {
 			instance.exclusive = null;
@@ -348,15 +280,4 @@ export class AsyncLiftedFunction implements ComponentFunction, Callee {
 		instance.exclusive = null;
 		return set.wait(thread, true, free);
 	}
-}
-
-/**
- * Until it first returns, a function that needs no stack of its own is like one that is not async, whose result is what it returns to the
- * scheduler.
- */
-function liftFirst({ type, core, options, instance, bare }: AsyncLift): ComponentFunction | null {
-	const result: ValueType | null = options.async ? { kind: "u32" } : type.result;
-	const first: FunctionType = { ...type, async: false, result };
-	if (bare === null || isAsync(first)) return null;
-	return canonLift(first, core, options, instance.instance, core, bare);
 }

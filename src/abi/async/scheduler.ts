@@ -204,6 +204,13 @@ export class Scheduler implements Pledges, StorePart, Turns {
 		return this.atRest && this.#pledges === 0 && this.#calls.size === 0;
 	}
 
+	/** Quiet, and nothing keeps the host's next call from being let in. */
+	get isFree(): boolean {
+		if (!this.isQuiet) return false;
+		for (const instance of this.#instances.values()) if (!instance.free) return false;
+		return true;
+	}
+
 	/** A call by the host can begin at once: nothing runs, or waits for its turn. */
 	get atRest(): boolean {
 		const { store } = this;
@@ -223,6 +230,17 @@ export class Scheduler implements Pledges, StorePart, Turns {
 		this.#pumping = this.#ticking = false;
 		const idle = this.#work.length === 0 && this.waiting.length === 0 && this.#quiet.length === 0;
 		if (!idle || this.#pledges > 0 || this.#calls.size > 0) this.#pump();
+	}
+
+	/** It has ended, and nothing has come of it. */
+	exit(): void {
+		this.current = null;
+		this.#pumping = this.#ticking = false;
+	}
+
+	/** A call that went by untold does so no more; whether it has returned by then. */
+	told(): boolean {
+		return this.current?.task.onTold?.() === true;
 	}
 
 	/** It has failed, and with it all others. */

@@ -47,6 +47,8 @@ interface Pending {
 /** What the two ends of a stream or a future share. */
 export interface Shared {
 	readonly element: ValueType | null;
+	/** Of a stream that a host writes: writes what has come meanwhile, or ends, where there is something. */
+	readonly fill: (() => void) | null;
 	/** Ends the copy of this side, where it waits for the other, or could still go on. */
 	cancel(copier: Copier): void;
 	/** One end is no more. */
@@ -58,6 +60,7 @@ export interface Shared {
 
 abstract class SharedBase {
 	readonly element: ValueType | null;
+	fill: (() => void) | null = null;
 	/** Told when the first end is dropped. */
 	readonly #ended: (() => void) | undefined;
 	protected dropped = false;
@@ -104,9 +107,6 @@ function copy(from: ReadableBuffer, to: WritableBuffer, count: number): void {
 
 /** CanonicalABI.md `SharedStreamImpl`. */
 export class SharedStream extends SharedBase implements Shared {
-	/** Of a host that writes: writes what has come meanwhile, or ends, where there is something. */
-	fill: (() => void) | null = null;
-
 	read(copier: Copier, buffer: WritableBuffer): void {
 		if (this.pending === null && this.fill !== null && buffer.remain > 0 && !this.dropped) this.fill();
 		const { pending } = this;

@@ -28,11 +28,20 @@ const PLAIN: { readonly [K in ValueType["kind"]]?: (flat: number) => unknown } =
 	f64: canonicalNan,
 };
 
-/** `canon task.return` */
+/** Whether what is returned can be left where `number` of `canonTaskReturn` says: nothing of it is in memory, and nothing to be checked. */
+export function isReturnedPlainly(result: ValueType | null): boolean {
+	return result === null || result.kind === "u64" || result.kind === "s64" || PLAIN[result.kind] !== undefined;
+}
+
+/**
+ * `canon task.return`
+ * @param number what tasks know it by that may return with nobody told; 0: none
+ */
 export function canonTaskReturn(
 	instance: AsyncInstance,
 	result: ValueType | null,
 	options: CanonicalOptions,
+	number = 0,
 ): CoreFunction {
 	let checked: ThreadTask | null = null;
 	let returning: ThreadTask;
@@ -41,6 +50,7 @@ export function canonTaskReturn(
 		checkMayLeave(instance);
 		const { task } = instance.turns.thread;
 		returning = task;
+		task.via = number;
 		if (checked?.type === task.type && checked.options === task.options) return task;
 		const { async, memory, encoding } = task.options;
 		// A return of what needs no memory may leave it out, as the suite's guests do; the reference asks for the same one even then.

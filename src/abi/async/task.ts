@@ -21,6 +21,10 @@ export class Task implements ThreadTask {
 	#resolve: ((outcome: Outcome) => void) | null;
 	/** What it returned, where nobody was told. */
 	value: unknown = undefined;
+	/** The number of the built-in through which it returned, if that has one. */
+	via = 0;
+	/** Told when a call that went by untold does so no more; whether it has returned by then. */
+	onTold: (() => boolean) | null = null;
 	#state: State = "initial";
 	#waitingToEnter: Thread | null = null;
 	#implicit: Thread | null = null;
@@ -127,6 +131,7 @@ export class Task implements ThreadTask {
 		this.#state = "initial";
 		this.#scope = null;
 		this.value = undefined;
+		this.via = 0;
 		return true;
 	}
 

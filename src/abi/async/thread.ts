@@ -1,6 +1,7 @@
 import type { FunctionType } from "../../component/mod.ts";
 import type { CallScope } from "../handles.ts";
 import type { CanonicalOptions, ComponentInstance } from "../store.ts";
+import { Parked } from "./parked.ts";
 
 /** The index of a thread that is to have one when anybody asks: most calls are over before. */
 export const UNLISTED = -1;
@@ -22,6 +23,8 @@ export interface ThreadTask {
 	readonly scope: CallScope;
 	readonly carried: boolean;
 	readonly needsExclusive: boolean;
+	via: number;
+	readonly onTold: (() => boolean) | null;
 	isImplicit(thread: Thread): boolean;
 	register(thread: Thread): void;
 	unregister(thread: Thread): void;
@@ -143,6 +146,21 @@ export class Thread {
 				}
 			});
 		});
+	}
+
+	/** The same for who has the thread's stack suspended, and returns what this does to the engine. */
+	park<T>(ready: () => boolean, then: () => T): Parked<T> {
+		const parked = new Parked<T>();
+		this.#block(ready, false, null, () => {
+			let value: T;
+			try {
+				value = then();
+			} catch (error) {
+				return parked.reject(error);
+			}
+			parked.resolve(value);
+		});
+		return parked;
 	}
 
 	#block(

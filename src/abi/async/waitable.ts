@@ -1,5 +1,6 @@
 import type { TableElement } from "../handles.ts";
 import { trap } from "../traps.ts";
+import type { Parked } from "./parked.ts";
 import type { Thread } from "./thread.ts";
 
 /** CanonicalABI.md `EventCode`. */
@@ -55,11 +56,22 @@ export abstract class Waitable implements TableElement {
 		this.#alone = true;
 		return thread.blockFor(
 			() => this.hasPending,
-			() => {
-				this.#alone = false;
-				return this.takePending()[2];
-			},
+			() => this.#takeAlone(),
 		);
+	}
+
+	/** The same for who has the thread's stack suspended: see `Thread.park`. */
+	parkAlone(thread: Thread): Parked<number> {
+		this.#alone = true;
+		return thread.park(
+			() => this.hasPending,
+			() => this.#takeAlone(),
+		);
+	}
+
+	#takeAlone(): number {
+		this.#alone = false;
+		return this.takePending()[2];
 	}
 
 	/** Traps where it is in a set. `hint` is what else there is to say. */

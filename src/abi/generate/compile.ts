@@ -33,6 +33,14 @@ const BOUND = [
 	"fn",
 	"callee",
 	"interpret",
+	"scheduler",
+	"state",
+	"own",
+	"returned",
+	"floats",
+	"wides",
+	"surface",
+	"failed",
 ];
 
 /**

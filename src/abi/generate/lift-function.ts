@@ -1,4 +1,4 @@
-import type { FunctionType } from "../../component/mod.ts";
+import type { FunctionType, ValueType } from "../../component/mod.ts";
 import { layoutOf } from "../layout.ts";
 import { type Signature, signatureOf } from "../signature.ts";
 import type { Emitter } from "./emitter.ts";
@@ -60,8 +60,7 @@ function finish(ret0, scope, entered${target}) {
 	return ${given};
 }`;
 	if (!byHost) return `${finish}\n${guestFunction(args, call)}`;
-	const plain =
-		elements.every(({ kind }) => PLAIN.has(kind)) && (signature.result === null || PLAIN.has(signature.result.kind));
+	const plain = elements.every(isPlainNumber) && (signature.result === null || isPlainNumber(signature.result));
 	const brief = plain
 		? `try {
 		${lowering}
@@ -102,6 +101,11 @@ const PLAIN: ReadonlySet<string> = new Set([
 	"f64",
 	"char",
 ]);
+
+/** Whether it is one of those. */
+export function isPlainNumber({ kind }: ValueType): boolean {
+	return PLAIN.has(kind);
+}
 
 /** Where the instance has no parent, it is all there is to enter. */
 const ENTER = `if (only && instance.entered === false && store.poison === undefined && !store.disposed) instance.entered = true;
@@ -174,7 +178,13 @@ function guestFunction(args: readonly string[], call: string): string {
 };`;
 }
 
-function writeArguments(out: Emitter, signature: Signature, args: readonly string[], caller: "host" | "guest"): string {
+/** What a caller of the function does with its arguments: leaves what the core function takes in `flat0`, `flat1`, …. */
+export function writeArguments(
+	out: Emitter,
+	signature: Signature,
+	args: readonly string[],
+	caller: "host" | "guest",
+): string {
 	const { params, paramSlots, paramsSpilled } = signature;
 	const packed = caller === "host" ? packedAmong(params.elements) : -1;
 	const emitter = new LowerEmitter(out, caller === "guest", args[packed] ?? null);

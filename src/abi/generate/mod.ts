@@ -6,7 +6,9 @@ import { Context } from "../context.ts";
 import { HostComponentFunction } from "../host-function.ts";
 import type { BriefCalls, CallFrom, InterpretedLift, Lift } from "../interpret-lift.ts";
 import type { InterpretedLower, Lower } from "../interpret-lower.ts";
+import type { FunctionType } from "../../component/mod.ts";
 import type { CanonicalOptions, ComponentFunction, ComponentInstance, CoreFunction } from "../store.ts";
+import { isBrief, type Returns, writeBrief } from "./brief-function.ts";
 import { compile, useKey } from "./compile.ts";
 import { writeLift } from "./lift-function.ts";
 import { type Callee, writeLower } from "./lower-function.ts";
@@ -40,6 +42,58 @@ function briefly(brief: BriefCalls | null): object {
 	const { words, lease, entry, call, seen, attentive, shift, most } = brief;
 	const indices = { entryWord: entry, callWord: call, seenWord: seen, attentiveWord: attentive };
 	return { words, lease, ...indices, numberShift: shift, mostLeased: most };
+}
+
+/** A function of tasks, and what its calls need that go by untold. */
+interface BriefTask {
+	readonly type: FunctionType;
+	readonly options: CanonicalOptions & { readonly async: boolean };
+	/** As it is. */
+	readonly core: CoreFunction;
+	readonly own: { readonly instance: ComponentInstance; syncCalls: number };
+	readonly calls: BriefCalls;
+	readonly returns: Returns;
+	readonly scheduler: { enter(thread: never): void; exit(): void };
+	/** The thread that such a call is of, `null` while there are to be none, and the number of the built-in through which it returns. */
+	readonly state: { readonly thread: object | null; readonly number: number };
+	/** Goes on with a call that is like any other now, after it has returned to the host. */
+	surface(returned: unknown): unknown;
+	failed(error: unknown): unknown;
+}
+
+/** Calls of a task that go by untold, with as many arguments as there are parameters: `null` where one has not begun. */
+export interface Brief {
+	readonly brief: (...args: unknown[]) => unknown;
+	/** The value that was returned, which may be what the function did. */
+	read(returned?: unknown): unknown;
+}
+
+/** @returns `null` where there is no code for them */
+export function generateBrief(task: BriefTask): Brief | null {
+	const { type, options, core, own, calls, scheduler, state } = task;
+	if (!isBrief(type)) return null;
+	const { instance } = own;
+	const kind = { type, returns: options.async, alone: instance.parent === null };
+	const key = `brief ${kind.returns ? "returns" : ""} ${kind.alone ? "alone" : ""} ${type.async ? "async" : ""}`;
+	const code = compile(type, key, (out) => writeBrief(out, kind, calls, task.returns), false);
+	if (code === null) return null;
+	const { words: returned, floats, wides } = task.returns;
+	const names = {
+		instance,
+		own,
+		core,
+		scheduler,
+		state,
+		entered: instance.enteredFrom(null),
+		words: calls.words,
+		lease: calls.lease,
+		returned,
+		floats,
+		wides,
+		surface: (value: unknown) => task.surface(value),
+		failed: (error: unknown) => task.failed(error),
+	};
+	return code.bind(names, code.resources) as Brief;
 }
 
 /** A call of a lifted function by another guest. */
