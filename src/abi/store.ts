@@ -75,6 +75,8 @@ export class Store {
 	handles = 0;
 	/** The first trap. Once set, no instance of this store may be entered again. */
 	poison: Error | undefined;
+	/** Whether no instance of this store may be entered: it was poisoned, or disposed. */
+	shut = false;
 	/** How many handles each table may have. */
 	maxHandles: number;
 	/** How many streams and futures guests may have. */
@@ -124,6 +126,7 @@ export class Store {
 		this.#disposed = false;
 		this.#epoch = {};
 		this.poison = undefined;
+		this.shut = false;
 		this.report = null;
 		this.context = context;
 		this.#streams = { count: 0 };
@@ -177,6 +180,7 @@ export class Store {
 	/** Guest code ended with `error`: records the first, and returns it to be thrown on. */
 	fail(error: unknown): unknown {
 		this.onEnd?.();
+		this.shut = true;
 		this.poison ??= error instanceof Error ? error : new Trap("a host function failed", { cause: error });
 		return error;
 	}
@@ -220,6 +224,7 @@ export class Store {
 	 */
 	dispose(reason: unknown = new Trap("cannot enter component instance")): void {
 		this.#disposed = true;
+		this.shut = true;
 		this.onEnd?.();
 		const errors: unknown[] = [];
 		for (const part of this.parts) part.end(reason);
