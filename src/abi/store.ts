@@ -19,6 +19,8 @@ export interface LinearMemory {
 	readonly buffer: ArrayBufferLike;
 	/** How much of the buffer belongs to the guest, where that is less than all. May grow while the buffer stays. */
 	readonly byteLength?: number;
+	/** Has `resized` called whenever `byteLength` changes. Who has that without this is asked each time. */
+	onResize?(resized: () => void): void;
 	/** Functions that need no view of the memory, on ranges that were checked; `null` where there are none for such memories. */
 	linkScanner?(): FindNonAscii | null;
 	linkPasser?(to: LinearMemory, realloc: Realloc): PassAcross | null;
