@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { it } from "node:test";
 import { type CallsReport, renderCalls } from "./calls-report.ts";
 
-it("renderCalls: microseconds, and ours as a multiple of what is by hand and a part of jco's", () => {
+it("renderCalls: microseconds, and ours as a multiple of what is by hand and of Wasmtime's ways, and a part of jco's", () => {
 	const report: CallsReport = {
-		schema: "skerry-bench-calls/2",
+		schema: "skerry-bench-calls/3",
 		date: "2026-11-21T00:00:00.000Z",
 		command: "npm run bench -- calls",
 		commit: null,
@@ -12,10 +12,16 @@ it("renderCalls: microseconds, and ours as a multiple of what is by hand and a p
 		pinned: false,
 		rounds: 5,
 		results: [
-			{ name: "add", micros: { skerry: 0.02, hand: 0.01, jco: 2, wasmtime: 0.08 }, bytes: { skerry: 12.4, hand: 0 } },
+			{
+				name: "add",
+				micros: { skerry: 0.02, hand: 0.01, jco: 2 },
+				wasmtime: { typed: 0.08, stoppable: 0.8, dynamic: 1 },
+				bytes: { skerry: 12.4, hand: 0 },
+			},
 			{
 				name: "import",
-				micros: { skerry: 5, hand: null, jco: 20, wasmtime: null },
+				micros: { skerry: 5, hand: null, jco: 20 },
+				wasmtime: null,
 				bytes: { skerry: null, hand: null },
 			},
 		],
@@ -25,8 +31,8 @@ it("renderCalls: microseconds, and ours as a multiple of what is by hand and a p
 		`Test CPU, 2 cores, 8 GB, Linux 6 x64, load average 0.5 before
 µs per call, medians of 5 rounds in turns, NOT PINNED
 
-case    skerry  by hand  jco  wasmtime  of by hand  of jco  of wasmtime  allocates  by hand
-add     0.0200   0.0100    2    0.0800       2.00×   1/100        0.25×       12 B      0 B
-import  5             –   20         –           –     1/4            –          –        –`,
+case    skerry  by hand  jco  wasmtime typed  stoppable  dynamic  of by hand  of jco  of typed  of stoppable  of dynamic  allocates  by hand
+add     0.0200   0.0100    2          0.0800     0.8000        1       2.00×   1/100     0.25×         0.02×       0.02×       12 B      0 B
+import  5             –   20               –          –        –           –     1/4         –             –           –          –        –`,
 	);
 });

@@ -12,7 +12,7 @@ import { CompileCache } from "../src/engine/mod.ts";
 import { instantiate, type Instance, linkComponent, loadComponent } from "../src/link/mod.ts";
 import { type Calls, EXPORTS_CORE_WAT, EXPORTS_WAT, handWritten, IMPORTS_WAT, INTERFACE } from "./calls-guest.ts";
 import { bytes, handWrittenTasks, TASKS_CORE_WATS, TASKS_WAT } from "./calls-tasks.ts";
-import type { CallsReport, CallsResult } from "./calls-report.ts";
+import type { CallsReport, CallsResult, WasmtimeFigures } from "./calls-report.ts";
 import { commit } from "./commit.ts";
 import { chooseCores, describeMachine, moveTo } from "./machine.ts";
 import { median } from "./statistics.ts";
@@ -147,7 +147,7 @@ export async function benchCalls(options: CallsOptions): Promise<CallsReport> {
 			)),
 		];
 		return {
-			schema: "skerry-bench-calls/2",
+			schema: "skerry-bench-calls/3",
 			date: new Date().toISOString(),
 			command: options.command,
 			commit: commit(),
@@ -190,21 +190,18 @@ async function tasksCores(): Promise<Record<keyof typeof TASKS_CORE_WATS, Uint8A
 }
 
 /** Microseconds of a call in Wasmtime; each time in a process of its own, which has the cores of this one. */
-function wasmtimeOf(
-	component: Uint8Array,
-	file: string,
-	{ wasmtime, rounds }: CallsOptions,
-): (call: string | undefined) => number | null {
+function wasmtimeOf(component: Uint8Array, file: string, { wasmtime, rounds }: CallsOptions): WasmtimeOf {
 	if (wasmtime === undefined) return () => null;
 	writeFileSync(file, component);
 	return (call) => {
 		if (call === undefined) return null;
-		const figures = JSON.parse(execFileSync(wasmtime, [file, `${rounds}`, call], { encoding: "utf8" })) as Figures;
-		return figures[call]! / 1000;
+		const printed = execFileSync(wasmtime, [file, `${rounds}`, call], { encoding: "utf8" });
+		const { typed, stoppable, dynamic } = (JSON.parse(printed) as Record<string, WasmtimeFigures>)[call]!;
+		return { typed: typed / 1000, stoppable: stoppable / 1000, dynamic: dynamic / 1000 };
 	};
 }
 
-type Figures = Readonly<Record<string, number>>;
+type WasmtimeOf = (call: string | undefined) => WasmtimeFigures | null;
 
 async function ours(component: Uint8Array): Promise<Calls> {
 	const functions = {
@@ -258,7 +255,7 @@ function measureAll(
 	cases: readonly Case[],
 	contenders: Record<Contender, Calls>,
 	options: CallsOptions,
-	wasmtime: (call: string | undefined) => number | null,
+	wasmtime: WasmtimeOf,
 ): CallsResult[] {
 	return cases.map(({ name, call, args, wasmtime: peer }) => {
 		options.onProgress(name);
@@ -281,7 +278,8 @@ function measureAll(
 		const micros = (contender: Contender): number => median(turns.get(contender)!.times);
 		return {
 			name,
-			micros: { skerry: micros("skerry"), hand: micros("hand"), jco: micros("jco"), wasmtime: wasmtime(peer) },
+			micros: { skerry: micros("skerry"), hand: micros("hand"), jco: micros("jco") },
+			wasmtime: wasmtime(peer),
 			bytes: { skerry: allocated(turns.get("skerry")!), hand: allocated(turns.get("hand")!) },
 		};
 	});
@@ -337,7 +335,7 @@ async function measureWaiting(
 	cases: readonly Case[],
 	contenders: Readonly<Partial<Record<Contender, Calls>>>,
 	options: CallsOptions,
-	wasmtime: (call: string | undefined) => number | null = () => null,
+	wasmtime: WasmtimeOf = () => null,
 ): Promise<CallsResult[]> {
 	const results: CallsResult[] = [];
 	for (const { name, call, args, per = 1, turn = 20, wasmtime: peer } of cases) {
@@ -361,7 +359,8 @@ async function measureWaiting(
 			contenders[contender] === undefined ? null : median(times[contender]);
 		results.push({
 			name,
-			micros: { skerry: median(times.skerry), hand: micros("hand"), jco: micros("jco"), wasmtime: wasmtime(peer) },
+			micros: { skerry: median(times.skerry), hand: micros("hand"), jco: micros("jco") },
+			wasmtime: wasmtime(peer),
 			bytes: { skerry: null, hand: null },
 		});
 	}

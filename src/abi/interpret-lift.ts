@@ -58,10 +58,12 @@ export interface Bare {
 	readonly realloc: CanonicalOptions["realloc"];
 	/** `null` where the guest calls the host. */
 	readonly brief: BriefCalls | null;
+	/** Whether a call of `core` is over so soon, and comes to nobody else, that the turn need not be told of it. */
+	readonly isBrief: boolean;
 }
 
 /** The same for a caller that is a guest: nothing that is called can wait. */
-export type NestedBare = Omit<Bare, "turn" | "brief"> & { readonly turn: Pick<Turn, "stuck" | "reason"> };
+export type NestedBare = Omit<Bare, "turn" | "brief" | "isBrief"> & { readonly turn: Pick<Turn, "stuck" | "reason"> };
 
 /** What `canon lift` is given. */
 export interface Lift {

@@ -49,3 +49,30 @@ test("without a memory there is nothing", () => {
 	guest.refresh();
 	assert.equal(guest.bytes.length, 0);
 });
+
+test("who tells of a new size is not asked for it, and is believed at once", () => {
+	let asked = 0;
+	let size = 10;
+	let tell: () => void = () => {};
+	const source = {
+		buffer: new ArrayBuffer(100),
+		get byteLength() {
+			asked++;
+			return size;
+		},
+		onResize(resized: () => void): void {
+			tell = resized;
+		},
+	};
+	const guest = GuestMemory.of(source);
+	guest.refresh();
+	assert.equal(guest.bytes.length, 10);
+	asked = 0;
+	for (let i = 0; i < 10; i++) guest.refresh();
+	assert.equal(asked, 0);
+	for (size of [30, 20, 20]) {
+		tell();
+		guest.refresh();
+		assert.deepEqual([guest.bytes.length, guest.view.byteLength], [size, size]);
+	}
+});

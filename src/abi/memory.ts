@@ -4,6 +4,8 @@ import type { FindNonAscii, LinearMemory, PassAcross, Realloc } from "./store.ts
 const NOTHING = new ArrayBuffer(0);
 /** All of one shape, which V8 knows. */
 const NO_ARRAYS = Object.fromEntries(ARRAY_NAMES.map((name) => [name, undefined]));
+/** No length. */
+const UNKNOWN = -1;
 /** What is used this often has a Wasm function of its own, which takes as long to be made as some hundred uses. */
 export const OFTEN = 100;
 
@@ -22,14 +24,17 @@ export class GuestMemory {
 	/** The same bytes as numbers, by the name of the array: as many as were asked for, by those who put them here. */
 	arrays: Partial<Record<string, NumericArray>> = {};
 	readonly #source: LinearMemory | null;
-	/** What the length of `bytes` is as long as they are right; -1 where that says nothing. */
-	#length = -1;
+	/** What the length of `bytes` is as long as they are right. */
+	#length = UNKNOWN;
 	/** Undefined until it is used often: whoever calls it is to see no other function. */
 	#scan: FindNonAscii | undefined;
 	#scans = 0;
 
 	constructor(source: LinearMemory | null) {
 		this.#source = source;
+		source?.onResize?.(() => {
+			this.#length = UNKNOWN;
+		});
 	}
 
 	/** The one of `source`, shared by all functions that use it. */
@@ -42,12 +47,7 @@ export class GuestMemory {
 
 	/** To be called whenever the guest may have run. Asking V8 for the buffer costs more than all else here, so that it is not asked. */
 	refresh(): void {
-		const length = this.#length;
-		if (this.bytes.length === length) {
-			const logical = this.#source?.byteLength;
-			if (logical === undefined || logical === length) return;
-		}
-		this.#renew();
+		if (this.bytes.length !== this.#length) this.#renew();
 	}
 
 	/** Whether these bytes, which lie in the memory, are known to be ASCII: true only where that is told fast. */
@@ -66,15 +66,17 @@ export class GuestMemory {
 	}
 
 	#renew(): void {
-		if (this.#source === null) return;
-		const { buffer } = this.#source;
-		const length = Math.min(this.#source.byteLength ?? buffer.byteLength, buffer.byteLength);
+		const source = this.#source;
+		if (source === null) return;
+		const { buffer } = source;
+		const length = Math.min(source.byteLength ?? buffer.byteLength, buffer.byteLength);
+		// A buffer that is shared stays what it is when its memory grows; another is detached then, and its views are empty.
+		const isTold = source.byteLength === undefined || source.onResize !== undefined;
+		this.#length = isTold && buffer instanceof ArrayBuffer && length > 0 ? length : UNKNOWN;
 		if (buffer === this.buffer && length === this.bytes.length) return;
 		this.buffer = buffer;
 		this.bytes = new Uint8Array(buffer, 0, length);
 		this.arrays = { ...NO_ARRAYS };
 		this.view = new DataView(buffer, 0, length);
-		// A buffer that is shared stays what it is when its memory grows; another is detached then, and its views are empty.
-		this.#length = buffer instanceof ArrayBuffer && length > 0 ? length : -1;
 	}
 }

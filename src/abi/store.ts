@@ -19,6 +19,8 @@ export interface LinearMemory {
 	readonly buffer: ArrayBufferLike;
 	/** How much of the buffer belongs to the guest, where that is less than all. May grow while the buffer stays. */
 	readonly byteLength?: number;
+	/** Has `resized` called whenever `byteLength` changes. Who has that without this is asked each time. */
+	onResize?(resized: () => void): void;
 	/** Functions that need no view of the memory, on ranges that were checked; `null` where there are none for such memories. */
 	linkScanner?(): FindNonAscii | null;
 	linkPasser?(to: LinearMemory, realloc: Realloc): PassAcross | null;
@@ -80,6 +82,8 @@ export class Store {
 	handles = 0;
 	/** The first trap. Once set, no instance of this store may be entered again. */
 	poison: Error | undefined;
+	/** Whether no instance of this store may be entered: it was poisoned, or disposed. */
+	shut = false;
 	/** How many handles each table may have. */
 	maxHandles: number;
 	/** Bytes that the lists of one call may become in the host. */
@@ -134,6 +138,7 @@ export class Store {
 		this.#disposed = false;
 		this.#epoch = {};
 		this.poison = undefined;
+		this.shut = false;
 		this.report = null;
 		this.context = context;
 		this.#streams = { count: 0 };
@@ -188,6 +193,7 @@ export class Store {
 	/** Guest code ended with `error`: records the first, and returns it to be thrown on. */
 	fail(error: unknown): unknown {
 		this.onEnd?.();
+		this.shut = true;
 		this.poison ??= error instanceof Error ? error : new Trap("a host function failed", { cause: error });
 		return error;
 	}
@@ -231,6 +237,7 @@ export class Store {
 	 */
 	dispose(reason: unknown = new Trap("cannot enter component instance")): void {
 		this.#disposed = true;
+		this.shut = true;
 		this.onEnd?.();
 		const errors: unknown[] = [];
 		for (const part of this.parts) part.end(reason);

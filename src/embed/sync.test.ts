@@ -46,6 +46,11 @@ const COMPONENT = `(component
 	(func (export "half") (param "n" u32) (result (result u32 (error u32)))
 		(canon lift (core func $i "half") (memory (core memory $i "memory")))))`;
 
+/** The same functions, none of which is over so soon that nobody is told of its calls. */
+const WATCHED = COMPONENT.replace(CORE, () =>
+	CORE.replaceAll(/\(func \(export "(?!realloc)\w+"\)( \((param|result)[^)]*\))*/g, "$& (loop)"),
+);
+
 async function open(text: string = COMPONENT, limits = {}): Promise<Sandbox> {
 	const engine = new Engine({ cache: false });
 	return (await engine.load(new Uint8Array(await parse(text)), { limits })).instantiate();
@@ -116,11 +121,13 @@ test("calls that end about when their time does, in one engine, hit none of thos
 	assert.ok(ends.returned > 20 && ends.stopped > 20, JSON.stringify(ends));
 });
 
-for (const warmed of [false, true]) {
-	const when = warmed ? "among calls that go by untold" : "as the first call";
+const MOMENTS = [COMPONENT, WATCHED].flatMap((guest) => [false, true].map((warmed) => ({ guest, warmed })));
+
+for (const { guest, warmed } of MOMENTS) {
+	const when = `${warmed ? "among calls that go by untold" : "as the first call"}, ${guest === WATCHED ? "watched" : "brief"}`;
 
 	test(`a trap ends the sandbox: ${when}`, async () => {
-		using sandbox = await open();
+		using sandbox = await open(guest);
 		const { add, fail, length } = sandbox.sync;
 		if (warmed) await warm(sandbox);
 		assert.throws(fail, Trap);
@@ -130,7 +137,7 @@ for (const warmed of [false, true]) {
 	});
 
 	test(`limits of time end a call, and count for each call by itself: ${when}`, async () => {
-		using sandbox = await open(COMPONENT, { cpu: 60, wall: 5_000 });
+		using sandbox = await open(guest, { cpu: 60, wall: 5_000 });
 		const { add, spin } = sandbox.sync;
 		if (warmed) await warm(sandbox);
 		const started = performance.now();
@@ -143,7 +150,7 @@ for (const warmed of [false, true]) {
 	});
 
 	test(`a sandbox that is disposed is not entered: ${when}`, async () => {
-		const sandbox = await open();
+		const sandbox = await open(guest);
 		const { add } = sandbox.sync;
 		if (warmed) await warm(sandbox);
 		assert.equal(add(1, 2), 3);
@@ -154,8 +161,8 @@ for (const warmed of [false, true]) {
 	});
 
 	test(`two sandboxes take turns: ${when}`, async () => {
-		using one = await open();
-		using other = await open();
+		using one = await open(guest);
+		using other = await open(guest);
 		if (warmed) {
 			await warm(one);
 			await warm(other);
@@ -171,7 +178,7 @@ for (const warmed of [false, true]) {
 	});
 
 	test(`a getter of an argument that calls into the sandbox, or ends it: ${when}`, async () => {
-		const sandbox = await open();
+		const sandbox = await open(guest);
 		const { sync } = sandbox;
 		if (warmed) await warm(sandbox);
 		const { sum } = sync["test:sync/pairs"];
@@ -202,6 +209,37 @@ for (const warmed of [false, true]) {
 		assert.throws(() => sync["add"](1, 2), /the sandbox was disposed/);
 	});
 }
+
+test("what is brief is called in the midst of another guest's call, whose time is over, and is not ended for it", async () => {
+	const caller = new Uint8Array(
+		await parse(`(component
+			(import "other" (func $other (result u32)))
+			(core func $other' (canon lower (func $other)))
+			(core module $m
+				(import "host" "other" (func $other (result i32)))
+				(func (export "run") (result i32) (call $other) (loop $again (br $again))))
+			(core instance $i (instantiate $m (with "host" (instance (export "other" (func $other'))))))
+			(func (export "run") (result u32) (canon lift (core func $i "run"))))`),
+	);
+	for (const guest of [COMPONENT, WATCHED]) {
+		using sandbox = await open(guest);
+		const { add, count } = sandbox.sync;
+		await warm(sandbox);
+		const before = count();
+		let answered = 0;
+		const other = (): number => {
+			const started = performance.now();
+			while (performance.now() - started < 60) {}
+			for (let i = 0; i < 1000; i++) if (add(i, 1) === i + 1) answered++;
+			return 1;
+		};
+		const component = await new Engine({ cache: false }).load(caller, { imports: { other }, limits: { cpu: 20 } });
+		using guilty = component.instantiate();
+		await assert.rejects(guilty.exports["run"](), (error) => error instanceof LimitExceeded && error.limit === "cpu");
+		assert.deepEqual([answered, count()], [1000, before + 1000]);
+		assert.equal(add(1, 2), 3);
+	}
+});
 
 test("core modules, too", async () => {
 	using sandbox = await open(`(module ${CORE})`);

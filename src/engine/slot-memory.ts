@@ -87,6 +87,7 @@ abstract class Sized {
 	/** Pages. */
 	readonly maximum: number;
 	readonly #watching: WasmGlobal[] = [];
+	readonly #resized: (() => void)[] = [];
 	#bytes: Uint8Array | undefined;
 
 	constructor(memory: WasmMemory, byteLength: number, maximum: bigint) {
@@ -111,6 +112,10 @@ abstract class Sized {
 		return to instanceof Sized ? linkPasser(this.memory, to.memory, realloc) : null;
 	}
 
+	onResize(resized: () => void): void {
+		this.#resized.push(resized);
+	}
+
 	watch(global: WasmGlobal): void {
 		this.#watching.push(global);
 		this.#tell(global);
@@ -128,6 +133,7 @@ abstract class Sized {
 	protected setSize(byteLength: number): void {
 		this.byteLength = byteLength;
 		for (const global of this.#watching) this.#tell(global);
+		for (const resized of this.#resized) resized();
 	}
 
 	#tell(global: WasmGlobal): void {

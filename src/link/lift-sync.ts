@@ -15,6 +15,8 @@ interface SyncLift {
 	readonly gate: Gate;
 	/** Whether a call by the host can be suspended. */
 	readonly blocking: boolean;
+	/** Whether it is among its module's `brief` functions. */
+	readonly isBrief: boolean;
 	readonly instance: ComponentInstance;
 	readonly options: CanonicalOptions;
 	/** The function as other guests call it. */
@@ -25,11 +27,11 @@ interface SyncLift {
 
 /** A function that is no task: the host holds the thread for a call of it, and then calls what needs no wrapping as it is. */
 export function liftSync(type: FunctionType, lift: SyncLift): ComponentFunction {
-	const { found, gate, blocking, instance, options, nested, suspends } = lift;
+	const { found, gate, blocking, isBrief, instance, options, nested, suspends } = lift;
 	const core = gate.wrapExport(found, blocking, flattenFunctionType(type, "lift"), true);
 	const realloc = lift.realloc as CanonicalOptions["realloc"];
 	const direct = found as CoreFunction;
-	const bare = { turn: gate, core: blocking ? core : direct, realloc, brief: blocking ? null : gate.brief };
+	const bare = { turn: gate, core: blocking ? core : direct, realloc, brief: blocking ? null : gate.brief, isBrief };
 	const nestedBare = suspends ? null : { turn: gate, core: direct, realloc };
 	return canonLift(type, core, options, instance, nested, bare, nestedBare);
 }

@@ -1,5 +1,5 @@
 import type { ResourceType } from "../component/mod.ts";
-import type { CoreState, Metering, ModuleOrigin, OwnedParts, WasmModule } from "../engine/mod.ts";
+import type { CoreState, LoadedModule, Metering, ModuleOrigin, OwnedParts, WasmModule } from "../engine/mod.ts";
 import type { CoreHostFunction } from "./core-host.ts";
 import type { HostFunction, HostResource } from "./host.ts";
 import type { Plan } from "./plan.ts";
@@ -27,7 +27,7 @@ export interface Linked extends LinkedCode {
 	/** The very same object for all that differ in their initial state only: instances of one can serve another. */
 	readonly code: LinkedCode;
 	/** For each module what the engine gives to an instance of it. */
-	readonly owned: readonly OwnedParts[];
+	readonly owned: readonly (OwnedParts & Pick<LoadedModule, "brief">)[];
 	/** For each module where it comes from, for traps. */
 	readonly origins: readonly ModuleOrigin[];
 }

@@ -109,7 +109,7 @@ export class Tasks {
 			instance: this.#scheduler.instance(instance),
 			bare: stackful
 				? null
-				: { turn: this.#gate, core: core as CoreFunction, realloc: realloc as Realloc, brief: null },
+				: { turn: this.#gate, core: core as CoreFunction, realloc: realloc as Realloc, brief: null, isBrief: false },
 			border: stackful ? null : this.#gate,
 		};
 		return new AsyncLiftedFunction(lift, this.#scheduler);

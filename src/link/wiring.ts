@@ -66,6 +66,8 @@ export class Wiring {
 	readonly cores: WasmInstance[] = [];
 	/** By core instance; those who look at frames hold these very objects. */
 	readonly origins: PlacedOrigin[] = [];
+	/** By core instance: which of the plan's modules it is of. */
+	readonly #moduleOf: number[] = [];
 	readonly #linked: Linked;
 	readonly #store: Store;
 	readonly #gate: Gate;
@@ -130,6 +132,7 @@ export class Wiring {
 				for (const { name, instance } of step.args) imports[name] = this.#coreExports(instance);
 				const owned = this.#linked.owned[step.module];
 				if (owned === undefined) throw new Error(`plan has no module ${step.module}`);
+				this.#moduleOf[step.slot] = step.module;
 				const complete = this.#memories.prepare(module, owned, imports);
 				const found = this.#linked.origins[step.module];
 				const origin = found && { ...found };
@@ -298,10 +301,18 @@ export class Wiring {
 			const suspends = this.#pausing || waiting;
 			const made = { instance: this.#component(instance), options: this.#options(options), nested, suspends };
 			const blocking = this.#pausing || (this.#blocking && waiting);
-			lifted = liftSync(type, { found, realloc, gate: this.#gate, blocking, ...made });
+			const isBrief = !blocking && this.#isBrief(core);
+			lifted = liftSync(type, { found, realloc, gate: this.#gate, blocking, isBrief, ...made });
 			this.#lifted[ref.index] = lifted;
 		}
 		return lifted;
+	}
+
+	/** Whether it is among those of its own module that are over soon. */
+	#isBrief(item: CoreItem): boolean {
+		if (item.kind !== "export") return false;
+		const module = this.#moduleOf[item.slot];
+		return module !== undefined && this.#linked.owned[module]?.brief.includes(item.name) === true;
 	}
 
 	/** What the instance gives to those outside. */

@@ -1,4 +1,5 @@
 import { decodeModule, encodeModule } from "../wasm/mod.ts";
+import { findBrief } from "./brief.ts";
 import { checkIndices } from "./index-check.ts";
 import { liftModule } from "./lift/lift.ts";
 import type { CheckKind } from "./metering/check.ts";
@@ -32,12 +33,14 @@ export function rewriteModule(bytes: Uint8Array, offset: number, options: Rewrit
 	const lifted = module === original ? bytes : encodeModule(module);
 	if (options.verify) verifyLift(bytes, lifted, { state, imports, exports, initial });
 	const { metering, check } = options;
+	const names = new Set(original.exports.map(({ name }) => name));
 	// Positions in code and the calls of what was added are others.
 	const isSame = module.code === original.code || metering === "off";
 	const again = isSame ? survey : surveyLifted(module, original, survey);
 	const metered = metering === "off" ? undefined : meterModule(module, again, metering, host, imports, check);
 	if (metering === "off" || metered === undefined) {
-		return { bytes: lifted, imports, state, exports, initial, sites: findSites(original, offset, module, lifted) };
+		const sites = findSites(original, offset, module, lifted);
+		return { bytes: lifted, imports, state, exports, initial, brief: findBrief(module, names, false), sites };
 	}
 	const rewritten = encodeModule(metered.module);
 	if (options.verify) {
@@ -53,7 +56,8 @@ export function rewriteModule(bytes: Uint8Array, offset: number, options: Rewrit
 	}
 	const called = metered.host === undefined ? exports : { ...exports, host: metered.host.name };
 	const sites = findSites(original, offset, metered.module, rewritten);
-	return { bytes: rewritten, imports: metered.imports, state, exports: called, initial, sites };
+	const brief = findBrief(metered.module, names, true);
+	return { bytes: rewritten, imports: metered.imports, state, exports: called, initial, brief, sites };
 }
 
 /**

@@ -79,6 +79,8 @@ export interface RewrittenModule {
 	readonly imports: EngineImports | undefined;
 	readonly exports: EngineExports;
 	readonly initial: InitialState;
+	/** Exported functions that are over so soon that nobody need be able to stop them: see `findBrief`. */
+	readonly brief: readonly string[];
 	/** Where its code was in the original, for traps; `undefined` where that is not known. */
 	readonly sites: Sites | undefined;
 }

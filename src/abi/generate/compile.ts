@@ -21,6 +21,7 @@ const BOUND = [
 	"core",
 	"turn",
 	"guarded",
+	"isBrief",
 	"words",
 	"lease",
 	"entryWord",

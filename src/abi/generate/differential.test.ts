@@ -114,6 +114,7 @@ let generated = 0;
 let rare = 0;
 /** Calls that nobody was told of. */
 let unclocked = 0;
+let brieflyCalled = 0;
 
 interface Outcome {
 	readonly value?: unknown;
@@ -231,6 +232,7 @@ function check(
 		generated = 0;
 		rare = 0;
 		unclocked = 0;
+		brieflyCalled = 0;
 		let cases = 0;
 		fc.assert(
 			fc.property(functions, encodings, encodings, seeds, (type, encoding, other, chosen) => {
@@ -267,7 +269,9 @@ check(
 			if (unlike === 0) brief.lease.attended = 2;
 			else if (unlike === 1) brief.lease.last = values.once(2) ? -500 : 0x3fff_ffff;
 			else if (unlike === 2) brief.words[brief.seen] = 501;
-			const bare = values.once(3) ? null : { turn, core: run, realloc: options.realloc, brief: leased ? brief : null };
+			const isBrief = values.once(3);
+			const bareParts = { turn, core: run, realloc: options.realloc, brief: leased ? brief : null, isBrief };
+			const bare = values.once(3) ? null : bareParts;
 			const lift: Lift = { type, core: run, nested: run, nestedBare: null, options, instance: world.instance, bare };
 			if (oracle) return () => new InterpretedLift(lift).call(args);
 			const fast = generateLift(lift, () => {
@@ -288,11 +292,15 @@ check(
 					assert.equal(entry, untold ? 501 << 16 : 0);
 					assert.ok(!untold || (bare?.brief === brief && unlike > 1 && turn.told === 0));
 					if (untold) unclocked++;
+					if (bare?.isBrief === true && turn.told === 0) brieflyCalled++;
 				}
 			};
 		});
 	},
-	(cases) => assert.ok(unclocked > cases / 20, "calls went by untold"),
+	(cases) => {
+		assert.ok(unclocked > cases / 20, "calls went by untold");
+		assert.ok(brieflyCalled > cases / 50, "and some of those that are brief");
+	},
 );
 
 check("a guest calls a host", (type, encoding, _, seed) => {

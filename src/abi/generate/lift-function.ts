@@ -83,7 +83,7 @@ function finish(ret0, scope, entered${target}) {
 		turn.release();
 		throw error;
 	}`;
-	return `${finish}\n${hostFunction(args, call, brief, plain ? " || postReturn !== null" : "")}`;
+	return `${finish}\n${hostFunction(args, call, brief, plain)}`;
 }
 
 /** What is lifted and lowered without a look at memory, and without code of the host's: nothing can come in between. */
@@ -108,7 +108,7 @@ export function isPlainNumber({ kind }: ValueType): boolean {
 }
 
 /** Where the instance has no parent, it is all there is to enter. */
-const ENTER = `if (only && instance.entered === false && store.poison === undefined && !store.disposed) instance.entered = true;
+const ENTER = `if (only && instance.entered === false && !store.shut) instance.entered = true;
 	else enterInstances(entered);`;
 
 const STUCK = "if (turn !== null && turn.stuck) throw undefined;";
@@ -116,11 +116,23 @@ const REASON = "turn === null ? error : turn.reason(error)";
 
 /**
  * Small enough for V8 to put it into its callers: what is seldom is called by `aside`. Where calls are leased, no guest has the thread, the
- * sandbox is well, and none of its instances is entered.
+ * sandbox is well, and none of its instances is entered. What is brief needs none of that but the last two: nobody need know who has the
+ * thread, for it comes to no check, is over before anybody could stop it, and calls nobody.
  */
-function hostFunction(args: readonly string[], call: string, brief: string, unless: string): string {
+function hostFunction(args: readonly string[], call: string, brief: string, isPlain: boolean): string {
 	const all = args.join(", ");
 	const comma = args.length === 0 ? "" : ", ";
+	const unless = isPlain ? " || postReturn !== null" : "";
+	const atOnce = isPlain
+		? `
+if (isBrief && only && postReturn === null) return function lifted(${all}) {
+	if (checks(${all}) === false || arguments.length > ${args.length}) return wrong(arguments);
+	if (instance.entered !== false || store.shut !== false) return aside(told, [true${comma}${all}]);
+	let value;
+	${brief.replace("failed(error)", "ended(error)")}
+	return value;
+};`
+		: "";
 	return `
 function told(packed${comma}${all}) {
 	if (turn !== null && !turn.hold()) return guarded(${all});
@@ -135,10 +147,13 @@ function slowly(packed${comma}${all}) {
 	turn.lease();
 	return value;
 }
-function failed(error) {
+function ended(error) {
 	for (const each of entered) each.entered = true;
+	return store.fail(turn.reason(error));
+}
+function failed(error) {
 	try {
-		return store.fail(turn.reason(error));
+		return ended(error);
 	} finally {
 		turn.release();
 	}
@@ -150,7 +165,7 @@ function released(value) {
 }
 function wrong(args) {
 	return interpret().call([...args]);
-}
+}${atOnce}
 if (words === null${unless}) return function lifted(${all}) {
 	const packed = checks(${all});
 	return packed === false || arguments.length > ${args.length} ? wrong(arguments) : told(packed${comma}${all});

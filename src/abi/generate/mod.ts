@@ -23,16 +23,18 @@ export function generateLift(lift: Lift, interpret: () => InterpretedLift): ((..
 	const names = { ...bindings(lift, false), postReturn: options.postReturn, entered, interpret };
 	const bind = (more: object): ((...args: unknown[]) => unknown) =>
 		code.bind({ ...names, ...more }, code.resources) as (...args: unknown[]) => unknown;
-	if (bare === null) return bind({ core, turn: null, words: null });
-	const { turn, realloc, brief } = bare;
+	if (bare === null) return bind({ core, turn: null, isBrief: false, words: null });
+	const { turn, realloc, isBrief, brief } = bare;
 	let other: ((...args: unknown[]) => unknown) | undefined;
 	// Where a guest holds the thread already, the calls of this one are told one by one.
-	const guarded = (...args: unknown[]): unknown => (other ??= bind({ core, turn: null, words: null }))(...args);
+	const guarded = (...args: unknown[]): unknown =>
+		(other ??= bind({ core, turn: null, isBrief: false, words: null }))(...args);
 	return bind({
 		...contextOf({ ...options, realloc }, instance, false),
 		core: bare.core,
 		turn,
 		guarded,
+		isBrief,
 		...briefly(brief),
 	});
 }

@@ -29,6 +29,9 @@ export const UP = 64;
  */
 export const FOREIGN = 10_000;
 
+/** What a function runs at most that is called without anybody being told, as nobody need be able to stop it. */
+export const BRIEF = 10_000;
+
 /**
  * What may have run since the last check where another instance comes back. More than `TAIL`, for a function may end with a call that stands
  * behind a check and runs as much as `HEAD`.
