@@ -93,26 +93,16 @@ export class LineStore {
 		return words.length * 4;
 	}
 
-	/**
-	 * Takes in the lines of a page, unless most of them are written each time: then it is quicker to copy it.
-	 * @param now what is there before it is put back
-	 * @returns whether it did
-	 */
-	add(page: PageContent, now: Uint8Array): boolean {
+	/** Takes in the lines of a page. Those that are mostly written cost no more than a copy, which goes through a call of its own for each. */
+	add(page: PageContent): void {
 		if (this.#used + DELTA_PAGE + PAGE_LINES * 4 > STORE_PAGES * WASM_PAGE) this.#clear();
 		const due = toWords(page.bytes);
-		const before = toWords(now);
-		page.generation = this.#generation;
-		let changed = 0;
-		for (let word = 0; word < due.length; word += WORDS) if (!isSameLine(due, word, before, word)) changed++;
-		page.place = 0;
-		if (changed * 2 > PAGE_LINES) return false;
 		const places: number[] = [];
 		for (let word = 0; word < due.length; word += WORDS) places.push(this.#place(due, word));
+		page.generation = this.#generation;
 		page.place = this.#used;
 		this.#words.set(places, this.#used / 4);
 		this.#used += PAGE_LINES * 4;
-		return true;
 	}
 
 	#clear(): void {
@@ -200,7 +190,8 @@ export class LinePatch {
 		if (this.#patcher !== "refused" && ++page.copies >= SETTLED) {
 			page.copies = 0;
 			const found = (this.#patcher ??= this.#attach());
-			isKnown = found !== "refused" && found.store.add(page, this.#bytes.subarray(offset, offset + DELTA_PAGE));
+			isKnown = found !== "refused";
+			if (found !== "refused") found.store.add(page);
 		}
 		this.#bytes.set(page.bytes, offset);
 		return isKnown;
