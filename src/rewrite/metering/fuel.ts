@@ -63,12 +63,11 @@ export function insertFuel(
 	const loops: number[] = [];
 	const finder = new LoopFinder(params);
 	const { reader } = editor;
-	const checked = Uint8Array.from(module.code.starts, (_, body) => (sitesOf[body] === undefined ? 0 : 1));
-	const { ledger, segmentsOf } = findPrepaid(module, survey, reader, checked, parts.throws);
+	const { ledger, segmentsOf } = findPrepaid(module, survey, reader, parts.throws, sitesOf);
 	const imported = countImports(module).func;
 	const isWide = findWide(module);
 	for (let body = 0; body < module.code.starts.length; body++) {
-		const { pairs: segments, refunds } = segmentsOf(body);
+		const { pairs: segments, branches } = segmentsOf(body);
 		segments[1] = (segments[1] ?? 0) - (ledger.prepaid[body] ?? 0);
 		const sites = sitesOf[body] ?? [];
 		reader.enter(body);
@@ -87,7 +86,7 @@ export function insertFuel(
 			.replace(reader.bodyStart, reader.codeStart)
 			.locals([...runs, { count: isBulk ? 2 : 1, type: { kind: "number", name: "i64" } }]);
 		const isPure = (callee: number): boolean => ledger.pure[callee - imported] === 1;
-		new FuelWriter(editor, { ...parts, local, segments, refunds, loops, sites, isPure, isWide }).write();
+		new FuelWriter(editor, { ...parts, local, segments, branches, loops, sites, isPure, isWide }).write();
 		editor.finishBody();
 	}
 	return ledger;
@@ -139,9 +138,9 @@ interface Frame {
 interface FuelBody extends FuelParts {
 	/** The local that holds the fuel; behind it is one for lengths, where there are any. */
 	readonly local: number;
-	/** What is paid, and given back at branches, as in `Segments`. */
-	readonly segments: Uint32Array;
-	readonly refunds: ReadonlyMap<number, number>;
+	/** What is paid, and at which branches, as in `Segments`. */
+	readonly segments: Float64Array;
+	readonly branches: ReadonlyMap<number, number>;
 	readonly loops: readonly number[];
 	/** Where it is to be checked besides its loops. */
 	readonly sites: readonly number[];
@@ -276,9 +275,9 @@ class FuelWriter {
 		const { reader } = editor;
 		if (this.#alive) {
 			const labels = labelsOf(reader);
-			const refund = this.#body.refunds.get(reader.start) ?? 0;
-			if (refund > 0) {
-				this.#leapWith(refund, reader.first);
+			const amount = this.#body.branches.get(reader.start) ?? 0;
+			if (amount !== 0) {
+				this.#leapWith(amount, reader.first);
 				return;
 			}
 			const outermost = this.#frames.length - 1;
@@ -289,20 +288,14 @@ class FuelWriter {
 		this.#outlines.moveBranch(editor);
 	}
 
-	/** A branch out of a loop, before which something of what is paid is given back. */
-	#leapWith(refund: number, label: number): void {
+	/** A `br_if` out of a loop, at which something is paid or given back when it is taken. */
+	#leapWith(amount: number, label: number): void {
 		const { reader, writer } = this.#editor;
-		const isConditional = reader.op === OP.br_if;
 		this.#meet();
 		const place = this.#place;
-		if (isConditional) writer.replace(reader.start, reader.end).op(OP.if).out.u8(0x40);
-		else writer.insert(reader.start);
-		this.#take(-refund);
+		writer.replace(reader.start, reader.end).op(OP.if).out.u8(0x40);
+		this.#take(amount);
 		this.#branch(label);
-		if (!isConditional) {
-			this.#outlines.moveBranch(this.#editor);
-			return;
-		}
 		writer.op(OP.br).out.u32(this.#outlines.labelOf(label) + 1);
 		writer.op(OP.end);
 		this.#editor.addLabels(1);
