@@ -9,6 +9,9 @@ export interface Segments {
 	readonly branches: ReadonlyMap<number, number>;
 }
 
+/** How often a loop is supposed to come around, and how many times less often it is left than gone on with. */
+const TURNS = 8;
+
 /** How many times at most it is gone through a body for what must run from each place on. */
 const MAX_ROUNDS = 8;
 
@@ -35,14 +38,14 @@ export function findSegments(
 		const [only] = all as [Run];
 		return { pairs: Float64Array.of(only.position, only.cost), branches: new Map() };
 	}
-	const { often, trapped } = survey(all, ways, throws);
+	const { often, trapped, depth } = survey(all, ways, throws);
 	const places = new Places(all.length);
 	/** Branches at which something may be paid. */
 	const leaving: Way[] = [];
 	for (const way of ways) {
 		const { from, to, branch } = way;
 		if (to !== NOWHERE && trapped[to] === 1) continue;
-		if (branch >= 0 && (often[to] as number) < (often[from] as number)) leaving.push(way);
+		if (branch >= 0 && (depth[to] as number) < (depth[from] as number)) leaving.push(way);
 		else places.unite(from === NOWHERE ? 0 : places.behind(from), to === NOWHERE ? 0 : places.before(to));
 	}
 	const arcs: (Arc & { readonly cost: number })[] = [];
@@ -51,7 +54,7 @@ export function findSegments(
 		const from = places.find(places.before(i));
 		const to = places.find(places.behind(i));
 		// Callers pay for the first one, where they can: it is chosen last
-		const weight = i === 0 ? -1 : 4 * (often[i] as number) + (to === 0 ? 0 : 2) + (run.isSeen ? 0 : 1);
+		const weight = i === 0 ? 0 : (often[i] as number);
 		arcs.push({ from, to, weight, cost: run.cost });
 	});
 	const runs = arcs.length;
@@ -59,7 +62,7 @@ export function findSegments(
 		arcs.push({
 			from: places.find(places.behind(from)),
 			to: places.find(places.before(to)),
-			weight: 4 * (often[to] as number) + 3,
+			weight: (often[from] as number) / TURNS,
 			cost: 0,
 		});
 	const ahead = findAhead(places.count, arcs, () => {
@@ -86,32 +89,51 @@ export function findSegments(
 	return { pairs, branches };
 }
 
-/** In how many loops each run may come around again, and which of them lead to traps only. */
-function survey(
-	all: readonly Run[],
-	ways: readonly Way[],
-	throws: boolean,
-): { readonly often: Int32Array; readonly trapped: Uint8Array } {
+interface Findings {
+	/** How often each run is supposed to run in a call. */
+	readonly often: Float64Array;
+	/** 1 for each that leads to traps only. */
+	readonly trapped: Uint8Array;
+	/** In how many loops it may come around again. */
+	readonly depth: Int32Array;
+}
+
+function survey(all: readonly Run[], ways: readonly Way[], throws: boolean): Findings {
 	const starts = new Uint32Array(all.length + 1);
 	for (const { from } of ways) if (from !== NOWHERE) starts[from + 1]!++;
 	for (let i = 0; i < all.length; i++) starts[i + 1]! += starts[i] as number;
 	const next = starts.slice();
 	const targets = new Int32Array(ways.length);
 	for (const { from, to } of ways) if (from !== NOWHERE) targets[next[from]!++] = to;
-	const often = new Int32Array(all.length);
+	const targetsOf = (i: number): Int32Array => targets.subarray(starts[i], starts[i + 1]);
+	const depth = new Int32Array(all.length);
 	const trapped = new Uint8Array(all.length);
 	for (let i = all.length - 1; i >= 0; i--) {
 		let most = 0;
 		let traps = !throws;
-		for (const to of targets.subarray(starts[i], starts[i + 1])) {
+		for (const to of targetsOf(i)) {
 			const isBack = to !== NOWHERE && to <= i;
-			if (to !== NOWHERE) most = Math.max(most, (isBack ? (all[to] as Run).depth : often[to]) as number);
+			if (to !== NOWHERE) most = Math.max(most, (isBack ? (all[to] as Run).depth : depth[to]) as number);
 			traps &&= to !== NOWHERE && !isBack && trapped[to] === 1;
 		}
-		often[i] = Math.min(most, (all[i] as Run).depth);
+		depth[i] = Math.min(most, (all[i] as Run).depth);
 		if (traps) trapped[i] = 1;
 	}
-	return { often, trapped };
+	const often = new Float64Array(all.length);
+	for (let i = 0; i < all.length; i++) {
+		// What stands behind a call that may throw has no way to it
+		if (often[i] === 0) often[i] = i === 0 ? 1 : (often[i - 1] as number);
+		if ((all[i] as Run).isHead) often[i] = Math.min((often[i] as number) * TURNS, Number.MAX_SAFE_INTEGER);
+		const isStaying = (to: number): boolean =>
+			to !== NOWHERE && trapped[to] === 0 && (depth[to] as number) >= (depth[i] as number);
+		// What is left is gone on with: of several ways out, none is to be less worth than the one before it
+		const staying = targetsOf(i).reduce((sum, to) => sum + (isStaying(to) ? 1 : 0), 0);
+		for (const to of targetsOf(i)) {
+			if (to <= i || trapped[to] === 1) continue;
+			often[to]! += (often[i] as number) / (isStaying(to) ? staying : TURNS);
+		}
+	}
+	return { often, trapped, depth };
 }
 
 /** Places in which the same is paid ahead: before and behind runs, where ways join them. 0 is where nothing is. */
