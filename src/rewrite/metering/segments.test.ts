@@ -49,9 +49,9 @@ const BODIES: readonly (readonly [
 		[],
 	],
 	[
-		"the shorter of two arms gets back",
+		"the longer of two arms pays the difference",
 		`(if ${zero} (then ${down} ${down}) (else ${down})) ${down}`,
-		[15, 0, -4, 0],
+		[11, 4, 0, 0],
 		[],
 	],
 	["an arm alone", `(if ${zero} (then ${down})) ${down}`, [7, 4, 0], []],

@@ -69,7 +69,8 @@ export function findSegments(
 		const seen = new Set<number>();
 		all.forEach(({ isHead, isSeen }, i) => {
 			if (isHead) seen.add(places.find(places.before(i)));
-			if (isSeen) seen.add(places.find(places.behind(i)));
+			// Callers count on it that all runs which they pay for
+			if (isSeen || i === 0) seen.add(places.find(places.behind(i)));
 		});
 		return seen;
 	});
