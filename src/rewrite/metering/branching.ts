@@ -76,7 +76,9 @@ class Branching {
 
 	/** Chooses an arc for an outermost node. @returns the cycle that it closes, or none */
 	#connect(source: number): number {
-		for (let index = this.#tops[source] as number; index !== NONE; index = this.#tops[source] as number) {
+		for (;;) {
+			const index = this.#tops[source] as number;
+			if (index === NONE) return NONE;
 			this.#tops[source] = this.#heaps.rest(index);
 			const target = find(this.#outermost, (this.#arcs[index] as Arc).to);
 			if (source === target) continue;
@@ -87,7 +89,6 @@ class Branching {
 			this.#connected[from] = to;
 			return NONE;
 		}
-		return NONE;
 	}
 
 	/** Makes a node of the cycle that a node closes by an arc to a target. */
@@ -174,7 +175,7 @@ class Heaps {
 		const isLeftist = this.#rankOf(left) >= this.#rankOf(right);
 		this.#left[top] = isLeftist ? left : right;
 		this.#right[top] = isLeftist ? right : left;
-		this.#ranks[top] = 1 + this.#rankOf(this.#right[top] as number);
+		this.#ranks[top] = 1 + this.#rankOf(this.#right[top]);
 		return top;
 	}
 

@@ -43,14 +43,15 @@ interface FuelParts {
  * free. Bulk operations cost one more for each 64 bytes of a memory, and for each element of a table or an array, once they are done. What
  * is counted is the module as this pass gets it.
  *
- * A segment (`findSegments`) is paid when it begins, and at a branch out of a loop what of it does not run is given back; the first one of a function that is called by name alone is paid by its callers
- * (`findPrepaid`). Paying takes from a local. The cell in memory is right wherever anyone else can look: at calls of what pays by itself,
- * where a function ends, at `unreachable`, and where an exception is caught. At other traps it is as it was the last time that it was
- * written, however often the guest had to ask for more since. That makes the count depend on nothing but the program: not on the
+ * What runs together is paid together, where it is best (`findSegments`), and never late; what the first run of a function pays that is called by name alone
+ * is paid by its callers (`findPrepaid`). Paying takes from a local. The cell in memory is right wherever anyone else can look: at calls of what
+ * pays by itself, where a function ends, at `unreachable`, and where an exception is caught. At traps it is as it was the last time that it was
+ * written, with what is paid ahead there, however often the guest had to ask for more since. That makes the count depend on nothing but the program: not on the
  * machine, not on slices. An exception of the host's that passes through a module which knows no exceptions is like a trap.
  *
  * Loop heads, and places so that what runs between two is bounded (`planChecks`), look whether the local is negative: at the first of these
- * at which more is consumed than was given the guest can be ended, so that point is the program's alone, too.
+ * at which more is consumed than was given the guest can be ended, so that point is the program's alone, too. There, no more is paid ahead
+ * than what will run: who is given what it uses comes to its end.
  */
 export function insertFuel(
 	module: Module,
