@@ -43,14 +43,15 @@ interface FuelParts {
  * free. Bulk operations cost one more for each 64 bytes of a memory, and for each element of a table or an array, once they are done. What
  * is counted is the module as this pass gets it.
  *
- * A segment (`findSegments`) is paid when it begins, and at a branch out of a loop what of it does not run is given back; the first one of a function that is called by name alone is paid by its callers
- * (`findPrepaid`). Paying takes from a local. The cell in memory is right wherever anyone else can look: at calls of what pays by itself,
- * where a function ends, at `unreachable`, and where an exception is caught. At other traps it is as it was the last time that it was
- * written, however often the guest had to ask for more since. That makes the count depend on nothing but the program: not on the
+ * What runs together is paid together, where it is best (`findSegments`), and never late; what the first run of a function pays that is called by name alone
+ * is paid by its callers (`findPrepaid`). Paying takes from a local. The cell in memory is right wherever anyone else can look: at calls of what
+ * pays by itself, where a function ends, at `unreachable`, and where an exception is caught. At traps it is as it was the last time that it was
+ * written, with what is paid ahead there, however often the guest had to ask for more since. That makes the count depend on nothing but the program: not on the
  * machine, not on slices. An exception of the host's that passes through a module which knows no exceptions is like a trap.
  *
  * Loop heads, and places so that what runs between two is bounded (`planChecks`), look whether the local is negative: at the first of these
- * at which more is consumed than was given the guest can be ended, so that point is the program's alone, too.
+ * at which more is consumed than was given the guest can be ended, so that point is the program's alone, too. There, no more is paid ahead
+ * than what will run: who is given what it uses comes to its end.
  */
 export function insertFuel(
 	module: Module,
@@ -63,12 +64,11 @@ export function insertFuel(
 	const loops: number[] = [];
 	const finder = new LoopFinder(params);
 	const { reader } = editor;
-	const checked = Uint8Array.from(module.code.starts, (_, body) => (sitesOf[body] === undefined ? 0 : 1));
-	const { ledger, segmentsOf } = findPrepaid(module, survey, reader, checked, parts.throws);
+	const { ledger, segmentsOf } = findPrepaid(module, survey, reader, parts.throws, sitesOf);
 	const imported = countImports(module).func;
 	const isWide = findWide(module);
 	for (let body = 0; body < module.code.starts.length; body++) {
-		const { pairs: segments, refunds } = segmentsOf(body);
+		const { pairs: segments, branches } = segmentsOf(body);
 		segments[1] = (segments[1] ?? 0) - (ledger.prepaid[body] ?? 0);
 		const sites = sitesOf[body] ?? [];
 		reader.enter(body);
@@ -87,7 +87,7 @@ export function insertFuel(
 			.replace(reader.bodyStart, reader.codeStart)
 			.locals([...runs, { count: isBulk ? 2 : 1, type: { kind: "number", name: "i64" } }]);
 		const isPure = (callee: number): boolean => ledger.pure[callee - imported] === 1;
-		new FuelWriter(editor, { ...parts, local, segments, refunds, loops, sites, isPure, isWide }).write();
+		new FuelWriter(editor, { ...parts, local, segments, branches, loops, sites, isPure, isWide }).write();
 		editor.finishBody();
 	}
 	return ledger;
@@ -139,9 +139,9 @@ interface Frame {
 interface FuelBody extends FuelParts {
 	/** The local that holds the fuel; behind it is one for lengths, where there are any. */
 	readonly local: number;
-	/** What is paid, and given back at branches, as in `Segments`. */
-	readonly segments: Uint32Array;
-	readonly refunds: ReadonlyMap<number, number>;
+	/** What is paid, and at which branches, as in `Segments`. */
+	readonly segments: Float64Array;
+	readonly branches: ReadonlyMap<number, number>;
 	readonly loops: readonly number[];
 	/** Where it is to be checked besides its loops. */
 	readonly sites: readonly number[];
@@ -276,9 +276,9 @@ class FuelWriter {
 		const { reader } = editor;
 		if (this.#alive) {
 			const labels = labelsOf(reader);
-			const refund = this.#body.refunds.get(reader.start) ?? 0;
-			if (refund > 0) {
-				this.#leapWith(refund, reader.first);
+			const amount = this.#body.branches.get(reader.start) ?? 0;
+			if (amount !== 0) {
+				this.#leapWith(amount, reader.first);
 				return;
 			}
 			const outermost = this.#frames.length - 1;
@@ -289,20 +289,14 @@ class FuelWriter {
 		this.#outlines.moveBranch(editor);
 	}
 
-	/** A branch out of a loop, before which something of what is paid is given back. */
-	#leapWith(refund: number, label: number): void {
+	/** A `br_if` out of a loop, at which something is paid or given back when it is taken. */
+	#leapWith(amount: number, label: number): void {
 		const { reader, writer } = this.#editor;
-		const isConditional = reader.op === OP.br_if;
 		this.#meet();
 		const place = this.#place;
-		if (isConditional) writer.replace(reader.start, reader.end).op(OP.if).out.u8(0x40);
-		else writer.insert(reader.start);
-		this.#take(-refund);
+		writer.replace(reader.start, reader.end).op(OP.if).out.u8(0x40);
+		this.#take(amount);
 		this.#branch(label);
-		if (!isConditional) {
-			this.#outlines.moveBranch(this.#editor);
-			return;
-		}
 		writer.op(OP.br).out.u32(this.#outlines.labelOf(label) + 1);
 		writer.op(OP.end);
 		this.#editor.addLabels(1);

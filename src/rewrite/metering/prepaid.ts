@@ -31,13 +31,14 @@ const DONE = 2;
  * Finds out what callers can pay for. A function that is called by name alone leaves its first segment to its callers, who merge it with
  * their own; where nothing is left to be paid, and nothing to be checked, it need not know of fuel at all.
  * @param throws whether the module knows exceptions: then a handler reads the cell, so that each call has to find it right
+ * @param sitesOf where each body looks at the fuel, but for the heads of loops
  */
 export function findPrepaid(
 	module: Module,
 	survey: Survey,
 	reader: CodeReader,
-	entries: Uint8Array,
 	throws: boolean,
+	sitesOf: readonly (readonly number[] | undefined)[],
 ): Prepayment {
 	const imported = countImports(module).func;
 	const bodies = module.functions.length;
@@ -57,7 +58,7 @@ export function findPrepaid(
 		const segments = known[body];
 		if (segments !== undefined) return segments;
 		reader.enter(body);
-		return findSegments(reader, throws, (callee) => prepaid[callee - imported] ?? 0);
+		return findSegments(reader, throws, (callee) => prepaid[callee - imported] ?? 0, sitesOf[body]);
 	};
 	const visit = (body: number, depth: number): void => {
 		state[body] = VISITING;
@@ -83,7 +84,7 @@ export function findPrepaid(
 		if (state[body] === DONE) return pure[body] === 1;
 		state[body] = VISITING;
 		const loops = survey.loopStarts[body + 1] !== survey.loopStarts[body];
-		const simple = entries[body] === 0 && !loops && !open.has(imported + body) && !hasOtherCalls(reader, body);
+		const simple = sitesOf[body] === undefined && !loops && !open.has(imported + body) && !hasOtherCalls(reader, body);
 		if (simple && calleesOf(body).every((callee) => isPure(callee - imported, depth + 1))) {
 			const [, first, ...others] = segmentsOf(body).pairs;
 			if ((first ?? 0) === prepaid[body] && others.every((cost, i) => i % 2 === 0 || cost === 0)) pure[body] = 1;

@@ -140,6 +140,25 @@ suite("random programs", () => {
 					return outcomes.map(({ used }) => used);
 				});
 				assert.deepEqual(runs[0], runs[1], "slices change nothing");
+				// Whoever is given what it uses is never found to have used it up
+				const engine = new TestEngine();
+				let asked = 0;
+				engine.poll = () => {
+					asked++;
+					engine.fuel += GIVEN;
+					return 0;
+				};
+				const given = [...(runs[0] ?? [])];
+				const enough = callAll(engine.instantiate(bytes, "fuel"), functions, (value) => {
+					if (value === undefined) return BigInt(asked);
+					asked = 0;
+					engine.fuel = given.shift() ?? 0n;
+					return 0n;
+				});
+				for (const [i, { result, used }] of enough.entries()) {
+					assert.deepEqual(result, due[i]);
+					if (typeof result !== "string") assert.equal(GIVEN - used, 0n, "is not asked");
+				}
 				for (const [i, { result, used }] of counted.entries()) {
 					const found = runs[0]?.[i] ?? 0n;
 					if (typeof result === "string" && result.startsWith("trap")) {

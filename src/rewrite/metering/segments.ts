@@ -1,278 +1,218 @@
-import { type CodeReader, OP, type OpName } from "../../wasm/mod.ts";
-import {
-	BLOCK,
-	BR,
-	BR_IF,
-	BR_TABLE,
-	CALL,
-	CATCH,
-	DELEGATE,
-	ELSE,
-	END,
-	FLOW,
-	IF,
-	labelsOf,
-	LOOP,
-	RETURN,
-	THROW,
-	TRY,
-	UNREACHABLE,
-} from "./control.ts";
-
-/** What is not counted: it only says where blocks begin and end, or does nothing. `unreachable` and `return` are of these as well. */
-const FREE_NAMES: readonly OpName[] = [
-	"nop",
-	"drop",
-	"block",
-	"loop",
-	"try",
-	"try_table",
-	"else",
-	"catch",
-	"catch_all",
-	"delegate",
-	"end",
-	"return",
-	"unreachable",
-];
-
-/** 1 for each operator that costs nothing. Everything else costs one. */
-const FREE = new Uint8Array(FLOW.length);
-for (const name of FREE_NAMES) FREE[OP[name]] = 1;
-
-/** What a call of each function costs beside itself: what it has run then and does not pay for by itself. Imports are counted. */
-type Prepaid = (callee: number) => number;
-
-const isDirectCall = (op: number): boolean => op === OP.call || op === OP.return_call;
+import type { CodeReader } from "../../wasm/mod.ts";
+import { type Arc, chooseArcs } from "./branching.ts";
+import { NOWHERE, type Prepaid, type Run, Runs, type Way } from "./runs.ts";
 
 export interface Segments {
-	/** As pairs of numbers: where each is paid, in `code.bytes`, and what it costs. */
-	readonly pairs: Uint32Array;
-	/** What is given back at branches out of loops, by where they begin: it was paid for what they leave out. */
-	readonly refunds: ReadonlyMap<number, number>;
+	/** As pairs of numbers: where something is paid, in `code.bytes`, and how much; less than nothing where it is given back. */
+	readonly pairs: Float64Array;
+	/** The same for branches, by where they begin: what is paid when they are taken. */
+	readonly branches: ReadonlyMap<number, number>;
 }
 
-/** Instructions that are paid for together, at a place that is passed exactly as often as each of them. */
-interface Segment {
-	/** Where it is paid, in `code.bytes`. */
-	readonly position: number;
-	cost: number;
-}
+/** How often a loop is supposed to come around, and how many times less often it is left than gone on with. */
+const TURNS = 8;
 
-/** The type of a block that has neither parameters nor results. */
-const EMPTY = 0x40;
-
-/** How many blocks are around a branch, in the loop that it leaves, and how many such branches a body has: others end segments. */
-const MAX_WITHIN = 8;
-const MAX_EXITS = 10_000;
-
-/** Of what never runs. */
-const DEAD: Segment = { position: -1, cost: 0 };
-
-/** A branch out of a loop, and how much of what is paid for has run there, by segment. */
-interface Exit {
-	readonly position: number;
-	readonly run: ReadonlyMap<Segment, number>;
-}
-
-interface Frame {
-	readonly flow: number;
-	/** Whether branches to it carry nothing. */
-	readonly isEmpty: boolean;
-	/** The segment in which it begins. */
-	readonly before: Segment;
-	/**
-	 * The outermost of the blocks that something in it may leave, by its number from the outside; what is further in is left as well.
-	 * Blocks within pass theirs on when they end, so that a branch costs the same however deep it stands.
-	 */
-	left: number;
-	/** Whether a branch leads behind it. */
-	reached: boolean;
-	/** The first segments of the arms of an `if`. */
-	readonly taken: Segment | undefined;
-	otherwise: Segment | undefined;
-}
+/** How many times at most it is gone through a body for what must run from each place on. */
+const MAX_ROUNDS = 8;
 
 /**
- * The segments of the body that the reader has entered, in their order.
+ * Where the body that the reader has entered is paid, and how much.
  *
- * What follows a block is paid with what precedes it when nothing in the block can go on elsewhere: then it runs as often, unless a
- * trap ends it all. What both arms of an `if` cost at least is paid before it. A branch out of a loop ends no segment of that: what was paid
- * for the rest of the turn is given back where it is taken, which is less often than that it is not.
- * @param throws whether the module knows exceptions: then whatever may throw ends a segment, so that a handler finds paid what has run
+ * At each place an amount is paid ahead, which is the same on all ways to it; a run of instructions has to pay what it costs, and what is
+ * paid ahead behind it less what is before it. The amounts are free, but at the ends of the function: chosen so that from each place one run or branch
+ * that leads on from it has nothing to pay, and follows the one before it to an end (`chooseArcs`), which are those in loops first of all. They are never less than nothing.
+ *
+ * Where someone looks at the fuel no more is paid ahead than what will certainly run: nobody is ended for what it would be given back. Where all ways
+ * end in a trap nothing has to be right but that all is paid that runs; what else is paid ahead is lost there.
+ * @param throws whether the module knows exceptions: then nothing is paid ahead wherever something may throw, so that a handler finds paid what has run
+ * @param sites where the fuel is looked at, but for the heads of loops
  */
-export function findSegments(reader: CodeReader, throws: boolean, prepaid: Prepaid): Segments {
-	return new SegmentFinder(reader, throws, prepaid).find();
+export function findSegments(
+	reader: CodeReader,
+	throws: boolean,
+	prepaid: Prepaid,
+	sites: readonly number[] = [],
+): Segments {
+	const { all, ways } = new Runs(reader, throws, prepaid, sites);
+	if (all.length === 1) {
+		const [only] = all as [Run];
+		return { pairs: Float64Array.of(only.position, only.cost), branches: new Map() };
+	}
+	const { often, trapped, depth } = survey(all, ways, throws);
+	const places = new Places(all.length);
+	/** Branches at which something may be paid. */
+	const leaving: Way[] = [];
+	for (const way of ways) {
+		const { from, to, branch } = way;
+		if (to !== NOWHERE && trapped[to] === 1) continue;
+		if (branch >= 0 && (depth[to] as number) < (depth[from] as number)) leaving.push(way);
+		else places.unite(from === NOWHERE ? 0 : places.behind(from), to === NOWHERE ? 0 : places.before(to));
+	}
+	const arcs: (Arc & { readonly cost: number })[] = [];
+	all.forEach((run, i) => {
+		if (trapped[i] === 1) return;
+		const from = places.find(places.before(i));
+		const to = places.find(places.behind(i));
+		// Callers pay for the first one, where they can: it is chosen last
+		const weight = i === 0 ? 0 : (often[i] as number);
+		arcs.push({ from, to, weight, cost: run.cost });
+	});
+	const runs = arcs.length;
+	for (const { from, to } of leaving)
+		arcs.push({
+			from: places.find(places.behind(from)),
+			to: places.find(places.before(to)),
+			weight: (often[from] as number) / TURNS,
+			cost: 0,
+		});
+	const ahead = findAhead(places.count, arcs, () => {
+		const seen = new Set<number>();
+		all.forEach(({ isHead, isSeen }, i) => {
+			if (isHead) seen.add(places.find(places.before(i)));
+			// Callers count on it that all runs which they pay for
+			if (isSeen || i === 0) seen.add(places.find(places.behind(i)));
+		});
+		return seen;
+	});
+	const due = ({ from, to, cost }: Arc & { readonly cost: number }): number =>
+		cost + (ahead[to] as number) - (ahead[from] as number);
+	const pairs = new Float64Array(2 * all.length);
+	let next = 0;
+	all.forEach(({ position, cost }, i) => {
+		pairs[2 * i] = position;
+		pairs[2 * i + 1] = trapped[i] === 1 ? cost : due(arcs[next++] as (typeof arcs)[number]);
+	});
+	const branches = new Map<number, number>();
+	leaving.forEach(({ branch }, i) => {
+		const amount = due(arcs[runs + i] as (typeof arcs)[number]);
+		if (amount !== 0) branches.set(branch, amount);
+	});
+	return { pairs, branches };
 }
 
-class SegmentFinder {
-	readonly #reader: CodeReader;
-	readonly #throws: boolean;
-	readonly #prepaid: Prepaid;
-	readonly #segments: Segment[] = [];
-	readonly #frames: Frame[] = [];
-	readonly #exits: Exit[] = [];
-	#current: Segment = DEAD;
+interface Findings {
+	/** How often each run is supposed to run in a call. */
+	readonly often: Float64Array;
+	/** 1 for each that leads to traps only. */
+	readonly trapped: Uint8Array;
+	/** In how many loops it may come around again. */
+	readonly depth: Int32Array;
+}
 
-	constructor(reader: CodeReader, throws: boolean, prepaid: Prepaid) {
-		this.#reader = reader;
-		this.#throws = throws;
-		this.#prepaid = prepaid;
-	}
-
-	find(): Segments {
-		const reader = this.#reader;
-		this.#current = this.#begin(reader.codeStart);
-		this.#push(BLOCK);
-		while (reader.next()) {
-			this.#current.cost += 1 - (FREE[reader.op] ?? 0);
-			if (isDirectCall(reader.op)) this.#current.cost += this.#prepaid(reader.first);
-			const flow = FLOW[reader.op] ?? 0;
-			if (flow !== 0) this.#step(flow);
-			DEAD.cost = 0;
+function survey(all: readonly Run[], ways: readonly Way[], throws: boolean): Findings {
+	const starts = new Uint32Array(all.length + 1);
+	for (const { from } of ways) if (from !== NOWHERE) starts[from + 1]!++;
+	for (let i = 0; i < all.length; i++) starts[i + 1]! += starts[i] as number;
+	const next = starts.slice();
+	const targets = new Int32Array(ways.length);
+	for (const { from, to } of ways) if (from !== NOWHERE) targets[next[from]!++] = to;
+	const targetsOf = (i: number): Int32Array => targets.subarray(starts[i], starts[i + 1]);
+	const depth = new Int32Array(all.length);
+	const trapped = new Uint8Array(all.length);
+	for (let i = all.length - 1; i >= 0; i--) {
+		let most = 0;
+		let traps = !throws;
+		for (const to of targetsOf(i)) {
+			const isBack = to !== NOWHERE && to <= i;
+			if (to !== NOWHERE) most = Math.max(most, (isBack ? (all[to] as Run).depth : depth[to]) as number);
+			traps &&= to !== NOWHERE && !isBack && trapped[to] === 1;
 		}
-		const pairs = new Uint32Array(2 * this.#segments.length);
-		this.#segments.forEach(({ position, cost }, i) => pairs.set([position, cost], 2 * i));
-		const refunds = new Map<number, number>();
-		for (const { position, run } of this.#exits) {
-			let amount = 0;
-			for (const [segment, cost] of run) amount += segment.cost - cost;
-			if (amount > 0) refunds.set(position, amount);
-		}
-		return { pairs, refunds };
+		depth[i] = Math.min(most, (all[i] as Run).depth);
+		if (traps) trapped[i] = 1;
 	}
-
-	#begin(position: number): Segment {
-		const segment = { position, cost: 0 };
-		this.#segments.push(segment);
-		return segment;
-	}
-
-	/** A segment behind the current instruction, if that was reached. */
-	#split(reached: boolean): Segment {
-		return (this.#current = reached ? this.#begin(this.#reader.end) : DEAD);
-	}
-
-	#push(flow: number): void {
-		const before = this.#current;
-		const starts = flow === IF || flow === LOOP;
-		const taken = starts ? this.#split(before !== DEAD) : undefined;
-		const isEmpty = this.#frames.length > 0 && this.#reader.code.bytes[this.#reader.start + 1] === EMPTY;
-		this.#frames.push({ flow, isEmpty, before, left: Infinity, reached: false, taken, otherwise: undefined });
-	}
-
-	#step(flow: number): void {
-		const alive = this.#current !== DEAD;
-		switch (flow) {
-			case TRY:
-				// A handler is entered with nothing paid in advance, so nothing is where it goes on
-				this.#leaveAll();
-				if (alive) for (const label of labelsOf(this.#reader)) this.#branch(label);
-				this.#push(flow);
-				this.#leave(0);
-				break;
-			case BLOCK:
-			case IF:
-			case LOOP:
-				this.#push(flow);
-				break;
-			case ELSE:
-			case CATCH: {
-				const frame = this.#frames.at(-1);
-				if (frame === undefined) break;
-				frame.reached ||= alive;
-				const segment = this.#split(frame.before !== DEAD);
-				if (flow === ELSE) frame.otherwise = segment;
-				else this.#leave(0);
-				break;
-			}
-			case END:
-			case DELEGATE:
-				this.#end(alive);
-				break;
-			case BR_IF:
-				if (!alive || this.#exit()) break;
-				this.#branch(this.#labels()[0] ?? 0);
-				this.#split(true);
-				break;
-			case BR:
-			case BR_TABLE:
-				if (alive && !this.#exit()) for (const label of this.#labels()) this.#branch(label);
-				this.#current = DEAD;
-				break;
-			case RETURN:
-			case THROW:
-				if (alive) this.#leaveAll();
-				this.#current = DEAD;
-				break;
-			case UNREACHABLE:
-				this.#current = DEAD;
-				break;
-			case CALL:
-				if (!this.#throws || !alive) break;
-				this.#leaveAll();
-				this.#split(true);
+	const often = new Float64Array(all.length);
+	for (let i = 0; i < all.length; i++) {
+		// What stands behind a call that may throw has no way to it
+		if (often[i] === 0) often[i] = i === 0 ? 1 : (often[i - 1] as number);
+		if ((all[i] as Run).isHead) often[i] = Math.min((often[i] as number) * TURNS, Number.MAX_SAFE_INTEGER);
+		const isStaying = (to: number): boolean =>
+			to !== NOWHERE && trapped[to] === 0 && (depth[to] as number) >= (depth[i] as number);
+		// What is left is gone on with: of several ways out, none is to be less worth than the one before it
+		const staying = targetsOf(i).reduce((sum, to) => sum + (isStaying(to) ? 1 : 0), 0);
+		for (const to of targetsOf(i)) {
+			if (to <= i || trapped[to] === 1) continue;
+			often[to]! += (often[i] as number) / (isStaying(to) ? staying : TURNS);
 		}
 	}
+	return { often, trapped, depth };
+}
 
-	/** A branch out of a loop that carries nothing, with which no segment of the loop's ends. */
-	#exit(): boolean {
-		const { op, start, first } = this.#reader;
-		const target = this.#frames.at(-1 - first);
-		if (this.#throws || this.#exits.length === MAX_EXITS) return false;
-		if ((op !== OP.br && op !== OP.br_if) || target?.isEmpty !== true || target.flow === LOOP) return false;
-		const run = new Map([[this.#current, this.#current.cost]]);
-		const furthest = this.#frames.length - Math.min(first, MAX_WITHIN + 1);
-		for (let i = this.#frames.length - 1; i >= furthest; i--) {
-			const frame = this.#frames[i] as Frame;
-			if (frame.flow === LOOP) {
-				// The loop is left, and what is around it up to the target
-				frame.left = Math.min(frame.left, this.#frames.length - first);
-				target.reached = true;
-				this.#exits.push({ position: start, run });
-				return true;
-			}
-			for (const segment of [frame.before, frame.otherwise ?? frame.taken])
-				if (segment !== undefined) run.set(segment, segment.cost);
+/** Places in which the same is paid ahead: before and behind runs, where ways join them. 0 is where nothing is. */
+class Places {
+	readonly #parents: Int32Array;
+
+	constructor(runs: number) {
+		this.#parents = Int32Array.from({ length: 2 * runs + 1 }, (_, i) => i);
+	}
+
+	get count(): number {
+		return this.#parents.length;
+	}
+
+	before(run: number): number {
+		return 2 * run + 1;
+	}
+
+	behind(run: number): number {
+		return 2 * run + 2;
+	}
+
+	find(place: number): number {
+		const parents = this.#parents;
+		let at = place;
+		while (parents[at] !== at) at = parents[at] = parents[parents[at] as number] as number;
+		return at;
+	}
+
+	unite(one: number, other: number): void {
+		const [a, b] = [this.find(one), this.find(other)];
+		this.#parents[Math.max(a, b)] = Math.min(a, b);
+	}
+}
+
+/** What is paid ahead at each place. */
+function findAhead(
+	places: number,
+	arcs: readonly (Arc & { readonly cost: number })[],
+	findSeen: () => ReadonlySet<number>,
+): Float64Array {
+	const chosen = chooseArcs(places, arcs);
+	const seen = findSeen();
+	const least = seen.size > 0 ? findLeast(places, arcs) : new Float64Array();
+	const ahead = new Float64Array(places).fill(-1);
+	ahead[0] = 0;
+	const path: number[] = [];
+	for (let place = 0; place < places; place++) {
+		let at = place;
+		while (ahead[at] === -1) {
+			path.push(at);
+			const arc = chosen[at] as number;
+			if (arc < 0) ahead[at] = 0;
+			else at = (arcs[arc] as Arc).to;
 		}
-		return false;
-	}
-
-	#labels(): readonly number[] {
-		return labelsOf(this.#reader);
-	}
-
-	#branch(depth: number): void {
-		if (depth > 0) this.#leave(depth - 1);
-		const target = this.#frames.at(-1 - depth);
-		if (target !== undefined && target.flow !== LOOP) target.reached = true;
-	}
-
-	/** The innermost block is left, and those around it up to this depth. */
-	#leave(depth: number): void {
-		const frame = this.#frames.at(-1);
-		if (frame !== undefined) frame.left = Math.min(frame.left, Math.max(0, this.#frames.length - 1 - depth));
-	}
-
-	#leaveAll(): void {
-		this.#leave(this.#frames.length - 1);
-	}
-
-	#end(alive: boolean): void {
-		const frame = this.#frames.pop();
-		if (frame === undefined || this.#frames.length === 0) return;
-		const { before, taken, otherwise, left } = frame;
-		const around = this.#frames.at(-1);
-		if (around !== undefined) around.left = Math.min(around.left, left);
-		if (taken !== undefined && otherwise !== undefined && before !== DEAD) {
-			const common = Math.min(taken.cost, otherwise.cost);
-			before.cost += common;
-			taken.cost -= common;
-			otherwise.cost -= common;
+		for (let from = path.pop(); from !== undefined; from = path.pop()) {
+			const arc = arcs[chosen[from] as number];
+			const amount = arc === undefined ? 0 : arc.cost + (ahead[arc.to] as number);
+			ahead[from] = seen.has(from) ? Math.min(amount, least[from] as number) : amount;
 		}
-		const skipped = frame.flow === IF && otherwise === undefined && before !== DEAD;
-		const reached = alive || frame.reached || skipped;
-		if (reached && left > this.#frames.length) this.#current = before;
-		else this.#split(reached);
 	}
+	return ahead;
+}
+
+/** What will run from each place on, at least. */
+function findLeast(places: number, arcs: readonly (Arc & { readonly cost: number })[]): Float64Array {
+	const least = new Float64Array(places).fill(Infinity);
+	least[0] = 0;
+	for (let round = 0, isDone = false; !isDone; round++) {
+		if (round === MAX_ROUNDS) return new Float64Array(places);
+		isDone = true;
+		for (let i = arcs.length - 1; i >= 0; i--) {
+			const { from, to, cost } = arcs[i] as (typeof arcs)[number];
+			const amount = cost + (least[to] as number);
+			if (amount >= (least[from] as number)) continue;
+			least[from] = amount;
+			isDone = false;
+		}
+	}
+	return least;
 }

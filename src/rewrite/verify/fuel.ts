@@ -12,13 +12,15 @@ export interface Ledger {
 
 /** Where control goes on with fuel: what is paid ahead there, and whether the local and the cell say what is left. */
 export interface Fuel {
+	/** Where ways with different amounts have met it is the least of them, and `isExact` is false: such a way must end in a trap. */
 	readonly ahead: number;
+	readonly isExact: boolean;
 	readonly local: boolean;
 	readonly cell: boolean;
 }
 
 /** What handlers and callers find. */
-export const SETTLED: Fuel = { ahead: 0, local: false, cell: true };
+export const SETTLED: Fuel = { ahead: 0, isExact: true, local: false, cell: true };
 
 export interface FuelSurroundings {
 	readonly pieces: Pieces;
@@ -163,11 +165,11 @@ export class FuelBook {
 		return true;
 	}
 
-	/** A payment, where there is one. @param isBack whether it is to give back what was paid for what does not run now */
-	pay(isBack = false): boolean {
+	/** A payment, where there is one; it may be of less than nothing, and give back what was paid ahead. */
+	pay(): boolean {
 		const { now } = this;
 		if (now === undefined || this.local < 0) return false;
-		const paid = this.#beside.payment(this.#module.pieces, this.local, isBack);
+		const paid = this.#beside.payment(this.#module.pieces, this.local);
 		if (paid === undefined) return false;
 		if (now.ahead + paid.amount < 0) throw this.#refuse("gives back what was not paid");
 		if (!(paid.fromLocal ? now.local : now.cell)) throw this.#refuse("pays from what may be wrong");
@@ -192,18 +194,22 @@ export class FuelBook {
 
 	/** A turn comes back to the head of a loop, which began as `start`. */
 	comeBack(start: Fuel | undefined, now: Fuel): void {
-		const same = start?.ahead === now.ahead && (!start.local || now.local) && (!start.cell || now.cell);
+		const same =
+			start?.ahead === now.ahead &&
+			start.isExact === now.isExact &&
+			(!start.local || now.local) &&
+			(!start.cell || now.cell);
 		if (this.#module.fuel && !same) throw this.#refuse("comes back to a loop with something else paid");
 	}
 
 	/** What is known where two ways meet. */
 	join(one: Fuel | undefined, other: Fuel): Fuel {
 		if (!this.#module.fuel) return other;
-		if (one !== undefined && one.ahead !== other.ahead) throw this.#refuse("has paid different amounts at one place");
+		const isExact = other.isExact && (one === undefined || (one.isExact && one.ahead === other.ahead));
 		const local = other.local && (one?.local ?? true);
 		const cell = other.cell && (one?.cell ?? true);
 		if (!local && !cell) throw this.#refuse("does not know where its fuel is");
-		return { ahead: other.ahead, local, cell };
+		return { ahead: Math.min(other.ahead, one?.ahead ?? other.ahead), isExact, local, cell };
 	}
 
 	call({ op, first }: Instructions): void {
@@ -235,8 +241,11 @@ export class FuelBook {
 
 	/** The function ends here. */
 	leave(): void {
-		if (this.#module.fuel && this.now !== undefined && this.now.ahead !== 0)
-			throw this.#refuse(`has paid ${this.now.ahead} too much where it ends`);
+		if (this.#module.fuel && this.now !== undefined) {
+			const { ahead, isExact } = this.now;
+			if (!isExact) throw this.#refuse("has paid different amounts on its ways to an end");
+			if (ahead !== 0) throw this.#refuse(`has paid ${ahead} too much where it ends`);
+		}
 		this.#mustBeInCell("ends");
 		this.now = undefined;
 	}

@@ -199,22 +199,14 @@ export class Beside {
 		if (!this.has(bytes)) throw refuse(`function ${this.#function} lacks ${what}`);
 	}
 
-	/**
-	 * A payment: `local = (local or cell) - amount`; `undefined` where there is none.
-	 * @param isBack whether it is one that gives back: of less than nothing
-	 */
-	payment(
-		pieces: Pieces,
-		local: number,
-		isBack = false,
-	): { readonly amount: number; readonly fromLocal: boolean } | undefined {
+	/** A payment: `local = (local or cell) - amount`; `undefined` where there is none. */
+	payment(pieces: Pieces, local: number): { readonly amount: number; readonly fromLocal: boolean } | undefined {
 		const { to } = this;
 		const start = to.at;
 		const fromLocal = this.has(pieces.get(local));
 		if ((fromLocal || this.has(pieces.cell)) && this.has([0x42])) {
 			const amount = to.signed();
-			if (amount !== 0 && amount < 0 === isBack && this.has([0x7d, 0x21]) && to.number() === local)
-				return { amount, fromLocal };
+			if (amount !== 0 && this.has([0x7d, 0x21]) && to.number() === local) return { amount, fromLocal };
 		}
 		to.at = start;
 		return undefined;

@@ -28,7 +28,7 @@ const FILLER = [0x00, 0x00, 0x0b];
  * Walks the guest's code beside that of a module with checks: they are equal but for these, payments, and the slow path behind all
  * functions where checks call the engine; on no way more runs between two checks than is stated, in every loop and every cycle of calls one is passed; the guest's own instructions name nothing
  * that was added. With fuel, what has been paid and what has run are the same on every way through a function at its end, and
- * wherever an exception may leave it; and nowhere less is paid than has run.
+ * wherever an exception may leave it; and nowhere less is paid than has run. Only ways that end in traps may have paid different amounts.
  */
 export function compareMeteredCode(original: Cursor, rewritten: Cursor, outline: Outline, engine: Engine): void {
 	const memories = outline.count(KIND_MEMORY) + outline.memories.length;

@@ -78,7 +78,7 @@ export class BodyComparison {
 	/** Whether nothing was added. */
 	#isSame = false;
 	readonly #fuel: FuelBook;
-	/** Where a branch leads that has given something back, if it is not the same. */
+	/** What is paid where a branch leads at which something was, if it is not the same. */
 	#beyond: Fuel | undefined;
 	/** Up to here something was added among plain instructions: they are looked at one by one. */
 	#stepped = 0;
@@ -362,7 +362,7 @@ export class BodyComparison {
 			if (unmoved && this.#added > 0) throw this.#refuse("has labels in an outlined loop that are not moved");
 			return;
 		}
-		if (this.#module.fuel && this.#comparesRefund(start)) return;
+		if (this.#module.fuel && this.#comparesPayment(start)) return;
 		if (this.#strip?.branch === start) {
 			this.#compareLatch(this.#strip);
 			return;
@@ -392,10 +392,10 @@ export class BodyComparison {
 	}
 
 	/**
-	 * A branch before which something is given back: a `br` behind that, or instead of a `br_if` an `if` with both.
-	 * @returns whether it was a `br_if`, which is all done then; `#beyond` is what is paid where it leads
+	 * A branch at which something is paid or given back: instead of the `br_if` an `if` with both.
+	 * @returns whether it was one, which is all done then; `#beyond` is what is paid where it leads
 	 */
-	#comparesRefund(start: number): boolean {
+	#comparesPayment(start: number): boolean {
 		const { op, labels } = this.#instructions;
 		const [label = 0] = labels;
 		const beside = this.#beside;
@@ -403,9 +403,8 @@ export class BodyComparison {
 		const before = book.now;
 		if (before === undefined || this.#isSame) return false;
 		beside.equalUpTo(start);
-		if (op === BR) book.pay(true);
 		if (op !== BR + 1 || !beside.has([IF, 0x40])) return false;
-		if (!book.pay(true)) throw this.#refuse("has another branch");
+		if (!book.pay()) throw this.#refuse("has another branch");
 		beside.expect([BR], "a branch");
 		if (beside.to.number() !== label + this.#shift(label) + 1) throw this.#refuse("has a branch that goes elsewhere");
 		beside.expect([END_OP], "the end of a branch");

@@ -264,7 +264,7 @@ suite("verifyRewriting", () => {
 				}
 			}
 			assert.deepEqual(accepted, []);
-			if (metering === "fuel") assert.deepEqual(refundsIn(code.bytes), [-9n, -3n, -5n]);
+			if (metering === "fuel") assert.deepEqual(refundsIn(code.bytes), [-11n, -2n]);
 		});
 
 		test(`${metering}: refuses code without what was added`, async () => {
