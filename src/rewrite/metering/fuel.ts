@@ -1,4 +1,11 @@
-import { type CodeReader, countImports, encodeValueType, type Module, OP, type ValueTypeSyntax } from "../../wasm/mod.ts";
+import {
+	type CodeReader,
+	countImports,
+	encodeValueType,
+	type Module,
+	OP,
+	type ValueTypeSyntax,
+} from "../../wasm/mod.ts";
 import type { Survey } from "../survey.ts";
 import { FUEL_CELL } from "./check.ts";
 import { type CodeEditor, opensBlock } from "./code-editor.ts";
@@ -89,7 +96,8 @@ export function insertFuel(
 		// A loop that is reached has a segment of its own
 		const isLooping = loops.length > 0 && segments.length > 2;
 		const isThreaded = ledger.threaded[body] === 1;
-		const hasNone = sites.length === 0 && !isLooping && !isBulk && segments.every((cost, i) => i % 2 === 0 || cost === 0);
+		const hasNone =
+			sites.length === 0 && !isLooping && !isBulk && segments.every((cost, i) => i % 2 === 0 || cost === 0);
 		if (hasNone && !isThreaded && !callsThreaded(body)) {
 			editor.copy(body);
 			continue;

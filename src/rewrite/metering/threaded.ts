@@ -15,11 +15,7 @@ const TAIL_CALL = defineSkim(isTailCall);
  * give back what others have, there are none; nor in those with exceptions, whose handlers read the cell.
  * @param isClosed whether all calls of a body are known, and it does something with the fuel
  */
-export function findThreaded(
-	module: Module,
-	reader: CodeReader,
-	isClosed: (body: number) => boolean,
-): Uint8Array {
+export function findThreaded(module: Module, reader: CodeReader, isClosed: (body: number) => boolean): Uint8Array {
 	const threaded = new Uint8Array(module.functions.length);
 	const types = module.types.flat();
 	const isFit = ({ composite }: SubTypeSyntax): boolean =>
@@ -56,7 +52,11 @@ export function addThreadedTypes(module: Module, threaded: Uint8Array): Module {
 		if (composite?.kind !== "func") return type;
 		const { params, results } = composite;
 		added.push([
-			{ final: true, supertypes: [], composite: { kind: "func", params: [...params, FUEL], results: [...results, FUEL] } },
+			{
+				final: true,
+				supertypes: [],
+				composite: { kind: "func", params: [...params, FUEL], results: [...results, FUEL] },
+			},
 		]);
 		const index = types.length + added.length - 1;
 		changed.set(type, index);

@@ -16,6 +16,7 @@ export const CONTROL = 7;
 /** The instruction that was read last. */
 export class Instructions {
 	readonly cursor: Cursor;
+	/** What is called, or the local that is named. */
 	first = 0;
 	second = 0;
 	/** The highest index of a memory that was named so far; -1 for none. */
@@ -51,6 +52,7 @@ export class Instructions {
 			let { at } = cursor;
 			if (op <= 0x22 && this.#detailed) {
 				const index = cursor.number();
+				this.first = index;
 				if (index > this.highestLocal) this.highestLocal = index;
 				return PLAIN;
 			}

@@ -16,6 +16,7 @@ import { Beside } from "./metered-body.ts";
 import type { Outline } from "./outline.ts";
 import { BARE_LOOP, costOf, IF_BLOCK, LOOP_BLOCK, type PathCosts, PLAIN_BLOCK, TRY_BLOCK } from "./path-costs.ts";
 import type { PlainRun } from "./plain.ts";
+import { moveFirstLocal } from "./threading.ts";
 import { readLatch, readLimit, readStripLoop, type StripLoop } from "./strips.ts";
 
 /** What is known of the module, and what is found out about it from one body to the next. */
@@ -57,6 +58,7 @@ const THROW_REF = 0x0a;
 const BR = 0x0c;
 const BR_TABLE = 0x0e;
 const RETURN = 0x0f;
+const DIRECT_CALL = 0x10;
 const DELEGATE = 0x18;
 const CATCH_ALL = 0x19;
 const TRY_TABLE = 0x1f;
@@ -87,7 +89,10 @@ export class BodyComparison {
 	#limit = -1;
 	#strip: StripLoop | undefined;
 
-	constructor(from: Cursor, to: Cursor, index: number, module: Surroundings) {
+	/** @param body of the original */
+	constructor(body: Cursor, to: Cursor, index: number, module: Surroundings) {
+		const { threading } = module;
+		const from = threading.has(index) ? moveFirstLocal(body, threading.paramsOf(index), index) : body;
 		this.#from = from;
 		this.#beside = new Beside(from, to, index);
 		this.#frames = module.frames;
@@ -104,6 +109,8 @@ export class BodyComparison {
 		const { paths } = this.#module;
 		this.#compareLocals();
 		this.#isSame = sameContent(from, this.#beside.to);
+		if (this.#fuel.isThreaded)
+			this.#beside.expect([0x02, ...this.#module.threading.blockOf(this.#index)], "the block around its body");
 		this.#push(0, 0);
 		paths.enter(this.#index);
 		instructions.depth = 1;
@@ -161,18 +168,21 @@ export class BodyComparison {
 		return refuse(`function ${this.#index} ${what}`);
 	}
 
-	/** With fuel there is one local more, which is found by the first payment. */
+	/** With fuel there is one local more, but where it is a parameter, and another one for lengths. */
 	#compareLocals(): void {
 		const from = this.#from;
 		const { to } = this.#beside;
 		const start = from.at;
+		let locals = 0;
 		const begins = to.at;
 		const runs = from.number();
 		const added = to.number() - runs;
 		const { fuel, pieces } = this.#module;
 		if (added !== 0 && !(added === 1 && (fuel || pieces.strips))) throw this.#refuse("has other locals");
 		for (let i = 0; i < runs; i++) {
-			if (from.number() !== to.number()) throw this.#refuse("has other locals");
+			const count = from.number();
+			if (count !== to.number()) throw this.#refuse("has other locals");
+			locals += count;
 			const type = from.at;
 			from.skipType();
 			if (!sameType(from, type, to)) throw this.#refuse("has other locals");
@@ -182,17 +192,23 @@ export class BodyComparison {
 			this.#hasLimit = true;
 		} else if (added === 1) {
 			const count = to.number();
-			// One for the fuel, and one for lengths
-			if (count < 1 || count > 2 || to.byte() !== 0x7e) throw this.#refuse("has other locals");
-			this.#fuel.findLocal();
+			const most = this.#fuel.isThreaded ? 1 : 2;
+			if (count < 1 || count > most || to.byte() !== 0x7e) throw this.#refuse("has other locals");
 		} else if (from.at - start !== to.at - begins) throw this.#refuse("has other locals");
 		this.#beside.passed(from.at);
+		if (!fuel) return;
+		const params = this.#module.threading.paramsOf(this.#index);
+		const { isThreaded } = this.#fuel;
+		if (isThreaded) this.#fuel.local = params;
+		else if (added === 1) this.#fuel.local = params + locals;
+		this.#fuel.length = params + locals + 1;
 	}
 
 	#checkNames(): void {
 		const { highestMemory, highestTable, highestFunction } = this.#instructions;
 		const { memories, outline, plain } = this.#module;
-		const local = this.#limit >= 0 ? this.#limit : this.#fuel.local;
+		// Those of functions that are given the fuel were looked at before
+		const local = this.#limit >= 0 ? this.#limit : this.#fuel.isThreaded ? -1 : this.#fuel.local;
 		const highestLocal = Math.max(this.#instructions.highestLocal, plain.highestLocal);
 		const foreign =
 			highestMemory >= memories || (plain.accesses && memories === 0)
@@ -328,7 +344,8 @@ export class BodyComparison {
 			case CALL: {
 				const callee = calls.direct(instructions.first);
 				paths.call(callee, callee, isTailCall(op));
-				this.#fuel.call(instructions);
+				if (op === DIRECT_CALL && this.#module.threading.has(instructions.first)) this.#fuel.callThreaded(start);
+				else this.#fuel.call(instructions);
 				break;
 			}
 			case CALL_INDIRECT: {
@@ -346,6 +363,7 @@ export class BodyComparison {
 				break;
 			case CONTROL:
 				this.#compareBranch(start);
+				if (op === RETURN && this.#fuel.isThreaded) this.#fuel.push(start);
 				this.#control(op);
 				break;
 			case END:
@@ -511,7 +529,9 @@ export class BodyComparison {
 			this.#beside.equalUpTo(this.#from.at);
 			this.#beside.expect([END_OP], "the end of a strip");
 		}
-		if (this.#depth === 0) this.#fuel.leave();
+		if (this.#depth > 0) return;
+		if (this.#fuel.isThreaded) this.#fuel.giveBack();
+		this.#fuel.leave();
 	}
 
 	#endOutlined(): void {
