@@ -336,19 +336,15 @@ class FuelWriter {
 		this.#place = IN_LOCAL;
 	}
 
+	/** Where a guest may go on and on, so that at a trap not all of it is missing. */
 	get #writesOverCalls(): boolean {
-		const v = process.env["FUELV"] ?? "2";
-		if (v === "0") return false;
-		const { sites, loops } = this.#body;
-		if (v === "1") return sites.length > 0 || loops.length > 0;
-		return sites.length > 0 || this.#frames.some(({ flow }) => flow === LOOP);
+		return this.#body.sites.length > 0 || this.#frames.some(({ flow }) => flow === LOOP);
 	}
 
 	/** The end of a function that was given the fuel. */
 	#giveBack(): void {
 		const { reader, writer } = this.#editor;
-		const v = process.env["FUELV"] ?? "2";
-		if (v !== "0" && this.#body.loops.length > 0 && this.#alive) {
+		if (this.#body.loops.length > 0 && this.#alive) {
 			writer.insert(reader.end).op(OP["i32.const"]).out.s32(0);
 			writer.op(OP["local.get"]).out.u32(this.#body.local);
 			this.#access(OP["i64.store"]);

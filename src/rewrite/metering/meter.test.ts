@@ -483,13 +483,14 @@ suite("hints and labels follow the code", () => {
 			assert.deepEqual(found, branches);
 			assert.equal(branches.length, 2, "the check and the guest's own");
 			const labels = decodeNameSection(module.customs.find(({ name }) => name === "name")!.bytes).labels.get(0);
-			const b = metering === "trap" ? 1 : 4;
+			// With fuel there is a block around all of it
+			const b = { trap: 1, yield: 4, fuel: 5 }[metering];
 			assert.deepEqual(
 				[...(labels ?? [])],
 				[
-					[0, "a"],
+					[metering === "fuel" ? 1 : 0, "a"],
 					[b, "b"],
-					[metering === "trap" ? 3 : 5, "c"],
+					[metering === "trap" ? 3 : b + 1, "c"],
 				],
 			);
 			assert.equal(openers[b], OP.loop);

@@ -17,6 +17,7 @@ const LOAD = "(drop (i32.load (local.get 0)))";
 function randomModule(dice: Dice): string {
 	const count = 1 + dice.below(7);
 	const throws = dice.oneIn(3);
+	const hasTailCalls = dice.oneIn(3);
 	const [withValue, without] = ["f", "g"].map((name) => Array.from({ length: count }, (_, i) => `$${name}${i}`));
 	const callees = ["$i", ...(withValue ?? [])];
 	const bare = ["$j", ...(without ?? [])];
@@ -44,7 +45,7 @@ function randomModule(dice: Dice): string {
 			case 4:
 				return "(if (local.get 0) (then (return)))";
 			case 5:
-				return dice.oneIn(3)
+				return hasTailCalls && dice.oneIn(2)
 					? `(return_call ${dice.pick(bare)})`
 					: "(memory.fill (local.get 0) (i32.const 0) (i32.const 9))";
 			case 6:
@@ -68,13 +69,15 @@ function randomModule(dice: Dice): string {
 	};
 	const exported = (name: string): string => (dice.oneIn(2) ? "" : `(export "${name}")`);
 	const functions = [
-		...(withValue ?? []).map((name) => `(func ${name} ${exported(name)} (type $t) ${body([])})`),
+		...(withValue ?? []).map(
+			(name) => `(func ${name} ${exported(name)} (type $t) ${dice.pick(["", "(local f32 i32)"])} ${body([])})`,
+		),
 		...(without ?? []).map((name) => `(func ${name} ${exported(name)} (local i32) ${body([])})`),
 	];
 	const taken = callees.filter(() => dice.oneIn(2));
 	return `(module (type $t (func (param i32)))
 		(import "" "i" (func $i (type $t))) (import "" "j" (func $j))
-		(memory 1) (table ${exported("t")} 8 funcref) (tag $e) (elem (i32.const 0) func ${taken.join(" ")})
+		(memory 1) (table ${exported("t")} 8 funcref) ${throws ? "(tag $e)" : ""} (elem (i32.const 0) func ${taken.join(" ")})
 		${functions.join("\n")})`;
 }
 

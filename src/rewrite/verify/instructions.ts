@@ -16,9 +16,10 @@ export const CONTROL = 7;
 /** The instruction that was read last. */
 export class Instructions {
 	readonly cursor: Cursor;
-	/** What is called, or the local that is named. */
 	first = 0;
 	second = 0;
+	/** Of an instruction on a local, where the immediate is wanted. */
+	local = 0;
 	/** The highest index of a memory that was named so far; -1 for none. */
 	highestMemory = -1;
 	/** The highest indices of locals, tables and functions that were named so far. */
@@ -52,7 +53,7 @@ export class Instructions {
 			let { at } = cursor;
 			if (op <= 0x22 && this.#detailed) {
 				const index = cursor.number();
-				this.first = index;
+				this.local = index;
 				if (index > this.highestLocal) this.highestLocal = index;
 				return PLAIN;
 			}

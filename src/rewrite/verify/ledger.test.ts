@@ -49,7 +49,7 @@ suite("the ledger of fuel", () => {
 	test("without it the code is refused", async () => {
 		const { original, rewritten, contracts } = await meter();
 		assert.throws(() => verifyRewriting(original, rewritten, { metering: "fuel", contracts }), {
-			message: /is not paid/,
+			message: /section 1 is not what it should be/,
 		});
 	});
 

@@ -162,7 +162,7 @@ export function moveFirstLocal(body: Cursor, params: number, index: number): Cur
 		const { at } = code;
 		instructions.next();
 		const { op } = instructions;
-		if (op < 0x20 || op > 0x22 || instructions.first !== params) continue;
+		if (op < 0x20 || op > 0x22 || instructions.local !== params) continue;
 		out.bytes(bytes.subarray(copied, at));
 		out.number(op);
 		out.number(behind);
