@@ -2,7 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
 import { Dice } from "../../../test/reset/dice.ts";
+import { decodeModule } from "../../wasm/mod.ts";
 import { rewriteModule } from "../rewrite.ts";
+
+const { WebAssembly } = globalThis as any;
 
 const MODULES = 120;
 const METERING = [
@@ -83,9 +86,16 @@ function randomModule(dice: Dice): string {
 
 for (const [metering, check] of METERING) {
 	test(`${metering}${check === undefined ? "" : ` (${check})`}: what the rewriter makes of any module, the proof takes`, async () => {
+		let widest = 0;
 		for (let seed = 1; seed <= MODULES; seed++) {
 			const bytes = new Uint8Array(await parse(randomModule(new Dice(seed))));
-			assert.doesNotThrow(() => rewriteModule(bytes, 0, { metering, check, verify: true }), `seed ${seed}`);
+			assert.doesNotThrow(() => {
+				const { bytes: rewritten } = rewriteModule(bytes, 0, { metering, check, verify: true });
+				widest = Math.max(widest, decodeModule(rewritten).types.length - decodeModule(bytes).types.length);
+				assert.ok(WebAssembly.validate(rewritten));
+			}, `seed ${seed}`);
 		}
+		// Types of what the passes add; with fuel also of functions that are given it: of two types at most here
+		assert.equal(widest, { trap: 7, yield: 8, fuel: 10 }[metering]);
 	});
 }
