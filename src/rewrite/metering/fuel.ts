@@ -207,6 +207,8 @@ class FuelWriter {
 	#loop = 0;
 	#alive = true;
 	#place: Place = IN_CELL;
+	/** In how many frames it stands that the cell was written over a call; 0 where it was not, on some way. */
+	#written = 0;
 	readonly #outlines = new Outlines();
 
 	constructor(editor: CodeEditor, body: FuelBody) {
@@ -330,15 +332,21 @@ class FuelWriter {
 	#callThreaded(): void {
 		const { reader, writer } = this.#editor;
 		if (this.#alive && this.#place === IN_CELL) this.#load(reader.start);
-		else if (this.#writesOverCalls) this.#settle();
+		else if (this.#alive && this.#writesOverCall()) this.#settle();
 		this.#pushFuel(reader.start);
 		writer.insert(reader.end).op(OP["local.set"]).out.u32(this.#body.local);
 		this.#place = IN_LOCAL;
 	}
 
-	/** Where a guest may go on and on, so that at a trap not all of it is missing. */
-	get #writesOverCalls(): boolean {
-		return this.#body.sites.length > 0 || this.#frames.some(({ flow }) => flow === LOOP);
+	/**
+	 * Whether the cell is written before a call of what is given the fuel, so that at a trap not all of a long way is missing: in each turn of
+	 * a loop, and once by each function of a recursion, as those that have written and are not over yet are few.
+	 */
+	#writesOverCall(): boolean {
+		if (this.#frames.some(({ flow }) => flow === LOOP)) return true;
+		if (this.#body.sites.length === 0 || this.#written > 0) return false;
+		this.#written = this.#frames.length;
+		return true;
 	}
 
 	/** The end of a function that was given the fuel. */
@@ -423,6 +431,7 @@ class FuelWriter {
 	#turn(flow: number): void {
 		const frame = this.#frames.at(-1);
 		if (frame === undefined) return;
+		this.#leaveFrame();
 		this.#join(frame);
 		frame.hasElse = true;
 		this.#alive = frame.alive;
@@ -441,7 +450,13 @@ class FuelWriter {
 		if (frame !== undefined && frame.flow !== LOOP) this.#join(frame);
 	}
 
+	/** What was done in the innermost frame may not have been done on other ways. */
+	#leaveFrame(): void {
+		if (this.#written >= this.#frames.length) this.#written = 0;
+	}
+
 	#end(): void {
+		this.#leaveFrame();
 		const frame = this.#frames.pop();
 		if (frame === undefined) return;
 		this.#join(frame);
