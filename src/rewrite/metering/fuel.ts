@@ -35,6 +35,7 @@ import { closeOutline, EXIT_DEPTH, openOutline, OUTLINE_BLOCKS, Outlines } from 
 import { findPrepaid, type FuelLedger } from "./prepaid.ts";
 import { encodeCondition } from "./slow-path.ts";
 import { moveFirst } from "./threaded.ts";
+import { findWide } from "./wide.ts";
 
 const I64 = { kind: "number", name: "i64" } as const;
 
@@ -54,8 +55,10 @@ interface FuelParts {
  * is counted is the module as this pass gets it.
  *
  * What runs together is paid together, where it is best (`findSegments`), and never late; what the first run of a function pays that is called by name alone
- * is paid by its callers (`findPrepaid`). Paying takes from a local. The cell in memory is right wherever anyone else can look: at calls of what
- * pays by itself, where a function ends, at `unreachable`, and where an exception is caught. At traps it is as it was the last time that it was
+ * is paid by its callers (`findPrepaid`). Paying takes from a local. Functions that are called by name alone are given the fuel as a parameter, and
+ * give it back as a result (`findThreaded`). The cell in memory is right wherever anyone else can look: at calls of what
+ * pays by itself, where a function ends that others can call, at `unreachable`, and where an exception is caught. It is also written where a
+ * loop calls, where a function with loops ends, and once by each function of a recursion that calls on: at traps it is as it was the last time that it was
  * written, with what is paid ahead there, however often the guest had to ask for more since. That makes the count depend on nothing but the program: not on the
  * machine, not on slices. An exception of the host's that passes through a module which knows no exceptions is like a trap.
  *
@@ -128,29 +131,6 @@ export function insertFuel(
 		editor.finishBody();
 	}
 	return ledger;
-}
-
-/** Whether the last operand of the current instruction, which is one by length, is an `i64`. */
-function findWide(module: Module): (reader: CodeReader) => boolean {
-	const types = module.imports.map(({ type }) => type);
-	const memories = [...types.filter((type) => type.kind === "memory"), ...module.memories];
-	const tables = [...types.filter((type) => type.kind === "table"), ...module.tables.map(({ type }) => type)];
-	const isWide = (spaces: readonly { readonly limits: { readonly index: string } }[], index: number): boolean =>
-		spaces[index]?.limits.index === "i64";
-	return ({ op, first, second }) => {
-		switch (op) {
-			case OP["memory.fill"]:
-				return isWide(memories, first);
-			case OP["memory.copy"]:
-				return isWide(memories, first) && isWide(memories, second);
-			case OP["table.fill"]:
-				return isWide(tables, first);
-			case OP["table.copy"]:
-				return isWide(tables, first) && isWide(tables, second);
-			default:
-				return false;
-		}
-	};
 }
 
 /** 64 bytes cost one. */

@@ -13,6 +13,7 @@ import {
 } from "./instructions.ts";
 import { type Fuel, FuelBook, type FuelSurroundings, isTailCall, SETTLED } from "./fuel.ts";
 import { Beside } from "./metered-body.ts";
+import { compareLocals, FUEL, LENGTH, LIMIT, NOTHING } from "./metered-locals.ts";
 import type { Outline } from "./outline.ts";
 import { BARE_LOOP, costOf, IF_BLOCK, LOOP_BLOCK, type PathCosts, PLAIN_BLOCK, TRY_BLOCK } from "./path-costs.ts";
 import type { PlainRun } from "./plain.ts";
@@ -168,40 +169,19 @@ export class BodyComparison {
 		return refuse(`function ${this.#index} ${what}`);
 	}
 
-	/** With fuel there is one local more, but where it is a parameter, and another one for lengths. */
 	#compareLocals(): void {
-		const from = this.#from;
-		const { to } = this.#beside;
-		const start = from.at;
-		let locals = 0;
-		const begins = to.at;
-		const runs = from.number();
-		const added = to.number() - runs;
-		const { fuel, pieces } = this.#module;
-		if (added !== 0 && !(added === 1 && (fuel || pieces.strips))) throw this.#refuse("has other locals");
-		for (let i = 0; i < runs; i++) {
-			const count = from.number();
-			if (count !== to.number()) throw this.#refuse("has other locals");
-			locals += count;
-			const type = from.at;
-			from.skipType();
-			if (!sameType(from, type, to)) throw this.#refuse("has other locals");
-		}
-		if (added === 1 && !fuel) {
-			if (to.number() !== 1 || to.byte() !== 0x7f) throw this.#refuse("has other locals");
-			this.#hasLimit = true;
-		} else if (added === 1) {
-			const count = to.number();
-			const most = this.#fuel.isThreaded ? 1 : 2;
-			if (count < 1 || count > most || to.byte() !== 0x7e) throw this.#refuse("has other locals");
-		} else if (from.at - start !== to.at - begins) throw this.#refuse("has other locals");
-		this.#beside.passed(from.at);
+		const { fuel, pieces, threading } = this.#module;
+		const book = this.#fuel;
+		const { isThreaded } = book;
+		const added = fuel ? (isThreaded ? LENGTH : FUEL) : pieces.strips ? LIMIT : NOTHING;
+		const { locals, isLonger } = compareLocals(this.#from, this.#beside.to, added, this.#index);
+		this.#beside.passed(this.#from.at);
+		this.#hasLimit = isLonger && !fuel;
 		if (!fuel) return;
-		const params = this.#module.threading.paramsOf(this.#index);
-		const { isThreaded } = this.#fuel;
-		if (isThreaded) this.#fuel.local = params;
-		else if (added === 1) this.#fuel.local = params + locals;
-		this.#fuel.length = params + locals + 1;
+		const params = threading.paramsOf(this.#index);
+		if (isThreaded) book.local = params;
+		else if (isLonger) book.local = params + locals;
+		book.length = params + locals + 1;
 	}
 
 	#checkNames(): void {
@@ -545,8 +525,3 @@ export class BodyComparison {
 
 const LOOP_OP = 0x03;
 const END_OP = 0x0b;
-
-function sameType(from: Cursor, start: number, to: Cursor): boolean {
-	for (let at = start; at < from.at; at++) if (to.byte() !== from.bytes[at]) return false;
-	return true;
-}

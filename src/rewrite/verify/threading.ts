@@ -122,7 +122,7 @@ function valuesIn(list: string): readonly string[] {
 }
 
 /** The locals that a body declares, parameters not among them; the cursor goes behind. */
-export function countLocals(cursor: Cursor): number {
+function countLocals(cursor: Cursor): number {
 	let count = 0;
 	for (let runs = cursor.number(); runs > 0; runs--) {
 		count += cursor.number();
