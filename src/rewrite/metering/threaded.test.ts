@@ -8,46 +8,46 @@ const GIVEN = 1_000_000n;
 
 /** Functions that are given the fuel: what they do is given as the fields before the one that calls `$f`; and the fuel that is used. */
 const PROGRAMS = [
-	["no locals", `(func $f (param i32) (result i32) (i32.mul (call $h (local.get 0)) (i32.const 3)))`, 27, 6],
+	["no locals", `(func $f (param i32) (result i32) (i32.mul (call $h (local.get 0)) (i32.const 3)))`, 27, 7],
 	[
 		"one local",
 		`(func $f (param i32) (result i32) (local i32) (local.set 1 (call $h (local.get 0))) (i32.add (local.get 1) (local.get 0)))`,
 		18,
-		8,
+		9,
 	],
 	[
 		"locals of several types, the first alone of its own",
 		`(func $f (param i32) (result i32) (local f64 i32 i64) (local.set 1 (f64.convert_i32_s (call $h (local.get 0))))
 			(local.set 2 (i32.const 4)) (i32.add (i32.trunc_f64_s (local.tee 1 (f64.add (local.get 1) (f64.const 0.5)))) (local.get 2)))`,
 		13,
-		15,
+		16,
 	],
 	[
 		"many locals",
 		`(func $f (param i32) (result i32) (local ${"i32 ".repeat(300)}) (local.set 1 (call $h (local.get 0))) (local.set 300 (i32.const 5))
 			(i32.sub (local.get 1) (local.get 300)))`,
 		4,
-		9,
+		11,
 	],
 	[
 		"ways out of its own block and returns",
 		`(func $f (param i32) (result i32) (local i32) (drop (br_if 0 (i32.const 1) (i32.eqz (call $h (local.get 0)))))
 			(if (i32.const 1) (then (return (i32.const 2)))) (i32.const 3) (return) (drop (call $h (i32.const 1))))`,
 		2,
-		10,
+		11,
 	],
 	[
 		"lengths",
 		`(func $f (param i32) (result i32) (local i32) (local.set 1 (call $h (local.get 0))) (memory.fill (i32.const 0) (i32.const 7) (i32.const 640))
 			(i32.load8_u (local.get 1)))`,
 		7,
-		20,
+		22,
 	],
 	[
 		"what is never reached",
 		`(func $f (param i32) (result i32) (return (call $h (local.get 0))) (call $h) (return))`,
 		9,
-		4,
+		5,
 	],
 ] as const;
 
