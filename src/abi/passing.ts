@@ -1,7 +1,9 @@
 import type { FunctionType, ValueType } from "../component/mod.ts";
 import { layoutOf } from "./layout.ts";
 import { isNumeric } from "./numeric-list.ts";
+import { refuseAllocated } from "./context.ts";
 import { type Signature, signatureOf } from "./signature.ts";
+import type { ComponentInstance } from "./store.ts";
 
 const SCALARS = ["bool", "u8", "s8", "u16", "s16", "u32", "s32", "u64", "s64", "f32", "f64"] as const;
 
@@ -49,4 +51,40 @@ function toPassed(type: ValueType): Passing["params"][number] | undefined {
 	// The bits of a NaN are not passed on.
 	if (!isNumeric(element) || element.kind === "f32" || element.kind === "f64") return undefined;
 	return { kind: "numbers", size: layoutOf(element).size };
+}
+
+/** Of a call between two guests of one store that comes to no import of the callee's: while it lasts, nobody asks where it is. */
+export class PassedSides {
+	readonly #caller: ComponentInstance;
+	readonly #entered: readonly ComponentInstance[];
+
+	/** @param entered what `enteredFrom` has of the callee */
+	constructor(caller: ComponentInstance, entered: readonly ComponentInstance[]) {
+		this.#caller = caller;
+		this.#entered = entered;
+	}
+
+	/**
+	 * Whether the call can be made with nothing to be said of it.
+	 * @param most bytes that are passed in lists
+	 */
+	mayEnter(most: number): boolean {
+		const { mayLeave, store } = this.#caller;
+		if (!mayLeave || store.shut || store.maxValues < most) return false;
+		const entered = this.#entered;
+		for (let i = 0; i < entered.length; i++) if (entered[i]!.entered) return false;
+		return true;
+	}
+
+	fail(error: unknown): unknown {
+		return this.#caller.store.fail(error);
+	}
+
+	refusal(pointer: number, alignment: number): unknown {
+		try {
+			return refuseAllocated(pointer, alignment);
+		} catch (error) {
+			return error;
+		}
+	}
 }

@@ -1,4 +1,4 @@
-import type { BriefCalls, CoreFunction, CoreValue } from "../abi/mod.ts";
+import type { BriefCalls, CoreFunction, CoreValue, PassedSides } from "../abi/mod.ts";
 import type { CoreFunctionType } from "../component/mod.ts";
 import { SkerryError } from "../fault/mod.ts";
 import { Account, type AccountOptions, type Accounted, LEASED_CALLS } from "./account.ts";
@@ -6,7 +6,7 @@ import { ATTENTIVE_WORD, CALL_WORD, ENTRY_WORD, interruptFlag, NUMBER_SHIFT, SEE
 import { isOwnTrap, type ModuleOrigin, withOrigin } from "./frames.ts";
 import { GuestCalls, type MayWait } from "./guest-calls.ts";
 import { HostCalls } from "./host-calls.ts";
-import { type PassedCall, passFirst } from "./pass-calls.ts";
+import { MOST_PASSED, type PassedCall, passFirst } from "./pass-calls.ts";
 import { type Returns, threadReturns } from "./returns.ts";
 import { type Schedule, threadSchedule } from "./schedule.ts";
 import type { Reading } from "./readings.ts";
@@ -36,15 +36,6 @@ const BRIEF_CALLS = {
 } as const;
 
 const NONE: ReadonlyMap<number, number> = new Map();
-
-/** What is to be known of two guests of which one calls the other. */
-export interface PassedSides {
-	mayEnter(): boolean;
-	/** The sandbox ends with this error, which is returned. */
-	fail(error: unknown): unknown;
-	/** Why such an answer of a realloc is wrong. */
-	refusal(pointer: number, alignment: number): unknown;
-}
 
 /**
  * The border between one sandbox's guests and the host. Every host function is called through it, so that the guest can wait,
@@ -143,12 +134,11 @@ export class Gate implements Accounted {
 
 	/**
 	 * A function for a guest that calls another, as `slow` does, one that `wrapImports` made.
-	 * @param sides the store that both are of, and whether the callee may be entered from the caller, as it is
 	 */
 	pass(call: PassedCall, slow: WasmExtern, sides: PassedSides): WasmExtern {
 		const fail = (error: unknown): void => this.#hostCalls.failPassed(sides.fail(this.reason(error)));
 		return passFirst(call, slow, {
-			enter: () => (sides.mayEnter() && this.#hostCalls.passes() ? 0 : 1),
+			enter: () => (sides.mayEnter(MOST_PASSED) && this.#hostCalls.passes() ? 0 : 1),
 			refuse: (pointer, alignment) => fail(sides.refusal(pointer, alignment)),
 			fail: (again) => {
 				try {

@@ -127,8 +127,7 @@ function encodeBody({ params, result, paramSlots, resultSlots }: Passing, postRe
 /** Of the bytes that the slots `at` and `at + 1` tell of: whether something is wrong with them, and how they are passed on. */
 function encodeBytes({ kind, size }: PassedBytes, at: number, target: number): { wrong: Code; pass: Code } {
 	const bytes = shifted(get(at + 1), size);
-	const unaligned = (pointer: number): Code =>
-		size === 1 ? constant(0) : code(get(pointer), constant(size - 1), AND);
+	const unaligned = (pointer: number): Code => (size === 1 ? constant(0) : code(get(pointer), constant(size - 1), AND));
 	const long = code(get(at + 1), constant(MOST_BYTES / size), GT_U);
 	const text = kind === "text" ? code(IF_I32, constant(1), ELSE, get(at), get(at + 1), call(SCANNER), END) : [];
 	const wrong = code(long, unaligned(at), OR, outside(at, bytes, FROM_PAGES), OR, text);
@@ -186,7 +185,14 @@ function encode(passing: Passing, postReturn: boolean): Uint8Array {
 		.section(1, types)
 		.section(2, imports)
 		.section(3, new Writer().u32(3).u32(T_SCAN).u32(T_CALL).u32(T_NOTHING))
-		.section(6, new Writer().u32(1).u8(EXNREF).u8(1).raw(Uint8Array.of(0xd0, EXNREF, END)))
+		.section(
+			6,
+			new Writer()
+				.u32(1)
+				.u8(EXNREF)
+				.u8(1)
+				.raw(Uint8Array.of(0xd0, EXNREF, END)),
+		)
 		.section(7, new Writer().u32(2).name(NAMES.run).u8(0x00).u32(RUN).name(NAMES.again).u8(0x00).u32(AGAIN))
 		.section(10, bodySection)
 		.finish();
