@@ -25,7 +25,7 @@ export interface Passing extends Pick<Signature, "paramSlots" | "resultSlots"> {
 
 const known = new WeakMap<FunctionType, { readonly passing: Passing | null }>();
 
-/** One for each type; `null` where more has to be known. */
+/** One for each type that can be lifted without tasks; `null` where more has to be known. */
 export function passingOf(type: FunctionType): Passing | null {
 	let found = known.get(type);
 	if (found === undefined) known.set(type, (found = { passing: toPassing(type) }));

@@ -242,8 +242,9 @@ export class Wiring {
 		if (trampoline.kind !== "lower" || trampoline.callee.kind !== "lift" || this.#pausing) return undefined;
 		const { callee, options } = trampoline;
 		const plan = this.#linked.plan.lifted[callee.index];
+		if (plan === undefined || this.#linked.plan.leaves[callee.index] !== true) return undefined;
 		const passing = passingOf(callee.type);
-		if (plan === undefined || passing === null || this.#linked.plan.leaves[callee.index] !== true) return undefined;
+		if (passing === null) return undefined;
 		const caller = this.#component(trampoline.instance);
 		const entered = this.#component(plan.instance).enteredFrom(caller);
 		if (entered === null) return undefined;
