@@ -204,3 +204,22 @@ test("post-return is given the result as it was, after the call, once", async ()
 	assert.equal(await call(instance, "run", 0, 2), 0x101 - 0x100 + 2);
 	assert.equal(await call(instance, "run", 0, 0), (0x101 + 0x203) & 0xff);
 });
+
+test("a guest that does not return to its caller is stopped at its limit", async () => {
+	const linked = await link(guests({ ...TEXT, callee: "(loop $l (br $l)) (i32.const 0)" }));
+	const instance = instantiate(linked, undefined, { cpu: 30 });
+	await assert.rejects(
+		async () => await call(instance, "run", 0, 1),
+		(error) => error instanceof LimitExceeded && error.limit === "cpu",
+	);
+	await assert.rejects(async () => await call(instance, "run", 0, 1), /cpu|cannot enter/);
+});
+
+test("a guest that calls another without end is stopped at its limit", async () => {
+	const linked = await link(guests({ ...TEXT, caller: `(loop $l (drop ${TEXT.caller}) (br $l)) (i32.const 0)` }));
+	const instance = instantiate(linked, undefined, { cpu: 30 });
+	await assert.rejects(
+		async () => await call(instance, "run", 0, 1024),
+		(error) => error instanceof LimitExceeded && error.limit === "cpu",
+	);
+});
