@@ -228,7 +228,7 @@ export interface PassedCall {
 /** What the host has to say of such calls. Nothing of it throws. */
 export interface PassHost {
 	/** 0 where the call may be made, and is counted; else it is made by `slow`, which says what is wrong. */
-	enter(): number;
+	readonly enter: () => number;
 	/** The callee's realloc gave such a pointer, for what is to be aligned so. */
 	refuse(pointer: number, alignment: number): void;
 	/** The callee ended with what `thrown` throws. */
@@ -252,7 +252,7 @@ export function passFirst(parts: PassedCall, slow: WasmExtern, host: PassHost): 
 				[NAMES.to]: memoryOf(to),
 				[NAMES.fromPages]: pagesOf(from),
 				[NAMES.toPages]: pagesOf(to),
-				[NAMES.enter]: () => host.enter(),
+				[NAMES.enter]: host.enter,
 				[NAMES.slow]: slow,
 				[NAMES.core]: core,
 				[NAMES.realloc]: realloc ?? nothing,
