@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
-import { V8 } from "../../wasm/v8.fixture.ts";
 import { rewriteModule } from "../rewrite.ts";
+
+const { WebAssembly } = globalThis as any;
 
 /** As many as V8 takes, the parameter among them. */
 const MOST_LOCALS = 50_000;
@@ -13,7 +14,7 @@ for (const metering of ["trap", "yield"] as const) {
 			const bytes = await parse(`(module (func (export "f") (param i32) (local ${"i64 ".repeat(count - 1)})
 				(loop $again (br_if $again (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))))`);
 			const rewritten = rewriteModule(new Uint8Array(bytes), 0, { metering, verify: true });
-			assert.ok(V8.validate(rewritten.bytes));
+			assert.ok(WebAssembly.validate(rewritten.bytes));
 		});
 	}
 }
