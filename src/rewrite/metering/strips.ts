@@ -33,7 +33,8 @@ export interface Invariant {
 
 /**
  * A loop whose one way back is `(br_if $loop (compare (local.tee v (i32.add (local.get v) step)) bound))`. It needs no check in each turn, but one for
- * so many turns: the local `limit` says where that is, or the bound if it comes first.
+ * so many turns: the local `limit` says where that is, or the bound if it comes first. There may be loops in it, which have checks of their own, if not
+ * every turn passes one of these: then it has none (`findTurns`).
  */
 export interface Strip {
 	readonly variable: number;
