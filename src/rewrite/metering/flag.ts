@@ -107,7 +107,7 @@ function writeBody(
 ): void {
 	const { reader, writer } = editor;
 	let loop = 0;
-	/** The loops in strips that are open. */
+	/** The loops in strips that are open, the innermost last. */
 	const open: Strip[] = [];
 	let site = 0;
 	const outlines = new Outlines();
@@ -120,18 +120,19 @@ function writeBody(
 	while (editor.nextOfFlow()) {
 		checkHere(reader.start);
 		const flow = FLOW[reader.op];
+		const strip = open.at(-1);
 		if (flow === 0) {
 			checkHere();
 			continue;
 		}
 		if (flow === LOOP) {
-			const strip = strips.get(loop);
+			const next = strips.get(loop);
 			const bits = loops[loop++] ?? 0;
-			if (strip !== undefined) {
+			if (next !== undefined) {
 				openStrip(editor);
 				insertCheck(editor, reader.start, parts);
-				encodeLimit(writer, strip, limit + strip.height);
-				open.push(strip);
+				encodeLimit(writer, next, limit + next.height);
+				open.push(next);
 				outlines.push(STRIP_BLOCKS);
 				editor.countLabel();
 				checkHere();
@@ -150,8 +151,7 @@ function writeBody(
 		} else if (opensBlock(reader.op)) {
 			editor.countLabel();
 			outlines.push(0);
-		} else if (reader.start === open.at(-1)?.branch)
-			moveLatch(editor, open.at(-1) as Strip, limit + (open.at(-1) as Strip).height);
+		} else if (strip !== undefined && reader.start === strip.branch) moveLatch(editor, strip, limit + strip.height);
 		else if (flow !== END && flow !== DELEGATE) outlines.moveBranch(editor);
 		else {
 			const added = outlines.pop();
