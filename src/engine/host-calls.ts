@@ -100,9 +100,10 @@ export class HostCalls {
 
 	#write(status: number): void {
 		if (this.#written === status) return;
-		this.#written = status;
 		if (this.#setStatus !== undefined) this.#setStatus(status);
 		else this.#status.value = status;
+		// Last: where the stack came to its end, that was not written
+		this.#written = status;
 	}
 
 	/** The guests have been ended, or are about to be. */

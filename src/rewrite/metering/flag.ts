@@ -1,4 +1,4 @@
-import { type Module, OP } from "../../wasm/mod.ts";
+import { type CodeReader, type Module, OP } from "../../wasm/mod.ts";
 import type { Survey } from "../survey.ts";
 import { type CheckKind, encodeStop, encodeTouch } from "./check.ts";
 import { type CodeEditor, opensBlock } from "./code-editor.ts";
@@ -65,7 +65,8 @@ export function insertFlagChecks(
 			});
 		}
 		editor.begin(body);
-		const strips = plan.strips[body] ?? NO_STRIPS;
+		const found = plan.strips[body] ?? NO_STRIPS;
+		const strips = found.size > 0 && isRoomy(reader) ? found : NO_STRIPS;
 		if (strips.size === 0) writeBody(editor, loops, sites ?? [], parts, NO_STRIPS, -1);
 		else {
 			const runs = reader.locals();
@@ -80,6 +81,13 @@ export function insertFlagChecks(
 }
 
 const NO_STRIPS: ReadonlyMap<number, Strip> = new Map();
+
+/** Locals of a body that may get more of ours: V8 takes 50,000 in all, with the parameters, of which there are 1,000 at most. */
+const ROOMY = 48_000;
+
+function isRoomy(reader: CodeReader): boolean {
+	return reader.locals().reduce((sum, { count }) => sum + count, 0) <= ROOMY;
+}
 
 /** Both, ascending, and each but once. */
 function mergePositions(loops: Uint32Array, sites: readonly number[]): readonly number[] {
