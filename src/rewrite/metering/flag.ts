@@ -73,7 +73,7 @@ export function insertFlagChecks(
 			const limit = (params[module.functions[body] ?? 0] ?? 0) + runs.reduce((sum, { count }) => sum + count, 0);
 			editor.writer
 				.replace(reader.bodyStart, reader.codeStart)
-				.locals([...runs, { count: 1, type: { kind: "number", name: "i32" } }]);
+				.locals([...runs, { count: 1 + heightOf(strips), type: { kind: "number", name: "i32" } }]);
 			writeBody(editor, loops, sites ?? [], parts, strips, limit);
 		}
 		editor.finishBody();
@@ -97,7 +97,14 @@ function mergePositions(loops: Uint32Array, sites: readonly number[]): readonly 
 /** Instead of `OUTLINED`. */
 const UNCHECKED = 2;
 
-/** @param limit the local in which strips keep how far they run */
+/** How deep strips are nested, but one. */
+function heightOf(strips: ReadonlyMap<number, Strip>): number {
+	let most = 0;
+	for (const { height } of strips.values()) most = Math.max(most, height);
+	return most;
+}
+
+/** @param limit the local in which strips keep how far they run, behind which are those of strips around them */
 function writeBody(
 	editor: CodeEditor,
 	loops: readonly number[],
@@ -108,8 +115,8 @@ function writeBody(
 ): void {
 	const { reader, writer } = editor;
 	let loop = 0;
-	/** The loop in strips that is open. */
-	let strip: Strip | undefined;
+	/** The loops in strips that are open, the innermost last. */
+	const open: Strip[] = [];
 	let site = 0;
 	const outlines = new Outlines();
 	outlines.push(0);
@@ -121,17 +128,19 @@ function writeBody(
 	while (editor.nextOfFlow()) {
 		checkHere(reader.start);
 		const flow = FLOW[reader.op];
+		const strip = open.at(-1);
 		if (flow === 0) {
 			checkHere();
 			continue;
 		}
 		if (flow === LOOP) {
-			strip = strips.get(loop);
+			const next = strips.get(loop);
 			const bits = loops[loop++] ?? 0;
-			if (strip !== undefined) {
+			if (next !== undefined) {
 				openStrip(editor);
 				insertCheck(editor, reader.start, parts);
-				encodeLimit(writer, strip, limit);
+				encodeLimit(writer, next, limit + next.height);
+				open.push(next);
 				outlines.push(STRIP_BLOCKS);
 				editor.countLabel();
 				checkHere();
@@ -150,12 +159,14 @@ function writeBody(
 		} else if (opensBlock(reader.op)) {
 			editor.countLabel();
 			outlines.push(0);
-		} else if (reader.start === strip?.branch) moveLatch(editor, strip, limit);
+		} else if (strip !== undefined && reader.start === strip.branch) moveLatch(editor, strip, limit + strip.height);
 		else if (flow !== END && flow !== DELEGATE) outlines.moveBranch(editor);
 		else {
 			const added = outlines.pop();
-			if (added === STRIP_BLOCKS) writer.insert(reader.end).op(OP.end);
-			else if (added > 0) closeOutline(editor, () => writer.op(OP.call).out.u32(parts.slow));
+			if (added === STRIP_BLOCKS) {
+				writer.insert(reader.end).op(OP.end);
+				open.pop();
+			} else if (added > 0) closeOutline(editor, () => writer.op(OP.call).out.u32(parts.slow));
 		}
 		checkHere();
 	}
