@@ -4,7 +4,7 @@ import { type CallsReport, renderCalls } from "./calls-report.ts";
 
 it("renderCalls: microseconds, and ours as a multiple of what is by hand and of Wasmtime's ways, and a part of jco's", () => {
 	const report: CallsReport = {
-		schema: "skerry-bench-calls/3",
+		schema: "skerry-bench-calls/4",
 		date: "2026-11-21T00:00:00.000Z",
 		command: "npm run bench -- calls",
 		commit: null,

@@ -28,7 +28,7 @@ export interface CallsResult {
 
 /** What `npm run bench -- calls --json` writes; README.md says what each number means. */
 export interface CallsReport {
-	readonly schema: "skerry-bench-calls/3";
+	readonly schema: "skerry-bench-calls/4";
 	readonly date: string;
 	readonly command: string;
 	readonly commit: string | null;

@@ -45,6 +45,8 @@ type Contender = "skerry" | "hand" | "jco";
 
 /** Milliseconds of a contender's turn. */
 const TURN_MS = 25;
+/** Of calls that are awaited, before they are measured. */
+const FEWEST_WARM_TURNS = 8;
 
 const pairs = Array.from({ length: 1000 }, (_, i) => ({ x: i, y: i * 3 }));
 const HOST_CALLS = 1000;
@@ -147,7 +149,7 @@ export async function benchCalls(options: CallsOptions): Promise<CallsReport> {
 			)),
 		];
 		return {
-			schema: "skerry-bench-calls/3",
+			schema: "skerry-bench-calls/4",
 			date: new Date().toISOString(),
 			command: options.command,
 			commit: commit(),
@@ -323,6 +325,12 @@ function warmUp(run: (count: number) => void): number {
 	}
 }
 
+/** The same: as many turns as take so long, so that V8 is done with it. */
+async function warmUpWaiting(run: (count: number) => Promise<unknown>, turn: number): Promise<void> {
+	const end = performance.now() + 10 * TURN_MS;
+	for (let turns = 0; turns < FEWEST_WARM_TURNS || performance.now() < end; turns++) await run(turn);
+}
+
 /** Bytes of V8's heap that a call takes, of a turn's calls. */
 function allocated({ run, count }: Turn): number {
 	const before = getHeapStatistics().total_allocated_bytes;
@@ -345,11 +353,12 @@ async function measureWaiting(
 		const turns = (Object.keys(contenders) as Contender[]).map(
 			(contender) => [contender, awaitingLoop(contenders[contender]![call]!, args)] as const,
 		);
-		for (let round = -Math.max(options.rounds, 8); round < options.rounds; round++) {
+		for (const [, run] of turns) await warmUpWaiting(run, turn);
+		for (let round = 0; round < options.rounds; round++) {
 			for (const [contender, run] of turns) {
 				const started = performance.now();
 				const last = await run(turn);
-				if (round >= 0) times[contender].push(((performance.now() - started) * 1000) / (turn * per));
+				times[contender].push(((performance.now() - started) * 1000) / (turn * per));
 				assert.deepEqual(last, expected, `${contender}: ${name}`);
 			}
 		}

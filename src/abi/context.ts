@@ -146,12 +146,16 @@ export class Context {
 
 	/** Traps unless what realloc returned is such a place. */
 	checkAllocated(pointer: number, alignment: number, size: number): void {
-		// The tests know each of these failures by two names, one for a host's and one for a guest's values.
-		if ((pointer & (alignment - 1)) !== 0) {
-			trap(`realloc return: result not aligned: unaligned pointer 0x${pointer.toString(16)}`);
-		}
-		if (pointer + size > this.bytes.length) {
-			trap("realloc return: beyond end of memory: list content out-of-bounds");
-		}
+		const aligned = (pointer & (alignment - 1)) === 0;
+		if (!aligned || pointer + size > this.bytes.length) refuseAllocated(pointer, alignment);
 	}
+}
+
+/** Traps for what realloc returned: a pointer that is not aligned, or not inside of the memory. */
+export function refuseAllocated(pointer: number, alignment: number): never {
+	// The tests know each of these failures by two names, one for a host's and one for a guest's values.
+	if ((pointer & (alignment - 1)) !== 0) {
+		trap(`realloc return: result not aligned: unaligned pointer 0x${pointer.toString(16)}`);
+	}
+	trap("realloc return: beyond end of memory: list content out-of-bounds");
 }

@@ -38,6 +38,7 @@ export { canonLift, canonLower } from "./call.ts";
 export { hostFunction } from "./host-function.ts";
 export type { BriefCalls } from "./interpret-lift.ts";
 export { isNumeric } from "./numeric-list.ts";
+export { type PassedBytes, type PassedScalar, PassedSides, type Passing, passingOf } from "./passing.ts";
 export { canonResourceDrop, canonResourceNew, canonResourceRep } from "./resources.ts";
 export { findUnsupported, isAsync } from "./signature.ts";
 export {

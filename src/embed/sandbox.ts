@@ -75,7 +75,7 @@ export class Sandbox<E extends object = Exports> implements Disposable {
 		const name = path.join("#");
 		const { length } = type.params;
 		const plain = isPlain(type);
-		const follow = (given: unknown, args: unknown[]): Promise<unknown> => {
+		const follow = (given: unknown, ...args: unknown[]): Promise<unknown> => {
 			if (!(given instanceof Promise) && this.#instance.isSettled) {
 				return plain ? settled(given) : settle(type, given, this.#classes.wardrobe);
 			}
@@ -83,7 +83,8 @@ export class Sandbox<E extends object = Exports> implements Disposable {
 			return callExport(type, name, args, goOn, this.#classes.wardrobe);
 		};
 		let brief: typeof invoke | undefined;
-		const slowly = (args: unknown[]): Promise<unknown> => {
+		// Passed on as they come, arguments need no array in calls that do not get here.
+		const slowly = (...args: unknown[]): Promise<unknown> => {
 			const rests = this.#calls === 0 && this.#dropping === undefined && this.#instance.isSettled;
 			if (!rests || this.#disposed || args.length !== length) return call(...args);
 			this.#instance.begin();
@@ -97,16 +98,16 @@ export class Sandbox<E extends object = Exports> implements Disposable {
 			}
 			this.#calls = 0;
 			brief = found.brief;
-			return follow(given, args);
+			return follow(given, ...args);
 		};
 		return (...args) => {
 			if (brief === undefined || this.#calls > 0 || this.#dropping !== undefined || args.length !== length) {
-				return slowly(args);
+				return slowly(...args);
 			}
 			// V8 does not put into its caller what is called with all of an array
 			const value = length === 1 ? brief(args[0]) : length === 2 ? brief(args[0], args[1]) : brief(...args);
 			if (typeof value !== "object") return settled(value);
-			return value === null ? slowly(args) : follow((value as Surfaced).given, args);
+			return value === null ? slowly(...args) : follow((value as Surfaced).given, ...args);
 		};
 	}
 

@@ -111,7 +111,11 @@ test("each stretch has a number of its own, and the cells lie where the watchdog
 	const [a, b, c, d] = entries.map((entry) => entry >>> 16);
 	assert.deepEqual([a === b, c === d, a === c], [true, true, false]);
 	assert.ok(entries.every((entry) => (entry & 0xffff) === 0));
-	assert.deepEqual([ENTRY_WORD, UNTIL_WORD, PLANNED_WORD, FLAG_CELL, HIT_CELL], [0, 1, 2, 0, 1], "as in watchdog.ts");
+	assert.deepEqual(
+		[ENTRY_WORD, UNTIL_WORD, PLANNED_WORD, FLAG_CELL, HIT_CELL],
+		[0, 1, 2, 0, 1],
+		"as in watchdog-thread.ts",
+	);
 });
 
 test("fuel is a signed number of 64 bits", () => {

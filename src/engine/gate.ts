@@ -1,4 +1,4 @@
-import type { BriefCalls, CoreFunction, CoreValue } from "../abi/mod.ts";
+import type { BriefCalls, CoreFunction, CoreValue, PassedSides } from "../abi/mod.ts";
 import type { CoreFunctionType } from "../component/mod.ts";
 import { SkerryError } from "../fault/mod.ts";
 import { Account, type AccountOptions, type Accounted, LEASED_CALLS } from "./account.ts";
@@ -6,6 +6,7 @@ import { ATTENTIVE_WORD, CALL_WORD, ENTRY_WORD, interruptFlag, NUMBER_SHIFT, SEE
 import { isOwnTrap, type ModuleOrigin, withOrigin } from "./frames.ts";
 import { GuestCalls, type MayWait } from "./guest-calls.ts";
 import { HostCalls } from "./host-calls.ts";
+import { MOST_PASSED, type PassedCall, passFirst } from "./pass-calls.ts";
 import { type Returns, threadReturns } from "./returns.ts";
 import { type Schedule, threadSchedule } from "./schedule.ts";
 import type { Reading } from "./readings.ts";
@@ -129,6 +130,24 @@ export class Gate implements Accounted {
 		returning: ReadonlyMap<number, number> = NONE,
 	): WasmExtern[] {
 		return this.#hostCalls.wrap(module, types, functions, readings, returning);
+	}
+
+	/**
+	 * A function for a guest that calls another, as `slow` does, one that `wrapImports` made.
+	 */
+	pass(call: PassedCall, slow: WasmExtern, sides: PassedSides): WasmExtern {
+		const fail = (error: unknown): void => this.#hostCalls.failPassed(sides.fail(this.reason(error)));
+		return passFirst(call, slow, {
+			enter: () => (sides.mayEnter(MOST_PASSED) && this.#hostCalls.passes() ? 0 : 1),
+			refuse: (pointer, alignment) => fail(sides.refusal(pointer, alignment)),
+			fail: (again) => {
+				try {
+					again();
+				} catch (error) {
+					fail(error);
+				}
+			},
+		});
 	}
 
 	/** Runs inside the guest's stack, which V8 suspends on the promise, for `Schedule.pause`. */

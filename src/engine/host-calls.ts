@@ -100,9 +100,10 @@ export class HostCalls {
 
 	#write(status: number): void {
 		if (this.#written === status) return;
-		this.#written = status;
 		if (this.#setStatus !== undefined) this.#setStatus(status);
 		else this.#status.value = status;
+		// Last: where the stack came to its end, that was not written
+		this.#written = status;
 	}
 
 	/** The guests have been ended, or are about to be. */
@@ -150,8 +151,7 @@ export class HostCalls {
 	/** Where anything is to be said of the call but that it was made, the function itself is called. */
 	#guardReading(read: Reading): Reading {
 		return () => {
-			const plain = this.#pending === undefined && !this.#broken && !this.#guest.failed && !this.starting;
-			if (!plain || this.#left <= 0 || !this.#schedule.calm) return -1;
+			if (!this.#isPlain()) return -1;
 			try {
 				const value = read();
 				if (value >= 0) this.#left--;
@@ -161,6 +161,25 @@ export class HostCalls {
 				return -1;
 			}
 		};
+	}
+
+	/** Nothing is to be said of a call of the guest's but that it was made, and it can be counted. */
+	#isPlain(): boolean {
+		const plain = this.#pending === undefined && !this.#broken && !this.#guest.failed && !this.starting;
+		return plain && this.#left > 0 && this.#schedule.calm;
+	}
+
+	/** Counts a call that another guest serves, if that is all there is to it. */
+	passes(): boolean {
+		if (this.tells || !this.#isPlain()) return false;
+		this.#left--;
+		return true;
+	}
+
+	/** What another guest served has ended with this error, and its caller is about to trap. */
+	failPassed(error: unknown): void {
+		this.#broken = true;
+		this.#guest.fail(hostFault(error));
 	}
 
 	#guard(fn: CoreFunction, { params, results: [result] }: CoreFunctionType): CoreFunction {

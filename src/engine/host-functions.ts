@@ -1,6 +1,6 @@
 import { Writer } from "../bytes/mod.ts";
 import { HOST_FUNCTION_TYPES, HOST_FUNCTIONS } from "../rewrite/mod.ts";
-import { scheduleFunctions } from "./schedule.ts";
+import { scheduleFunctions } from "./schedule-functions.ts";
 import { webAssembly, type WasmModule, type WasmTable } from "./v8.ts";
 
 /** The functions that rewritten code calls through its host table. */

@@ -48,7 +48,8 @@ const again = (bytes: number, ...work: readonly (number | Code)[]): Code =>
 		code(change(POINTER, ADD, bytes), change(LENGTH, SUB, bytes), BR, 1, END, END),
 	);
 
-const SCAN: Code = code(
+/** The body of a function, and its locals: see `FindNonAscii`. */
+export const SCAN: Code = code(
 	code(get(LENGTH), constant(16), LT_U, IF),
 	again(1, get(POINTER), LOAD_BYTE, get(BITS), OR, set(BITS)),
 	code(get(BITS), constant(0x80), AND, RETURN, END),
@@ -59,7 +60,7 @@ const SCAN: Code = code(
 	code(get(POINTER), get(LENGTH), ADD, constant(16), SUB, set(POINTER)),
 	code(into(load(0)), get(VECTOR), BITMASK, END),
 );
-const SCAN_LOCALS: Code = [2, 1, I32, 1, V128];
+export const SCAN_LOCALS: Code = [2, 1, I32, 1, V128];
 
 /** Parameters, and a local, of what passes bytes on: all of it is of the type of a realloc, and is called with what one is. */
 const [SOURCE, SIZE, ALIGNMENT, LIMIT, TARGET] = [0, 1, 2, 3, 4];

@@ -3,7 +3,7 @@ import { HOST_FUNCTIONS } from "../rewrite/mod.ts";
 import { interruptFlag } from "./flag.ts";
 import type { Gate } from "./gate.ts";
 import { assemble } from "./guest.fixture.ts";
-import { scheduleFunctions } from "./schedule.ts";
+import { scheduleFunctions } from "./schedule-functions.ts";
 import { webAssembly, type WasmImports, type WasmInstance } from "./v8.ts";
 
 const SLOW = `(if (local.tee 0 (call_indirect $host (result i32) (i32.const 0)))

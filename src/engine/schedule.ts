@@ -1,4 +1,3 @@
-import { Writer } from "../bytes/mod.ts";
 import { type Account, LONGEST } from "./account.ts";
 import {
 	ATTENTIVE_WORD,
@@ -11,8 +10,8 @@ import {
 	NUMBER_SHIFT,
 	SEEN_WORD,
 } from "./flag.ts";
-import { Turns } from "./turns.ts";
-import { webAssembly, type WasmExtern } from "./v8.ts";
+import { PausedGuests } from "./paused-guests.ts";
+import { WallTimer } from "./wall-timer.ts";
 
 // V8 takes a constant of the module itself for one, and looks one of another module up each time.
 const ENTRY = ENTRY_WORD;
@@ -45,13 +44,6 @@ const PAUSE = 2;
 
 /** In place of a ticket: the guest is to end. */
 export const ENDED = -1;
-const TICKET_MASK = 0x3fff_ffff;
-
-/** Node's timers keep the process alive, or not; a browser's are numbers. */
-interface Timer {
-	ref?(): unknown;
-	unref?(): unknown;
-}
 
 const clock: () => number = performance.now.bind(performance);
 
@@ -63,10 +55,6 @@ function timeClock(): number {
 	for (let i = 0; i < 100; i++) least = Math.min(least, -clock() + clock());
 	return Math.max(least, 0);
 }
-
-/** Of the event loop's next turn; where there is no `setImmediate`, some turn. */
-const later: (run: () => void) => void =
-	typeof setImmediate === "function" ? (run) => void setImmediate(run) : (run) => void setTimeout(run, 0);
 
 /**
  * Who holds this thread, for how long, and who is next. Told by the gates whenever guest code begins or ends to hold the thread;
@@ -91,15 +79,8 @@ export class Schedule {
 	#unattended = 0;
 	/** When the guest that runs has had its slice. */
 	#sliceEnd = 0;
-	/** Guests that have had theirs, by app. They say whether they are still there to run. */
-	readonly #paused = new Turns<() => boolean>();
-	/** Guests that are about to run again. */
-	readonly #tickets = new Map<number, Account>();
-	#nextTicket = 0;
-	/** Guests that wait for the host, any of which may come to its wall limit there. */
-	readonly #waiting = new Set<Account>();
-	#timer: Timer | undefined;
-	#timerEnd = Infinity;
+	readonly #paused = new PausedGuests();
+	readonly #wallTimer = new WallTimer();
 
 	/** Whose guest holds the thread: to be handed to `leave` by who enters another. */
 	get current(): Account | undefined {
@@ -398,78 +379,36 @@ export class Schedule {
 	}
 
 	/**
-	 * Has a guest that was suspended run again in a turn of the event loop of its own, when it is its turn: apps take turns, and an app's
-	 * guests among themselves.
+	 * Has a guest that was suspended run again when it is its turn: see `PausedGuests`.
 	 * @param settle what it waits for; told a ticket
 	 * @param isThere whether it is still to be resumed
 	 */
 	queue(account: Account, isThere: () => boolean, settle: (ticket: number) => void): void {
-		const resume = (): boolean => {
-			if (!isThere()) return false;
-			const ticket = this.#nextTicket;
-			this.#nextTicket = (ticket + 1) & TICKET_MASK;
-			this.#tickets.set(ticket, account);
-			settle(ticket);
-			return true;
-		};
-		if (!this.#paused.any) later(this.#next);
-		this.#paused.add(account.app, resume);
+		this.#paused.add(account, isThere, settle);
 	}
 
 	/** The first that a guest does when it runs again. */
 	resumed(ticket: number): number {
-		const account = this.#tickets.get(ticket);
+		const account = this.#paused.take(ticket);
 		if (account === undefined) return TRAP;
-		this.#tickets.delete(ticket);
 		this.enter(account, true);
 		// It had its slice, and is likely to use this one up.
 		this.#flag.sample(account.since);
 		return account.guest.failed ? TRAP : GO_ON;
 	}
 
-	readonly #next = (): void => {
-		// One guest a turn: whatever else waits for the thread comes in between.
-		while (this.#paused.take()?.() === false);
-		if (this.#paused.any) later(this.#next);
-	};
-
 	/** The account's guest waits for the host: from now on, somebody else has to look at its wall limit. */
 	wait(account: Account): void {
 		if (this.#leased !== undefined) this.#endLease();
 		// Its call may have gone by unclocked.
 		if (Number.isNaN(account.wallEnd)) account.enter(clock());
-		if (account.wallEnd === Infinity) return;
-		this.#waiting.add(account);
-		if (account.wallEnd < this.#timerEnd) this.#arm(account.wallEnd);
-		else if (this.#waiting.size === 1) this.#timer?.ref?.();
+		if (account.wallEnd !== Infinity) this.#wallTimer.add(account);
 	}
 
 	/** None of the account's guests waits any more. */
 	resume(account: Account): void {
-		// A timer that nobody needs does no harm, and may be needed again soon; only the process must not stay for it.
-		if (this.#waiting.delete(account) && this.#waiting.size === 0) this.#timer?.unref?.();
+		this.#wallTimer.remove(account);
 	}
-
-	#arm(end: number): void {
-		clearTimeout(this.#timer as NodeJS.Timeout | undefined);
-		this.#timerEnd = end;
-		this.#timer = setTimeout(this.#ring, Math.min(end - clock() + 1, LONGEST));
-	}
-
-	readonly #ring = (): void => {
-		this.#timerEnd = Infinity;
-		const now = clock();
-		let next = Infinity;
-		for (const account of this.#waiting) {
-			const overdue = account.overdue(now);
-			if (overdue === undefined) next = Math.min(next, account.wallEnd);
-			else {
-				this.#waiting.delete(account);
-				account.guest.fail(overdue);
-			}
-		}
-		if (next < this.#timerEnd) this.#arm(next);
-	};
 }
 
 let schedule: Schedule | undefined;
@@ -477,52 +416,4 @@ let schedule: Schedule | undefined;
 /** The schedule of this thread. */
 export function threadSchedule(): Schedule {
 	return (schedule ??= new Schedule());
-}
-
-let functions: Readonly<Record<"poll" | "pause", WasmExtern>> | undefined;
-
-/** `poll` and `pause` of the rewriter's host table: functions of this thread's, for all guests on it. */
-export function scheduleFunctions(): Readonly<Record<"poll" | "pause", WasmExtern>> {
-	if (functions !== undefined) return functions;
-	const { Instance, Module, Suspending } = webAssembly();
-	const schedule = threadSchedule();
-	const { exports } = new Instance(new Module(encodeFunctions()), {
-		"": {
-			poll: () => schedule.poll(),
-			pause: new Suspending(() => schedule.pause()),
-			resumed: (ticket: number) => schedule.resumed(ticket),
-		},
-	});
-	return (functions = { poll: exports["poll"], pause: exports["pause"] });
-}
-
-/**
- * Tables take nothing but functions of WebAssembly, and JavaScript does not learn when a guest runs again:
- *   (func (export "poll") (result i32) (call $poll))
- *   (func (export "pause") (result i32) (call $resumed (call $pause)))
- */
-function encodeFunctions(): Uint8Array {
-	const [ask, tell] = [0, 1];
-	const [poll, pause, resumed, ownPoll, ownPause] = [0, 1, 2, 3, 4];
-	const call = (to: Writer, fn: number): Writer => to.u8(0x10).u32(fn);
-	const body = (...calls: number[]): Uint8Array => {
-		const code = new Writer().u32(0);
-		for (const fn of calls) call(code, fn);
-		return code.u8(0x0b).finish();
-	};
-	const types = new Writer().u32(2);
-	types.u8(0x60).u32(0).u32(1).u8(0x7f);
-	types.u8(0x60).u32(1).u8(0x7f).u32(1).u8(0x7f);
-	const imports = new Writer().u32(3);
-	imports.name("").name("poll").u8(0x00).u32(ask);
-	imports.name("").name("pause").u8(0x00).u32(ask);
-	imports.name("").name("resumed").u8(0x00).u32(tell);
-	return new Writer()
-		.raw(Uint8Array.of(0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00))
-		.section(1, types)
-		.section(2, imports)
-		.section(3, new Writer().u32(2).u32(ask).u32(ask))
-		.section(7, new Writer().u32(2).name("poll").u8(0x00).u32(ownPoll).name("pause").u8(0x00).u32(ownPause))
-		.section(10, new Writer().u32(2).sized(body(poll)).sized(body(pause, resumed)))
-		.finish();
 }

@@ -32,6 +32,8 @@ export interface SlotMemory extends LinearMemory {
 	shrink(byteLength: number): boolean;
 	/** A global of a module in which the size in pages is to be kept. */
 	watch(global: WasmGlobal): void;
+	/** Such a global of ours, an i32. */
+	readonly pages: WasmGlobal;
 }
 
 /**
@@ -89,6 +91,7 @@ abstract class Sized {
 	readonly #watching: WasmGlobal[] = [];
 	readonly #resized: (() => void)[] = [];
 	#bytes: Uint8Array | undefined;
+	#pages: WasmGlobal | undefined;
 
 	constructor(memory: WasmMemory, byteLength: number, maximum: bigint) {
 		this.memory = memory;
@@ -119,6 +122,14 @@ abstract class Sized {
 	watch(global: WasmGlobal): void {
 		this.#watching.push(global);
 		this.#tell(global);
+	}
+
+	get pages(): WasmGlobal {
+		if (this.#pages === undefined) {
+			this.#pages = new (webAssembly().Global)({ value: "i32", mutable: true }, 0);
+			this.watch(this.#pages);
+		}
+		return this.#pages;
 	}
 
 	/** @param pages at most `maximum` */

@@ -5,9 +5,12 @@ import { hostFault } from "./traps.ts";
 
 interface Waiter {
 	readonly settle: (ticket: number) => void;
+	/** Where it is among all; negative when it has been told. */
+	at: number;
 }
 
 const TICKET_MASK = 0x3fff_ffff;
+const NOWHERE = -1;
 
 /**
  * The waits of one sandbox's guests. Each is a promise of a ticket on which V8 has suspended a guest's stack. It never rejects, for the
@@ -16,7 +19,8 @@ const TICKET_MASK = 0x3fff_ffff;
 export class Waits {
 	readonly #schedule: Schedule;
 	readonly #account: Account;
-	readonly #waiters = new Set<Waiter>();
+	/** An array, as a set has V8 give each a hash. */
+	readonly #waiters: Waiter[] = [];
 	/** What the host has brought, by ticket, until the guest runs again. */
 	readonly #results = new Map<number, CoreValue | undefined>();
 	/** The one that came first, which mostly is the only one. */
@@ -37,8 +41,8 @@ export class Waits {
 				resolve(ENDED);
 				return;
 			}
-			const waiter: Waiter = { settle: resolve };
-			this.#waiters.add(waiter);
+			const waiter: Waiter = { settle: resolve, at: NOWHERE };
+			this.#add(waiter);
 			this.#schedule.wait(this.#account);
 			result.then(
 				(value) => {
@@ -79,18 +83,18 @@ export class Waits {
 	/** The guest has left the thread, until it is its turn again. The ticket is one of the schedule's. */
 	queue(): Promise<number> {
 		return new Promise((resolve) => {
-			const waiter: Waiter = { settle: resolve };
-			this.#waiters.add(waiter);
+			const waiter: Waiter = { settle: resolve, at: NOWHERE };
+			this.#add(waiter);
 			this.#schedule.queue(this.#account, () => this.#leave(waiter), resolve);
 		});
 	}
 
 	/** A wait without a stack, which begins with `wait`: `end` is told where it ends otherwise than by `leave`. */
 	watch(end: () => void): { wait(): void; leave(): void } {
-		const waiter: Waiter = { settle: end };
+		const waiter: Waiter = { settle: end, at: NOWHERE };
 		return {
 			wait: () => {
-				this.#waiters.add(waiter);
+				if (waiter.at < 0) this.#add(waiter);
 				this.#schedule.wait(this.#account);
 			},
 			leave: () => void this.#leave(waiter),
@@ -99,24 +103,41 @@ export class Waits {
 
 	/** False when it has been told already. */
 	#leave(waiter: Waiter): boolean {
-		if (!this.#waiters.delete(waiter)) return false;
-		if (this.#waiters.size === 0) this.#schedule.resume(this.#account);
+		const { at } = waiter;
+		if (at < 0) return false;
+		waiter.at = NOWHERE;
+		const last = this.#waiters.pop();
+		if (last !== undefined && last !== waiter) {
+			last.at = at;
+			this.#waiters[at] = last;
+		}
+		if (this.#waiters.length === 0) this.#schedule.resume(this.#account);
 		return true;
+	}
+
+	#add(waiter: Waiter): void {
+		waiter.at = this.#waiters.length;
+		this.#waiters.push(waiter);
 	}
 
 	/** Whoever waits now is told that it is over; what the host brings him later is dropped. */
 	end(): void {
-		if (this.#waiters.size === 0) return;
-		const waiters = [...this.#waiters];
-		this.#waiters.clear();
+		if (this.#waiters.length === 0) return;
+		const waiters = this.#empty();
 		this.#schedule.resume(this.#account);
 		for (const waiter of waiters) waiter.settle(ENDED);
 	}
 
+	#empty(): Waiter[] {
+		const waiters = this.#waiters.splice(0);
+		for (const waiter of waiters) waiter.at = NOWHERE;
+		return waiters;
+	}
+
 	/** As new, where no guest is on any stack. */
 	clear(): void {
+		if (this.#waiters.length > 0) this.#empty();
 		// Clearing an empty collection still makes a new one inside.
-		if (this.#waiters.size > 0) this.#waiters.clear();
 		if (this.#results.size > 0) this.#results.clear();
 		this.#ticket = ENDED;
 	}

@@ -21,7 +21,7 @@ import type {
 } from "./plan.ts";
 import { findWaiting } from "./reach.ts";
 import { type InstanceRef, type Item, type ModuleRef, Scope, type TypeItem } from "./scope.ts";
-import { findStackful, findVisitors } from "./stacks.ts";
+import { findLeaves, findStackful, findVisitors } from "./stacks.ts";
 
 /**
  * Flattens a validated component into a plan.
@@ -117,6 +117,7 @@ class Inliner {
 			async,
 			waits: findWaiting(this.#instances.length, lifted, this.#steps),
 			stackful: (async ? findStackful : findVisitors)(lifted, this.#steps, this.#modules),
+			leaves: async ? lifted.map(() => false) : findLeaves(lifted, this.#steps, this.#modules),
 			coreInstances: this.#coreInstances,
 			lifted,
 			host: this.#host,

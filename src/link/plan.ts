@@ -129,6 +129,8 @@ export interface Plan {
 	readonly waits: readonly boolean[];
 	/** For each lifted function, whether a call of it may have to wait in the midst of its code, as it comes to the host or another that may. */
 	readonly stackful: readonly boolean[];
+	/** For each lifted function, whether other guests can call it with nothing of the host's in between: see `findLeaves`. */
+	readonly leaves: readonly boolean[];
 	readonly coreInstances: number;
 	readonly lifted: readonly LiftedFunction[];
 	readonly host: readonly HostFunctionSlot[];

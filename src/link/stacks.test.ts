@@ -271,3 +271,47 @@ suite("without tasks, what comes to the host", () => {
 		test(what, async () => assert.deepEqual(await stackful(asking(types, fields)), expected));
 	}
 });
+
+test("a callee is a leaf where neither it nor its realloc nor its post-return comes to an import, and a guest calls it with no more than bytes", async () => {
+	const lift = (name: string, more = ""): string =>
+		`(canon lift (core func $i "${name}") (memory (core memory $i "memory")) (realloc (core func $i "${more === "" ? "realloc" : "leaving"}")))`;
+	const functions = [
+		["leaf", "", "(drop (call $own))"],
+		["through-a-call", "", "(call $leave)"],
+		["through-a-table", "", "(call_indirect (i32.const 0))"],
+		["through-realloc", "leaving", ""],
+		["grows", "", "(drop (memory.grow (i32.const 1)))"],
+		["uncalled", "", ""],
+		["list-of-text", "", ""],
+	] as const;
+	const type = (name: string): string => `(param "v" ${name === "list-of-text" ? "(list string)" : "string"})`;
+	const called = functions.filter(([name]) => name !== "uncalled");
+	const wat = `(component
+		(component $callee
+			(type $r (resource (rep i32)))
+			(core func $new (canon resource.new $r))
+			(core module $m
+				(import "" "new" (func $new (param i32) (result i32)))
+				(memory (export "memory") 1)
+				(table 1 funcref) (elem (i32.const 0) $leave)
+				(func $own (result i32) (i32.const 1))
+				(func $leave (drop (call $new (i32.const 1))))
+				(func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 0))
+				(func (export "leaving") (param i32 i32 i32 i32) (result i32) (call $leave) (i32.const 0))
+				${functions.map(([name, , body]) => `(func (export "${name}") (param i32 i32) ${body})`).join("\n")})
+			(core instance $i (instantiate $m (with "" (instance (export "new" (func $new))))))
+			${functions.map(([name, more]) => `(func (export "${name}") ${type(name)} ${lift(name, more)})`).join("\n")})
+		(instance $callee (instantiate $callee))
+		(component $caller
+			${called.map(([name]) => `(import "${name}" (func $${name} ${type(name)}))`).join("\n")}
+			(core module $memory (memory (export "memory") 1))
+			(core instance $mem (instantiate $memory))
+			${called.map(([name]) => `(core func (canon lower (func $${name}) (memory (core memory $mem "memory"))))`).join("\n")})
+		(instance (instantiate $caller ${called.map(([name]) => `(with "${name}" (func $callee "${name}"))`).join(" ")})))`;
+	const { component, type: whole } = loadComponent(new Uint8Array(await parse(wat)));
+	const { plan } = createPlan(component, whole);
+	assert.deepEqual(
+		functions.flatMap(([name], i) => (plan.leaves[i] === true ? [name] : [])),
+		["leaf", "grows"],
+	);
+});

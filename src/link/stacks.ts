@@ -1,3 +1,4 @@
+import { passingOf } from "../abi/mod.ts";
 import { containsKind, type FunctionType, type ResourceType } from "../component/mod.ts";
 import { ANY, CoreCalls } from "./core-calls.ts";
 import type { Builtin, CoreInstanceRef, CoreItem, LiftedFunction, Step, Trampoline } from "./plan.ts";
@@ -64,12 +65,35 @@ function isQuestion({ params, result }: FunctionType): boolean {
 	return !(silent && params.length === 0) && !params.some(({ type }) => containsKind(type, "own"));
 }
 
+/**
+ * For each lifted function that another guest calls and passes only what is copied, whether all that such a call runs of the callee, its
+ * realloc and post-return too, comes to no import of its component: nobody can ask then where the call is.
+ */
+export function findLeaves(
+	lifted: readonly LiftedFunction[],
+	steps: readonly Step[],
+	modules: readonly { readonly bytes: Uint8Array }[],
+): boolean[] {
+	const called = new Set<LiftedFunction | undefined>();
+	for (const step of steps) {
+		if (step.kind !== "trampolines") continue;
+		for (const trampoline of step.trampolines) {
+			if (trampoline.kind !== "lower" || trampoline.callee.kind !== "lift") continue;
+			if (passingOf(trampoline.callee.type) !== null) called.add(lifted[trampoline.callee.index]);
+		}
+	}
+	if (called.size === 0) return lifted.map(() => false);
+	const visits = new Reach(lifted, steps, modules, true).find((fn) => called.has(fn));
+	return visits.map((visit) => !visit);
+}
+
 function find(
 	lifted: readonly LiftedFunction[],
 	steps: readonly Step[],
 	modules: readonly { readonly bytes: Uint8Array }[],
-	wanted: (type: FunctionType) => boolean,
+	isWanted: (type: FunctionType) => boolean,
 ): boolean[] {
+	const wanted = ({ type }: LiftedFunction): boolean => isWanted(type);
 	// Where there is nothing to wait for, nobody needs to look at code.
 	const coarse = new Reach(lifted, steps, null).find(wanted);
 	return coarse.includes(true) ? new Reach(lifted, steps, modules).find(wanted) : coarse;
@@ -79,6 +103,8 @@ class Reach {
 	readonly #lifted: readonly LiftedFunction[];
 	/** `null`: any code may come to any trampoline. */
 	readonly #modules: readonly { readonly bytes: Uint8Array }[] | null;
+	/** Every trampoline counts as waiting, and all that a call runs is asked of. */
+	readonly #strict: boolean;
 	readonly #trampolines: Trampoline[] = [];
 	/** By core instance: its module, and what it is given. */
 	readonly #cores: { readonly module: number; readonly args: ReadonlyMap<string, CoreInstanceRef> }[] = [];
@@ -96,7 +122,9 @@ class Reach {
 		lifted: readonly LiftedFunction[],
 		steps: readonly Step[],
 		modules: readonly { readonly bytes: Uint8Array }[] | null,
+		strict = false,
 	) {
+		this.#strict = strict;
 		this.#lifted = lifted;
 		this.#modules = modules;
 		for (const step of steps) {
@@ -110,8 +138,8 @@ class Reach {
 	}
 
 	/** True, too, of those that are not `wanted`. */
-	find(wanted: (type: FunctionType) => boolean): boolean[] {
-		const roots = this.#lifted.map((lifted) => (wanted(lifted.type) ? this.#liftedNode(lifted) : WAIT));
+	find(wanted: (lifted: LiftedFunction) => boolean): boolean[] {
+		const roots = this.#lifted.map((lifted) => (wanted(lifted) ? this.#liftedNode(lifted) : WAIT));
 		// Most guests come to the host soon: then the rest does not matter.
 		let known = 0;
 		for (let next = this.#unseen.pop(); next !== undefined && known < roots.length; next = this.#unseen.pop()) {
@@ -149,8 +177,11 @@ class Reach {
 		return this.#node(`lift ${this.#lifted.indexOf(lifted)}`, (node) => {
 			const { core, options } = lifted;
 			if (options.async && options.callback === null) return this.#edge(node, WAIT);
-			// Its realloc and post-return may not leave the instance.
 			this.#edge(node, this.#item(core));
+			// Its realloc and post-return may not leave the instance: who tries to is told so there.
+			for (const item of this.#strict ? [options.realloc, options.postReturn] : []) {
+				if (item !== null) this.#edge(node, this.#item(item));
+			}
 			if (options.callback !== null) this.#edge(node, this.#item(options.callback));
 		});
 	}
@@ -223,6 +254,7 @@ class Reach {
 	}
 
 	#trampoline(index: number): Node {
+		if (this.#strict) return WAIT;
 		return this.#node(`trampoline ${index}`, (node) => {
 			const callee = this.#calleeOf(this.#trampolines[index]);
 			if (callee !== null) this.#edge(node, callee);

@@ -10,6 +10,8 @@ import {
 	type CoreValue,
 	hostFunction,
 	isAsync,
+	PassedSides,
+	passingOf,
 	type Store,
 	type TaskOptions,
 } from "../abi/mod.ts";
@@ -145,7 +147,10 @@ export class Wiring {
 				const functions = step.trampolines.map((t, i) => this.#trampoline(t, returning.get(i)));
 				const readings = step.trampolines.map((t, i) => this.#reading(t, step.types[i] as CoreFunctionType));
 				const wrapped = this.#gate.wrapImports(step.module, step.types, functions, readings, returning);
-				for (const [i, fn] of wrapped.entries()) this.#trampolines[step.first + i] = fn;
+				for (const [i, fn] of wrapped.entries()) {
+					const trampoline = step.trampolines[i] as Trampoline;
+					this.#trampolines[step.first + i] = this.#passing(trampoline, fn) ?? fn;
+				}
 				break;
 			}
 			case "resource": {
@@ -230,6 +235,35 @@ export class Wiring {
 				return (...args) => found.call(this.#guest, ...args);
 			}
 		}
+	}
+
+	/** A call of another guest without JavaScript, where that is all that there is to it. */
+	#passing(trampoline: Trampoline, slow: WasmExtern): WasmExtern {
+		if (trampoline.kind !== "lower" || trampoline.callee.kind !== "lift" || this.#pausing) return undefined;
+		const { callee, options } = trampoline;
+		const plan = this.#linked.plan.lifted[callee.index];
+		if (plan === undefined || this.#linked.plan.leaves[callee.index] !== true) return undefined;
+		const passing = passingOf(callee.type);
+		if (passing === null) return undefined;
+		const caller = this.#component(trampoline.instance);
+		const entered = this.#component(plan.instance).enteredFrom(caller);
+		if (entered === null) return undefined;
+		const copies = passing.params.some((param) => typeof param !== "string");
+		const encodes = passing.params.some((param) => typeof param !== "string" && param.kind === "text");
+		if (encodes && (options.encoding !== "utf8" || plan.options.encoding !== "utf8")) return undefined;
+		const find = (item: CoreItem | null): WasmExtern => (item === null ? null : this.#resolve(item));
+		const [from, to] = [options, plan.options].map(({ memory }) => (copies ? find(memory) : null));
+		const [realloc, core, postReturn] = [plan.options.realloc, plan.core, plan.options.postReturn].map(find);
+		if (copies && (from === null || to === null || realloc === null)) return undefined;
+		const parts = {
+			passing,
+			from: from === null ? null : this.#memories.of(from as WasmMemory),
+			to: to === null ? null : this.#memories.of(to as WasmMemory),
+			realloc: realloc as CanonicalOptions["realloc"],
+			core: core as CoreFunction,
+			postReturn: postReturn as CoreFunction | null,
+		};
+		return this.#gate.pass(parts, slow, new PassedSides(caller, entered));
 	}
 
 	#reading(trampoline: Trampoline, { params, results }: CoreFunctionType): Reading | undefined {

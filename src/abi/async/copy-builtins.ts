@@ -1,13 +1,22 @@
 import type { ValueType } from "../../component/mod.ts";
 import { Context } from "../context.ts";
-import type { CanonicalOptions, CoreFunction } from "../store.ts";
+import { layoutOf } from "../layout.ts";
+import type { CanonicalOptions, ComponentInstance, CoreFunction } from "../store.ts";
 import { trap } from "../traps.ts";
 import { CopyEnd, type EndKind } from "./copy-end.ts";
 import { getEnd } from "./end-values.ts";
-import { GuestBuffer } from "./guest-buffer.ts";
+import { GuestBuffer, NO_LAYOUT } from "./guest-buffer.ts";
 import type { AsyncInstance } from "./instance.ts";
-import { COPY, type Copier, type CopyResult, type Shared, SharedFuture, SharedStream } from "./shared-stream.ts";
-import { BLOCKED, EVENT, type Event } from "./waitable.ts";
+import {
+	COPY,
+	type Copier,
+	type CopyResult,
+	type Pending,
+	type Shared,
+	SharedFuture,
+	SharedStream,
+} from "./shared-stream.ts";
+import { BLOCKED, EVENT, type Event, type Happening } from "./waitable.ts";
 
 type EndType = ValueType & { readonly kind: EndKind };
 
@@ -48,14 +57,15 @@ export function canonCopy(
 	const event = eventOf(type.kind, readable);
 	const verb = readable ? "read from" : "write to";
 	const cx = new Context(options, instance.instance);
+	const layout = type.element === null ? NO_LAYOUT : layoutOf(type.element);
 	return (index, pointer, length = 1) => {
 		checkMayLeave(instance);
 		if (!options.async) instance.checkMayBlock();
 		const end = getEnd(instance.instance, index, type, readable);
 		end.checkIdle(verb);
 		if (!options.async) end.checkAlone();
-		const buffer = new GuestBuffer(cx, type.element, pointer >>> 0, length >>> 0);
-		const copier = createCopier(instance, end, buffer, event, index >>> 0);
+		const buffer = new GuestBuffer(cx, type.element, layout, pointer >>> 0, length >>> 0);
+		const copier = new GuestCopier(instance.instance, end, buffer, event, index >>> 0);
 		end.copier = copier;
 		if (readable) end.shared.read(copier, buffer);
 		else end.shared.write(copier, buffer);
@@ -68,31 +78,48 @@ export function canonCopy(
 	};
 }
 
-function createCopier(
-	{ instance }: AsyncInstance,
-	end: CopyEnd,
-	buffer: GuestBuffer,
-	event: Event[0],
-	index: number,
-): Copier {
-	const pack = (result: CopyResult): Event => {
+/** A guest's side of a copy, and what is to be told of it. */
+class GuestCopier implements Copier, Happening {
+	readonly instance: ComponentInstance;
+	readonly #end: CopyEnd;
+	readonly #buffer: GuestBuffer;
+	readonly #event: Event[0];
+	readonly #index: number;
+	#result: CopyResult = COPY.completed;
+	/** Elements were copied, and more may be until this is told of. */
+	#pending: Pending | null = null;
+
+	constructor(instance: ComponentInstance, end: CopyEnd, buffer: GuestBuffer, event: Event[0], index: number) {
+		this.instance = instance;
+		this.#end = end;
+		this.#buffer = buffer;
+		this.#event = event;
+		this.#index = index;
+	}
+
+	onCopy(pending: Pending): void {
+		this.#tell(COPY.completed, pending);
+	}
+
+	onDone(result: CopyResult): void {
+		this.#tell(result, null);
+	}
+
+	#tell(result: CopyResult, pending: Pending | null): void {
+		this.#result = result;
+		this.#pending = pending;
+		this.#end.setPending(this);
+	}
+
+	take(): Event {
+		const end = this.#end;
+		const result = this.#result;
+		this.#pending?.reclaim();
 		const future = end.kind === "future";
 		if (result === COPY.dropped || (future && result === COPY.completed)) end.end();
 		else end.state = "idle";
-		return [event, index, future ? result : (result | (buffer.progress << 4)) >>> 0];
-	};
-	return {
-		instance,
-		onCopy(reclaim) {
-			end.setPending(() => {
-				reclaim();
-				return pack(COPY.completed);
-			});
-		},
-		onDone(result) {
-			end.setPending(() => pack(result));
-		},
-	};
+		return [this.#event, this.#index, future ? result : (result | (this.#buffer.progress << 4)) >>> 0];
+	}
 }
 
 /** `canon stream.cancel-read` and its like. */

@@ -1,10 +1,15 @@
 import type { ValueType } from "../../component/mod.ts";
 import type { Context } from "../context.ts";
-import { layoutOf } from "../layout.ts";
+import type { Layout } from "../layout.ts";
 import { loadElements } from "../load.ts";
 import { storeElements } from "../store-value.ts";
 import { trap } from "../traps.ts";
 import { MAX_BUFFER_LENGTH, type ReadableBuffer, type WritableBuffer } from "./shared-stream.ts";
+
+type ElementLayout = Pick<Layout, "size" | "alignment">;
+
+/** Of a stream or future of nothing. */
+export const NO_LAYOUT: ElementLayout = { size: 0, alignment: 1 };
 
 /** CanonicalABI.md `BufferGuestImpl`: elements in a guest's memory. */
 export class GuestBuffer implements ReadableBuffer, WritableBuffer {
@@ -18,11 +23,12 @@ export class GuestBuffer implements ReadableBuffer, WritableBuffer {
 	/** Elements that were copied. */
 	progress = 0;
 
-	constructor(cx: Context, element: ValueType | null, pointer: number, length: number) {
+	/** @param layout the element's */
+	constructor(cx: Context, element: ValueType | null, layout: ElementLayout, pointer: number, length: number) {
 		if (length > MAX_BUFFER_LENGTH) trap("stream read/write count too large");
 		this.#size = 0;
 		if (element !== null && length > 0) {
-			const { size, alignment } = layoutOf(element);
+			const { size, alignment } = layout;
 			this.#size = size;
 			cx.refresh();
 			cx.checkRange(pointer, length * size, alignment, "read/write pointer out of bounds of memory");

@@ -105,8 +105,8 @@ export abstract class HostEnd {
 			};
 			const copier: Copier = (this.#copier = {
 				instance: null,
-				onCopy: (reclaim) => {
-					reclaim();
+				onCopy: (pending) => {
+					pending.reclaim();
 					done(COPY.completed);
 				},
 				onDone: done,

@@ -183,9 +183,9 @@ class HostWriter implements HeldEnd {
 		const buffer = new Remainder(values, from);
 		const copier: Copier = {
 			instance: null,
-			onCopy: (reclaim) => {
+			onCopy: (pending) => {
 				if (buffer.remain > 0) return;
-				reclaim();
+				pending.reclaim();
 				then(true);
 			},
 			onDone: (result) => {

@@ -93,9 +93,11 @@ export class AsyncLoweredFunction {
 	#add(subtask: Subtask, set: (report: () => void) => void): number {
 		const index = this.#lower.instance.instance.handles.add(subtask);
 		set(() => {
-			subtask.setPending(() => {
-				if (subtask.resolved) subtask.deliverResolve();
-				return [EVENT.subtask, index, subtask.state];
+			subtask.setPending({
+				take: () => {
+					if (subtask.resolved) subtask.deliverResolve();
+					return [EVENT.subtask, index, subtask.state];
+				},
 			});
 		});
 		return subtask.state | (index << 4);

@@ -128,15 +128,10 @@ export class Scheduler implements Pledges, StorePart, Turns {
 	}
 
 	/**
-	 * The same for the pump, which goes on with it. Without a promise for each stop.
-	 * @returns false where it is not at once: then `stopped` or `failed` is told in a microtask of its own
+	 * The same for the pump, in its tick `turns`, which goes on with it. Without a promise for each stop.
+	 * @returns false where it is not at once: then the pump goes on in a microtask of its own
 	 */
-	#runForPump(
-		thread: Thread,
-		entered: readonly ComponentInstance[] | null,
-		stopped: () => void,
-		failed: (error: unknown) => void,
-	): boolean {
+	#runForPump(thread: Thread, entered: readonly ComponentInstance[] | null, turns: number, epoch: object): boolean {
 		for (let next: Thread | null = thread; next !== null;) {
 			const running: Thread = next;
 			this.current = running;
@@ -145,17 +140,17 @@ export class Scheduler implements Pledges, StorePart, Turns {
 				const goOn = (): void => {
 					try {
 						const then = running.takeNext();
-						if (then !== null && !this.#runForPump(then, entered, stopped, failed)) return;
+						if (then !== null && !this.#runForPump(then, entered, turns, epoch)) return;
 						if (then === null) this.#leaveThread(entered);
 					} catch (error) {
-						return failed(error);
+						return this.#stopFor(error, epoch);
 					}
-					stopped();
+					this.#pumpOn(turns + 1, epoch);
 				};
 				// The guest's stack, from which it is told, is still to be left.
 				running.whenStopped(
 					() => void NOTHING.then(goOn),
-					(reason) => void NOTHING.then(() => failed(reason)),
+					(reason) => void NOTHING.then(() => this.#stopFor(reason, epoch)),
 				);
 				return false;
 			}
@@ -428,9 +423,7 @@ export class Scheduler implements Pledges, StorePart, Turns {
 			const entered = thread.task.instance.enteredFromHost;
 			if (entered === null || isAnyEntered(entered) || thread.ready?.() !== true) continue;
 			enterInstances(entered);
-			const stopped = (): void => this.#pumpOn(turns + 1, epoch);
-			const failed = (error: unknown): void => this.#stopFor(error, epoch);
-			return this.#runForPump(thread, entered, stopped, failed) ? "done" : "runs";
+			return this.#runForPump(thread, entered, turns, epoch) ? "done" : "runs";
 		}
 		return "idle";
 	}

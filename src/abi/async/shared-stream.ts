@@ -34,14 +34,27 @@ export type CopyResult = (typeof COPY)[keyof typeof COPY];
 export interface Copier {
 	/** The component instance that copies; `null` for the host. */
 	readonly instance: ComponentInstance | null;
-	/** Elements were copied, and more may be until `reclaim`, which gives the buffer back. */
-	onCopy(reclaim: () => void): void;
+	/** Elements were copied, and more may be until `pending` is reclaimed. */
+	onCopy(pending: Pending): void;
 	onDone(result: CopyResult): void;
 }
 
-interface Pending {
-	readonly buffer: Buffer;
+/** A side that has come first. */
+export class Pending {
 	readonly copier: Copier;
+	readonly buffer: Buffer;
+	readonly #shared: SharedBase;
+
+	constructor(shared: SharedBase, copier: Copier, buffer: Buffer) {
+		this.copier = copier;
+		this.buffer = buffer;
+		this.#shared = shared;
+	}
+
+	/** Gives the buffer back: no more is copied. */
+	reclaim(): void {
+		if (this.#shared.pending === this) this.#shared.pending = null;
+	}
 }
 
 /** What the two ends of a stream or a future share. */
@@ -64,7 +77,8 @@ abstract class SharedBase {
 	/** Told when the first end is dropped. */
 	readonly #ended: (() => void) | undefined;
 	protected dropped = false;
-	protected pending: Pending | null = null;
+	/** The side that has come first, and waits for the other. */
+	pending: Pending | null = null;
 
 	constructor(element: ValueType | null, ended?: () => void) {
 		this.element = element;
@@ -119,7 +133,7 @@ export class SharedStream extends SharedBase implements Shared {
 		}
 		if (buffer.remain > 0) {
 			copy(pending.buffer as ReadableBuffer, buffer, Math.min(buffer.remain, pending.buffer.remain));
-			pending.copier.onCopy(() => this.#reclaim(pending));
+			pending.copier.onCopy(pending);
 		}
 		// A host that has no more to write drops its end at once.
 		copier.onDone(this.isDropped ? COPY.dropped : COPY.completed);
@@ -133,7 +147,7 @@ export class SharedStream extends SharedBase implements Shared {
 		if (pending.buffer.remain > 0) {
 			if (buffer.remain > 0) {
 				copy(buffer, pending.buffer as WritableBuffer, Math.min(buffer.remain, pending.buffer.remain));
-				pending.copier.onCopy(() => this.#reclaim(pending));
+				pending.copier.onCopy(pending);
 			}
 			// As in `read`: a host that wants no more drops its end.
 			return copier.onDone(this.isDropped ? COPY.dropped : COPY.completed);
@@ -145,11 +159,7 @@ export class SharedStream extends SharedBase implements Shared {
 	}
 
 	#wait(copier: Copier, buffer: Buffer): void {
-		this.pending = { copier, buffer };
-	}
-
-	#reclaim(pending: Pending): void {
-		if (this.pending === pending) this.pending = null;
+		this.pending = new Pending(this, copier, buffer);
 	}
 }
 
@@ -158,7 +168,7 @@ export class SharedFuture extends SharedBase implements Shared {
 	read(copier: Copier, buffer: WritableBuffer): void {
 		const { pending } = this;
 		if (pending === null) {
-			this.pending = { copier, buffer };
+			this.pending = new Pending(this, copier, buffer);
 			return;
 		}
 		this.checkInstances(copier, "future");
@@ -171,7 +181,7 @@ export class SharedFuture extends SharedBase implements Shared {
 		const { pending } = this;
 		if (this.dropped) return copier.onDone(COPY.dropped);
 		if (pending === null) {
-			this.pending = { copier, buffer };
+			this.pending = new Pending(this, copier, buffer);
 			return;
 		}
 		this.checkInstances(copier, "future");

@@ -19,6 +19,11 @@ type EventCode = (typeof EVENT)[keyof typeof EVENT];
 /** Code, index of the waitable, and what came of it. */
 export type Event = readonly [EventCode, number, number];
 
+/** Something has happened: what it is, when it is delivered. What has happened until then counts. */
+export interface Happening {
+	take(): Event;
+}
+
 export const NO_EVENT: Event = [EVENT.none, 0, 0];
 export const TASK_CANCELLED: Event = [EVENT.taskCancelled, 0, 0];
 
@@ -30,14 +35,16 @@ const SHARED = "waitable cannot be used synchronously while added to a waitable 
 /** CanonicalABI.md `Waitable`: something in a handle table that comes to have an event. */
 export abstract class Waitable implements TableElement {
 	set: WaitableSet | null = null;
-	/** Made when it is delivered: what has happened until then counts. */
-	#pending: (() => Event) | null = null;
+	#pending: Happening | null = null;
 	/** A thread waits for this one alone. */
 	#alone = false;
+	/** What such a thread waits for, and what it is given then: made once, as there may be a wait for each chunk of a stream. */
+	#isThere: (() => boolean) | null = null;
+	#takesAlone: (() => number) | null = null;
 
 	/** A newer event takes the place of one that was not delivered. */
-	setPending(event: () => Event): void {
-		this.#pending = event;
+	setPending(happening: Happening): void {
+		this.#pending = happening;
 	}
 
 	get hasPending(): boolean {
@@ -48,25 +55,21 @@ export abstract class Waitable implements TableElement {
 		const pending = this.#pending;
 		if (pending === null) throw new Error("a waitable without an event was asked for it");
 		this.#pending = null;
-		return pending();
+		return pending.take();
 	}
 
 	/** Stops the thread until there is an event, which no set may take meanwhile; gives what came of it. */
 	waitAlone(thread: Thread): Promise<number> {
 		this.#alone = true;
-		return thread.blockFor(
-			() => this.hasPending,
-			() => this.#takeAlone(),
-		);
+		this.#isThere ??= () => this.hasPending;
+		return thread.blockFor(this.#isThere, (this.#takesAlone ??= () => this.#takeAlone()));
 	}
 
 	/** The same for who has the thread's stack suspended: see `Thread.park`. */
 	parkAlone(thread: Thread): Parked<number> {
 		this.#alone = true;
-		return thread.park(
-			() => this.hasPending,
-			() => this.#takeAlone(),
-		);
+		this.#isThere ??= () => this.hasPending;
+		return thread.park(this.#isThere, (this.#takesAlone ??= () => this.#takeAlone()));
 	}
 
 	#takeAlone(): number {

@@ -58,7 +58,8 @@ export function writeBrief(out: Emitter, { type, returns, alone }: BriefKind, ca
 	const given = returns ? returnedIn(slot, at) : "code";
 	const place = new FlatPlace(out, "ret", signature.resultSlots);
 	const { result } = type;
-	const value = result === null ? "undefined" : out.define(new LiftEmitter(out, result, false, false).lift(result, place));
+	const value =
+		result === null ? "undefined" : out.define(new LiftEmitter(out, result, false, false).lift(result, place));
 	const lifting = result === null ? "" : `const ret0 = ${given};\n${out.take()}`;
 	const all = args.join(", ");
 	return `${checks}

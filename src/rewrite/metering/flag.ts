@@ -1,4 +1,4 @@
-import { type Module, OP } from "../../wasm/mod.ts";
+import { type CodeReader, type Module, OP } from "../../wasm/mod.ts";
 import type { Survey } from "../survey.ts";
 import { type CheckKind, encodeStop, encodeTouch } from "./check.ts";
 import { type CodeEditor, opensBlock } from "./code-editor.ts";
@@ -65,14 +65,15 @@ export function insertFlagChecks(
 			});
 		}
 		editor.begin(body);
-		const strips = plan.strips[body] ?? NO_STRIPS;
+		const found = plan.strips[body] ?? NO_STRIPS;
+		const strips = found.size > 0 && isRoomy(reader) ? found : NO_STRIPS;
 		if (strips.size === 0) writeBody(editor, loops, sites ?? [], parts, NO_STRIPS, -1);
 		else {
 			const runs = reader.locals();
 			const limit = (params[module.functions[body] ?? 0] ?? 0) + runs.reduce((sum, { count }) => sum + count, 0);
 			editor.writer
 				.replace(reader.bodyStart, reader.codeStart)
-				.locals([...runs, { count: 1, type: { kind: "number", name: "i32" } }]);
+				.locals([...runs, { count: 1 + heightOf(strips), type: { kind: "number", name: "i32" } }]);
 			writeBody(editor, loops, sites ?? [], parts, strips, limit);
 		}
 		editor.finishBody();
@@ -80,6 +81,13 @@ export function insertFlagChecks(
 }
 
 const NO_STRIPS: ReadonlyMap<number, Strip> = new Map();
+
+/** Locals of a body that may get more of ours: V8 takes 50,000 in all, with the parameters, of which there are 1,000 at most. */
+const ROOMY = 48_000;
+
+function isRoomy(reader: CodeReader): boolean {
+	return reader.locals().reduce((sum, { count }) => sum + count, 0) <= ROOMY;
+}
 
 /** Both, ascending, and each but once. */
 function mergePositions(loops: Uint32Array, sites: readonly number[]): readonly number[] {
@@ -89,7 +97,14 @@ function mergePositions(loops: Uint32Array, sites: readonly number[]): readonly 
 /** Instead of `OUTLINED`. */
 const UNCHECKED = 2;
 
-/** @param limit the local in which strips keep how far they run */
+/** How deep strips are nested, but one. */
+function heightOf(strips: ReadonlyMap<number, Strip>): number {
+	let most = 0;
+	for (const { height } of strips.values()) most = Math.max(most, height);
+	return most;
+}
+
+/** @param limit the local in which strips keep how far they run, behind which are those of strips around them */
 function writeBody(
 	editor: CodeEditor,
 	loops: readonly number[],
@@ -100,8 +115,8 @@ function writeBody(
 ): void {
 	const { reader, writer } = editor;
 	let loop = 0;
-	/** The loop in strips that is open. */
-	let strip: Strip | undefined;
+	/** The loops in strips that are open, the innermost last. */
+	const open: Strip[] = [];
 	let site = 0;
 	const outlines = new Outlines();
 	outlines.push(0);
@@ -113,17 +128,19 @@ function writeBody(
 	while (editor.nextOfFlow()) {
 		checkHere(reader.start);
 		const flow = FLOW[reader.op];
+		const strip = open.at(-1);
 		if (flow === 0) {
 			checkHere();
 			continue;
 		}
 		if (flow === LOOP) {
-			strip = strips.get(loop);
+			const next = strips.get(loop);
 			const bits = loops[loop++] ?? 0;
-			if (strip !== undefined) {
+			if (next !== undefined) {
 				openStrip(editor);
 				insertCheck(editor, reader.start, parts);
-				encodeLimit(writer, strip, limit);
+				encodeLimit(writer, next, limit + next.height);
+				open.push(next);
 				outlines.push(STRIP_BLOCKS);
 				editor.countLabel();
 				checkHere();
@@ -142,12 +159,14 @@ function writeBody(
 		} else if (opensBlock(reader.op)) {
 			editor.countLabel();
 			outlines.push(0);
-		} else if (reader.start === strip?.branch) moveLatch(editor, strip, limit);
+		} else if (strip !== undefined && reader.start === strip.branch) moveLatch(editor, strip, limit + strip.height);
 		else if (flow !== END && flow !== DELEGATE) outlines.moveBranch(editor);
 		else {
 			const added = outlines.pop();
-			if (added === STRIP_BLOCKS) writer.insert(reader.end).op(OP.end);
-			else if (added > 0) closeOutline(editor, () => writer.op(OP.call).out.u32(parts.slow));
+			if (added === STRIP_BLOCKS) {
+				writer.insert(reader.end).op(OP.end);
+				open.pop();
+			} else if (added > 0) closeOutline(editor, () => writer.op(OP.call).out.u32(parts.slow));
 		}
 		checkHere();
 	}

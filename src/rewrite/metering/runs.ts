@@ -64,6 +64,8 @@ export interface Way {
 	readonly to: number;
 	/** Where the branch begins, if something can be paid, or given back, when it is taken; else -1. */
 	readonly branch: number;
+	/** How many labels of a table lead there; 1 for all else. */
+	readonly share: number;
 }
 
 /** The type of a block that has neither parameters nor results. */
@@ -105,7 +107,7 @@ export class Runs {
 		this.#reader = reader;
 		this.#throws = throws;
 		this.#prepaid = prepaid;
-		this.#begin(reader.codeStart, [{ from: NOWHERE, branch: -1 }]);
+		this.#begin(reader.codeStart, [{ from: NOWHERE, branch: -1, share: 1 }]);
 		this.#frames.push({ flow: 0, isEmpty: false, before: undefined, ends: [], hasElse: false });
 		let site = 0;
 		while (reader.next()) {
@@ -134,7 +136,7 @@ export class Runs {
 	/** A run begins behind the current instruction, where only that one leads. */
 	#split(from: number | undefined, isHead = false): void {
 		if (from === undefined) this.#current = undefined;
-		else this.#begin(this.#reader.end, [{ from, branch: -1 }], isHead);
+		else this.#begin(this.#reader.end, [{ from, branch: -1, share: 1 }], isHead);
 	}
 
 	#step(flow: number, run: Run | undefined): void {
@@ -144,7 +146,7 @@ export class Runs {
 			case CATCH: {
 				const frame = this.#frames.at(-1);
 				if (frame === undefined) break;
-				if (current !== undefined) frame.ends.push({ from: current, branch: -1 });
+				if (current !== undefined) frame.ends.push({ from: current, branch: -1, share: 1 });
 				frame.hasElse = true;
 				this.#split(frame.before === undefined ? undefined : flow === ELSE ? frame.before : NOWHERE);
 				break;
@@ -165,7 +167,7 @@ export class Runs {
 				break;
 			case RETURN:
 			case THROW:
-				if (current !== undefined) this.ways.push({ from: current, to: NOWHERE, branch: -1 });
+				if (current !== undefined) this.ways.push({ from: current, to: NOWHERE, branch: -1, share: 1 });
 				this.#current = undefined;
 				break;
 			case UNREACHABLE:
@@ -175,7 +177,7 @@ export class Runs {
 				if (run === undefined || current === undefined) break;
 				run.isSeen = true;
 				if (!this.#throws) break;
-				this.ways.push({ from: current, to: NOWHERE, branch: -1 });
+				this.ways.push({ from: current, to: NOWHERE, branch: -1, share: 1 });
 				this.#split(NOWHERE);
 				break;
 			default:
@@ -202,19 +204,25 @@ export class Runs {
 		const { op, start } = this.#reader;
 		const labels = labelsOf(this.#reader);
 		const branch = op === OP.br_if && !this.#throws && this.#branches < MAX_BRANCHES ? start : -1;
-		for (const label of labels.length > 1 ? new Set(labels) : labels)
-			this.#lead(label, this.#current as number, branch);
+		const from = this.#current as number;
+		if (labels.length === 1) {
+			this.#lead(labels[0] as number, from, branch);
+			return;
+		}
+		const shares = new Map<number, number>();
+		for (const label of labels) shares.set(label, (shares.get(label) ?? 0) + 1);
+		for (const [label, share] of shares) this.#lead(label, from, branch, share);
 	}
 
-	#lead(label: number, from: number, branch: number): void {
+	#lead(label: number, from: number, branch: number, share = 1): void {
 		const frame = this.#frames.at(-1 - label);
 		if (frame === undefined) return;
 		if (frame.flow === LOOP) {
-			if (frame.before !== undefined) this.ways.push({ from, to: frame.before, branch: -1 });
+			if (frame.before !== undefined) this.ways.push({ from, to: frame.before, branch: -1, share });
 		} else if (frame.isEmpty && branch >= 0) {
 			this.#branches++;
-			frame.ends.push({ from, branch });
-		} else frame.ends.push({ from, branch: -1 });
+			frame.ends.push({ from, branch, share });
+		} else frame.ends.push({ from, branch: -1, share });
 	}
 
 	#end(): void {
@@ -223,12 +231,12 @@ export class Runs {
 		const { flow, before, ends, hasElse } = frame;
 		if (flow === LOOP) this.#depth--;
 		const current = this.#current;
-		if (flow === IF && !hasElse && before !== undefined) ends.push({ from: before, branch: -1 });
+		if (flow === IF && !hasElse && before !== undefined) ends.push({ from: before, branch: -1, share: 1 });
 		if (this.#frames.length === 0) {
-			if (current !== undefined) ends.push({ from: current, branch: -1 });
+			if (current !== undefined) ends.push({ from: current, branch: -1, share: 1 });
 			for (const way of ends) this.ways.push({ ...way, to: NOWHERE });
 		} else if (ends.length > 0) {
-			if (current !== undefined) ends.push({ from: current, branch: -1 });
+			if (current !== undefined) ends.push({ from: current, branch: -1, share: 1 });
 			this.#begin(this.#reader.end, ends);
 		}
 	}

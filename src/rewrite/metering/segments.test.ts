@@ -54,6 +54,12 @@ const BODIES: readonly (readonly [
 		[11, 4, 0, 0],
 		[],
 	],
+	[
+		"of the ways of a table that pays nothing to which most labels lead",
+		`(block $a (block $b (block $c (br_table $c $b $b $b $c (local.get 0))) ${down} ${down} (br $a)) ${down})`,
+		[6, 5, 0, 0],
+		[],
+	],
 	["an arm alone", `(if ${zero} (then ${down})) ${down}`, [7, 4, 0], []],
 	[
 		"two loops are left",

@@ -105,7 +105,12 @@ function survey(all: readonly Run[], ways: readonly Way[], throws: boolean): Fin
 	for (let i = 0; i < all.length; i++) starts[i + 1]! += starts[i] as number;
 	const next = starts.slice();
 	const targets = new Int32Array(ways.length);
-	for (const { from, to } of ways) if (from !== NOWHERE) targets[next[from]!++] = to;
+	const shares = new Uint32Array(ways.length);
+	for (const { from, to, share } of ways) {
+		if (from === NOWHERE) continue;
+		shares[next[from] as number] = share;
+		targets[next[from]!++] = to;
+	}
 	const targetsOf = (i: number): Int32Array => targets.subarray(starts[i], starts[i + 1]);
 	const depth = new Int32Array(all.length);
 	const trapped = new Uint8Array(all.length);
@@ -128,11 +133,12 @@ function survey(all: readonly Run[], ways: readonly Way[], throws: boolean): Fin
 		const isStaying = (to: number): boolean =>
 			to !== NOWHERE && trapped[to] === 0 && (depth[to] as number) >= (depth[i] as number);
 		// What is left is gone on with: of several ways out, none is to be less worth than the one before it
-		const staying = targetsOf(i).reduce((sum, to) => sum + (isStaying(to) ? 1 : 0), 0);
-		for (const to of targetsOf(i)) {
-			if (to <= i || trapped[to] === 1) continue;
-			often[to]! += (often[i] as number) / (isStaying(to) ? staying : TURNS);
-		}
+		const sharesOf = shares.subarray(starts[i], starts[i + 1]);
+		const staying = targetsOf(i).reduce((sum, to, way) => sum + (isStaying(to) ? (sharesOf[way] as number) : 0), 0);
+		targetsOf(i).forEach((to, way) => {
+			if (to <= i || trapped[to] === 1) return;
+			often[to]! += (often[i] as number) * (isStaying(to) ? (sharesOf[way] as number) / staying : 1 / TURNS);
+		});
 	}
 	return { often, trapped, depth };
 }

@@ -14,7 +14,7 @@ import {
 	THROW,
 	TRY,
 } from "./control.ts";
-import { COST } from "./costs.ts";
+import { COST, TURN } from "./costs.ts";
 
 /** What a strip may run at most: of that much that it adds behind a check, and so often that a check is of no account. */
 const BUDGET = 60_000;
@@ -33,7 +33,8 @@ export interface Invariant {
 
 /**
  * A loop whose one way back is `(br_if $loop (compare (local.tee v (i32.add (local.get v) step)) bound))`. It needs no check in each turn, but one for
- * so many turns: the local `limit` says where that is, or the bound if it comes first.
+ * so many turns: the local `limit` says where that is, or the bound if it comes first. There may be loops in it, which have checks of their own, if not
+ * every turn passes one of these: then it has none (`findTurns`).
  */
 export interface Strip {
 	readonly variable: number;
@@ -48,9 +49,14 @@ export interface Strip {
 	readonly branch: number;
 	/** How many turns there are at most without a check. */
 	readonly turns: number;
-	/** What these cost. */
+	/** What may run between the check before it and the next: of a strip with loops in it, what has run since one of theirs, as well. */
 	readonly cost: number;
+	/** How deep loops are nested in it: 0 or 1. */
+	readonly height: number;
 }
+
+/** How many strips run within each other at most. */
+const MAX_NESTED = 2;
 
 const COMPARES: ReadonlySet<number> = new Set([
 	OP["i32.ne"],
@@ -63,11 +69,14 @@ const COMPARES: ReadonlySet<number> = new Set([
 /** How many instructions are looked back at from a branch. */
 const WINDOW = 8;
 
-/** A loop with nothing in it that calls or loops. */
+/** A loop with nothing in it that calls. */
 interface Candidate {
 	readonly loop: number;
 	/** How many blocks are around it. */
 	readonly depth: number;
+	/** Whether it may still be one, and whether what it stands in may. */
+	isFit: boolean;
+	height: number;
 	cost: number;
 	/** How many branches lead back. */
 	backs: number;
@@ -76,7 +85,7 @@ interface Candidate {
 	readonly sets: Map<number, number>;
 }
 
-type Latch = Omit<Strip, "turns" | "cost">;
+type Latch = Omit<Strip, "turns" | "cost" | "height">;
 
 /** The loops of the body that the reader is to enter that can be run in strips, by their number. */
 export function findStrips(reader: CodeReader, body: number, params: readonly number[]): ReadonlyMap<number, Strip> {
@@ -87,7 +96,8 @@ export function findStrips(reader: CodeReader, body: number, params: readonly nu
 	let count = 0;
 	let loop = 0;
 	let depth = 0;
-	let candidate: Candidate | undefined;
+	/** The loops that are open. */
+	const open: Candidate[] = [];
 	/** An instruction that was passed, 1 for the last. */
 	const op = (back: number): number => (back > count ? -1 : (ops[(count - back) % WINDOW] as number));
 	const first = (back: number): number => firsts[(count - back) % WINDOW] as number;
@@ -121,48 +131,53 @@ export function findStrips(reader: CodeReader, body: number, params: readonly nu
 	reader.enter(body);
 	while (reader.next()) {
 		const flow = FLOW[reader.op] as number;
+		const candidate = open.at(-1);
 		if (candidate !== undefined) {
 			candidate.cost += COST[reader.op] as number;
 			if (reader.op === OP["local.set"] || reader.op === OP["local.tee"])
 				candidate.sets.set(reader.first, (candidate.sets.get(reader.first) ?? 0) + 1);
-			if (isCall(reader.op) || reader.op === OP["memory.grow"] || BULK[reader.op] !== 0) candidate = undefined;
+			if (isCall(reader.op) || reader.op === OP["memory.grow"] || BULK[reader.op] !== 0) candidate.isFit = false;
 		}
 		switch (flow) {
-			case LOOP:
+			case LOOP: {
 				depth++;
-				candidate =
-					reader.first >= 0 && params[reader.first] !== 0
-						? undefined
-						: { loop, depth, cost: 0, backs: 0, latch: undefined, sets: new Map() };
+				const isFit = reader.first < 0 || params[reader.first] === 0;
+				open.push({ loop, depth, isFit, height: 0, cost: 0, backs: 0, latch: undefined, sets: new Map() });
 				loop++;
 				break;
+			}
 			case TRY:
 			case CATCH:
 			case THROW:
-				candidate = undefined;
+				if (candidate !== undefined) candidate.isFit = false;
 				if (flow === TRY) depth++;
 				break;
 			case END:
 			case DELEGATE:
 				if (candidate?.depth === depth) {
-					const strip = toStrip(candidate);
+					const strip = candidate.isFit ? toStrip(candidate) : undefined;
 					if (strip !== undefined) strips.set(candidate.loop, strip);
-					candidate = undefined;
+					open.pop();
+					const around = open.at(-1);
+					if (around !== undefined) include(around, candidate);
 				}
 				depth--;
 				break;
 			case BR:
 			case BR_IF:
-			case BR_TABLE: {
-				if (candidate === undefined) break;
+			case BR_TABLE:
+				if (candidate?.isFit !== true) break;
 				// Casts have labels that are not moved
-				if (flow === BR_IF && reader.op >= 0x100) candidate = undefined;
-				else if (labelsOf(reader).includes(depth - candidate.depth)) {
-					candidate.backs++;
-					candidate.latch = reader.op === OP.br_if ? matchLatch() : undefined;
+				if (flow === BR_IF && reader.op >= 0x100) candidate.isFit = false;
+				else {
+					const labels = labelsOf(reader);
+					for (const around of open.slice(-MAX_NESTED)) {
+						if (!labels.includes(depth - around.depth)) continue;
+						around.backs++;
+						around.latch = reader.op === OP.br_if && around === candidate ? matchLatch() : undefined;
+					}
 				}
 				break;
-			}
 			default:
 				if (OPENS.has(reader.op)) depth++;
 		}
@@ -176,14 +191,26 @@ export function findStrips(reader: CodeReader, body: number, params: readonly nu
 
 const OPENS: ReadonlySet<number> = new Set([OP.block, OP.if]);
 
-function toStrip({ latch, backs, sets, cost }: Candidate): Strip | undefined {
+/** A loop stands in another. What is not to be in the one is not to be in the other; and what is nested too deep is not looked at. */
+function include(around: Candidate, { isFit, height, cost, sets }: Candidate): void {
+	around.height = Math.max(around.height, height + 1);
+	if (!isFit || around.height >= MAX_NESTED) around.isFit = false;
+	if (!around.isFit) return;
+	around.cost += cost;
+	for (const [local, times] of sets) around.sets.set(local, (around.sets.get(local) ?? 0) + times);
+}
+
+function toStrip({ latch, backs, height, sets, cost }: Candidate): Strip | undefined {
 	if (latch === undefined || backs !== 1 || sets.get(latch.variable) !== 1) return undefined;
 	const { step, bound, compare } = latch;
 	if ((step.isLocal && sets.has(step.value)) || (bound.isLocal && sets.has(bound.value))) return undefined;
 	// What is met exactly must be met: by steps that go on through all numbers of their kind
 	if (compare === OP["i32.ne"] && (step.isLocal || shiftOf(step.value) < 0)) return undefined;
 	const turns = Math.min(MOST_TURNS, Math.floor(BUDGET / cost));
-	return turns < LEAST_TURNS ? undefined : { ...latch, turns, cost: turns * cost };
+	if (turns < LEAST_TURNS) return undefined;
+	// A turn that passed a check within may end that long behind it, and the others may pass none
+	const before = height === 0 ? 0 : TURN + cost;
+	return { ...latch, turns, cost: turns * cost + before, height };
 }
 
 /** The logarithm of a step; -1 where it is no small power of two. */

@@ -311,8 +311,15 @@ class Planner {
 	/** With a slow path some loops that count have a check for many turns. */
 	#findStrips(body: number): ReadonlyMap<number, Strip> {
 		const { loopStarts } = this.#survey;
-		const isFit = this.#isLate && loopStarts[body] !== loopStarts[body + 1];
-		return (this.#strips[body] ??= isFit ? findStrips(this.#reader, body, this.#params) : NO_STRIPS);
+		const known = this.#strips[body];
+		if (known !== undefined) return known;
+		const loops = (loopStarts[body + 1] as number) - (loopStarts[body] as number);
+		if (!this.#isLate || loops === 0) return (this.#strips[body] = NO_STRIPS);
+		const strips = findStrips(this.#reader, body, this.#params);
+		if ([...strips.values()].every(({ height }) => height === 0)) return (this.#strips[body] = strips);
+		// What needs no check of its own would have one then
+		const bare = findTurns(this.#reader, body, loops);
+		return (this.#strips[body] = new Map([...strips].filter(([loop]) => bare[loop] !== 1)));
 	}
 
 	#stripOf(body: number): (loop: number) => number {

@@ -31,6 +31,12 @@ function randomModule(dice: Dice): string {
 		const next = `(local.tee 0 (i32.add (local.get 0) (i32.const ${dice.pick([-4, -1, 1, 3])})))`;
 		return `(br_if ${label} ${dice.oneIn(2) ? next : `(i32.${dice.pick(["ne", "lt_u", "gt_s", "le_u"])} ${next} (i32.const 1000))`})`;
 	};
+	/** A loop that counts by itself, or that does not, or one in the other. */
+	const counting = (label: string, depth = 0): string => {
+		const loop = `${label}i${depth}`;
+		const within = depth < 2 && dice.oneIn(3) ? `(if (local.get 0) (then ${counting(label, depth + 1)}))` : "";
+		return `(loop ${loop} ${LOAD} ${within} ${dice.oneIn(3) ? `(br_if ${dice.pick([loop, label])} (local.get 0))` : ""} ${dice.oneIn(3) ? "" : back(loop)})`;
+	};
 	const statement = (labels: readonly string[]): string => {
 		const label = `$l${labels.length}`;
 		const inner = (): string => body([...labels, label]);
@@ -61,6 +67,7 @@ function randomModule(dice: Dice): string {
 			case 9:
 			case 10:
 				if (dice.oneIn(3)) return `(loop ${label} ${LOAD.repeat(dice.pick([0, 1, 20, 100]))} ${back(label)})`;
+				if (dice.oneIn(4)) return `(loop ${label} (if (local.get 0) (then ${counting(label)})) ${back(label)})`;
 				return `(loop ${label} ${inner()} ${dice.oneIn(2) ? "" : `(br_if ${label} (local.get 0))`})`;
 			case 11:
 				return `(block ${label} ${inner()})`;

@@ -13,9 +13,9 @@ import {
 } from "./instructions.ts";
 import { type Fuel, FuelBook, type FuelSurroundings, isTailCall, SETTLED } from "./fuel.ts";
 import { Beside } from "./metered-body.ts";
-import { compareLocals, FUEL, LENGTH, LIMIT, NOTHING } from "./metered-locals.ts";
+import { compareLocals, FUEL, LENGTH, LIMIT, MOST_STRIPS, NOTHING } from "./metered-locals.ts";
 import type { Outline } from "./outline.ts";
-import { BARE_LOOP, costOf, IF_BLOCK, LOOP_BLOCK, type PathCosts, PLAIN_BLOCK, TRY_BLOCK } from "./path-costs.ts";
+import { BARE_LOOP, costOf, IF_BLOCK, LOOP_BLOCK, type PathCosts, PLAIN_BLOCK, TRY_BLOCK, TURN } from "./path-costs.ts";
 import type { PlainRun } from "./plain.ts";
 import { moveFirstLocal } from "./threading.ts";
 import { readLatch, readLimit, readStripLoop, type StripLoop } from "./strips.ts";
@@ -42,6 +42,12 @@ interface Frame {
 	/** How many blocks were added right around it, and around all that it stands in as well. */
 	added: number;
 	shift: number;
+}
+
+/** A loop in strips, and the local with its limit. */
+interface OpenStrip {
+	readonly loop: StripLoop;
+	readonly limit: number;
 }
 
 /** What is added around an outlined loop, and around one that runs in strips. */
@@ -85,10 +91,10 @@ export class BodyComparison {
 	#beyond: Fuel | undefined;
 	/** Up to here something was added among plain instructions: they are looked at one by one. */
 	#stepped = 0;
-	/** Whether there is a local more for limits of strips; which it is, or -1; and the loop in strips that was opened last. */
+	/** Whether there are locals more for limits of strips; the lowest that is one, or -1; and the loops in strips that are open. */
 	#hasLimit = false;
 	#limit = -1;
-	#strip: StripLoop | undefined;
+	readonly #strips: OpenStrip[] = [];
 
 	/** @param body of the original */
 	constructor(body: Cursor, to: Cursor, index: number, module: Surroundings) {
@@ -208,7 +214,8 @@ export class BodyComparison {
 		const { next } = this.#beside;
 		const { at } = this.#from;
 		// What a strip ends with is another comparison than the original's
-		if (this.#strip !== undefined && at > this.#strip.test && at <= this.#strip.branch) return;
+		const strip = this.#strips.at(-1);
+		if (strip !== undefined && at > strip.loop.test && at <= strip.loop.branch) return;
 		if (next !== CONSTANT && (next !== LOCAL_GET || !this.#module.fuel)) return;
 		this.#beside.equalUpTo(this.#from.at);
 		this.#hasCheck(false);
@@ -307,13 +314,22 @@ export class BodyComparison {
 		const loop = readStripLoop(from);
 		const limit = loop === undefined ? undefined : readLimit(to, loop);
 		if (loop === undefined || limit === undefined || frame === undefined) return;
-		if (this.#limit >= 0 && this.#limit !== limit.local) throw this.#refuse("has limits in several locals");
-		this.#limit = limit.local;
-		this.#strip = loop;
+		const strips = this.#strips;
+		if (strips.length > 0) this.#checkNested(limit.local, limit.turns * loop.cost);
+		this.#limit = this.#limit < 0 ? limit.local : Math.min(this.#limit, limit.local);
+		strips.push({ loop, limit: limit.local });
 		frame.added = STRIP;
 		frame.shift += STRIP;
 		this.#beside.expect([...from.bytes.subarray(start, from.at)], "the loop of a strip");
-		this.#module.paths.run(limit.turns * loop.cost);
+		// A turn that passes a check within may end that long behind it, and then others may pass none
+		this.#module.paths.run(limit.turns * loop.cost + (loop.hasLoops ? TURN + loop.cost : 0));
+	}
+
+	/** A strip within others has a limit of its own, and is as short as the turn of a loop that has no check. */
+	#checkNested(limit: number, cost: number): void {
+		const isOwn = this.#strips.every((around) => around.limit !== limit);
+		if (!isOwn || cost > TURN || this.#strips.length >= MOST_STRIPS)
+			throw this.#refuse("has a strip that does not fit into another");
 	}
 
 	#step(kind: number, start: number): void {
@@ -361,8 +377,9 @@ export class BodyComparison {
 			return;
 		}
 		if (this.#module.fuel && this.#comparesPayment(start)) return;
-		if (this.#strip?.branch === start) {
-			this.#compareLatch(this.#strip);
+		const strip = this.#strips.at(-1);
+		if (strip?.loop.branch === start) {
+			this.#compareLatch(strip);
 			return;
 		}
 		if (this.#added === 0) return;
@@ -381,11 +398,11 @@ export class BodyComparison {
 	}
 
 	/** The branch back of a strip leads to its limit, and from there to the next check. */
-	#compareLatch(loop: StripLoop): void {
+	#compareLatch({ loop, limit }: OpenStrip): void {
 		const beside = this.#beside;
 		beside.equalUpTo(loop.test);
 		const [label = 0] = this.#instructions.labels;
-		if (!readLatch(beside.to, loop, this.#limit, label)) throw this.#refuse("has a strip that ends elsewhere");
+		if (!readLatch(beside.to, loop, limit, label)) throw this.#refuse("has a strip that ends elsewhere");
 		beside.passed(this.#from.at);
 	}
 
@@ -508,6 +525,7 @@ export class BodyComparison {
 		else if (frame.added === STRIP) {
 			this.#beside.equalUpTo(this.#from.at);
 			this.#beside.expect([END_OP], "the end of a strip");
+			this.#strips.pop();
 		}
 		if (this.#depth > 0) return;
 		if (this.#fuel.isThreaded) this.#fuel.giveBack();

@@ -7,8 +7,10 @@ interface Added {
 }
 
 export const NOTHING: Added = { type: 0, most: 0 };
-/** One for the turns of strips. */
-export const LIMIT: Added = { type: 0x7f, most: 1 };
+/** How many loops that run in strips may stand within each other. */
+export const MOST_STRIPS = 2;
+/** One for the turns of each of those. */
+export const LIMIT: Added = { type: 0x7f, most: MOST_STRIPS };
 /** One for the fuel, and one for the lengths of instructions; the latter alone, where the fuel is a parameter. */
 export const FUEL: Added = { type: 0x7e, most: 2 };
 export const LENGTH: Added = { type: 0x7e, most: 1 };

@@ -8,7 +8,7 @@ const MOST = 525_000;
 const MOST_UP = 96;
 
 /** What a turn may bring to the head of a loop that has no check. */
-const TURN = 125_000;
+export const TURN = 125_000;
 
 /** What each opcode of one byte costs, then those behind the prefixes 0xfb to 0xfe that cost something else than the rest of theirs. */
 export const COSTS: Uint16Array = new Uint16Array(256).fill(2);

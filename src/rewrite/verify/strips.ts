@@ -44,8 +44,10 @@ export interface StripLoop {
 	/** Where the comparison and the branch begin. */
 	readonly test: number;
 	readonly branch: number;
-	/** What a turn costs at most. */
+	/** What a turn costs at most, each instruction run once. */
 	readonly cost: number;
+	/** Whether there are loops in it. */
+	readonly hasLoops: boolean;
 }
 
 /** What is known of a strip's beginning. */
@@ -62,6 +64,9 @@ export function readStripLoop(from: Cursor): StripLoop | undefined {
 	const sets = new Map<number, number>();
 	let cost = 0;
 	let backs = 0;
+	let hasLoops = false;
+	/** The depth of the loop within that is open; 0 for none. */
+	let within = 0;
 	/** Of the branch back, among the starts. */
 	let latch = -1;
 	for (;;) {
@@ -71,7 +76,11 @@ export function readStripLoop(from: Cursor): StripLoop | undefined {
 		const { op, depth, labels } = instructions;
 		cost += costOf(op, instructions.code);
 		if (kind === END && depth < 0) break;
-		if (kind === LOOP || kind === CALL || kind === CALL_INDIRECT) return undefined;
+		if (kind === CALL || kind === CALL_INDIRECT || (kind === LOOP && within > 0)) return undefined;
+		if (kind === LOOP) {
+			hasLoops = true;
+			within = depth;
+		} else if (kind === END && depth < within) within = 0;
 		if (kind === CONTROL && EXCLUDED.has(op)) return undefined;
 		if (op === SET || op === TEE) {
 			const local = operandAt(cursor, start).value;
@@ -79,7 +88,7 @@ export function readStripLoop(from: Cursor): StripLoop | undefined {
 		}
 		if (!BRANCHES.has(op) || !labels.includes(depth)) continue;
 		backs++;
-		latch = op === BR_IF ? starts.length - 1 : -1;
+		latch = op === BR_IF && within === 0 ? starts.length - 1 : -1;
 	}
 	if (backs !== 1 || latch < 0) return undefined;
 	const at = (back: number): Operand => {
@@ -108,7 +117,7 @@ export function readStripLoop(from: Cursor): StripLoop | undefined {
 	if (sets.get(variable) !== 1 || !isFixed(bound)) return undefined;
 	if (compare === NOT_EQUAL && (step.op !== CONSTANT || shiftOf(step.value) > MOST_SHIFT)) return undefined;
 	const test = starts[latch - tee + 1] as number;
-	return { variable, step, bound, compare, isShort, test, branch: starts[latch] as number, cost };
+	return { variable, step, bound, compare, isShort, test, branch: starts[latch] as number, cost, hasLoops };
 }
 
 /**
