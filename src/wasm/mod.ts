@@ -13,7 +13,7 @@ export { CodeWriter } from "./code-writer.ts";
 export { decodeModule, encodeModule } from "./codec.ts";
 export type { ConstExpr } from "./const-expr.ts";
 export type { BlockType, CatchClause, ImmediateValue, MemArg } from "./immediates.ts";
-export { encodeHeapType } from "./encode-types.ts";
+export { encodeHeapType, encodeValueType } from "./encode-types.ts";
 export type { Instruction } from "./instruction.ts";
 export {
 	decodeModuleInterface,

@@ -71,9 +71,13 @@ for (const [name, flow] of Object.entries(FLOW_OF)) FLOW[OP[name as OpName]] = f
 
 const TAIL_CALLS: ReadonlySet<number> = new Set([OP.return_call, OP.return_call_indirect, OP.return_call_ref]);
 
+export function isTailCall(op: number): boolean {
+	return TAIL_CALLS.has(op);
+}
+
 /** Whether the operator calls, be it in the end. */
 export function isCall(op: number): boolean {
-	return FLOW[op] === CALL || TAIL_CALLS.has(op);
+	return FLOW[op] === CALL || isTailCall(op);
 }
 
 /** The labels that the current instruction may branch to, as depths. The clauses of a `try_table` count from outside of it. */

@@ -16,6 +16,8 @@ export class TestEngine {
 	readonly flag: Uint8Array = new Uint8Array(this.memory.buffer);
 	readonly #cell = new DataView(this.memory.buffer);
 	polls = 0;
+	/** How many functions of its modules are given the fuel as a value. */
+	threaded = 0;
 	poll: () => unknown = () => 1;
 	pause: unknown = () => 0;
 
@@ -42,6 +44,7 @@ export class TestEngine {
 			metering === "off" ? undefined : meterModule(original, surveyCode(original), metering, undefined, undefined);
 		if (metered === undefined) return new WebAssembly.Instance(new WebAssembly.Module(bytes), imports).exports;
 		const rewritten = encodeModule(metered.module);
+		for (const one of metered.ledger?.threaded ?? []) this.threaded += one;
 		verifyRewriting(bytes, rewritten, { metering, ledger: metered.ledger, contracts: metered.contracts });
 		const owned = metered.imports.memories.map(({ name, type }) => [name, createMemory(type)]);
 		const { exports } = new WebAssembly.Instance(new WebAssembly.Module(rewritten), {

@@ -1,4 +1,11 @@
-import { type CodeReader, countImports, type Module, OP } from "../../wasm/mod.ts";
+import {
+	type CodeReader,
+	countImports,
+	encodeValueType,
+	type Module,
+	OP,
+	type ValueTypeSyntax,
+} from "../../wasm/mod.ts";
 import type { Survey } from "../survey.ts";
 import { FUEL_CELL } from "./check.ts";
 import { type CodeEditor, opensBlock } from "./code-editor.ts";
@@ -27,6 +34,10 @@ import { LoopFinder, OUTLINED } from "./loops.ts";
 import { closeOutline, EXIT_DEPTH, openOutline, OUTLINE_BLOCKS, Outlines } from "./outline.ts";
 import { findPrepaid, type FuelLedger } from "./prepaid.ts";
 import { encodeCondition } from "./slow-path.ts";
+import { moveFirst } from "./threaded.ts";
+import { findWide } from "./wide.ts";
+
+const I64 = { kind: "number", name: "i64" } as const;
 
 interface FuelParts {
 	/** The index of the memory with the cell. */
@@ -44,8 +55,10 @@ interface FuelParts {
  * is counted is the module as this pass gets it.
  *
  * What runs together is paid together, where it is best (`findSegments`), and never late; what the first run of a function pays that is called by name alone
- * is paid by its callers (`findPrepaid`). Paying takes from a local. The cell in memory is right wherever anyone else can look: at calls of what
- * pays by itself, where a function ends, at `unreachable`, and where an exception is caught. At traps it is as it was the last time that it was
+ * is paid by its callers (`findPrepaid`). Paying takes from a local. Functions that are called by name alone are given the fuel as a parameter, and
+ * give it back as a result (`findThreaded`). The cell in memory is right wherever anyone else can look: at calls of what
+ * pays by itself, where a function ends that others can call, at `unreachable`, and where an exception is caught. It is also written where a
+ * loop calls, where a function with loops ends, and once by each function of a recursion that calls on: at traps it is as it was the last time that it was
  * written, with what is paid ahead there, however often the guest had to ask for more since. That makes the count depend on nothing but the program: not on the
  * machine, not on slices. An exception of the host's that passes through a module which knows no exceptions is like a trap.
  *
@@ -67,6 +80,15 @@ export function insertFuel(
 	const { ledger, segmentsOf } = findPrepaid(module, survey, reader, parts.throws, sitesOf);
 	const imported = countImports(module).func;
 	const isWide = findWide(module);
+	const types = module.types.flat();
+	const resultOf = (type: number): ValueTypeSyntax | null => {
+		const composite = types[type]?.composite;
+		return composite?.kind === "func" ? (composite.results[0] ?? null) : null;
+	};
+	const isPure = (callee: number): boolean => ledger.pure[callee - imported] === 1;
+	const takesFuel = (callee: number): boolean => ledger.threaded[callee - imported] === 1;
+	const callsThreaded = (body: number): boolean =>
+		survey.calls.subarray(survey.callStarts[body], survey.callStarts[body + 1]).some(takesFuel);
 	for (let body = 0; body < module.code.starts.length; body++) {
 		const { pairs: segments, branches } = segmentsOf(body);
 		segments[1] = (segments[1] ?? 0) - (ledger.prepaid[body] ?? 0);
@@ -76,44 +98,39 @@ export function insertFuel(
 		const { isBulk } = finder;
 		// A loop that is reached has a segment of its own
 		const isLooping = loops.length > 0 && segments.length > 2;
-		if (sites.length === 0 && !isLooping && !isBulk && segments.every((cost, i) => i % 2 === 0 || cost === 0)) {
+		const isThreaded = ledger.threaded[body] === 1;
+		const hasNone =
+			sites.length === 0 && !isLooping && !isBulk && segments.every((cost, i) => i % 2 === 0 || cost === 0);
+		if (hasNone && !isThreaded && !callsThreaded(body)) {
 			editor.copy(body);
 			continue;
 		}
 		editor.begin(body);
 		const runs = reader.locals();
-		const local = (params[module.functions[body] ?? 0] ?? 0) + runs.reduce((sum, { count }) => sum + count, 0);
+		const type = module.functions[body] ?? 0;
+		const first = params[type] ?? 0;
+		const behind = first + runs.reduce((sum, { count }) => sum + count, 0);
+		const own = (isThreaded ? 0 : 1) + (isBulk ? 1 : 0);
+		const added = own === 0 ? [] : [{ count: own, type: I64 }];
 		editor.writer
 			.replace(reader.bodyStart, reader.codeStart)
-			.locals([...runs, { count: isBulk ? 2 : 1, type: { kind: "number", name: "i64" } }]);
-		const isPure = (callee: number): boolean => ledger.pure[callee - imported] === 1;
-		new FuelWriter(editor, { ...parts, local, segments, branches, loops, sites, isPure, isWide }).write();
+			.locals([...(isThreaded ? moveFirst(runs) : runs), ...added]);
+		new FuelWriter(editor, {
+			...parts,
+			local: isThreaded ? first : behind,
+			behind,
+			result: isThreaded ? resultOf(type) : undefined,
+			segments,
+			branches,
+			loops,
+			sites,
+			isPure,
+			takesFuel,
+			isWide,
+		}).write();
 		editor.finishBody();
 	}
 	return ledger;
-}
-
-/** Whether the last operand of the current instruction, which is one by length, is an `i64`. */
-function findWide(module: Module): (reader: CodeReader) => boolean {
-	const types = module.imports.map(({ type }) => type);
-	const memories = [...types.filter((type) => type.kind === "memory"), ...module.memories];
-	const tables = [...types.filter((type) => type.kind === "table"), ...module.tables.map(({ type }) => type)];
-	const isWide = (spaces: readonly { readonly limits: { readonly index: string } }[], index: number): boolean =>
-		spaces[index]?.limits.index === "i64";
-	return ({ op, first, second }) => {
-		switch (op) {
-			case OP["memory.fill"]:
-				return isWide(memories, first);
-			case OP["memory.copy"]:
-				return isWide(memories, first) && isWide(memories, second);
-			case OP["table.fill"]:
-				return isWide(tables, first);
-			case OP["table.copy"]:
-				return isWide(tables, first) && isWide(tables, second);
-			default:
-				return false;
-		}
-	};
 }
 
 /** 64 bytes cost one. */
@@ -137,8 +154,15 @@ interface Frame {
 }
 
 interface FuelBody extends FuelParts {
-	/** The local that holds the fuel; behind it is one for lengths, where there are any. */
+	/** The local that holds the fuel. */
 	readonly local: number;
+	/**
+	 * The local behind all of the guest's. Where the fuel is a parameter the guest's first one is there, if it declares any, and what is for
+	 * lengths, behind it; else the fuel.
+	 */
+	readonly behind: number;
+	/** Where the fuel is a parameter and a result: what comes before it. */
+	readonly result: ValueTypeSyntax | null | undefined;
 	/** What is paid, and at which branches, as in `Segments`. */
 	readonly segments: Float64Array;
 	readonly branches: ReadonlyMap<number, number>;
@@ -146,6 +170,7 @@ interface FuelBody extends FuelParts {
 	/** Where it is to be checked besides its loops. */
 	readonly sites: readonly number[];
 	readonly isPure: (callee: number) => boolean;
+	readonly takesFuel: (callee: number) => boolean;
 	readonly isWide: (reader: CodeReader) => boolean;
 }
 
@@ -162,6 +187,8 @@ class FuelWriter {
 	#loop = 0;
 	#alive = true;
 	#place: Place = IN_CELL;
+	/** In how many frames it stands that the cell was written over a call; 0 where it was not, on some way. */
+	#written = 0;
 	readonly #outlines = new Outlines();
 
 	constructor(editor: CodeEditor, body: FuelBody) {
@@ -172,6 +199,7 @@ class FuelWriter {
 	write(): void {
 		const editor = this.#editor;
 		const { reader } = editor;
+		this.#begin();
 		this.#push(0, false);
 		this.#checkHere(reader.codeStart);
 		this.#pay(reader.codeStart);
@@ -179,6 +207,7 @@ class FuelWriter {
 			const flow = FLOW[reader.op] ?? 0;
 			if (flow === 0) {
 				if (BULK[reader.op] !== 0) this.#runBulk();
+				else this.#rename();
 				this.#checkHere(reader.end);
 				continue;
 			}
@@ -189,6 +218,37 @@ class FuelWriter {
 				if (this.#segmentHere) this.#pay(reader.end);
 			}
 		}
+	}
+
+	get #isThreaded(): boolean {
+		return this.#body.result !== undefined;
+	}
+
+	/** What branches lead behind is a block, as behind it the fuel is put onto the stack. */
+	#begin(): void {
+		const { result } = this.#body;
+		if (result === undefined) return;
+		this.#place = IN_LOCAL;
+		const { reader, writer } = this.#editor;
+		writer.insert(reader.codeStart).op(OP.block);
+		if (result === null) writer.out.u8(0x40);
+		else encodeValueType(writer.out, result);
+		this.#editor.addLabels(1);
+	}
+
+	/** The guest's local whose place the fuel has taken. */
+	#rename(): void {
+		const { local, behind } = this.#body;
+		const { reader, writer } = this.#editor;
+		const { op, first, start, end } = reader;
+		if (first !== local || !this.#isThreaded) return;
+		if (op === OP["local.get"] || op === OP["local.set"] || op === OP["local.tee"])
+			writer.replace(start, end).op(op).out.u32(behind);
+	}
+
+	/** Puts the fuel onto the stack, where what comes next takes it from. */
+	#pushFuel(position: number): void {
+		this.#editor.writer.insert(position).op(OP["local.get"]).out.u32(this.#body.local);
 	}
 
 	get #segmentHere(): boolean {
@@ -214,9 +274,10 @@ class FuelWriter {
 				break;
 			case END:
 			case DELEGATE:
-				if (this.#frames.length === 1) this.#settle();
+				if (this.#frames.length === 1 && !this.#isThreaded) this.#settle();
 				else this.#meet();
 				this.#end();
+				if (this.#frames.length === 0 && this.#isThreaded) this.#giveBack();
 				break;
 			case BR_IF:
 			case BR:
@@ -225,6 +286,12 @@ class FuelWriter {
 				if (flow !== BR_IF) this.#alive = false;
 				break;
 			case RETURN:
+				if (this.#isThreaded) {
+					this.#meet();
+					this.#pushFuel(reader.start);
+				} else this.#settle();
+				this.#alive = false;
+				break;
 			case THROW:
 			case UNREACHABLE:
 				this.#settle();
@@ -232,9 +299,46 @@ class FuelWriter {
 				break;
 			case CALL:
 				if (reader.op === OP.call && this.#body.isPure(reader.first)) break;
+				if (reader.op === OP.call && this.#body.takesFuel(reader.first)) {
+					this.#callThreaded();
+					break;
+				}
 				this.#settle();
 				this.#place = IN_CELL;
 		}
+	}
+
+	/** A function that takes the fuel, and gives back what it leaves: also where it is never reached, as it is to be valid. */
+	#callThreaded(): void {
+		const { reader, writer } = this.#editor;
+		if (this.#alive && this.#place === IN_CELL) this.#load(reader.start);
+		else if (this.#alive && this.#writesOverCall()) this.#settle();
+		this.#pushFuel(reader.start);
+		writer.insert(reader.end).op(OP["local.set"]).out.u32(this.#body.local);
+		this.#place = IN_LOCAL;
+	}
+
+	/**
+	 * Whether the cell is written before a call of what is given the fuel, so that at a trap not all of a long way is missing: in each turn of
+	 * a loop, and once by each function of a recursion, as those that have written and are not over yet are few.
+	 */
+	#writesOverCall(): boolean {
+		if (this.#frames.some(({ flow }) => flow === LOOP)) return true;
+		if (this.#body.sites.length === 0 || this.#written > 0) return false;
+		this.#written = this.#frames.length;
+		return true;
+	}
+
+	/** The end of a function that was given the fuel. */
+	#giveBack(): void {
+		const { reader, writer } = this.#editor;
+		if (this.#body.loops.length > 0 && this.#alive) {
+			writer.insert(reader.end).op(OP["i32.const"]).out.s32(0);
+			writer.op(OP["local.get"]).out.u32(this.#body.local);
+			this.#access(OP["i64.store"]);
+		}
+		this.#pushFuel(reader.end);
+		writer.op(OP.end);
 	}
 
 	#push(flow: number, isOutlined: boolean): void {
@@ -282,8 +386,8 @@ class FuelWriter {
 				return;
 			}
 			const outermost = this.#frames.length - 1;
-			if (labels.includes(outermost)) this.#settle();
-			if (labels.some((label) => label !== outermost)) this.#meet();
+			if (!this.#isThreaded && labels.includes(outermost)) this.#settle();
+			if (this.#isThreaded || labels.some((label) => label !== outermost)) this.#meet();
 			for (const label of labels) this.#branch(label);
 		}
 		this.#outlines.moveBranch(editor);
@@ -307,6 +411,7 @@ class FuelWriter {
 	#turn(flow: number): void {
 		const frame = this.#frames.at(-1);
 		if (frame === undefined) return;
+		this.#leaveFrame();
 		this.#join(frame);
 		frame.hasElse = true;
 		this.#alive = frame.alive;
@@ -325,7 +430,13 @@ class FuelWriter {
 		if (frame !== undefined && frame.flow !== LOOP) this.#join(frame);
 	}
 
+	/** What was done in the innermost frame may not have been done on other ways. */
+	#leaveFrame(): void {
+		if (this.#written >= this.#frames.length) this.#written = 0;
+	}
+
 	#end(): void {
+		this.#leaveFrame();
 		const frame = this.#frames.pop();
 		if (frame === undefined) return;
 		this.#join(frame);
@@ -370,16 +481,17 @@ class FuelWriter {
 	#runBulk(): void {
 		if (!this.#alive) return;
 		const { writer, reader } = this.#editor;
-		const { local } = this.#body;
+		const { local, behind } = this.#body;
+		const length = behind + 1;
 		if (this.#place === IN_CELL) this.#load(reader.start);
 		const isWide = this.#body.isWide(reader);
 		writer.insert(reader.start);
 		if (!isWide) writer.op(OP["i64.extend_i32_u"]);
-		writer.op(OP["local.tee"]).out.u32(local + 1);
+		writer.op(OP["local.tee"]).out.u32(length);
 		if (!isWide) writer.op(OP["i32.wrap_i64"]);
 		writer.insert(reader.end);
 		writer.op(OP["local.get"]).out.u32(local);
-		writer.op(OP["local.get"]).out.u32(local + 1);
+		writer.op(OP["local.get"]).out.u32(length);
 		if (BULK[reader.op] === BYTES) {
 			writer.op(OP["i64.const"]).out.s64(BYTES_SHIFT);
 			writer.op(OP["i64.shr_u"]);

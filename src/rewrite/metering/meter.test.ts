@@ -363,12 +363,24 @@ suite("fuel", () => {
 			`(loop $l (drop (i32.div_u (i32.const 1) (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))) (br $l))`,
 			0,
 		],
+		// 7,000 of the loop, a call and the division, which is paid ahead
+		[
+			"a loop of a function that has the fuel as a value has written",
+			`(call $spin) (drop (i32.div_u (i32.const 1) (i32.const 0)))`,
+			7004,
+		],
+		// Ten frames of six; the last one is paid by its caller, five; and two for the first call
+		["a recursion has written", `(call $deep (i32.const 10))`, 67],
 		["`unreachable` writes", `(drop (i32.const 1)) (drop (i32.const 1)) (unreachable)`, 2],
 	] as const) {
 		test(`at a trap is what ${what} before, however often it had to ask`, async () => {
 			const text = `(module (import "" "h" (func $h)) (global $n (mut i32) (i32.const 5))
 				(func $turn (export "turn") (global.set $n (i32.sub (global.get $n) (i32.const 1)))
 					(drop (i32.div_u (i32.const 1) (global.get $n))))
+				(func $spin (local i32)
+					(loop $l (br_if $l (i32.lt_u (local.tee 0 (i32.add (local.get 0) (i32.const 1))) (i32.const 1000)))))
+				(func $deep (param i32) (if (local.get 0) (then (call $deep (i32.sub (local.get 0) (i32.const 1))))
+					(else (drop (i32.div_u (i32.const 1) (local.get 0))))))
 				(func (export "f") (param i32) ${body}))`;
 			const counts: bigint[] = [];
 			for (const slice of [1000n, 3n]) {
@@ -483,13 +495,14 @@ suite("hints and labels follow the code", () => {
 			assert.deepEqual(found, branches);
 			assert.equal(branches.length, 2, "the check and the guest's own");
 			const labels = decodeNameSection(module.customs.find(({ name }) => name === "name")!.bytes).labels.get(0);
-			const b = metering === "trap" ? 1 : 4;
+			// With fuel there is a block around all of it
+			const b = { trap: 1, yield: 4, fuel: 5 }[metering];
 			assert.deepEqual(
 				[...(labels ?? [])],
 				[
-					[0, "a"],
+					[metering === "fuel" ? 1 : 0, "a"],
 					[b, "b"],
-					[metering === "trap" ? 3 : 5, "c"],
+					[metering === "trap" ? 3 : b + 1, "c"],
 				],
 			);
 			assert.equal(openers[b], OP.loop);

@@ -22,6 +22,7 @@ import { insertFlagChecks } from "./flag.ts";
 import { insertFuel } from "./fuel.ts";
 import type { FuelLedger } from "./prepaid.ts";
 import { encodeSlowPath, planSlowPath } from "./slow-path.ts";
+import { addThreadedTypes } from "./threaded.ts";
 import { type Contracts, planChecks } from "./work.ts";
 
 /**
@@ -84,7 +85,7 @@ export function meterModule(
 	const finish = (module: Module, edited: EditedCode, types: readonly number[]): Module => ({
 		...module,
 		imports: [...module.imports, ...added],
-		functions: addFunctions(module, types, edited.fillers),
+		functions: addFunctions(module.functions, types, edited.fillers, original.functions[0]),
 		memories: [],
 		code: edited.code,
 		customs: rewriteCustoms(module, edited, section, names),
@@ -103,13 +104,19 @@ export function meterModule(
 	editor.writer.begin(0);
 	encodeSlowPath(editor.writer.out, metering, memory, host, exceptions.legacy);
 	editor.writer.finishBody(0);
-	return { module: finish(module, editor.finish(), [type]), imports, host, ledger, contracts };
+	const typed = ledger === undefined ? module : addThreadedTypes(module, ledger.threaded);
+	return { module: finish(typed, editor.finish(), [type]), imports, host, ledger, contracts };
 }
 
 /** Types of all functions: the guest's, those that were added, and the fillers, whose type is any. */
-function addFunctions({ functions }: Module, types: readonly number[], fillers: number): readonly number[] {
+function addFunctions(
+	functions: readonly number[],
+	types: readonly number[],
+	fillers: number,
+	any = 0,
+): readonly number[] {
 	if (types.length + fillers === 0) return functions;
-	return [...functions, ...types, ...Array.from({ length: fillers }, () => functions[0] ?? 0)];
+	return [...functions, ...types, ...Array.from({ length: fillers }, () => any)];
 }
 
 function engineImports(module: Module, owned: EngineImports | undefined): EngineImports & { readonly flag: string } {

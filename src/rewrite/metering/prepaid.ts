@@ -3,6 +3,7 @@ import type { Survey } from "../survey.ts";
 import { addressTaken } from "./call-graph.ts";
 import { BULK, isCall } from "./control.ts";
 import { findSegments, type Segments } from "./segments.ts";
+import { findThreaded } from "./threaded.ts";
 
 /** What callers do for functions that only they can call. Bodies are counted from 0. */
 export interface FuelLedger {
@@ -10,6 +11,8 @@ export interface FuelLedger {
 	readonly prepaid: Uint32Array;
 	/** 1 for each body that does nothing with the fuel, and calls nothing that does: its callers keep what they have in the local. */
 	readonly pure: Uint8Array;
+	/** 1 for each body that is given the fuel and gives it back, as a value. */
+	readonly threaded: Uint8Array;
 }
 
 export interface Prepayment {
@@ -76,7 +79,7 @@ export function findPrepaid(
 		state[body] = DONE;
 	};
 	for (let body = 0; body < bodies; body++) if (state[body] === 0) visit(body, 0);
-	if (throws) return { ledger: { prepaid, pure }, segmentsOf };
+	if (throws) return { ledger: { prepaid, pure, threaded: new Uint8Array(bodies) }, segmentsOf };
 
 	state.fill(0);
 	const isPure = (body: number, depth: number): boolean => {
@@ -93,7 +96,8 @@ export function findPrepaid(
 		return pure[body] === 1;
 	};
 	for (let body = 0; body < bodies; body++) isPure(body, 0);
-	return { ledger: { prepaid, pure }, segmentsOf };
+	const isClosed = (body: number): boolean => pure[body] !== 1 && !open.has(imported + body);
+	return { ledger: { prepaid, pure, threaded: findThreaded(module, reader, isClosed) }, segmentsOf };
 }
 
 /** Calls through which nobody sees, or that end the function, where callers look for the fuel in the cell; and what is paid by its length. */

@@ -84,7 +84,7 @@ const hash = (exports: Record<string, any>): string =>
 
 suite("random programs", () => {
 	test(`${RUNS} of them do the same with every metering, and use the fuel that was counted one by one`, async () => {
-		const seen = { ended: 0, trapped: 0, thrown: 0, polls: 0 };
+		const seen = { ended: 0, trapped: 0, thrown: 0, polls: 0, threaded: 0 };
 		await check(
 			asyncProperty(integer(), async (seed) => {
 				const { text, functions } = createRandomProgram(seed);
@@ -125,6 +125,7 @@ suite("random programs", () => {
 						return 0;
 					};
 					const exports = engine.instantiate(bytes, "fuel");
+					seen.threaded += engine.threaded;
 					const outcomes = callAll(exports, functions, (value) => {
 						if (value !== undefined) {
 							handed = slice;
@@ -173,7 +174,7 @@ suite("random programs", () => {
 			{ numRuns: RUNS },
 		);
 		assert.ok(
-			seen.ended > RUNS && seen.trapped > RUNS / 20 && seen.thrown > 0 && seen.polls > RUNS / 2,
+			seen.ended > RUNS && seen.trapped > RUNS / 20 && seen.thrown > 0 && seen.polls > RUNS / 2 && seen.threaded > RUNS,
 			JSON.stringify(seen),
 		);
 	});

@@ -8,8 +8,19 @@ export function createRandomProgram(seed: number): { readonly text: string; read
 	const dice = new Dice(seed);
 	const throws = dice.oneIn(3);
 	const names = dice.times(1 + dice.below(4), (i) => `f${i}`);
+	const inner = dice.times(dice.below(4), (i): Inner => ({ name: `h${i}`, gives: dice.oneIn(2) }));
+	const helpers = inner.map(({ name, gives }, i) => {
+		const body = new BodyText(dice, throws, { callees: [], inner: inner.slice(0, i), gives, place: 10 + i });
+		const locals = dice.pick([
+			"(local $d i64)",
+			"(local $n f32) (local $d i64) (local $m i32)",
+			"(local $d i64) (local i64 i64)",
+		]);
+		return `(func $${name} (param $p i32) (param $q i32) ${gives ? "(result i32)" : ""} ${locals}
+			${body.statements(2)} ${gives ? "(local.get $p)" : ""})`;
+	});
 	const functions = names.map((name, i) => {
-		const body = new BodyText(dice, throws, names.slice(0, i));
+		const body = new BodyText(dice, throws, { callees: names.slice(0, i), inner, gives: true, place: i + 1 });
 		return `(func $${name} (export "${name}") (param $p i32) (param $q i32) (result i32) (local $i i32) (local $d i64)
 			${body.statements(3)} (local.get $p))`;
 	});
@@ -17,25 +28,43 @@ export function createRandomProgram(seed: number): { readonly text: string; read
 		(table funcref (elem ${names.map((name) => `$${name}`).join(" ")}))
 		(func $r (param $p i32) (result i32) (if (result i32) (i32.eqz (local.get $p)) (then (i32.const 1))
 			(else (i32.mul (local.get $p) (call $r (i32.sub (local.get $p) (i32.const 1)))))))
-		${functions.join("\n")})`;
+		${helpers.join("\n")} ${functions.join("\n")})`;
 	return { text, functions: names };
 }
 
 /** A local to count turns in, for each depth of loops. */
 const TURNS = 4;
 
+/** A function that is called by name alone, and whether it has a result. */
+interface Inner {
+	readonly name: string;
+	readonly gives: boolean;
+}
+
+interface Surroundings {
+	/** Functions that may be called, all with a result, and those of them that are called by name alone. */
+	readonly callees: readonly string[];
+	readonly inner: readonly Inner[];
+	/** Whether it has a result itself. */
+	readonly gives: boolean;
+	/** Its number, of which no other function has the same. */
+	readonly place: number;
+}
+
 class BodyText {
 	readonly #dice: Dice;
 	readonly #throws: boolean;
 	readonly #callees: readonly string[];
+	readonly #around: Surroundings;
 	/** Labels that a branch may lead to: those of blocks. */
 	readonly #labels: string[] = [];
 	#next = 0;
 
-	constructor(dice: Dice, throws: boolean, callees: readonly string[]) {
+	constructor(dice: Dice, throws: boolean, around: Surroundings) {
 		this.#dice = dice;
 		this.#throws = throws;
-		this.#callees = callees;
+		this.#callees = around.callees;
+		this.#around = around;
 	}
 
 	statements(depth: number): string {
@@ -88,6 +117,12 @@ class BodyText {
 				return `(br_table ${dice.times(1 + dice.below(3), () => dice.pick(labels)).join(" ")} ${this.#value()})`;
 			}
 			case 5: {
+				const { inner } = this.#around;
+				if (inner.length > 0 && dice.oneIn(2)) {
+					const { name, gives } = dice.pick(inner);
+					const call = `(call $${name} ${this.#value()} ${this.#value()})`;
+					return gives ? `(local.set $q ${call})` : call;
+				}
 				const callee = this.#callees.length === 0 ? undefined : dice.pick(this.#callees);
 				if (callee === undefined) return `(local.set $q (call $r (i32.and ${this.#value()} (i32.const 7))))`;
 				if (dice.oneIn(2)) return `(local.set $q (call $${callee} ${this.#value()} ${this.#value()}))`;
@@ -95,7 +130,9 @@ class BodyText {
 				return `(local.set $q (call_indirect (type $t) ${this.#value()} ${this.#value()} (i32.const ${index})))`;
 			}
 			case 6:
-				return dice.oneIn(4) ? `(return ${this.#value()})` : `(local.set $q ${this.#value()})`;
+				return dice.oneIn(4)
+					? `(return ${this.#around.gives ? this.#value() : ""})`
+					: `(local.set $q ${this.#value()})`;
 			case 7:
 				return dice.oneIn(6)
 					? "(unreachable)"
@@ -133,7 +170,7 @@ class BodyText {
 	#loop(depth: number): string {
 		const dice = this.#dice;
 		// Of this function alone: those that it calls have others
-		const at = 1000 * (1 + this.#callees.length) + 4 * this.#next;
+		const at = 1000 * this.#around.place + 4 * this.#next;
 		const name = `$l${this.#next++}`;
 		const guard = `(i32.store (i32.const ${at}) (i32.add (i32.load (i32.const ${at})) (i32.const 1)))`;
 		const again = `(i32.lt_u (i32.load (i32.const ${at})) (i32.const ${1 + dice.below(TURNS)}))`;

@@ -2,7 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
 import { Dice } from "../../../test/reset/dice.ts";
+import { decodeModule } from "../../wasm/mod.ts";
 import { rewriteModule } from "../rewrite.ts";
+
+const { WebAssembly } = globalThis as any;
 
 const MODULES = 120;
 const METERING = [
@@ -17,6 +20,7 @@ const LOAD = "(drop (i32.load (local.get 0)))";
 function randomModule(dice: Dice): string {
 	const count = 1 + dice.below(7);
 	const throws = dice.oneIn(3);
+	const hasTailCalls = dice.oneIn(3);
 	const [withValue, without] = ["f", "g"].map((name) => Array.from({ length: count }, (_, i) => `$${name}${i}`));
 	const callees = ["$i", ...(withValue ?? [])];
 	const bare = ["$j", ...(without ?? [])];
@@ -50,7 +54,7 @@ function randomModule(dice: Dice): string {
 			case 4:
 				return "(if (local.get 0) (then (return)))";
 			case 5:
-				return dice.oneIn(3)
+				return hasTailCalls && dice.oneIn(2)
 					? `(return_call ${dice.pick(bare)})`
 					: "(memory.fill (local.get 0) (i32.const 0) (i32.const 9))";
 			case 6:
@@ -75,21 +79,30 @@ function randomModule(dice: Dice): string {
 	};
 	const exported = (name: string): string => (dice.oneIn(2) ? "" : `(export "${name}")`);
 	const functions = [
-		...(withValue ?? []).map((name) => `(func ${name} ${exported(name)} (type $t) ${body([])})`),
+		...(withValue ?? []).map(
+			(name) => `(func ${name} ${exported(name)} (type $t) ${dice.pick(["", "(local f32 i32)"])} ${body([])})`,
+		),
 		...(without ?? []).map((name) => `(func ${name} ${exported(name)} (local i32) ${body([])})`),
 	];
 	const taken = callees.filter(() => dice.oneIn(2));
 	return `(module (type $t (func (param i32)))
 		(import "" "i" (func $i (type $t))) (import "" "j" (func $j))
-		(memory 1) (table ${exported("t")} 8 funcref) (tag $e) (elem (i32.const 0) func ${taken.join(" ")})
+		(memory 1) (table ${exported("t")} 8 funcref) ${throws ? "(tag $e)" : ""} (elem (i32.const 0) func ${taken.join(" ")})
 		${functions.join("\n")})`;
 }
 
 for (const [metering, check] of METERING) {
 	test(`${metering}${check === undefined ? "" : ` (${check})`}: what the rewriter makes of any module, the proof takes`, async () => {
+		let widest = 0;
 		for (let seed = 1; seed <= MODULES; seed++) {
 			const bytes = new Uint8Array(await parse(randomModule(new Dice(seed))));
-			assert.doesNotThrow(() => rewriteModule(bytes, 0, { metering, check, verify: true }), `seed ${seed}`);
+			assert.doesNotThrow(() => {
+				const { bytes: rewritten } = rewriteModule(bytes, 0, { metering, check, verify: true });
+				widest = Math.max(widest, decodeModule(rewritten).types.length - decodeModule(bytes).types.length);
+				assert.ok(WebAssembly.validate(rewritten));
+			}, `seed ${seed}`);
 		}
+		// Types of what the passes add; with fuel also of functions that are given it: of two types at most here
+		assert.equal(widest, { trap: 7, yield: 8, fuel: 10 }[metering]);
 	});
 }

@@ -1,6 +1,7 @@
 import { type Cursor, refuse } from "./cursor.ts";
 import type { Instructions } from "./instructions.ts";
 import { type Beside, divisorOf, type Pieces } from "./metered-body.ts";
+import type { Threading } from "./threading.ts";
 
 /** What the rewriter says that functions leave to their callers. It is believed of none before it has been found true of all. */
 export interface Ledger {
@@ -8,6 +9,8 @@ export interface Ledger {
 	readonly prepaid: Uint32Array;
 	/** 1 for each body that neither looks at the fuel nor calls what does. */
 	readonly pure: Uint8Array;
+	/** 1 for each body that takes the fuel as a parameter and gives it back as a result. */
+	readonly threaded: Uint8Array;
 }
 
 /** Where control goes on with fuel: what is paid ahead there, and whether the local and the cell say what is left. */
@@ -28,6 +31,7 @@ export interface FuelSurroundings {
 	readonly fuel: boolean;
 	readonly imported: number;
 	readonly ledger: Ledger;
+	readonly threading: Threading;
 	/** A function in which more is paid than has run where it calls. */
 	paidAheadOverCall: number | undefined;
 	/** A function that has the fuel in its local while it calls. */
@@ -54,8 +58,11 @@ export class FuelBook {
 	readonly #beside: Beside;
 	readonly #index: number;
 	readonly #module: FuelSurroundings;
-	/** The local with the fuel; -1 where nothing is paid. */
+	/** The local with the fuel, -1 where nothing is paid; and one for lengths. */
 	local = -1;
+	length = -1;
+	/** Whether the function is given the fuel, and gives it back. */
+	readonly isThreaded: boolean;
 	/** `undefined` where nothing runs. */
 	now: Fuel | undefined;
 	/** Whether the function does anything with the fuel, or calls what does. */
@@ -66,7 +73,9 @@ export class FuelBook {
 		this.#beside = beside;
 		this.#index = index;
 		this.#module = module;
-		this.now = module.fuel ? { ...SETTLED, ahead: this.#prepaid(index) } : SETTLED;
+		this.isThreaded = module.threading.has(index);
+		const place = this.isThreaded ? { local: true, cell: false } : {};
+		this.now = module.fuel ? { ...SETTLED, ...place, ahead: this.#prepaid(index) } : SETTLED;
 	}
 
 	#refuse(what: string): Error {
@@ -81,27 +90,6 @@ export class FuelBook {
 	#isPure(index: number): boolean {
 		const { ledger, imported } = this.#module;
 		return ledger.pure[index - imported] === 1;
-	}
-
-	/** Finds the local, by the first `local.tee` or `local.set` behind a load of the cell, which is the first thing that is done with it. */
-	findLocal(): void {
-		const { to } = this.#beside;
-		const { bytes } = to;
-		const { cell } = this.#module.pieces;
-		const begins = to.at;
-		for (let at = begins; at < to.end; at++) {
-			if (!cell.every((byte, i) => bytes[at + i] === byte)) continue;
-			to.at = at + cell.length;
-			if (to.byte() === 0x42) {
-				to.signed();
-				to.byte();
-				to.byte();
-			}
-			this.local = to.number();
-			to.at = begins;
-			return;
-		}
-		// Nothing is done with it, whoever names it
 	}
 
 	/** Before an instruction that others may look behind: the fuel may go from the local to the cell, or be read from it. */
@@ -152,7 +140,7 @@ export class FuelBook {
 		if (divisor === undefined) return false;
 		const beside = this.#beside;
 		const { pieces } = this.#module;
-		const length = this.local + 1;
+		const { length } = this;
 		this.settle(start);
 		if (this.local < 0 || !this.now.local) throw this.#refuse("has an instruction by length without fuel");
 		if (beside.has([0xad])) beside.expect([...pieces.tee(length), 0xa7], "the length of an instruction");
@@ -226,11 +214,40 @@ export class FuelBook {
 		}
 		this.#mustBeInCell("calls");
 		if (TAIL_CALLS.has(op)) {
+			const isOther = this.isThreaded || (op === DIRECT_TAIL_CALL && this.#module.threading.has(first));
+			if (isOther) throw this.#refuse("ends in a call that does not give back the fuel as it does");
 			this.leave();
 			return;
 		}
 		if (now.ahead > 0) this.#module.paidAheadOverCall = this.#index;
 		this.now = { ...now, local: false, cell: true };
+	}
+
+	/** A direct call of a function that is given the fuel, and gives it back: what does that stands there even where it is never reached. */
+	callThreaded(start: number): void {
+		const { now, local } = this;
+		if (local < 0) throw this.#refuse("calls without the fuel");
+		this.push(start);
+		if (now?.local === false) throw this.#refuse("calls with fuel that may be wrong");
+		const beside = this.#beside;
+		beside.equalUpTo(this.#from.at);
+		beside.expect(this.#module.pieces.set(local), "the fuel that a call gives back");
+		this.#touches = true;
+		if (now !== undefined) this.now = { ...now, local: true, cell: false };
+	}
+
+	/** The fuel is put onto the stack, before the current instruction or behind all of them. */
+	push(position: number): void {
+		this.#beside.equalUpTo(position);
+		this.#beside.expect(this.#module.pieces.get(this.local), "the fuel that it gives");
+	}
+
+	/** The end of a function that was given the fuel: the cell may get it, too, before the caller does. */
+	giveBack(): void {
+		this.#beside.equalUpTo(this.#from.at);
+		if (this.now?.local === true) this.#beside.has(this.#module.pieces.flush(this.local));
+		this.push(this.#from.at);
+		this.#beside.expect([0x0b], "an end");
 	}
 
 	/** Where others look at the cell. */
@@ -246,7 +263,8 @@ export class FuelBook {
 			if (!isExact) throw this.#refuse("has paid different amounts on its ways to an end");
 			if (ahead !== 0) throw this.#refuse(`has paid ${ahead} too much where it ends`);
 		}
-		this.#mustBeInCell("ends");
+		if (!this.isThreaded) this.#mustBeInCell("ends");
+		else if (this.now?.local === false) throw this.#refuse("gives back fuel that may be wrong");
 		this.now = undefined;
 	}
 

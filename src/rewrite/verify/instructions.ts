@@ -18,6 +18,8 @@ export class Instructions {
 	readonly cursor: Cursor;
 	first = 0;
 	second = 0;
+	/** Of an instruction on a local, where the immediate is wanted. */
+	local = 0;
 	/** The highest index of a memory that was named so far; -1 for none. */
 	highestMemory = -1;
 	/** The highest indices of locals, tables and functions that were named so far. */
@@ -51,6 +53,7 @@ export class Instructions {
 			let { at } = cursor;
 			if (op <= 0x22 && this.#detailed) {
 				const index = cursor.number();
+				this.local = index;
 				if (index > this.highestLocal) this.highestLocal = index;
 				return PLAIN;
 			}

@@ -39,6 +39,7 @@ suite("the ledger of fuel", () => {
 	test("says who is paid by callers, and is accepted", async () => {
 		const { original, rewritten, ledger, contracts } = await meter();
 		assert.deepEqual([...ledger.pure], [1, 0, 0, 0, 0]);
+		assert.deepEqual([...ledger.threaded], [0, 1, 0, 1, 0]);
 		assert.deepEqual(
 			[...ledger.prepaid].map((amount) => amount > 0),
 			[true, true, false, false, false],
@@ -47,10 +48,12 @@ suite("the ledger of fuel", () => {
 	});
 
 	test("without it the code is refused", async () => {
-		const { original, rewritten, contracts } = await meter();
-		assert.throws(() => verifyRewriting(original, rewritten, { metering: "fuel", contracts }), {
-			message: /is not paid/,
-		});
+		const { original, rewritten, contracts, ledger: full } = await meter();
+		const verify = (ledger: object | undefined): void =>
+			verifyRewriting(original, rewritten, { metering: "fuel", contracts, ledger: ledger as typeof full | undefined });
+		const [prepaid, pure] = [new Uint32Array(), new Uint8Array()];
+		assert.throws(() => verify(undefined), { message: /section 1 is not what it should be/ });
+		assert.throws(() => verify({ ...full, prepaid, pure }), { message: /is not paid/ });
 	});
 
 	test("a function that ends in a tail call is not pure, though all that it calls is", async () => {
@@ -82,6 +85,16 @@ suite("the ledger of fuel", () => {
 				verifyRewriting(original, rewritten, { metering: "fuel", contracts, ledger: { ...ledger, pure } });
 			assert.throws(verify, { message: /callers do not know of|not where others look/ });
 		});
+
+		test(`refuses ${name} with the fuel where it is not`, async () => {
+			const { original, rewritten, ledger, contracts } = await meter();
+			const threaded = ledger.threaded.slice();
+			threaded[body] = 1 - (threaded[body] ?? 0);
+			assert.throws(
+				() => verifyRewriting(original, rewritten, { metering: "fuel", contracts, ledger: { ...ledger, threaded } }),
+				{ message: /section [13] |\(126\)|wants fuel/ },
+			);
+		});
 	}
 
 	for (const [what, text] of [
@@ -100,6 +113,30 @@ suite("the ledger of fuel", () => {
 			const { code } = decodeModule(rewritten);
 			const forged = encodeModule({ ...decodeModule(honest.rewritten), code });
 			assert.throws(() => verifyRewriting(original, forged, { metering: "fuel", contracts, ledger }), refused);
+		});
+	}
+
+	for (const [what, change, message] of [
+		["exported", ["", '(export "g")'], /function 0 wants fuel/],
+		["in a table", ["(elem $o)", "(elem $g)"], /function 0 wants fuel/],
+		["in a module with tags", ["", "(tag)"], /keeps the fuel from what an exception may reach/],
+	] as const) {
+		test(`refuses a function that is given the fuel and is ${what}`, async () => {
+			const program = (part: string): string => {
+				const of = (kind: string): string => (part.startsWith(`(${kind}`) ? part : "");
+				return `(module (type (func)) (type (func (param i32))) ${of("tag")} (table funcref ${of("elem") || "(elem $o)"})
+					(func $g ${of("export")} (param i32) (local i64) (loop $l (br_if $l (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))))
+					(func $o) (func (export "f") (call $g (i32.const 9))))`;
+			};
+			const { rewritten, ledger, contracts } = await meter(program(change[0]));
+			const honest = await meter(program(change[1]));
+			assert.deepEqual([ledger.threaded[0], honest.ledger.threaded[0]], [1, 0]);
+			// As a rewriter would write it that took it for one that is called by name alone
+			const { code, types, functions } = decodeModule(rewritten);
+			const forged = encodeModule({ ...decodeModule(honest.rewritten), code, types, functions });
+			assert.throws(() => verifyRewriting(honest.original, forged, { metering: "fuel", contracts, ledger }), {
+				message,
+			});
 		});
 	}
 

@@ -6,6 +6,7 @@ import { BodyComparison, type Surroundings } from "./metered-comparison.ts";
 import { KIND_FUNCTION, KIND_MEMORY, type Outline } from "./outline.ts";
 import { COSTS, PathCosts } from "./path-costs.ts";
 import { PlainRun } from "./plain.ts";
+import type { Threading } from "./threading.ts";
 
 const TRY = 0x06;
 
@@ -15,7 +16,8 @@ interface Engine {
 	readonly table: number;
 	/** The type of the first of them, where it was added with the table. */
 	readonly firstType: number | undefined;
-	readonly ledger: Ledger | undefined;
+	readonly ledger: Ledger;
+	readonly threading: Threading;
 	readonly contracts: Contracts;
 	/** How many functions there are that do nothing. */
 	readonly fillers: number;
@@ -45,7 +47,8 @@ export function compareMeteredCode(original: Cursor, rewritten: Cursor, outline:
 		fuel: engine.stop === "fuel",
 		paidAheadOverCall: undefined,
 		imported: outline.count(KIND_FUNCTION),
-		ledger: engine.ledger ?? { prepaid: new Uint32Array(), pure: new Uint8Array() },
+		ledger: engine.ledger,
+		threading: engine.threading,
 		keptOverCall: undefined,
 	};
 	const bodies = original.number();
@@ -65,6 +68,7 @@ export function compareMeteredCode(original: Cursor, rewritten: Cursor, outline:
 	if (throws && keptOverCall !== undefined)
 		throw refuse(`function ${keptOverCall} keeps the fuel from what an exception may reach`);
 	compareOpen(module);
+	if (throws) module.threading.compareThrows();
 	if (throws && paidAheadOverCall !== undefined)
 		throw refuse(`function ${paidAheadOverCall} pays in advance for what an exception may keep from running`);
 	calls.check();
@@ -77,9 +81,10 @@ function compareFiller(to: Cursor): void {
 }
 
 /** Who can be called by others than the guest's own calls has paid nothing in advance, and may find the fuel anywhere. */
-function compareOpen({ outline, ledger, imported }: Surroundings): void {
+function compareOpen({ outline, ledger, threading, imported }: Surroundings): void {
 	const exported = outline.exports.filter(({ kind }) => kind === KIND_FUNCTION).map(({ index }) => index);
 	for (const index of [...exported, ...outline.taken, outline.start]) {
+		threading.compareOpen(index);
 		if ((ledger.prepaid[index - imported] ?? 0) !== 0)
 			throw refuse(`function ${index} leaves fuel to be paid by callers that do not`);
 	}

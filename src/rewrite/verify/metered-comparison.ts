@@ -13,9 +13,11 @@ import {
 } from "./instructions.ts";
 import { type Fuel, FuelBook, type FuelSurroundings, isTailCall, SETTLED } from "./fuel.ts";
 import { Beside } from "./metered-body.ts";
+import { compareLocals, FUEL, LENGTH, LIMIT, MOST_STRIPS, NOTHING } from "./metered-locals.ts";
 import type { Outline } from "./outline.ts";
 import { BARE_LOOP, costOf, IF_BLOCK, LOOP_BLOCK, type PathCosts, PLAIN_BLOCK, TRY_BLOCK, TURN } from "./path-costs.ts";
 import type { PlainRun } from "./plain.ts";
+import { moveFirstLocal } from "./threading.ts";
 import { readLatch, readLimit, readStripLoop, type StripLoop } from "./strips.ts";
 
 /** What is known of the module, and what is found out about it from one body to the next. */
@@ -48,9 +50,6 @@ interface OpenStrip {
 	readonly limit: number;
 }
 
-/** How many of these there may be within each other. */
-const MOST_STRIPS = 2;
-
 /** What is added around an outlined loop, and around one that runs in strips. */
 const OUTLINE = 3;
 const STRIP = 1;
@@ -66,6 +65,7 @@ const THROW_REF = 0x0a;
 const BR = 0x0c;
 const BR_TABLE = 0x0e;
 const RETURN = 0x0f;
+const DIRECT_CALL = 0x10;
 const DELEGATE = 0x18;
 const CATCH_ALL = 0x19;
 const TRY_TABLE = 0x1f;
@@ -96,7 +96,10 @@ export class BodyComparison {
 	#limit = -1;
 	readonly #strips: OpenStrip[] = [];
 
-	constructor(from: Cursor, to: Cursor, index: number, module: Surroundings) {
+	/** @param body of the original */
+	constructor(body: Cursor, to: Cursor, index: number, module: Surroundings) {
+		const { threading } = module;
+		const from = threading.has(index) ? moveFirstLocal(body, threading.paramsOf(index), index) : body;
 		this.#from = from;
 		this.#beside = new Beside(from, to, index);
 		this.#frames = module.frames;
@@ -113,6 +116,8 @@ export class BodyComparison {
 		const { paths } = this.#module;
 		this.#compareLocals();
 		this.#isSame = sameContent(from, this.#beside.to);
+		if (this.#fuel.isThreaded)
+			this.#beside.expect([0x02, ...this.#module.threading.blockOf(this.#index)], "the block around its body");
 		this.#push(0, 0);
 		paths.enter(this.#index);
 		instructions.depth = 1;
@@ -170,39 +175,26 @@ export class BodyComparison {
 		return refuse(`function ${this.#index} ${what}`);
 	}
 
-	/** With fuel there is one local more, which is found by the first payment. */
 	#compareLocals(): void {
-		const from = this.#from;
-		const { to } = this.#beside;
-		const start = from.at;
-		const begins = to.at;
-		const runs = from.number();
-		const added = to.number() - runs;
-		const { fuel, pieces } = this.#module;
-		if (added !== 0 && !(added === 1 && (fuel || pieces.strips))) throw this.#refuse("has other locals");
-		for (let i = 0; i < runs; i++) {
-			if (from.number() !== to.number()) throw this.#refuse("has other locals");
-			const type = from.at;
-			from.skipType();
-			if (!sameType(from, type, to)) throw this.#refuse("has other locals");
-		}
-		if (added === 1 && !fuel) {
-			const count = to.number();
-			if (count < 1 || count > MOST_STRIPS || to.byte() !== 0x7f) throw this.#refuse("has other locals");
-			this.#hasLimit = true;
-		} else if (added === 1) {
-			const count = to.number();
-			// One for the fuel, and one for lengths
-			if (count < 1 || count > 2 || to.byte() !== 0x7e) throw this.#refuse("has other locals");
-			this.#fuel.findLocal();
-		} else if (from.at - start !== to.at - begins) throw this.#refuse("has other locals");
-		this.#beside.passed(from.at);
+		const { fuel, pieces, threading } = this.#module;
+		const book = this.#fuel;
+		const { isThreaded } = book;
+		const added = fuel ? (isThreaded ? LENGTH : FUEL) : pieces.strips ? LIMIT : NOTHING;
+		const { locals, isLonger } = compareLocals(this.#from, this.#beside.to, added, this.#index);
+		this.#beside.passed(this.#from.at);
+		this.#hasLimit = isLonger && !fuel;
+		if (!fuel) return;
+		const params = threading.paramsOf(this.#index);
+		if (isThreaded) book.local = params;
+		else if (isLonger) book.local = params + locals;
+		book.length = params + locals + 1;
 	}
 
 	#checkNames(): void {
 		const { highestMemory, highestTable, highestFunction } = this.#instructions;
 		const { memories, outline, plain } = this.#module;
-		const local = this.#limit >= 0 ? this.#limit : this.#fuel.local;
+		// Those of functions that are given the fuel were looked at before
+		const local = this.#limit >= 0 ? this.#limit : this.#fuel.isThreaded ? -1 : this.#fuel.local;
 		const highestLocal = Math.max(this.#instructions.highestLocal, plain.highestLocal);
 		const foreign =
 			highestMemory >= memories || (plain.accesses && memories === 0)
@@ -348,7 +340,8 @@ export class BodyComparison {
 			case CALL: {
 				const callee = calls.direct(instructions.first);
 				paths.call(callee, callee, isTailCall(op));
-				this.#fuel.call(instructions);
+				if (op === DIRECT_CALL && this.#module.threading.has(instructions.first)) this.#fuel.callThreaded(start);
+				else this.#fuel.call(instructions);
 				break;
 			}
 			case CALL_INDIRECT: {
@@ -366,6 +359,7 @@ export class BodyComparison {
 				break;
 			case CONTROL:
 				this.#compareBranch(start);
+				if (op === RETURN && this.#fuel.isThreaded) this.#fuel.push(start);
 				this.#control(op);
 				break;
 			case END:
@@ -533,7 +527,9 @@ export class BodyComparison {
 			this.#beside.expect([END_OP], "the end of a strip");
 			this.#strips.pop();
 		}
-		if (this.#depth === 0) this.#fuel.leave();
+		if (this.#depth > 0) return;
+		if (this.#fuel.isThreaded) this.#fuel.giveBack();
+		this.#fuel.leave();
 	}
 
 	#endOutlined(): void {
@@ -547,8 +543,3 @@ export class BodyComparison {
 
 const LOOP_OP = 0x03;
 const END_OP = 0x0b;
-
-function sameType(from: Cursor, start: number, to: Cursor): boolean {
-	for (let at = start; at < from.at; at++) if (to.byte() !== from.bytes[at]) return false;
-	return true;
-}

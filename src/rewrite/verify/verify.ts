@@ -3,6 +3,7 @@ import { refuse, sameBytes, sameContent } from "./cursor.ts";
 import { readTable, readTypeGroup } from "./items.ts";
 import { compareMeteredCode } from "./metered-code.ts";
 import type { Ledger } from "./fuel.ts";
+import { Threading } from "./threading.ts";
 import { addedItems, compareOthers } from "./sections.ts";
 import {
 	CODE,
@@ -38,6 +39,8 @@ const HOST_TYPES = ["func ()(127)", "func ()(127)", "func (127 126)(126)", "func
 const SLOW_TYPE = { yield: "func ()()", fuel: "func (126)(126)" };
 const HOST_TABLE = "112 1 5 5";
 
+const NO_LEDGER: Ledger = { prepaid: new Uint32Array(), pure: new Uint8Array(), threaded: new Uint8Array() };
+
 const NO_CONTRACTS: Contracts = {
 	groups: new Uint32Array(),
 	heads: new Int32Array(),
@@ -70,11 +73,8 @@ export interface VerifyOptions {
  * well-formed, but need not be valid.
  * @throws SkerryError `engine/verification`
  */
-export function verifyRewriting(
-	original: Uint8Array,
-	rewritten: Uint8Array,
-	{ metering, check, hostTable, engine, ledger, contracts = NO_CONTRACTS }: VerifyOptions,
-): void {
+export function verifyRewriting(original: Uint8Array, rewritten: Uint8Array, options: VerifyOptions): void {
+	const { metering, check, hostTable, engine, contracts = NO_CONTRACTS } = options;
 	if (!sameBytes(original, 0, 8, rewritten, 0)) throw refuse("it has another preamble");
 	const from = sectionsOf(original);
 	const to = sectionsOf(rewritten);
@@ -82,20 +82,28 @@ export function verifyRewriting(
 	compareOthers(from, to, calls ? BY_ITEM_WITH_CALLS : BY_ITEM, Infinity);
 	const outline = new Outline(from);
 	const metered = metering !== "off";
+	const { ledger = NO_LEDGER } = options;
+	const threading = new Threading(
+		sectionOf(from, TYPE),
+		outline,
+		metering === "fuel" ? ledger.threaded : new Uint8Array(),
+	);
 	compareImports(from, to, outline, metered, engine);
 	compareExports(from, to, outline, calls && hostTable === undefined);
 	if (metered && sectionOf(to, MEMORY).number() !== 0) throw refuse("it defines memories");
 	if (calls) {
 		const added = hostTable === undefined;
-		compareAdded(TYPE, [...(added ? HOST_TYPES : []), SLOW_TYPE[metering]], from, to);
+		const types = [...(added ? HOST_TYPES : []), SLOW_TYPE[metering]];
+		compareAdded(TYPE, [...types, ...threading.types], from, to);
 		compareAdded(TABLE, added ? [HOST_TABLE] : [], from, to);
-		const [slowType, ...fillers] = addedFunctions(from, to);
+		const [slowType, ...fillers] = retypedFunctions(to, threading.functions(threading.originals + types.length));
 		if (slowType === undefined) throw refuse("it has no slow path");
 		const table = hostTable ?? outline.tables;
 		compareMeteredCode(sectionOf(from, CODE), sectionOf(to, CODE), outline, {
 			stop: metering,
 			table,
 			ledger,
+			threading,
 			contracts,
 			firstType: added ? slowType - HOST_TYPES.length : undefined,
 			fillers: countFillers(fillers, outline),
@@ -104,7 +112,8 @@ export function verifyRewriting(
 		compareMeteredCode(sectionOf(from, CODE), sectionOf(to, CODE), outline, {
 			stop: check === "page" ? "page" : "trap",
 			table: -1,
-			ledger: undefined,
+			ledger,
+			threading,
 			contracts,
 			firstType: undefined,
 			fillers: countFillers(addedFunctions(from, to), outline),
@@ -119,6 +128,15 @@ export function verifyRewriting(
 /** Types of what stands behind the guest's own functions. */
 function addedFunctions(from: readonly SectionRange[], to: readonly SectionRange[]): readonly number[] {
 	return addedItems(FUNCTION, from, to, (cursor) => cursor.number());
+}
+
+/** The same behind the guest's own, which are of these types. */
+function retypedFunctions(to: readonly SectionRange[], own: readonly number[]): readonly number[] {
+	const after = sectionOf(to, FUNCTION);
+	const types = readVector(after, (cursor) => cursor.number());
+	if (!after.done) throw refuse("section 3 has more than its items");
+	if (own.some((type, i) => type !== types[i])) throw refuse("section 3 does not begin as it should");
+	return types.slice(own.length);
 }
 
 /** Functions that do nothing are of the type of the guest's first, which is as good as any. */
