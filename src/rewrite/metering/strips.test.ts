@@ -28,8 +28,17 @@ const BODIES: readonly (readonly [name: string, body: string, turns: number])[] 
 	["below a local, signed, by another", `(br_if $l (i32.lt_s ${plus("(local.get 2)")} (local.get 1)))`, 1024],
 	["above a number, the step first", `(br_if $l (i32.gt_s ${plus("(local.get 0)", "(local.get 2)")} ${four}))`, 1024],
 	["above a local", `(br_if $l (i32.gt_u ${plus("(i32.const -5)")} (local.get 1)))`, 1024],
-	["with another way out", `${load} (br_if $x (i32.eq (local.get 0) (i32.const 77))) ${down}`, 215],
-	["with its branch in an arm", `(if (local.get 0) (then ${down} (br $x)))`, 1024],
+	["with another way out", `${load.repeat(4)} (br_if $x (i32.eq (local.get 0) (i32.const 77))) ${down}`, 57],
+	["with another way out, and little to do", `${load} (br_if $x (local.get 1)) ${down}`, -1],
+	["with a return, and little to do", `(if (local.get 1) (then (return))) ${down}`, -1],
+	["with its branch in an arm", `${load.repeat(4)} (if (local.get 0) (then ${down} (br $x)))`, 57],
+	[
+		"with a way out of a loop within alone",
+		`(block $c (br_if $c (local.get 2)) (local.set 1 (i32.const 3))
+			(loop $i ${load.repeat(4)} (br_if $c (i32.eqz (local.get 0)))
+				(br_if $i (local.tee 1 (i32.sub (local.get 1) (i32.const 1)))))) ${down}`,
+		55,
+	],
 	["with much to do", load.repeat(30), -1],
 	["with much to do, in strips", `${load.repeat(20)} ${down}`, 11],
 	["with too much to do", `${load.repeat(40)} ${down}`, -1],
@@ -58,12 +67,12 @@ const BODIES: readonly (readonly [name: string, body: string, turns: number])[] 
 	["a fill", `(memory.fill (i32.const 0) (i32.const 0) (local.get 0)) ${down}`, -1],
 ];
 
-/** It says in its memory how many turns it has made, and ends after some thousands. */
+/** It says in its memory how many turns it has made, and ends after some thousands: so there has to be much to do in one. */
 const textOf = (body: string): string => `(module (memory (export "m") 1) (func $g)
 	(func (export "f") (param i32 i32 i32) (result i32) (local $turns i32)
 		(block $x (loop $l
 			(i32.store (i32.const 0) (local.tee $turns (i32.add (local.get $turns) (i32.const 1))))
-			(br_if $x (i32.gt_u (local.get $turns) (i32.const 5000))) ${body}))
+			${load.repeat(4)} (br_if $x (i32.gt_u (local.get $turns) (i32.const 5000))) ${body}))
 		(i32.add (i32.mul (local.get $turns) (i32.const 7919)) (local.get 0))))`;
 
 /** Without what counts turns. */

@@ -11,6 +11,7 @@ import {
 	isCall,
 	labelsOf,
 	LOOP,
+	RETURN,
 	THROW,
 	TRY,
 } from "./control.ts";
@@ -20,6 +21,11 @@ import { COST, TURN } from "./costs.ts";
 const BUDGET = 60_000;
 const MOST_TURNS = 1024;
 const LEAST_TURNS = 8;
+/**
+ * What a turn costs at least if the loop may be left from within: what searches by short turns is mostly over after so few of them that setting
+ * a limit costs more than their checks.
+ */
+const LEAST_LEFT = 1000;
 
 /** What a step is at most, as the logarithm, where it must be a power of two. */
 const MOST_SHIFT = 8;
@@ -76,6 +82,8 @@ interface Candidate {
 	readonly depth: number;
 	/** Whether it may still be one, and whether what it stands in may. */
 	isFit: boolean;
+	/** Whether it is left elsewhere than behind its end. */
+	isLeft: boolean;
 	height: number;
 	cost: number;
 	/** How many branches lead back. */
@@ -142,7 +150,17 @@ export function findStrips(reader: CodeReader, body: number, params: readonly nu
 			case LOOP: {
 				depth++;
 				const isFit = reader.first < 0 || params[reader.first] === 0;
-				open.push({ loop, depth, isFit, height: 0, cost: 0, backs: 0, latch: undefined, sets: new Map() });
+				open.push({
+					loop,
+					depth,
+					isFit,
+					isLeft: false,
+					height: 0,
+					cost: 0,
+					backs: 0,
+					latch: undefined,
+					sets: new Map(),
+				});
 				loop++;
 				break;
 			}
@@ -172,11 +190,15 @@ export function findStrips(reader: CodeReader, body: number, params: readonly nu
 				else {
 					const labels = labelsOf(reader);
 					for (const around of open.slice(-MAX_NESTED)) {
+						if (labels.some((label) => label > depth - around.depth)) around.isLeft = true;
 						if (!labels.includes(depth - around.depth)) continue;
 						around.backs++;
 						around.latch = reader.op === OP.br_if && around === candidate ? matchLatch() : undefined;
 					}
 				}
+				break;
+			case RETURN:
+				for (const around of open.slice(-MAX_NESTED)) around.isLeft = true;
 				break;
 			default:
 				if (OPENS.has(reader.op)) depth++;
@@ -200,8 +222,9 @@ function include(around: Candidate, { isFit, height, cost, sets }: Candidate): v
 	for (const [local, times] of sets) around.sets.set(local, (around.sets.get(local) ?? 0) + times);
 }
 
-function toStrip({ latch, backs, height, sets, cost }: Candidate): Strip | undefined {
-	if (latch === undefined || backs !== 1 || sets.get(latch.variable) !== 1) return undefined;
+function toStrip({ latch, backs, isLeft, height, sets, cost }: Candidate): Strip | undefined {
+	if (latch === undefined || (isLeft && cost < LEAST_LEFT) || backs !== 1 || sets.get(latch.variable) !== 1)
+		return undefined;
 	const { step, bound, compare } = latch;
 	if ((step.isLocal && sets.has(step.value)) || (bound.isLocal && sets.has(bound.value))) return undefined;
 	// What is met exactly must be met: by steps that go on through all numbers of their kind
