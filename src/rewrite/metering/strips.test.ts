@@ -37,7 +37,22 @@ const BODIES: readonly (readonly [name: string, body: string, turns: number])[] 
 		`(block $c (br_if $c (local.get 2)) (local.set 1 (i32.const 3))
 			(loop $i ${load.repeat(4)} (br_if $c (i32.eqz (local.get 0)))
 				(br_if $i (local.tee 1 (i32.sub (local.get 1) (i32.const 1)))))) ${down}`,
-		55,
+		56,
+	],
+	[
+		"with much to do in one of two arms",
+		`(if (local.get 1) (then ${load.repeat(4)}) (else ${load.repeat(40)})) ${down}`,
+		-1,
+	],
+	[
+		"with much to do in each of two arms",
+		`(if (local.get 1) (then ${load.repeat(20)}) (else ${load.repeat(20)})) ${down}`,
+		11,
+	],
+	[
+		"with much to do in each way of a table",
+		`(block $e (block $b (block $a (br_table $a $b (local.get 1))) ${load.repeat(20)} (br $e)) ${load.repeat(20)}) ${down}`,
+		11,
 	],
 	["with much to do", load.repeat(30), -1],
 	["with much to do, in strips", `${load.repeat(20)} ${down}`, 11],

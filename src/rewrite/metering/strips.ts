@@ -16,6 +16,7 @@ import {
 	TRY,
 } from "./control.ts";
 import { COST, TURN } from "./costs.ts";
+import { LongestWay } from "./longest-way.ts";
 
 /** What a strip may run at most: of that much that it adds behind a check, and so often that a check is of no account. */
 const BUDGET = 60_000;
@@ -85,6 +86,8 @@ interface Candidate {
 	/** Whether it is left elsewhere than behind its end. */
 	isLeft: boolean;
 	height: number;
+	/** What has run at most where it begins, and what a turn runs at most. */
+	readonly before: number;
 	cost: number;
 	/** How many branches lead back. */
 	backs: number;
@@ -106,6 +109,7 @@ export function findStrips(reader: CodeReader, body: number, params: readonly nu
 	let depth = 0;
 	/** The loops that are open. */
 	const open: Candidate[] = [];
+	const way = new LongestWay();
 	/** An instruction that was passed, 1 for the last. */
 	const op = (back: number): number => (back > count ? -1 : (ops[(count - back) % WINDOW] as number));
 	const first = (back: number): number => firsts[(count - back) % WINDOW] as number;
@@ -140,8 +144,8 @@ export function findStrips(reader: CodeReader, body: number, params: readonly nu
 	while (reader.next()) {
 		const flow = FLOW[reader.op] as number;
 		const candidate = open.at(-1);
+		if (!NO_CODE.has(reader.op)) way.add(COST[reader.op] as number);
 		if (candidate !== undefined) {
-			candidate.cost += COST[reader.op] as number;
 			if (reader.op === OP["local.set"] || reader.op === OP["local.tee"])
 				candidate.sets.set(reader.first, (candidate.sets.get(reader.first) ?? 0) + 1);
 			if (isCall(reader.op) || reader.op === OP["memory.grow"] || BULK[reader.op] !== 0) candidate.isFit = false;
@@ -149,13 +153,14 @@ export function findStrips(reader: CodeReader, body: number, params: readonly nu
 		switch (flow) {
 			case LOOP: {
 				depth++;
-				const isFit = reader.first < 0 || params[reader.first] === 0;
+				const isFit = way.isAlive && (reader.first < 0 || params[reader.first] === 0);
 				open.push({
 					loop,
 					depth,
 					isFit,
 					isLeft: false,
 					height: 0,
+					before: way.cost,
 					cost: 0,
 					backs: 0,
 					latch: undefined,
@@ -193,6 +198,7 @@ export function findStrips(reader: CodeReader, body: number, params: readonly nu
 						if (labels.some((label) => label > depth - around.depth)) around.isLeft = true;
 						if (!labels.includes(depth - around.depth)) continue;
 						around.backs++;
+						around.cost = way.cost - around.before;
 						around.latch = reader.op === OP.br_if && around === candidate ? matchLatch() : undefined;
 					}
 				}
@@ -203,6 +209,7 @@ export function findStrips(reader: CodeReader, body: number, params: readonly nu
 			default:
 				if (OPENS.has(reader.op)) depth++;
 		}
+		way.step(flow, flow === BR || flow === BR_IF || flow === BR_TABLE ? labelsOf(reader) : NONE);
 		const place = count++ % WINDOW;
 		ops[place] = reader.op;
 		firsts[place] = reader.first;
@@ -211,14 +218,18 @@ export function findStrips(reader: CodeReader, body: number, params: readonly nu
 	return strips;
 }
 
+/** V8 makes nothing of them. Before a large table there are thousands. */
+const NO_CODE: ReadonlySet<number> = new Set([OP.block, OP.end]);
+
+const NONE: readonly number[] = [];
+
 const OPENS: ReadonlySet<number> = new Set([OP.block, OP.if]);
 
 /** A loop stands in another. What is not to be in the one is not to be in the other; and what is nested too deep is not looked at. */
-function include(around: Candidate, { isFit, height, cost, sets }: Candidate): void {
+function include(around: Candidate, { isFit, height, sets }: Candidate): void {
 	around.height = Math.max(around.height, height + 1);
 	if (!isFit || around.height >= MAX_NESTED) around.isFit = false;
 	if (!around.isFit) return;
-	around.cost += cost;
 	for (const [local, times] of sets) around.sets.set(local, (around.sets.get(local) ?? 0) + times);
 }
 

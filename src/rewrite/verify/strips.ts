@@ -13,7 +13,16 @@ const SUBTRACT = 0x6b;
 const MULTIPLY = 0x6c;
 const ROTATE = 0x78;
 const SELECT = 0x1b;
+const UNREACHABLE_OP = 0x00;
+const BLOCK_OP = 0x02;
+const LOOP_OP = 0x03;
+const IF_OP = 0x04;
+const ELSE_OP = 0x05;
+const END_OP = 0x0b;
+const BR_OP = 0x0c;
 const BR_IF = 0x0d;
+const BR_TABLE_OP = 0x0e;
+const RETURN_OP = 0x0f;
 /** ne, lt_s, lt_u, gt_s, gt_u of 32 bits */
 const COMPARES = new Set([NOT_EQUAL, 0x48, LESS_UNSIGNED, 0x4a, 0x4b]);
 /** Branches of one byte, of which casts are not. */
@@ -44,7 +53,7 @@ export interface StripLoop {
 	/** Where the comparison and the branch begin. */
 	readonly test: number;
 	readonly branch: number;
-	/** What a turn costs at most, each instruction run once. */
+	/** What a turn costs at most, from its head to the branch back, on ways that pass no instruction twice. */
 	readonly cost: number;
 	/** Whether there are loops in it. */
 	readonly hasLoops: boolean;
@@ -62,6 +71,7 @@ export function readStripLoop(from: Cursor): StripLoop | undefined {
 	const instructions = new Instructions(cursor, true);
 	const starts: number[] = [];
 	const sets = new Map<number, number>();
+	const way = new Way();
 	let cost = 0;
 	let backs = 0;
 	let hasLoops = false;
@@ -74,7 +84,7 @@ export function readStripLoop(from: Cursor): StripLoop | undefined {
 		starts.push(start);
 		const kind = instructions.next();
 		const { op, depth, labels } = instructions;
-		cost += costOf(op, instructions.code);
+		way.pass(op, costOf(op, instructions.code), depth, BRANCHES.has(op) ? labels : NOWHERE);
 		if (kind === END && depth < 0) break;
 		if (kind === CALL || kind === CALL_INDIRECT || (kind === LOOP && within > 0)) return undefined;
 		if (kind === LOOP) {
@@ -88,9 +98,10 @@ export function readStripLoop(from: Cursor): StripLoop | undefined {
 		}
 		if (!BRANCHES.has(op) || !labels.includes(depth)) continue;
 		backs++;
+		cost = way.now;
 		latch = op === BR_IF && within === 0 ? starts.length - 1 : -1;
 	}
-	if (backs !== 1 || latch < 0) return undefined;
+	if (backs !== 1 || latch < 0 || cost < 0) return undefined;
 	const at = (back: number): Operand => {
 		const start = starts[latch - back];
 		return start === undefined ? NOTHING : operandAt(cursor, start);
@@ -184,6 +195,54 @@ export function readLatch(to: Cursor, loop: StripLoop, limit: number, label: num
 	}
 	reader.operand({ op: BR_IF, value: label + 1 });
 	return !reader.isOther;
+}
+
+const NOWHERE: readonly number[] = [];
+
+/** What runs at most from the head of a loop, by ways that do not come back to one: those that do pass a check there. */
+class Way {
+	/** -1 where no way leads. */
+	now = 0;
+	/** Of each block that is open, by its depth: what ran before it, what runs at most up to its end, and by what it was opened. */
+	readonly #before: number[] = [];
+	readonly #behind: number[] = [];
+	readonly #opened: number[] = [];
+
+	/** @param depth behind the instruction; 0 in the loop itself */
+	pass(op: number, cost: number, depth: number, labels: readonly number[]): void {
+		// Of a block and its end there is no code
+		if (this.now >= 0 && op !== BLOCK_OP && op !== END_OP) this.now += cost;
+		for (const label of labels) {
+			const to = depth - label;
+			if (to > 0 && this.#opened[to] !== LOOP_OP) this.#behind[to] = Math.max(this.#behind[to] as number, this.now);
+		}
+		switch (op) {
+			case BLOCK_OP:
+			case LOOP_OP:
+			case IF_OP:
+				this.#before[depth] = this.now;
+				this.#behind[depth] = -1;
+				this.#opened[depth] = op;
+				break;
+			case ELSE_OP:
+				this.#behind[depth] = Math.max(this.#behind[depth] as number, this.now);
+				this.#opened[depth] = op;
+				this.now = this.#before[depth] as number;
+				break;
+			case END_OP: {
+				const closed = depth + 1;
+				if (closed === 0) break;
+				this.now = Math.max(this.now, this.#behind[closed] ?? -1);
+				if (this.#opened[closed] === IF_OP) this.now = Math.max(this.now, this.#before[closed] as number);
+				break;
+			}
+			case UNREACHABLE_OP:
+			case BR_OP:
+			case BR_TABLE_OP:
+			case RETURN_OP:
+				this.now = -1;
+		}
+	}
 }
 
 const NOTHING: Operand = { op: -1, value: 0 };
