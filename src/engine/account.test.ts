@@ -1,8 +1,13 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { Account } from "./account.ts";
+import { Account, type Accounted } from "./account.ts";
 
-const GUEST = { failed: false, fail: (): void => {} };
+const GUEST: Accounted = {
+	failed: false,
+	fail: () => {},
+	pause: () => Promise.reject(new Error("nobody waits")),
+	told: () => {},
+};
 
 /**
  * What is counted of a guest that looks at its fuel where it has used so much, and then traps before it has ever written its cell.
