@@ -30,6 +30,11 @@ export interface Accounted {
 const FIRST_PORTION = 1_000;
 const SMALLEST_PORTION = 100;
 const LARGEST_PORTION = 200_000;
+/**
+ * No portion goes beyond a multiple of this. So the first check behind it asks for more, on every machine and in slices of any size: what is
+ * used there is taken down, and is what counts if the guest then traps before its cell is written again.
+ */
+const MILESTONE: number = LARGEST_PORTION;
 /** Milliseconds that a portion is to last, at least and at most. */
 const SHORTEST_PORTION = 0.25;
 const LONGEST_PORTION = 0.5;
@@ -126,6 +131,9 @@ export class Account {
 	#cpuLimit = Infinity;
 	#wallLimit = Infinity;
 	#fuelLimit = Infinity;
+	/** The next of the `MILESTONE`s, and what was used at the first check behind the one before. */
+	#milestone = 0;
+	#fuelNoted = 0;
 	#app: string | undefined;
 	/** `budget` of a call that has used nothing. */
 	#wholeBudget = 0;
@@ -152,6 +160,8 @@ export class Account {
 		this.hit = this.struck = false;
 		this.fuelGiven = 0;
 		this.fuelLeft = 0;
+		this.#milestone = 0;
+		this.#fuelNoted = 0;
 		this.#refueled = Number.NaN;
 		if (this.#reserve > 0) {
 			this.#reserve--;
@@ -279,9 +289,23 @@ export class Account {
 		this.#refueled = this.cpu;
 		if (lasted > LONGEST_PORTION) this.#portion = Math.max(this.#portion / 2, SMALLEST_PORTION) | 0;
 		else if (lasted < SHORTEST_PORTION) this.#portion = Math.min(this.#portion * 2, LARGEST_PORTION);
-		const portion = Math.min(Math.max(this.#portion, -left), this.#fuelLimit - this.fuelGiven);
-		this.fuelGiven += portion;
+		const used = this.fuelGiven - left;
+		if (used > this.#milestone) {
+			this.#fuelNoted = used;
+			this.#milestone = (Math.floor(used / MILESTONE) + 1) * MILESTONE;
+		}
+		const given = Math.min(Math.max(this.fuelGiven + this.#portion, used), this.#milestone, this.#fuelLimit);
+		const portion = given - this.fuelGiven;
+		this.fuelGiven = given;
 		return left + portion;
+	}
+
+	/**
+	 * Instructions that it has used.
+	 * @param left what is in its cell, which traps leave as it was last written
+	 */
+	fuelUsed(left: number): number {
+		return Math.max(this.fuelGiven - left, this.#fuelNoted);
 	}
 
 	/** Whose guest it is. */

@@ -326,7 +326,7 @@ export class Schedule {
 	/** Instructions that the account's guest has used. */
 	fuelUsed(account: Account): number {
 		const left = this.#current === account && account.metering === "fuel" ? this.#flag.fuel : account.fuelLeft;
-		return account.fuelGiven - left;
+		return account.fuelUsed(left);
 	}
 
 	/** Milliseconds that the account's guest has held the thread. */

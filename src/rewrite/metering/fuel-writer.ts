@@ -88,8 +88,6 @@ export class FuelWriter {
 	#loop = 0;
 	#alive = true;
 	#place: Place = IN_CELL;
-	/** In how many frames it stands that the cell was written over a call; 0 where it was not, on some way. */
-	#written = 0;
 	readonly #outlines = new Outlines();
 
 	constructor(editor: CodeEditor, body: FuelBody) {
@@ -213,27 +211,14 @@ export class FuelWriter {
 	#callThreaded(): void {
 		const { reader, writer } = this.#editor;
 		if (this.#alive && this.#place === IN_CELL) this.#load(reader.start);
-		else if (this.#alive && this.#writesOverCall()) this.#settle();
 		this.#pushFuel(reader.start);
 		writer.insert(reader.end).op(OP["local.set"]).out.u32(this.#body.local);
 		this.#place = IN_LOCAL;
 	}
 
-	/**
-	 * Whether the cell is written before a call of what is given the fuel, so that at a trap not all of a long way is missing: in each turn of
-	 * a loop, and once by each function of a recursion, as those that have written and are not over yet are few.
-	 */
-	#writesOverCall(): boolean {
-		if (this.#frames.some(({ flow }) => flow === LOOP)) return true;
-		if (this.#body.sites.length === 0 || this.#written > 0) return false;
-		this.#written = this.#frames.length;
-		return true;
-	}
-
 	/** The end of a function that was given the fuel. */
 	#giveBack(): void {
 		const { reader, writer } = this.#editor;
-		if (this.#body.loops.length > 0 && this.#alive) this.#store(reader.end);
 		this.#pushFuel(reader.end);
 		writer.op(OP.end);
 	}
@@ -253,15 +238,11 @@ export class FuelWriter {
 	/** Before the current instruction, behind which others find the fuel in the cell. */
 	#settle(): void {
 		if (!this.#alive || this.#place !== IN_LOCAL) return;
-		this.#store(this.#editor.reader.start);
-		this.#place = IN_BOTH;
-	}
-
-	#store(position: number): void {
-		const { writer } = this.#editor;
-		writer.insert(position).op(OP["i32.const"]).out.s32(0);
+		const { reader, writer } = this.#editor;
+		writer.insert(reader.start).op(OP["i32.const"]).out.s32(0);
 		writer.op(OP["local.get"]).out.u32(this.#body.local);
 		this.#access(OP["i64.store"]);
+		this.#place = IN_BOTH;
 	}
 
 	/** Before the current instruction, with which ways of control part or meet. */
@@ -312,7 +293,6 @@ export class FuelWriter {
 	#turn(flow: number): void {
 		const frame = this.#frames.at(-1);
 		if (frame === undefined) return;
-		this.#leaveFrame();
 		this.#join(frame);
 		frame.hasElse = true;
 		this.#alive = frame.alive;
@@ -331,13 +311,7 @@ export class FuelWriter {
 		if (frame !== undefined && frame.flow !== LOOP) this.#join(frame);
 	}
 
-	/** What was done in the innermost frame may not have been done on other ways. */
-	#leaveFrame(): void {
-		if (this.#written >= this.#frames.length) this.#written = 0;
-	}
-
 	#end(): void {
-		this.#leaveFrame();
 		const frame = this.#frames.pop();
 		if (frame === undefined) return;
 		this.#join(frame);

@@ -242,10 +242,8 @@ export class FuelBook {
 		this.#beside.expect(this.#module.pieces.get(this.local), "the fuel that it gives");
 	}
 
-	/** The end of a function that was given the fuel: the cell may get it, too, before the caller does. */
+	/** The end of a function that was given the fuel. */
 	giveBack(): void {
-		this.#beside.equalUpTo(this.#from.at);
-		if (this.now?.local === true) this.#beside.has(this.#module.pieces.flush(this.local));
 		this.push(this.#from.at);
 		this.#beside.expect([0x0b], "an end");
 	}
