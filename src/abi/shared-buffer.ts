@@ -1,7 +1,7 @@
 /** Up to this many bytes, V8 keeps an array's numbers beside the array: nothing is quicker. */
 export const INLINE = 64;
 /** Longer lists have a buffer of their own: most of their time is the copy's. */
-export const LONGEST = 4096;
+export const LONGEST = 2048;
 /** The first buffer is its list's own, so that a sandbox of one call has no room that nobody uses; then they grow. */
 const SECOND = 1 << 12;
 const LARGEST = 1 << 16;
@@ -10,7 +10,7 @@ const ALIGNMENT = 8;
 
 type Mark = (buffer: ArrayBuffer) => void;
 
-/** Node's: who would send the buffer away with one list is told so, as the others would lose theirs. */
+/** Node's: who would transfer the buffer with one list, whichever way, is told so, as the others would lose theirs. */
 const keepHere: Mark | undefined = (
 	globalThis as {
 		process?: { getBuiltinModule?(name: string): { markAsUntransferable?: Mark } };
@@ -31,7 +31,7 @@ export class SharedBuffer {
 	/** Copies `size` bytes at `pointer`; returns where they are in `buffer`, which may be another one now. */
 	put(bytes: Uint8Array, pointer: number, size: number): number {
 		let at = (this.#used + ALIGNMENT - 1) & -ALIGNMENT;
-		// One that was detached nevertheless has no room.
+		// One that was detached, where nothing keeps it here, has no room.
 		if (at + size > this.#bytes.length) {
 			this.#renew(size);
 			at = 0;

@@ -21,8 +21,8 @@ export interface GuestOptions {
 	 */
 	readonly lenientCancel?: boolean;
 	/**
-	 * Lets lists of numbers of 65 bytes to 4 KiB that come out of a sandbox share buffers with others of the same use of it, which is up to six
-	 * times as quick. A list then has a `byteOffset`; its `buffer` holds other lists too, cannot be transferred, is cloned whole with a view of it,
+	 * Lets lists of numbers of 65 bytes to 2 KiB that come out of a sandbox share buffers with others of the same use of it: they take about half
+	 * of the time. A list then has a `byteOffset`; its `buffer` holds other lists too, cannot be transferred, is cloned whole with a view of it,
 	 * and lives as long as one of them. Off by default: each list has a buffer of its own.
 	 */
 	readonly sharedBuffers?: boolean;
