@@ -78,6 +78,14 @@ const CASES: readonly Case[] = [
 	{ name: "list<record> × 1000 out", call: "givePairs", args: [1000], wasmtime: "givePairs:1000" },
 ];
 
+/** The lists that may share buffers, where the embedder lets them: see `sharedBuffers` of `Engine`. */
+const SHARED_CASES: readonly Case[] = [256, 1024].map((size) => ({
+	name: `list<u8> ${named(size)} out, sharedBuffers`,
+	call: "giveBytes",
+	args: [size],
+	wasmtime: `giveBytes:${size}`,
+}));
+
 const HOST_CASES: readonly Case[] = [
 	{ name: "guest calls host: add(u32, u32)", call: "adds", args: [HOST_CALLS], per: HOST_CALLS, wasmtime: "adds" },
 	{
@@ -129,12 +137,15 @@ export async function benchCalls(options: CallsOptions): Promise<CallsReport> {
 	if (cores !== undefined) moveTo(cores.server);
 	const folder = mkdtempSync(join(tmpdir(), "skerry-bench-calls-"));
 	try {
+		const others = { hand: handWritten(core), jco: await jco(exports, folder, "exports") };
+		const wasmtime = wasmtimeOf(exports, join(folder, "exports.component.wasm"), options);
 		const results = [
+			...measureAll(chosen(CASES, options), { skerry: await keptSandbox(exports), ...others }, options, wasmtime),
 			...measureAll(
-				chosen(CASES, options),
-				{ skerry: await keptSandbox(exports), hand: handWritten(core), jco: await jco(exports, folder, "exports") },
+				chosen(SHARED_CASES, options),
+				{ skerry: await keptSandbox(exports, true), ...others },
 				options,
-				wasmtimeOf(exports, join(folder, "exports.component.wasm"), options),
+				wasmtime,
 			),
 			...(await measureWaiting(
 				chosen(HOST_CASES, options),
@@ -176,8 +187,8 @@ async function compileCore(bytes: Uint8Array): Promise<unknown> {
 }
 
 /** As an embedder calls it: a sandbox that is kept, with its default limits. */
-async function keptSandbox(bytes: Uint8Array): Promise<Calls> {
-	const component = await new Engine({ cache: false }).load(bytes);
+async function keptSandbox(bytes: Uint8Array, sharedBuffers = false): Promise<Calls> {
+	const component = await new Engine({ cache: false, sharedBuffers }).load(bytes);
 	return component.instantiate().sync[INTERFACE] as Calls;
 }
 

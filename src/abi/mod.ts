@@ -55,3 +55,4 @@ export {
 	Store,
 } from "./store.ts";
 export { GuestResource, type Tagged } from "./values.ts";
+export { SharedBuffer } from "./shared-buffer.ts";

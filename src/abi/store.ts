@@ -1,6 +1,7 @@
 import type { FunctionType, ResourceType } from "../component/mod.ts";
 import { type Limits, SkerryError, Trap } from "../fault/mod.ts";
 import { HandleTable, MAX_HANDLES } from "./handles.ts";
+import type { SharedBuffer } from "./shared-buffer.ts";
 import type { HeldEnd, Pledges, StorePart } from "./store-part.ts";
 import { trap } from "./traps.ts";
 import type { GuestResource } from "./values.ts";
@@ -92,6 +93,8 @@ export class Store {
 	#maxStreams: number;
 	/** Those of this use of the store. */
 	#streams = { count: 0 };
+	/** Where short lists of numbers that the host gets are put; `null`: each has a buffer of its own. */
+	shared: SharedBuffer | null = null;
 	/** What ends and begins anew with the store. */
 	readonly parts: StorePart[] = [];
 	/** Where its components are asynchronous: the scheduler of their threads. */
@@ -146,6 +149,7 @@ export class Store {
 			instance.mayLeave = true;
 			instance.entered = false;
 		}
+		this.shared?.drop();
 		for (const part of this.parts) part.reset();
 	}
 

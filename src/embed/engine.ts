@@ -68,11 +68,12 @@ export class Engine {
 	}
 
 	#linkOptions(options: GuestOptions): LinkOptions {
-		const { metering, features, lenientCancel } = this.#options;
+		const { metering, features, lenientCancel, sharedBuffers } = this.#options;
 		return {
 			metering: options.metering ?? metering,
 			features: { ...features, ...options.features },
 			lenientCancel: options.lenientCancel ?? lenientCancel,
+			sharedBuffers: options.sharedBuffers ?? sharedBuffers,
 		};
 	}
 

@@ -21,6 +21,12 @@ export interface GuestOptions {
 	 */
 	readonly lenientCancel?: boolean;
 	/**
+	 * Lets lists of numbers of 65 bytes to 2 KiB that come out of a sandbox share buffers with others of the same use of it: they take about half
+	 * of the time. A list then has a `byteOffset`; its `buffer` holds other lists too, cannot be transferred, is cloned whole with a view of it,
+	 * and lives as long as one of them. Off by default: each list has a buffer of its own.
+	 */
+	readonly sharedBuffers?: boolean;
+	/**
 	 * Told when a stream that was given to a guest fails: for the guest it ends there, as streams of components know no errors. By default
 	 * a warning of the process.
 	 */

@@ -1,4 +1,4 @@
-import { type ComponentFunction, Store } from "../abi/mod.ts";
+import { type ComponentFunction, SharedBuffer, Store } from "../abi/mod.ts";
 import {
 	type CoreSnapshot,
 	CoreMemories,
@@ -80,6 +80,7 @@ export class Instance {
 		});
 		this.#gate = new Gate({ limits, metering, ...(app === undefined ? {} : { app }) });
 		this.store = new Store(context, limits);
+		if (linked.sharedBuffers) this.store.shared = new SharedBuffer();
 		this.store.onEnd = () => this.#gate.tellAll();
 		this.#tasks = plan.async ? new Tasks(this.#gate, this.store, linked.lenientCancel) : null;
 		this.#wiring = new Wiring(linked, {

@@ -39,6 +39,8 @@ export interface LinkOptions {
 	 * guests built before that became final (wit-bindgen of 2025) rely on it.
 	 */
 	readonly lenientCancel?: boolean | undefined;
+	/** Lets short lists of numbers that the host gets share buffers; off by default. */
+	readonly sharedBuffers?: boolean | undefined;
 }
 
 /**
@@ -89,7 +91,7 @@ export async function linkComponent(
 	const make = async (): Promise<SharedCode> => {
 		const { plan, modules } = createPlan(component, type, options.features);
 		const ordinals = modules.map(({ bytes: module }) => listed.findIndex((item) => item.bytes === module));
-		return defineCode(plan, type, ordinals, await Promise.all(ordinals.map(load)), rewriting, options.lenientCancel);
+		return defineCode(plan, type, ordinals, await Promise.all(ordinals.map(load)), rewriting, options);
 	};
 	const keys = await Promise.all(listed.map((_, index) => load(index).then(({ code }) => code, toNothing)));
 	// A module that cannot be loaded does not matter unless it is instantiated.
@@ -119,7 +121,7 @@ export async function linkPlan(
 	});
 	const loaded = await Promise.all(loading);
 	const parts = loaded.map((module) => module.loaded);
-	const code = defineCode(plan, type, [...parts.keys()], parts, rewriting, options.lenientCancel);
+	const code = defineCode(plan, type, [...parts.keys()], parts, rewriting, options);
 	return toLinked(bindCode(code, host), loaded);
 }
 
@@ -128,7 +130,8 @@ type ModuleBytes = ReturnType<typeof listModules>[number];
 function toNothing(): undefined {}
 
 /** What else makes sandboxes differ. */
-export function toKey({ metering, verify }: RewriteOptions, { features, lenientCancel }: LinkOptions = {}): string {
+export function toKey({ metering, verify }: RewriteOptions, options: LinkOptions = {}): string {
+	const { features, lenientCancel = false, sharedBuffers = false } = options;
 	const { stackful = false, threads = false, asyncCancel = false } = features ?? {};
-	return [metering, verify, stackful, threads, asyncCancel, lenientCancel ?? false].join(" ");
+	return [metering, verify, stackful, threads, asyncCancel, lenientCancel, sharedBuffers].join(" ");
 }

@@ -20,6 +20,8 @@ export interface LinkedCode {
 	readonly resources: ReadonlyMap<ResourceType, HostResource<any>>;
 	/** Whether copies may be cancelled synchronously while their ends are in a waitable set, as guests of 2025 do. */
 	readonly lenientCancel: boolean;
+	/** Whether short lists of numbers that the host gets share buffers. */
+	readonly sharedBuffers: boolean;
 }
 
 /** A component, or a core module, that is ready to be instantiated. */

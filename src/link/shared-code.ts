@@ -6,8 +6,12 @@ import { bindImports, type HostImports } from "./imports.ts";
 import type { Linked, LinkedCode } from "./linked.ts";
 import type { Plan } from "./plan.ts";
 
+/** What an instance is told. */
+type Manner = Pick<LinkedCode, "lenientCancel" | "sharedBuffers">;
+type MannerOptions = { readonly [K in keyof Manner]?: Manner[K] | undefined };
+
 /** What components have in common that differ in their initial state only, before their imports are bound. */
-export interface SharedCode extends Pick<LinkedCode, "plan" | "metering" | "modules" | "states" | "lenientCancel"> {
+export interface SharedCode extends Manner, Pick<LinkedCode, "plan" | "metering" | "modules" | "states"> {
 	/** Of the first of them. */
 	readonly type: ComponentType | undefined;
 	/** Which of the component's core modules, as `listModules` has them, the plan's modules are. */
@@ -38,7 +42,7 @@ export function defineCode(
 	ordinals: readonly number[],
 	modules: readonly LoadedModule[],
 	{ metering }: RewriteOptions,
-	lenientCancel: boolean = false,
+	{ lenientCancel = false, sharedBuffers = false }: MannerOptions = {},
 ): SharedCode {
 	if (modules.some(({ imports }) => imports?.flag !== undefined)) interruptFlag().watch();
 	return {
@@ -47,6 +51,7 @@ export function defineCode(
 		ordinals,
 		metering,
 		lenientCancel,
+		sharedBuffers,
 		modules: modules.map(({ module }): WasmModule => module),
 		states: modules.map(({ state }): CoreState | string => state),
 		linked: new Set(),
@@ -72,8 +77,8 @@ export function unify(
 		if (known === undefined) code.linked.delete(ref);
 		else if (isSameBinding(known, bound)) return known;
 	}
-	const { plan, metering, modules, states, lenientCancel } = code;
-	const made: LinkedCode = { plan, metering, modules, states, lenientCancel, ...bound };
+	const { plan, metering, modules, states, lenientCancel, sharedBuffers } = code;
+	const made: LinkedCode = { plan, metering, modules, states, lenientCancel, sharedBuffers, ...bound };
 	code.linked.add(new WeakRef(made));
 	return made;
 }

@@ -14,6 +14,7 @@ const BOUND = [
 	"cx",
 	"memory",
 	"realloc",
+	"shared",
 	"loadString",
 	"storeString",
 	"isText",

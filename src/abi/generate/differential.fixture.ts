@@ -2,6 +2,7 @@
 import type { ResourceType, ValueType } from "../../component/mod.ts";
 import { Trap } from "../../fault/mod.ts";
 import { ResourceHandle } from "../handles.ts";
+import { SharedBuffer } from "../shared-buffer.ts";
 import { type CanonicalOptions, ComponentInstance, type CoreValue, type LinearMemory, Store } from "../store.ts";
 import { GuestResource } from "../values.ts";
 
@@ -153,6 +154,7 @@ export class World {
 			for (let i = 0; i < 12; i++) instance.handles.add(new ResourceHandle(RESOURCES[i % 3]!, 100 + i, null));
 		}
 		this.store.maxValues = this.#dice.pick([Infinity, Infinity, Infinity, 100, 1000, 5000]);
+		if (this.#dice.once(2)) this.store.shared = new SharedBuffer();
 	}
 
 	[Symbol.dispose](): void {

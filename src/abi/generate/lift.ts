@@ -4,6 +4,7 @@ import { isNestedOption, type VariantType } from "../cases.ts";
 import { hasMany, hostSizeOf } from "../host-size.ts";
 import { layoutOf } from "../layout.ts";
 import { arrayName, isNumeric } from "../numeric-list.ts";
+import { INLINE, LONGEST } from "../shared-buffer.ts";
 import { UTF16_TAG } from "../string-load.ts";
 import type { Emitter } from "./emitter.ts";
 import { MemoryPlace, type Scalar, type Source } from "./places.ts";
@@ -129,13 +130,23 @@ export class LiftEmitter {
 	/** `pointer` and `length` are names or numbers, and were checked. */
 	#elements(element: ValueType, pointer: string, length: string): string {
 		const out = this.#out;
-		if (element.kind === "u8") return out.define(`copyBytes(bytes, ${pointer}, ${length})`);
 		const list = out.name();
 		const index = out.name();
 		if (isNumeric(element)) {
 			const array = arrayName(element.kind);
-			// See `copyBytes`
-			out.line(`const ${list} = new ${array}(new ${array}(memory.buffer, ${pointer}, ${length}));`);
+			const { size } = layoutOf(element);
+			const total = size === 1 ? length : `${length} * ${size}`;
+			const own =
+				element.kind === "u8"
+					? `copyBytes(bytes, ${pointer}, ${length})`
+					: // See `copyBytes`
+						`new ${array}(new ${array}(memory.buffer, ${pointer}, ${length}))`;
+			out.line(`let ${list};`);
+			out.line(`if (shared === null || ${total} <= ${INLINE} || ${total} > ${LONGEST}) ${list} = ${own};`);
+			out.line("else {");
+			const at = out.define(`shared.put(bytes, ${pointer}, ${total})`);
+			out.line(`${list} = new ${array}(shared.buffer, ${at}, ${length});`);
+			out.line("}");
 			if (element.kind === "f32" || element.kind === "f64") {
 				out.line(`for (let ${index} = 0; ${index} < ${length}; ${index}++)`);
 				out.line(`if (${list}[${index}] !== ${list}[${index}]) ${list}[${index}] = NaN;`);

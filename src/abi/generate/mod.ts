@@ -148,6 +148,7 @@ function bindings({ options, instance }: Lift | Lower, carried: boolean): Readon
 	return {
 		instance,
 		store: instance.store,
+		shared: instance.store.shared,
 		...contextOf(options, instance, carried),
 		loadString: loadStringOf(options.encoding, carried),
 		storeString: storeStringOf(options.encoding, carried),
