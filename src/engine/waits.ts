@@ -4,7 +4,7 @@ import { ENDED, type Schedule } from "./schedule.ts";
 import { hostFault } from "./traps.ts";
 
 interface Waiter {
-	readonly settle: (ticket: number) => void;
+	settle: (ticket: number) => void;
 	/** Where it is among all; negative when it has been told. */
 	at: number;
 }
@@ -23,6 +23,8 @@ export class Waits {
 	readonly #waiters: Waiter[] = [];
 	/** What the host has brought, by ticket, until the guest runs again. */
 	readonly #results = new Map<number, CoreValue | undefined>();
+	/** One that has been told, for the next wait. */
+	#spare: ResultWaiter | null = null;
 	/** The one that came first, which mostly is the only one. */
 	#ticket = ENDED;
 	#result: CoreValue | undefined;
@@ -43,21 +45,26 @@ export class Waits {
 				resolve(ENDED);
 				return;
 			}
-			const waiter = new ResultWaiter(this, resolve);
+			const parked = result instanceof Parked;
+			const waiter = (parked ? this.#spare : null) ?? new ResultWaiter(this, parked);
+			if (parked) this.#spare = null;
+			waiter.settle = resolve;
 			this.#add(waiter);
 			this.#wait();
-			if (result instanceof Parked) result.listen(waiter);
-			else
+			if (parked) result.listen(waiter);
+			else {
 				result.then(
 					(value) => waiter.resolve(value),
 					(error: unknown) => waiter.reject(error),
 				);
+			}
 		});
 	}
 
 	/** The host has brought what a guest waits for: the ticket for it. */
-	bring(waiter: Waiter, value: CoreValue | undefined): void {
+	bring(waiter: ResultWaiter, value: CoreValue | undefined): void {
 		if (!this.#remove(waiter)) return;
+		if (waiter.toldOnce) this.#spare = waiter;
 		const ticket = this.#nextTicket;
 		this.#nextTicket = (ticket + 1) & TICKET_MASK;
 		if (value !== undefined) this.#keep(ticket, value);
@@ -178,13 +185,15 @@ export class Waits {
 
 /** A guest that waits for what the host brings. */
 class ResultWaiter implements Waiter, ParkedListener<CoreValue | undefined> {
-	readonly settle: (ticket: number) => void;
-	at = NOWHERE;
+	settle: (ticket: number) => void = () => {};
+	at: number = NOWHERE;
+	/** Whoever tells it does so once, which is not known of every promise: then it can serve another wait. */
+	readonly toldOnce: boolean;
 	readonly #waits: Waits;
 
-	constructor(waits: Waits, settle: (ticket: number) => void) {
+	constructor(waits: Waits, toldOnce: boolean) {
 		this.#waits = waits;
-		this.settle = settle;
+		this.toldOnce = toldOnce;
 	}
 
 	resolve(value: CoreValue | undefined): void {

@@ -71,7 +71,7 @@ export function canonCopy(
 		if (options.async) return BLOCKED;
 		const { thread } = instance.turns;
 		// What a host gives next comes a little later: who has waited that long finds it there.
-		return end.shared.fill === null ? end.parkAlone(thread) : end.waitAlone(thread);
+		return end.parkAlone(thread, end.shared.fill !== null);
 	};
 }
 

@@ -79,6 +79,7 @@ export class Thread {
 	#parked: Parked<unknown> | null = null;
 	#then: (() => unknown) | null = null;
 	#wakeParked: (() => void) | null = null;
+	#wakeLater: (() => void) | null = null;
 
 	/** @param body `null` where it runs already, on the stack of whoever makes it */
 	constructor(task: ThreadTask, turns: Turns, body: Body | null) {
@@ -161,11 +162,17 @@ export class Thread {
 		});
 	}
 
-	/** The same for who has the thread's stack suspended, and returns what this does to the engine. */
-	park<T>(ready: () => boolean, then: () => T): Parked<T> {
+	/**
+	 * The same for who has the thread's stack suspended, and returns what this does to the engine.
+	 * @param later whether it goes on a little later than it could: what `then` makes of it is made at once all the same
+	 */
+	park<T>(ready: () => boolean, then: () => T, later = false): Parked<T> {
 		const parked = (this.#parked ??= new Parked()).renew();
 		this.#then = then;
-		this.#block(ready, false, null, (this.#wakeParked ??= () => this.#goOnParked()));
+		const wake = later
+			? (this.#wakeLater ??= this.#createWakeLater())
+			: (this.#wakeParked ??= () => this.#goOnParked());
+		this.#block(ready, false, null, wake);
 		return parked as Parked<T>;
 	}
 
@@ -177,6 +184,19 @@ export class Thread {
 			return this.#parked?.reject(error);
 		}
 		this.#parked?.resolve(value);
+	}
+
+	#createWakeLater(): () => void {
+		let value: unknown;
+		const goOn = (): void => this.#parked?.resolve(value);
+		return () => {
+			try {
+				value = this.#then?.();
+			} catch (error) {
+				return this.#parked?.reject(error);
+			}
+			void NOTHING.then(goOn);
+		};
 	}
 
 	#block(
@@ -239,6 +259,8 @@ export class Thread {
 		listener?.stopped();
 	}
 }
+
+const NOTHING: Promise<void> = Promise.resolve();
 
 function always(): boolean {
 	return true;
