@@ -6,7 +6,7 @@ export type { AsyncInstance } from "./async/instance.ts";
 export { Surfaced } from "./async/at-once.ts";
 export { AsyncLiftedFunction } from "./async/lift.ts";
 export { AsyncLoweredFunction } from "./async/lower.ts";
-export { Parked } from "./async/parked.ts";
+export { Parked, type ParkedListener } from "./async/parked.ts";
 export { Scheduler, type Watch } from "./async/scheduler.ts";
 export {
 	canonBackpressure,

@@ -1,24 +1,26 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { Parked } from "../abi/mod.ts";
+import { LimitExceeded, type Limits } from "../fault/mod.ts";
 import { Account } from "./account.ts";
 import { ENDED, threadSchedule } from "./schedule.ts";
 import { Waits } from "./waits.ts";
 
 /** Waits of a guest that is on the thread, and what the guest was failed with. */
-function createWaits() {
+function createWaits(limits: Limits = {}) {
 	const schedule = threadSchedule();
 	const faults: unknown[] = [];
 	const account: Account = new Account(
 		{ failed: false, fail: (reason) => void faults.push(reason), pause: () => waits.queue(), told: () => {} },
-		{},
+		{ limits },
 	);
 	const waits = new Waits(schedule, account);
 	return {
 		waits,
 		faults,
 		/** As trampolines do. */
-		wait: (result: Promise<number | undefined> | undefined): Promise<number> => {
+		wait: (result: PromiseLike<number | undefined> | undefined): Promise<number> => {
 			schedule.enter(account, true);
 			const ticket = waits.suspend(result);
 			assert.equal(schedule.current, undefined, "it has left the thread");
@@ -82,4 +84,85 @@ test("the end ends every wait; what comes later is dropped, be it a failure", as
 	assert.deepEqual(log, ["watched"]);
 	assert.deepEqual(faults, []);
 	assert.equal(take(0), undefined, "nothing is kept of it");
+});
+
+test("what another guest does is told at once, and to each who waits for it what is his", async () => {
+	const { waits, wait, take, faults } = createWaits();
+	const [first, second] = [new Parked<number>(), new Parked<number>()];
+	for (const round of [1, 2, 3]) {
+		const a = wait(first.renew());
+		const b = wait(second.renew());
+		second.resolve(-round);
+		// The waiter that served for it serves again, while its ticket is not taken yet.
+		const third = new Parked<number>();
+		const c = wait(third);
+		first.resolve(round);
+		third.resolve(100 + round);
+		const tickets = await Promise.all([a, b, c]);
+		assert.equal(new Set(tickets).size, 3);
+		assert.deepEqual(tickets.map(take), [round, -round, 100 + round]);
+	}
+	const [ended, failed] = [wait(first.renew()), wait(second.renew())];
+	const error = new Error("of the other");
+	second.reject(error);
+	waits.end();
+	first.resolve(7);
+	assert.deepEqual(await Promise.all([ended, failed]), [ENDED, ENDED]);
+	assert.deepEqual(faults, [error]);
+});
+
+test("the wall limit is looked at while anybody waits, whoever came or went before, and no longer", async () => {
+	const WALL = 30;
+	const never = new Promise<number>(() => {});
+	const later = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 3 * WALL));
+	type Made = ReturnType<typeof createWaits>;
+	const cases: [string, boolean, (made: Made) => unknown][] = [
+		["one", true, ({ wait }) => wait(never)],
+		["one of two", true, ({ wait }) => [wait(Promise.resolve(1)), wait(never)]],
+		[
+			"one after another, whose turn has come and who has not run yet",
+			true,
+			({ wait }) => {
+				const parked = new Parked<number>();
+				void wait(parked);
+				parked.resolve(1);
+				return wait(never);
+			},
+		],
+		[
+			"one beside another that runs again",
+			true,
+			async ({ wait, take }) => {
+				const ticket = wait(Promise.resolve(1));
+				void wait(never);
+				assert.equal(take(await ticket), 1);
+			},
+		],
+		[
+			"one beside a paused one, after a wait that is over",
+			true,
+			async ({ waits, wait, take }) => {
+				take(await wait(Promise.resolve(1)));
+				void waits.queue();
+				void wait(never);
+			},
+		],
+		["nobody", false, async ({ wait, take }) => take(await wait(Promise.resolve(1)))],
+		[
+			"nobody, of two",
+			false,
+			async ({ wait, take }) => {
+				const tickets = await Promise.all([wait(Promise.resolve(1)), wait(Promise.resolve(2))]);
+				for (const ticket of tickets) take(ticket);
+			},
+		],
+	];
+	for (const [name, fails, run] of cases) {
+		const made = createWaits({ wall: WALL });
+		void run(made);
+		await later();
+		const isWall = made.faults.map((fault) => fault instanceof LimitExceeded && fault.limit === "wall");
+		assert.deepEqual(isWall, fails ? [true] : [], name);
+		made.waits.end();
+	}
 });

@@ -1,10 +1,10 @@
-import type { CoreValue } from "../abi/mod.ts";
+import { type CoreValue, Parked, type ParkedListener } from "../abi/mod.ts";
 import type { Account } from "./account.ts";
 import { ENDED, type Schedule } from "./schedule.ts";
 import { hostFault } from "./traps.ts";
 
 interface Waiter {
-	readonly settle: (ticket: number) => void;
+	settle: (ticket: number) => void;
 	/** Where it is among all; negative when it has been told. */
 	at: number;
 }
@@ -23,10 +23,14 @@ export class Waits {
 	readonly #waiters: Waiter[] = [];
 	/** What the host has brought, by ticket, until the guest runs again. */
 	readonly #results = new Map<number, CoreValue | undefined>();
+	/** One that has been told, for the next wait. */
+	#spare: ResultWaiter | null = null;
 	/** The one that came first, which mostly is the only one. */
 	#ticket = ENDED;
 	#result: CoreValue | undefined;
 	#nextTicket = 0;
+	/** The end that the schedule looks at; NaN while it need not look. */
+	#wallEnd: number = Number.NaN;
 
 	constructor(schedule: Schedule, account: Account) {
 		this.#schedule = schedule;
@@ -41,24 +45,52 @@ export class Waits {
 				resolve(ENDED);
 				return;
 			}
-			const waiter: Waiter = { settle: resolve, at: NOWHERE };
+			const parked = result instanceof Parked;
+			const waiter = (parked ? this.#spare : null) ?? new ResultWaiter(this, parked);
+			if (parked) this.#spare = null;
+			waiter.settle = resolve;
 			this.#add(waiter);
-			this.#schedule.wait(this.#account);
-			result.then(
-				(value) => {
-					if (!this.#leave(waiter)) return;
-					const ticket = this.#nextTicket;
-					this.#nextTicket = (ticket + 1) & TICKET_MASK;
-					if (value !== undefined) this.#keep(ticket, value);
-					resolve(ticket);
-				},
-				(error: unknown) => {
-					if (!this.#leave(waiter)) return;
-					this.#account.guest.fail(hostFault(error));
-					resolve(ENDED);
-				},
-			);
+			this.#wait();
+			if (parked) result.listen(waiter);
+			else {
+				result.then(
+					(value) => waiter.resolve(value),
+					(error: unknown) => waiter.reject(error),
+				);
+			}
 		});
+	}
+
+	/** The host has brought what a guest waits for: the ticket for it. */
+	bring(waiter: ResultWaiter, value: CoreValue | undefined): void {
+		if (!this.#remove(waiter)) return;
+		if (waiter.toldOnce) this.#spare = waiter;
+		const ticket = this.#nextTicket;
+		this.#nextTicket = (ticket + 1) & TICKET_MASK;
+		if (value !== undefined) this.#keep(ticket, value);
+		waiter.settle(ticket);
+	}
+
+	/** What a guest waits for has failed. */
+	fail(waiter: Waiter, error: unknown): void {
+		if (!this.#leave(waiter)) return;
+		this.#account.guest.fail(hostFault(error));
+		waiter.settle(ENDED);
+	}
+
+	/** Somebody waits for the host: the account's wall limit is to be looked at. */
+	#wait(): void {
+		const account = this.#account;
+		if (this.#wallEnd === account.wallEnd) return;
+		this.#schedule.wait(account);
+		this.#wallEnd = account.wallEnd;
+	}
+
+	/** Whoever waited may have been the last. */
+	#resume(): void {
+		if (this.#waiters.length > 0 || Number.isNaN(this.#wallEnd)) return;
+		this.#wallEnd = Number.NaN;
+		this.#schedule.resume(this.#account);
 	}
 
 	#keep(ticket: number, result: CoreValue): void {
@@ -69,6 +101,7 @@ export class Waits {
 
 	/** The guest runs again: what it waited for. */
 	take(ticket: number): CoreValue | undefined {
+		this.#resume();
 		this.#schedule.enter(this.#account, true);
 		if (ticket === this.#ticket) {
 			this.#ticket = ENDED;
@@ -95,7 +128,7 @@ export class Waits {
 		return {
 			wait: () => {
 				if (waiter.at < 0) this.#add(waiter);
-				this.#schedule.wait(this.#account);
+				this.#wait();
 			},
 			leave: () => void this.#leave(waiter),
 		};
@@ -103,6 +136,13 @@ export class Waits {
 
 	/** False when it has been told already. */
 	#leave(waiter: Waiter): boolean {
+		if (!this.#remove(waiter)) return false;
+		this.#resume();
+		return true;
+	}
+
+	/** The same, of one that `take`s what it is told: until then another may wait. */
+	#remove(waiter: Waiter): boolean {
 		const { at } = waiter;
 		if (at < 0) return false;
 		waiter.at = NOWHERE;
@@ -111,7 +151,6 @@ export class Waits {
 			last.at = at;
 			this.#waiters[at] = last;
 		}
-		if (this.#waiters.length === 0) this.#schedule.resume(this.#account);
 		return true;
 	}
 
@@ -124,7 +163,7 @@ export class Waits {
 	end(): void {
 		if (this.#waiters.length === 0) return;
 		const waiters = this.#empty();
-		this.#schedule.resume(this.#account);
+		this.#resume();
 		for (const waiter of waiters) waiter.settle(ENDED);
 	}
 
@@ -137,8 +176,31 @@ export class Waits {
 	/** As new, where no guest is on any stack. */
 	clear(): void {
 		if (this.#waiters.length > 0) this.#empty();
+		this.#resume();
 		// Clearing an empty collection still makes a new one inside.
 		if (this.#results.size > 0) this.#results.clear();
 		this.#ticket = ENDED;
+	}
+}
+
+/** A guest that waits for what the host brings. */
+class ResultWaiter implements Waiter, ParkedListener<CoreValue | undefined> {
+	settle: (ticket: number) => void = () => {};
+	at: number = NOWHERE;
+	/** Whoever tells it does so once, which is not known of every promise: then it can serve another wait. */
+	readonly toldOnce: boolean;
+	readonly #waits: Waits;
+
+	constructor(waits: Waits, toldOnce: boolean) {
+		this.#waits = waits;
+		this.toldOnce = toldOnce;
+	}
+
+	resolve(value: CoreValue | undefined): void {
+		this.#waits.bring(this, value);
+	}
+
+	reject(error: unknown): void {
+		this.#waits.fail(this, error);
 	}
 }

@@ -4,7 +4,7 @@ import { suite, test } from "node:test";
 import { SkerryError } from "../fault/mod.ts";
 import { call, start } from "./guest.fixture.ts";
 
-/** `hash` reads to the end, `most` bytes at a time, and gives a hash that depends on their order. */
+/** `hash` reads to the end, `most` bytes at a time, and gives a hash that depends on their order; `first` reads one byte. */
 const READER = `(component
 	(type $bytes (stream u8))
 	(core module $libc (memory (export "memory") 1))
@@ -30,9 +30,16 @@ const READER = `(component
 			(call $drop (local.get $s))
 			(call $return (local.get $hash))
 			(i32.const 0))
+		(func (export "first") (param $s i32) (result i32)
+			(drop (call $read (local.get $s) (i32.const 0) (i32.const 1)))
+			(call $drop (local.get $s))
+			(call $return (i32.load8_u (i32.const 0)))
+			(i32.const 0))
 		(func (export "callback") (param i32 i32 i32) (result i32) unreachable))
 	(core instance $i (instantiate $m (with "libc" (instance $libc)) (with "" (instance
 		(export "read" (func $read)) (export "drop" (func $drop)) (export "return" (func $return))))))
+	(func (export "first") async (param "s" $bytes) (result u32)
+		(canon lift (core func $i "first") async (callback (core func $i "callback"))))
 	(func (export "hash") async (param "s" $bytes) (param "most" u32) (result u32)
 		(canon lift (core func $i "hash") async (callback (core func $i "callback")))))`;
 
@@ -97,6 +104,26 @@ suite("what a host gives", () => {
 				call(await start(READER), "hash", wrong(), 4096),
 				(error) => error instanceof SkerryError && error.code === "call/bad-value",
 			);
+		}
+	});
+
+	test("a source of which no more is wanted is closed, be its next chunk there or not", async () => {
+		for (let hops = 0; hops < 8; hops++) {
+			let [given, closed] = [0, 0];
+			const source = {
+				[Symbol.asyncIterator]: () => ({
+					next: async () => {
+						if (given > 0) for (let i = 0; i < hops; i++) await Promise.resolve();
+						return { done: false, value: Uint8Array.of(40 + given++) };
+					},
+					return: async () => ({ done: true, value: closed++ }),
+				}),
+			};
+			const instance = await start(READER);
+			assert.equal(await call(instance, "first", source), 40, `${hops} hops`);
+			for (let turns = 0; turns < 3; turns++) await new Promise((resolve) => setImmediate(resolve));
+			assert.deepEqual([given, closed], [2, 1], `${hops} hops`);
+			assert.equal(instance.store.held.size, 0);
 		}
 	});
 

@@ -7,15 +7,7 @@ import { CopyEnd, type EndKind } from "./copy-end.ts";
 import { getEnd } from "./end-values.ts";
 import { GuestBuffer, NO_LAYOUT } from "./guest-buffer.ts";
 import type { AsyncInstance } from "./instance.ts";
-import {
-	COPY,
-	type Copier,
-	type CopyResult,
-	type Pending,
-	type Shared,
-	SharedFuture,
-	SharedStream,
-} from "./shared-stream.ts";
+import { COPY, type Copier, type CopyResult, type Shared, SharedFuture, SharedStream } from "./shared-stream.ts";
 import { BLOCKED, EVENT, type Event, type Happening } from "./waitable.ts";
 
 type EndType = ValueType & { readonly kind: EndKind };
@@ -58,67 +50,79 @@ export function canonCopy(
 	const verb = readable ? "read from" : "write to";
 	const cx = new Context(options, instance.instance);
 	const layout = type.element === null ? NO_LAYOUT : layoutOf(type.element);
+	const copierOf = (end: CopyEnd): GuestCopier => {
+		const { copier } = end;
+		// Others with options of their own may copy at the same end.
+		if (copier instanceof GuestCopier && copier.cx === cx) return copier;
+		return (end.copier = new GuestCopier(end, cx, new GuestBuffer(cx, type.element, layout), event));
+	};
 	return (index, pointer, length = 1) => {
 		checkMayLeave(instance);
 		if (!options.async) instance.checkMayBlock();
 		const end = getEnd(instance.instance, index, type, readable);
 		end.checkIdle(verb);
 		if (!options.async) end.checkAlone();
-		const buffer = new GuestBuffer(cx, type.element, layout, pointer >>> 0, length >>> 0);
-		const copier = new GuestCopier(instance.instance, end, buffer, event, index >>> 0);
-		end.copier = copier;
-		if (readable) end.shared.read(copier, buffer);
-		else end.shared.write(copier, buffer);
+		const copier = copierOf(end);
+		copier.begin(index >>> 0, pointer >>> 0, length >>> 0);
+		if (readable) end.shared.read(copier);
+		else end.shared.write(copier);
 		if (end.hasPending) return end.takePending()[2];
 		end.state = options.async ? "async-copying" : "sync-copying";
 		if (options.async) return BLOCKED;
 		const { thread } = instance.turns;
 		// What a host gives next comes a little later: who has waited that long finds it there.
-		return end.shared.fill === null ? end.parkAlone(thread) : end.waitAlone(thread);
+		return end.parkAlone(thread, end.shared.fill !== null);
 	};
 }
 
-/** A guest's side of a copy, and what is to be told of it. */
+/** A guest's side of a copy, and what is to be told of it. One serves all the copies of an end, one after another. */
 class GuestCopier implements Copier, Happening {
 	readonly instance: ComponentInstance;
+	readonly buffer: GuestBuffer;
+	readonly cx: Context;
 	readonly #end: CopyEnd;
-	readonly #buffer: GuestBuffer;
 	readonly #event: Event[0];
-	readonly #index: number;
+	#index = 0;
 	#result: CopyResult = COPY.completed;
 	/** Elements were copied, and more may be until this is told of. */
-	#pending: Pending | null = null;
+	#isOpen = false;
 
-	constructor(instance: ComponentInstance, end: CopyEnd, buffer: GuestBuffer, event: Event[0], index: number) {
-		this.instance = instance;
+	constructor(end: CopyEnd, cx: Context, buffer: GuestBuffer, event: Event[0]) {
+		this.instance = cx.instance;
+		this.buffer = buffer;
+		this.cx = cx;
 		this.#end = end;
-		this.#buffer = buffer;
 		this.#event = event;
+	}
+
+	/** @param index the end's, by which the guest knows it */
+	begin(index: number, pointer: number, length: number): void {
+		this.buffer.begin(pointer, length);
 		this.#index = index;
 	}
 
-	onCopy(pending: Pending): void {
-		this.#tell(COPY.completed, pending);
+	onCopy(): void {
+		this.#tell(COPY.completed, true);
 	}
 
 	onDone(result: CopyResult): void {
-		this.#tell(result, null);
+		this.#tell(result, false);
 	}
 
-	#tell(result: CopyResult, pending: Pending | null): void {
+	#tell(result: CopyResult, isOpen: boolean): void {
 		this.#result = result;
-		this.#pending = pending;
+		this.#isOpen = isOpen;
 		this.#end.setPending(this);
 	}
 
 	take(): Event {
 		const end = this.#end;
 		const result = this.#result;
-		this.#pending?.reclaim();
+		if (this.#isOpen) end.shared.reclaim(this);
 		const future = end.kind === "future";
 		if (result === COPY.dropped || (future && result === COPY.completed)) end.end();
 		else end.state = "idle";
-		return [this.#event, this.#index, future ? result : (result | (this.#buffer.progress << 4)) >>> 0];
+		return [this.#event, this.#index, future ? result : (result | (this.buffer.progress << 4)) >>> 0];
 	}
 }
 

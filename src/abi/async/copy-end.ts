@@ -11,7 +11,7 @@ export class CopyEnd extends Waitable {
 	readonly readable: boolean;
 	readonly shared: Shared;
 	state: CopyState = "idle";
-	/** The copy that is under way. */
+	/** The copy that is under way, or was the last. */
 	copier: Copier | null = null;
 	/** How the other side came to its end, for messages. */
 	#why = "";

@@ -11,32 +11,36 @@ type ElementLayout = Pick<Layout, "size" | "alignment">;
 /** Of a stream or future of nothing. */
 export const NO_LAYOUT: ElementLayout = { size: 0, alignment: 1 };
 
-/** CanonicalABI.md `BufferGuestImpl`: elements in a guest's memory. */
+/** CanonicalABI.md `BufferGuestImpl`: elements in a guest's memory. One serves all the copies of an end, one after another. */
 export class GuestBuffer implements ReadableBuffer, WritableBuffer {
 	readonly guest = true;
 	readonly #cx: Context;
 	readonly #element: ValueType | null;
-	readonly #length: number;
-	/** Bytes of an element. */
-	readonly #size: number;
-	#pointer: number;
+	readonly #layout: ElementLayout;
+	#length = 0;
+	#pointer = 0;
 	/** Elements that were copied. */
 	progress = 0;
 
 	/** @param layout the element's */
-	constructor(cx: Context, element: ValueType | null, layout: ElementLayout, pointer: number, length: number) {
+	constructor(cx: Context, element: ValueType | null, layout: ElementLayout) {
+		this.#cx = cx;
+		this.#element = element;
+		this.#layout = layout;
+	}
+
+	/** The elements of the next copy, or the room for them. */
+	begin(pointer: number, length: number): void {
 		if (length > MAX_BUFFER_LENGTH) trap("stream read/write count too large");
-		this.#size = 0;
-		if (element !== null && length > 0) {
-			const { size, alignment } = layout;
-			this.#size = size;
+		if (this.#element !== null && length > 0) {
+			const { size, alignment } = this.#layout;
+			const cx = this.#cx;
 			cx.refresh();
 			cx.checkRange(pointer, length * size, alignment, "read/write pointer out of bounds of memory");
 		}
-		this.#cx = cx;
-		this.#element = element;
 		this.#pointer = pointer;
 		this.#length = length;
+		this.progress = 0;
 	}
 
 	get remain(): number {
@@ -56,7 +60,7 @@ export class GuestBuffer implements ReadableBuffer, WritableBuffer {
 		cx.refresh();
 		cx.carried = cx.passes = carried;
 		const pointer = this.#pointer;
-		this.#pointer += count * this.#size;
+		this.#pointer += count * this.#layout.size;
 		return loadElements(cx, element, pointer, count) as ArrayLike<unknown>;
 	}
 
@@ -72,6 +76,6 @@ export class GuestBuffer implements ReadableBuffer, WritableBuffer {
 		cx.instance.mayLeave = false;
 		storeElements(cx, element, values, this.#pointer, length);
 		cx.instance.mayLeave = mayLeave;
-		this.#pointer += length * this.#size;
+		this.#pointer += length * this.#layout.size;
 	}
 }

@@ -103,15 +103,16 @@ export abstract class HostEnd {
 				if (last || result === COPY.dropped) this.settle();
 				resolve({ values, result });
 			};
-			const copier: Copier = (this.#copier = {
+			const copier: Copier<WritableBuffer> = (this.#copier = {
 				instance: null,
-				onCopy: (pending) => {
-					pending.reclaim();
+				buffer,
+				onCopy: () => {
+					shared.reclaim(copier);
 					done(COPY.completed);
 				},
 				onDone: done,
 			});
-			pledgesOf(store).enqueue(() => shared.read(copier, buffer));
+			pledgesOf(store).enqueue(() => shared.read(copier));
 		});
 	}
 

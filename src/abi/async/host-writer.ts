@@ -6,7 +6,15 @@ import type { HeldEnd, Pledges } from "../store-part.ts";
 import type { Store } from "../store.ts";
 import type { EndKind } from "./copy-end.ts";
 import { endOf, pledgesOf } from "./host-end.ts";
-import { COPY, type Copier, type ReadableBuffer, type Shared, SharedFuture, SharedStream } from "./shared-stream.ts";
+import {
+	COPY,
+	type Copier,
+	type CopyResult,
+	type ReadableBuffer,
+	type Shared,
+	SharedFuture,
+	SharedStream,
+} from "./shared-stream.ts";
 
 type EndType = ValueType & { readonly kind: EndKind };
 
@@ -31,7 +39,7 @@ export function fromHost(store: Store, type: EndType, value: unknown): Shared {
 }
 
 /** The writable end in the host's hands: what the host gave is read as fast as the guest takes it. */
-class HostWriter implements HeldEnd {
+class HostWriter implements HeldEnd, Copier<Remainder> {
 	readonly reads = false;
 	readonly #store: Store;
 	readonly #pledges: Pledges;
@@ -45,6 +53,11 @@ class HostWriter implements HeldEnd {
 	readonly #release: () => void;
 	/** What it reads are all elements, in one array. */
 	#whole = false;
+	readonly instance = null;
+	/** What is being written, and what comes after. */
+	readonly buffer: Remainder = new Remainder();
+	#then: (open: boolean) => void = () => {};
+	#step: () => void = () => {};
 	/** What the source gave that is not written yet. */
 	#arrived: IteratorResult<unknown> | null = null;
 	#takeArrived: () => void = () => {};
@@ -69,12 +82,18 @@ class HostWriter implements HeldEnd {
 	/** The sandbox ends. */
 	end(): void {
 		this.#store.held.delete(this);
-		this.#close();
+		this.#closeOnce();
+	}
+
+	#closeOnce(): void {
+		const close = this.#close;
+		this.#close = () => {};
+		close();
 	}
 
 	give(value: unknown): void {
 		this.#pledges.pledge(Promise.resolve(value), (settled) => {
-			this.#write(this.#checked([settled]), 0, () => this.#release());
+			this.#write(this.#checked([settled]), () => this.#release());
 		});
 	}
 
@@ -110,25 +129,31 @@ class HostWriter implements HeldEnd {
 			// Nobody hears any more of what goes wrong there.
 			iterator.return?.().catch(() => {});
 		};
+		const store = this.#store;
+		const shared = this.#shared;
+		const { epoch } = store;
 		const take = (): void => {
 			const next = this.#arrived;
 			this.#arrived = null;
 			// It may have been taken by a guest that did not wait for it.
 			if (next !== null) this.#take(next, step);
 		};
-		const step = (): void => {
-			this.#pledges.pledge(
-				iterator.next(),
-				take,
-				(error) => this.#fail(error),
-				(next) => (this.#arrived = next),
-			);
+		const came = (next: IteratorResult<unknown>): void => {
+			if (store.isOver(epoch)) return;
+			this.#arrived = next;
+			// Who reads next finds it there.
+			if (next.done === true || !shared.isIdle) this.#pledges.enqueue(take);
 		};
+		const failed = (error: unknown): void => {
+			if (!store.isOver(epoch)) this.#pledges.enqueue(() => this.#fail(error));
+		};
+		// Nothing has to be pledged: the end is held.
+		const step = (): void => void iterator.next().then(came, failed);
 		this.#takeArrived = take;
 		step();
 	}
 
-	/** A guest asks for more than was written: what the host has given by now is there at once. */
+	/** A guest asks for more than was written, or drops its end: what the host has given by now is there at once. */
 	fill(): void {
 		this.#takeArrived();
 	}
@@ -136,13 +161,15 @@ class HostWriter implements HeldEnd {
 	/** Writes what came, then asks for more. */
 	#take(next: IteratorResult<unknown>, step: () => void): void {
 		if (next.done === true) return this.#end();
-		const values = this.#checked(this.#chunk(next.value));
-		this.#write(values, 0, (open) => {
-			if (open) return step();
-			this.#release();
-			this.#close();
-		});
+		this.#step = step;
+		this.#write(this.#checked(this.#chunk(next.value)), this.#goOn);
 	}
+
+	readonly #goOn = (open: boolean): void => {
+		if (open) return this.#step();
+		this.#release();
+		this.#closeOnce();
+	};
 
 	/** Streams know no errors: for the guest it ends here, and whoever gave it is told. Where nobody would be, the sandbox ends. */
 	#fail(error: unknown): void {
@@ -177,46 +204,51 @@ class HostWriter implements HeldEnd {
 		return numbers === null ? values : toNumbers(numbers, values as readonly unknown[]);
 	}
 
-	/** Offers what is left from `from` on; `then` is told whether the other side is still there. */
-	#write(values: ArrayLike<unknown>, from: number, then: (open: boolean) => void): void {
-		if (from === values.length) return then(true);
-		const buffer = new Remainder(values, from);
-		const copier: Copier = {
-			instance: null,
-			onCopy: (pending) => {
-				if (buffer.remain > 0) return;
-				pending.reclaim();
-				then(true);
-			},
-			onDone: (result) => {
-				if (result === COPY.dropped) return then(false);
-				this.#write(values, buffer.progress, then);
-			},
-		};
-		this.#shared.write(copier, buffer);
+	/** Offers them; `then` is told whether the other side is still there. */
+	#write(values: ArrayLike<unknown>, then: (open: boolean) => void): void {
+		if (values.length === 0) return then(true);
+		this.buffer.begin(values);
+		this.#then = then;
+		this.#shared.write(this);
+	}
+
+	onCopy(): void {
+		if (this.buffer.remain > 0) return;
+		this.#shared.reclaim(this);
+		this.#then(true);
+	}
+
+	onDone(result: CopyResult): void {
+		if (result === COPY.dropped) this.#then(false);
+		else if (this.buffer.remain === 0) this.#then(true);
+		else this.#shared.write(this);
 	}
 }
+
+const NOTHING: readonly never[] = [];
 
 /** What is left to be taken of some elements. */
 class Remainder implements ReadableBuffer {
 	readonly guest = false;
 	readonly empty = false;
-	progress: number;
-	readonly #values: ArrayLike<unknown>;
+	#progress = 0;
+	#values: ArrayLike<unknown> = NOTHING;
 
-	constructor(values: ArrayLike<unknown>, progress: number) {
+	begin(values: ArrayLike<unknown>): void {
+		this.#progress = 0;
 		this.#values = values;
-		this.progress = progress;
 	}
 
 	get remain(): number {
-		return this.#values.length - this.progress;
+		return this.#values.length - this.#progress;
 	}
 
 	read(count: number): ArrayLike<unknown> {
-		const start = this.progress;
-		this.progress += count;
-		return slice(this.#values, start, this.progress);
+		const values = this.#values;
+		const start = this.#progress;
+		const end = (this.#progress = start + count);
+		if (end === values.length) this.begin(NOTHING);
+		return slice(values, start, end);
 	}
 }
 

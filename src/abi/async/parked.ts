@@ -1,20 +1,44 @@
+/** Whoever has V8 suspend a stack for it. */
+export interface ParkedListener<T> {
+	resolve(value: T): void;
+	reject(error: unknown): void;
+}
+
+const NOTHING: unique symbol = Symbol("nothing yet");
+
 /**
  * What a thread waits for that somebody else resumes: told of at once, and to one listener, for who has V8 suspend the thread's stack. To all
- * others it is what a promise can be resolved with.
+ * others it is what a promise can be resolved with. A thread has one, for all its waits.
  */
 export class Parked<T> implements PromiseLike<T> {
-	#settled: { readonly value: T } | { readonly error: unknown } | null = null;
-	#onValue: ((value: T) => unknown) | null | undefined;
-	#onError: ((error: unknown) => unknown) | null | undefined;
+	#value: T | typeof NOTHING = NOTHING;
+	#error: unknown = NOTHING;
+	#listener: ParkedListener<T> | null = null;
+
+	/** As new, for the next wait. */
+	renew(): this {
+		this.#value = this.#error = NOTHING;
+		this.#listener = null;
+		return this;
+	}
 
 	resolve(value: T): void {
-		if (this.#onValue === undefined) this.#settled = { value };
-		else this.#onValue?.(value);
+		const listener = this.#listener;
+		if (listener === null) this.#value = value;
+		else listener.resolve(value);
 	}
 
 	reject(error: unknown): void {
-		if (this.#onError === undefined) this.#settled = { error };
-		else this.#onError?.(error);
+		const listener = this.#listener;
+		if (listener === null) this.#error = error;
+		else listener.reject(error);
+	}
+
+	/** Told as soon as it is known, which may be now. */
+	listen(listener: ParkedListener<T>): void {
+		this.#listener = listener;
+		if (this.#value !== NOTHING) listener.resolve(this.#value);
+		else if (this.#error !== NOTHING) listener.reject(this.#error);
 	}
 
 	// oxlint-disable-next-line unicorn/no-thenable -- so that promises take it for one
@@ -22,13 +46,7 @@ export class Parked<T> implements PromiseLike<T> {
 		onValue?: ((value: T) => A | PromiseLike<A>) | null,
 		onError?: ((error: any) => B | PromiseLike<B>) | null,
 	): PromiseLike<A | B> {
-		this.#onValue = onValue ?? null;
-		this.#onError = onError ?? null;
-		const settled = this.#settled;
-		if (settled !== null) {
-			if ("value" in settled) onValue?.(settled.value);
-			else onError?.(settled.error);
-		}
+		this.listen({ resolve: (value) => void onValue?.(value), reject: (error) => void onError?.(error) });
 		return NOBODY;
 	}
 }

@@ -2,7 +2,7 @@ import { LimitExceeded, Trap } from "../../fault/mod.ts";
 import type { Pledges, StorePart } from "../store-part.ts";
 import { type ComponentInstance, enterInstances, leaveInstances, type Store } from "../store.ts";
 import { AsyncInstance, DEADLOCK } from "./instance.ts";
-import type { Thread, Turns } from "./thread.ts";
+import type { StopListener, Thread, Turns } from "./thread.ts";
 
 /** A call by the host that has not returned. */
 interface Call {
@@ -23,6 +23,14 @@ const TURN = 64;
 
 /** What came of a tick: it is over, or there was nothing to do, or a thread runs of which the pump is told; or whatever it is that settles. */
 type Ticked = "done" | "idle" | "runs" | Promise<void>;
+
+/** What the pump is told of, in which tick. */
+interface PumpedRun extends StopListener {
+	thread: Thread;
+	/** Left once it has stopped. */
+	entered: readonly ComponentInstance[] | null;
+	turns: number;
+}
 
 const NOTHING: Promise<void> = Promise.resolve();
 
@@ -108,7 +116,9 @@ export class Scheduler implements Pledges, StorePart, Turns {
 			this.current = running;
 			if (running.waiting) this.#remove(running);
 			if (!running.run(cancelled)) {
-				const stopped = new Promise<void>((resolve, reject) => running.whenStopped(resolve, reject));
+				const stopped = new Promise<void>((resolve, reject) =>
+					running.whenStopped({ stopped: resolve, failed: reject }),
+				);
 				return stopped.then(() => this.#runNext(running.takeNext(), saved, entered));
 			}
 			next = running.takeNext();
@@ -133,30 +143,62 @@ export class Scheduler implements Pledges, StorePart, Turns {
 	 */
 	#runForPump(thread: Thread, entered: readonly ComponentInstance[] | null, turns: number, epoch: object): boolean {
 		for (let next: Thread | null = thread; next !== null;) {
-			const running: Thread = next;
-			this.current = running;
-			if (running.waiting) this.#remove(running);
-			if (!running.run(false)) {
-				const goOn = (): void => {
-					try {
-						const then = running.takeNext();
-						if (then !== null && !this.#runForPump(then, entered, turns, epoch)) return;
-						if (then === null) this.#leaveThread(entered);
-					} catch (error) {
-						return this.#stopFor(error, epoch);
-					}
-					this.#pumpOn(turns + 1, epoch);
+			this.current = next;
+			if (next.waiting) this.#remove(next);
+			if (!next.run(false)) {
+				const run: PumpedRun = {
+					thread: next,
+					entered,
+					turns,
+					stopped: () => {
+						// The guest's stack, from which it is told, is still to be left.
+						if (!this.#handOver(run, epoch)) void NOTHING.then(goOn);
+					},
+					failed: (reason) => void NOTHING.then(() => this.#stopFor(reason, epoch)),
 				};
-				// The guest's stack, from which it is told, is still to be left.
-				running.whenStopped(
-					() => void NOTHING.then(goOn),
-					(reason) => void NOTHING.then(() => this.#stopFor(reason, epoch)),
-				);
+				const goOn = (): void => this.#goOn(run, epoch);
+				next.whenStopped(run);
 				return false;
 			}
-			next = running.takeNext();
+			next = next.takeNext();
 		}
 		this.#leaveThread(entered);
+		return true;
+	}
+
+	#goOn({ thread, entered, turns }: PumpedRun, epoch: object): void {
+		try {
+			const then = thread.takeNext();
+			if (then !== null && !this.#runForPump(then, entered, turns, epoch)) return;
+			if (then === null) this.#leaveThread(entered);
+		} catch (error) {
+			return this.#stopFor(error, epoch);
+		}
+		this.#pumpOn(turns + 1, epoch);
+	}
+
+	/**
+	 * The next tick, where all that there is to do in it is to tell a thread that it can go on, on its own stack: then one may do so on
+	 * another's.
+	 */
+	#handOver(run: PumpedRun, epoch: object): boolean {
+		const isMore = this.#work.length > 0 || this.#resolved.length > 0 || run.thread.hasNext;
+		const { store } = this;
+		if (isMore || run.turns + 1 >= TURN || store.isOver(epoch) || store.poison !== undefined) return false;
+		leaveInstances(run.entered);
+		const next = this.#nextThread();
+		if (next?.isUnderWay !== true) {
+			enterInstances(run.entered);
+			return false;
+		}
+		const entered = next.task.instance.enteredFromHost;
+		enterInstances(entered);
+		run.thread = this.current = next;
+		run.entered = entered;
+		run.turns++;
+		this.#remove(next);
+		next.run(false);
+		next.whenStopped(run);
 		return true;
 	}
 
@@ -417,15 +459,21 @@ export class Scheduler implements Pledges, StorePart, Turns {
 		// Most often there is one, and V8's `pop` takes much less than its `shift`.
 		const work = this.#work.length === 1 ? this.#work.pop() : this.#work.shift();
 		if (work !== undefined) return work() ?? "done";
+		const thread = this.#nextThread();
+		if (thread === null) return "idle";
+		const entered = thread.task.instance.enteredFromHost;
+		enterInstances(entered);
+		return this.#runForPump(thread, entered, turns, epoch) ? "done" : "runs";
+	}
+
+	#nextThread(): Thread | null {
 		// Once every call has returned, what is left runs only while somebody waits for it.
-		if (this.#calls.size === 0 && this.#pledges === 0 && this.#quiet.length === 0) return "idle";
+		if (this.#calls.size === 0 && this.#pledges === 0 && this.#quiet.length === 0) return null;
 		for (const thread of this.waiting) {
 			const entered = thread.task.instance.enteredFromHost;
-			if (entered === null || isAnyEntered(entered) || thread.ready?.() !== true) continue;
-			enterInstances(entered);
-			return this.#runForPump(thread, entered, turns, epoch) ? "done" : "runs";
+			if (entered !== null && !isAnyEntered(entered) && thread.ready?.() === true) return thread;
 		}
-		return "idle";
+		return null;
 	}
 
 	#tell(): void {

@@ -30,45 +30,33 @@ export const COPY = { completed: 0, dropped: 1, cancelled: 2 } as const;
 
 export type CopyResult = (typeof COPY)[keyof typeof COPY];
 
-/** What a side that reads or writes is told. */
-export interface Copier {
+/** A side that reads or writes, and what it is told. */
+export interface Copier<B extends Buffer = Buffer> {
 	/** The component instance that copies; `null` for the host. */
 	readonly instance: ComponentInstance | null;
-	/** Elements were copied, and more may be until `pending` is reclaimed. */
-	onCopy(pending: Pending): void;
+	/** What it takes, or fills. */
+	readonly buffer: B;
+	/** It came first, and elements were copied: more may be until it is `reclaim`ed. */
+	onCopy(): void;
 	onDone(result: CopyResult): void;
-}
-
-/** A side that has come first. */
-export class Pending {
-	readonly copier: Copier;
-	readonly buffer: Buffer;
-	readonly #shared: SharedBase;
-
-	constructor(shared: SharedBase, copier: Copier, buffer: Buffer) {
-		this.copier = copier;
-		this.buffer = buffer;
-		this.#shared = shared;
-	}
-
-	/** Gives the buffer back: no more is copied. */
-	reclaim(): void {
-		if (this.#shared.pending === this) this.#shared.pending = null;
-	}
 }
 
 /** What the two ends of a stream or a future share. */
 export interface Shared {
 	readonly element: ValueType | null;
-	/** Of a stream that a host writes: writes what has come meanwhile, or ends, where there is something. */
+	/** Of a stream that a host writes: writes what has come meanwhile, or learns of its end, where there is something. */
 	readonly fill: (() => void) | null;
+	/** Both ends are there, and nobody waits at one. */
+	readonly isIdle: boolean;
 	/** Ends the copy of this side, where it waits for the other, or could still go on. */
 	cancel(copier: Copier): void;
 	/** One end is no more. */
 	drop(): void;
-	/** Takes `buffer` or fills it, now or when the other side comes. */
-	read(copier: Copier, buffer: WritableBuffer): void;
-	write(copier: Copier, buffer: ReadableBuffer): void;
+	/** Of a side that came first: no more is copied. */
+	reclaim(copier: Copier): void;
+	/** Copies now or when the other side comes. */
+	read(copier: Copier<WritableBuffer>): void;
+	write(copier: Copier<ReadableBuffer>): void;
 }
 
 abstract class SharedBase {
@@ -78,7 +66,7 @@ abstract class SharedBase {
 	readonly #ended: (() => void) | undefined;
 	protected dropped = false;
 	/** The side that has come first, and waits for the other. */
-	pending: Pending | null = null;
+	protected pending: Copier | null = null;
 
 	constructor(element: ValueType | null, ended?: () => void) {
 		this.element = element;
@@ -89,14 +77,22 @@ abstract class SharedBase {
 		return this.dropped;
 	}
 
+	get isIdle(): boolean {
+		return this.pending === null && !this.dropped;
+	}
+
 	protected notify(result: CopyResult): void {
 		const { pending } = this;
 		this.pending = null;
-		pending?.copier.onDone(result);
+		pending?.onDone(result);
 	}
 
 	cancel(copier: Copier): void {
-		if (this.pending?.copier === copier) this.notify(COPY.cancelled);
+		if (this.pending === copier) this.notify(COPY.cancelled);
+	}
+
+	reclaim(copier: Copier): void {
+		if (this.pending === copier) this.pending = null;
 	}
 
 	drop(): void {
@@ -104,12 +100,14 @@ abstract class SharedBase {
 		this.dropped = true;
 		this.#ended?.();
 		if (this.pending !== null) this.notify(COPY.dropped);
+		// A host may have given what was to be written with the next read.
+		else this.fill?.();
 	}
 
 	/** Values with pointers or handles would have to be copied from an instance to itself, which the specification puts off. */
 	protected checkInstances(copier: Copier, kind: string): void {
 		const { element } = this;
-		const same = copier.instance !== null && copier.instance === this.pending?.copier.instance;
+		const same = copier.instance !== null && copier.instance === this.pending?.instance;
 		if (same && element !== null && !isNumeric(element)) trap(`cannot read from and write to intra-component ${kind}`);
 	}
 }
@@ -121,33 +119,37 @@ function copy(from: ReadableBuffer, to: WritableBuffer, count: number): void {
 
 /** CanonicalABI.md `SharedStreamImpl`. */
 export class SharedStream extends SharedBase implements Shared {
-	read(copier: Copier, buffer: WritableBuffer): void {
-		if (this.pending === null && this.fill !== null && buffer.remain > 0 && !this.dropped) this.fill();
+	read(copier: Copier<WritableBuffer>): void {
+		const { buffer } = copier;
+		if (this.pending === null && !this.dropped) this.fill?.();
 		const { pending } = this;
 		if (this.dropped) return copier.onDone(COPY.dropped);
-		if (pending === null) return this.#wait(copier, buffer);
+		if (pending === null) return this.#wait(copier);
 		this.checkInstances(copier, "stream");
-		if (pending.buffer.remain === 0) {
+		const { remain } = pending.buffer;
+		if (remain === 0) {
 			this.notify(COPY.completed);
-			return this.#wait(copier, buffer);
+			return this.#wait(copier);
 		}
 		if (buffer.remain > 0) {
-			copy(pending.buffer as ReadableBuffer, buffer, Math.min(buffer.remain, pending.buffer.remain));
-			pending.copier.onCopy(pending);
+			copy(pending.buffer as ReadableBuffer, buffer, Math.min(buffer.remain, remain));
+			pending.onCopy();
 		}
 		// A host that has no more to write drops its end at once.
 		copier.onDone(this.isDropped ? COPY.dropped : COPY.completed);
 	}
 
-	write(copier: Copier, buffer: ReadableBuffer): void {
+	write(copier: Copier<ReadableBuffer>): void {
+		const { buffer } = copier;
 		const { pending } = this;
 		if (this.dropped) return copier.onDone(COPY.dropped);
-		if (pending === null) return this.#wait(copier, buffer);
+		if (pending === null) return this.#wait(copier);
 		this.checkInstances(copier, "stream");
-		if (pending.buffer.remain > 0) {
+		const { remain } = pending.buffer;
+		if (remain > 0) {
 			if (buffer.remain > 0) {
-				copy(buffer, pending.buffer as WritableBuffer, Math.min(buffer.remain, pending.buffer.remain));
-				pending.copier.onCopy(pending);
+				copy(buffer, pending.buffer as WritableBuffer, Math.min(buffer.remain, remain));
+				pending.onCopy();
 			}
 			// As in `read`: a host that wants no more drops its end.
 			return copier.onDone(this.isDropped ? COPY.dropped : COPY.completed);
@@ -155,37 +157,37 @@ export class SharedStream extends SharedBase implements Shared {
 		// A write of nothing asks whether a reader is there, and is answered; a read of nothing waits for one of something.
 		if (buffer.empty && pending.buffer.empty) return copier.onDone(COPY.completed);
 		this.notify(COPY.completed);
-		this.#wait(copier, buffer);
+		this.#wait(copier);
 	}
 
-	#wait(copier: Copier, buffer: Buffer): void {
-		this.pending = new Pending(this, copier, buffer);
+	#wait(copier: Copier): void {
+		this.pending = copier;
 	}
 }
 
 /** CanonicalABI.md `SharedFutureImpl`. */
 export class SharedFuture extends SharedBase implements Shared {
-	read(copier: Copier, buffer: WritableBuffer): void {
+	read(copier: Copier<WritableBuffer>): void {
 		const { pending } = this;
 		if (pending === null) {
-			this.pending = new Pending(this, copier, buffer);
+			this.pending = copier;
 			return;
 		}
 		this.checkInstances(copier, "future");
-		copy(pending.buffer as ReadableBuffer, buffer, 1);
+		copy(pending.buffer as ReadableBuffer, copier.buffer, 1);
 		this.notify(COPY.completed);
 		copier.onDone(COPY.completed);
 	}
 
-	write(copier: Copier, buffer: ReadableBuffer): void {
+	write(copier: Copier<ReadableBuffer>): void {
 		const { pending } = this;
 		if (this.dropped) return copier.onDone(COPY.dropped);
 		if (pending === null) {
-			this.pending = new Pending(this, copier, buffer);
+			this.pending = copier;
 			return;
 		}
 		this.checkInstances(copier, "future");
-		copy(buffer, pending.buffer as WritableBuffer, 1);
+		copy(copier.buffer, pending.buffer as WritableBuffer, 1);
 		this.notify(COPY.completed);
 		copier.onDone(COPY.completed);
 	}

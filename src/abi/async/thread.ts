@@ -47,6 +47,12 @@ export interface Turns {
 /** What a thread does: it ends in `finish` or in `fail`, and never rejects. */
 type Body = (thread: Thread) => void | Promise<void>;
 
+/** Told when a thread that was let run stops, or fails. */
+export interface StopListener {
+	stopped(): void;
+	failed(error: unknown): void;
+}
+
 type State = "suspended" | "waiting" | "running" | "done" | "failed";
 
 /**
@@ -67,9 +73,13 @@ export class Thread {
 	#body: Body | null;
 	#error: unknown;
 	#wake: ((cancelled: boolean) => void) | null = null;
-	#stopped: (() => void) | null = null;
-	#failed: ((error: unknown) => void) | null = null;
+	#listener: StopListener | null = null;
 	#next: Thread | null = null;
+	/** What `park` gives; what comes of it, and what makes it go on, which are made once: there may be a wait for each chunk of a stream. */
+	#parked: Parked<unknown> | null = null;
+	#then: (() => unknown) | null = null;
+	#wakeParked: (() => void) | null = null;
+	#wakeLater: (() => void) | null = null;
 
 	/** @param body `null` where it runs already, on the stack of whoever makes it */
 	constructor(task: ThreadTask, turns: Turns, body: Body | null) {
@@ -115,10 +125,14 @@ export class Thread {
 		return this.stopped;
 	}
 
-	/** Where `run` has said false: the one or the other is told, maybe from inside of the guest. */
-	whenStopped(stopped: () => void, failed: (error: unknown) => void): void {
-		this.#stopped = stopped;
-		this.#failed = failed;
+	/** Where `run` has said false: the listener is told, maybe from inside of the guest. */
+	whenStopped(listener: StopListener): void {
+		this.#listener = listener;
+	}
+
+	/** Whether it waits in its midst: to run on, it has only to be told. */
+	get isUnderWay(): boolean {
+		return this.#body === null;
 	}
 
 	/** Whether it waits, is suspended, or has ended. @throws what it failed with */
@@ -148,19 +162,41 @@ export class Thread {
 		});
 	}
 
-	/** The same for who has the thread's stack suspended, and returns what this does to the engine. */
-	park<T>(ready: () => boolean, then: () => T): Parked<T> {
-		const parked = new Parked<T>();
-		this.#block(ready, false, null, () => {
-			let value: T;
+	/**
+	 * The same for who has the thread's stack suspended, and returns what this does to the engine.
+	 * @param later whether it goes on a little later than it could: what `then` makes of it is made at once all the same
+	 */
+	park<T>(ready: () => boolean, then: () => T, later = false): Parked<T> {
+		const parked = (this.#parked ??= new Parked()).renew();
+		this.#then = then;
+		const wake = later
+			? (this.#wakeLater ??= this.#createWakeLater())
+			: (this.#wakeParked ??= () => this.#goOnParked());
+		this.#block(ready, false, null, wake);
+		return parked as Parked<T>;
+	}
+
+	#goOnParked(): void {
+		let value: unknown;
+		try {
+			value = this.#then?.();
+		} catch (error) {
+			return this.#parked?.reject(error);
+		}
+		this.#parked?.resolve(value);
+	}
+
+	#createWakeLater(): () => void {
+		let value: unknown;
+		const goOn = (): void => this.#parked?.resolve(value);
+		return () => {
 			try {
-				value = then();
+				value = this.#then?.();
 			} catch (error) {
-				return parked.reject(error);
+				return this.#parked?.reject(error);
 			}
-			parked.resolve(value);
-		});
-		return parked;
+			void NOTHING.then(goOn);
+		};
 	}
 
 	#block(
@@ -191,6 +227,11 @@ export class Thread {
 		this.turns.waiting.push(this);
 	}
 
+	/** Whether it stopped in favour of another. */
+	get hasNext(): boolean {
+		return this.#next !== null;
+	}
+
 	/** The thread that is to run next, where it stopped in favour of one. */
 	takeNext(): Thread | null {
 		const next = this.#next;
@@ -205,19 +246,21 @@ export class Thread {
 
 	fail(error: unknown): void {
 		// It can also be ended while it waits: with its sandbox, when nobody resumed it.
-		const failed = this.#failed;
+		const listener = this.#listener;
 		this.#state = "failed";
 		this.#error = error;
-		this.#stopped = this.#failed = null;
-		failed?.(error);
+		this.#listener = null;
+		listener?.failed(error);
 	}
 
 	#stop(): void {
-		const stopped = this.#stopped;
-		this.#stopped = this.#failed = null;
-		stopped?.();
+		const listener = this.#listener;
+		this.#listener = null;
+		listener?.stopped();
 	}
 }
+
+const NOTHING: Promise<void> = Promise.resolve();
 
 function always(): boolean {
 	return true;

@@ -66,10 +66,10 @@ export abstract class Waitable implements TableElement {
 	}
 
 	/** The same for who has the thread's stack suspended: see `Thread.park`. */
-	parkAlone(thread: Thread): Parked<number> {
+	parkAlone(thread: Thread, later: boolean): Parked<number> {
 		this.#alone = true;
 		this.#isThere ??= () => this.hasPending;
-		return thread.park(this.#isThere, (this.#takesAlone ??= () => this.#takeAlone()));
+		return thread.park(this.#isThere, (this.#takesAlone ??= () => this.#takeAlone()), later);
 	}
 
 	#takeAlone(): number {
