@@ -31,7 +31,7 @@ const variant: ValueType = {
 const flags: ValueType = { kind: "flags", names: ["read", "write-all"], keys: ["read", "writeAll"] };
 const map: ValueType = { kind: "map", key: t("string"), value: t("u8") };
 const spent = new GuestResource(R, 1, false, store.epoch);
-spent.spent = true;
+GuestResource.spend(spent);
 
 const RIGHT: [type: ValueType, values: unknown[]][] = [
 	[t("bool"), [true, false]],
