@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { componentEmbed, componentNew, parse } from "@bytecodealliance/jco-transpile/wasm-tools";
 
 import { SkerryError } from "../fault/mod.ts";
-import { Engine, type Imports } from "./mod.ts";
+import { Engine, type ImportedInterface, type Imports } from "./mod.ts";
 
 const engine = new Engine({ cache: false });
 
@@ -93,7 +93,9 @@ const CALLS = `(module
 
 test("functions that all objects and classes have are not what a component imports", async () => {
 	const bytes = await assemble(WANTS, CALLS);
-	const Q = class {};
+	const Q = class {
+		other(): void {}
+	};
 	const error = await engine.load(bytes, { imports: { "a:b/h": { Q, make: () => new Q() } } }).then(
 		() => assert.fail("it was loaded"),
 		(reason: unknown) => reason,
@@ -114,10 +116,8 @@ const RIGHT = class {
 	}
 };
 
-const GIVEN: Imports = {
-	"a:b/h": { Q: RIGHT, make: () => new RIGHT(), toString: () => 1 },
-	hasOwnProperty: () => 4,
-};
+const H: ImportedInterface = { Q: RIGHT, make: () => new RIGHT(), toString: () => 1 };
+const GIVEN: Imports = { "a:b/h": H, hasOwnProperty: () => 4 };
 
 test("and are where they are given", async () => {
 	const component = await engine.load(await assemble(WANTS, CALLS), { imports: GIVEN });
@@ -126,12 +126,12 @@ test("and are where they are given", async () => {
 
 test("what is given for a resource and lacks the method is named", async () => {
 	const bytes = await assemble(WANTS, CALLS);
-	const imports: Imports = { ...GIVEN, "a:b/h": { ...GIVEN["a:b/h"], make: () => Object.create(null) } };
+	const imports: Imports = { ...GIVEN, "a:b/h": { ...H, make: () => Object.create(null) } };
 	const component = await engine.load(bytes, { imports });
 	await assert.rejects(component.exports["run"](), {
 		code: "call/bad-value",
 		message: "Cannot call [method]q.value-of: the object given for q has no valueOf",
 	});
-	const none = await engine.load(bytes, { imports: { ...imports, "a:b/h": { ...GIVEN["a:b/h"], make: () => null } } });
+	const none = await engine.load(bytes, { imports: { ...imports, "a:b/h": { ...H, make: () => null } } });
 	await assert.rejects(none.exports["run"](), { code: "call/bad-value" });
 });
