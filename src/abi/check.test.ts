@@ -31,7 +31,7 @@ const variant: ValueType = {
 const flags: ValueType = { kind: "flags", names: ["read", "write-all"], keys: ["read", "writeAll"] };
 const map: ValueType = { kind: "map", key: t("string"), value: t("u8") };
 const spent = new GuestResource(R, 1, false, store.epoch);
-spent.spent = true;
+GuestResource.spend(spent);
 
 const RIGHT: [type: ValueType, values: unknown[]][] = [
 	[t("bool"), [true, false]],
@@ -54,7 +54,7 @@ const RIGHT: [type: ValueType, values: unknown[]][] = [
 	[option(t("u8")), [undefined, 1]],
 	[option(option(t("u8"))), [{ tag: "none" }, { tag: "some", val: undefined }, { tag: "some", val: 1 }]],
 	[{ kind: "result", ok: null, err: t("u8") }, [{ tag: "ok" }, { tag: "ok", val: "ignored" }, { tag: "err", val: 1 }]],
-	[{ kind: "own", resource: H }, [undefined, null, 1, {}]],
+	[{ kind: "own", resource: H }, [0, 1, {}]],
 	[{ kind: "own", resource: R }, [new GuestResource(R, 1, false, store.epoch)]],
 	[
 		{ kind: "borrow", resource: R },
@@ -108,6 +108,8 @@ const WRONG: [type: ValueType, value: unknown, message: string][] = [
 	[option(option(t("u8"))), undefined, "x: expected option<option<u8>>, got undefined"],
 	[{ kind: "result", ok: null, err: t("u8") }, { tag: "err", val: "e" }, 'x → err: expected u8, got "e"'],
 	[{ kind: "result", ok: null, err: t("u8") }, undefined, "x: expected result<_, u8>, got undefined"],
+	[{ kind: "own", resource: H }, undefined, "x: expected own<h>, got undefined"],
+	[{ kind: "own", resource: H }, null, "x: expected own<h>, got null"],
 	[{ kind: "own", resource: R }, 5, "x: expected own<r>, got 5"],
 	[{ kind: "own", resource: R }, spent, "x: expected own<r>, got a spent r"],
 	[{ kind: "own", resource: R }, new GuestResource(R, 1, true, store.epoch), "x: expected own<r>, got a borrowed r"],

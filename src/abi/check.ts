@@ -129,9 +129,11 @@ export function isChar(value: unknown): boolean {
 }
 
 export function isResource(store: Store, type: ResourceType, value: unknown, owned: boolean): boolean {
-	if (store.implementation(type).instance === null) return true;
-	if (!(value instanceof GuestResource) || value.owner !== store.epoch) return false;
-	return !value.spent && !(owned && value.borrowed) && store.sameResource(value.type, type);
+	// A host has what it likes for its resources, and nothing is none
+	if (store.implementation(type).instance === null) return value !== undefined && value !== null;
+	if (!GuestResource.is(value) || GuestResource.ownerOf(value) !== store.epoch) return false;
+	if (GuestResource.isSpent(value) || (owned && GuestResource.isBorrowed(value))) return false;
+	return store.sameResource(GuestResource.typeOf(value), type);
 }
 
 /** An array, typed or not. */
@@ -237,9 +239,9 @@ function show(value: unknown): string {
 			return String(value);
 		case "object":
 			if (value === null) return "null";
-			if (value instanceof GuestResource) {
-				const state = value.spent ? "a spent" : value.borrowed ? "a borrowed" : "a";
-				return `${state} ${value.type.name || "resource"}`;
+			if (GuestResource.is(value)) {
+				const borrowed = GuestResource.isBorrowed(value) ? "a borrowed" : "a";
+				return `${GuestResource.isSpent(value) ? "a spent" : borrowed} ${GuestResource.typeOf(value).name || "resource"}`;
 			}
 			if (Array.isArray(value)) return `an array of ${value.length}`;
 			if (Object.hasOwn(value, "tag")) return `an object with tag ${show((value as { tag: unknown }).tag)}`;

@@ -1,6 +1,6 @@
 import type { ResourceType } from "../component/mod.ts";
 import { trap } from "./traps.ts";
-import type { GuestResource } from "./values.ts";
+import { GuestResource } from "./values.ts";
 
 /** CanonicalABI.md `Table.MAX_LENGTH`: the highest index. */
 export const MAX_HANDLES: number = 2 ** 28 - 1;
@@ -34,7 +34,7 @@ export class CallScope {
 
 	/** What hosts were lent is no longer valid. */
 	expire(): void {
-		if (this.#lent !== null) for (const resource of this.#lent) resource.spent = true;
+		if (this.#lent !== null) for (const resource of this.#lent) GuestResource.spend(resource);
 	}
 }
 

@@ -118,7 +118,7 @@ test("rule 12: a borrow lowered into the instance that defines the resource is t
 	};
 	canonLift(type, core, user.options(), user.instance).call([resource]);
 	assert.deepEqual(seen, [42, 1]);
-	assert.deepEqual({ handles: store.handles, spent: resource.spent }, { handles: 0, spent: false });
+	assert.deepEqual({ handles: store.handles, spent: GuestResource.isSpent(resource) }, { handles: 0, spent: false });
 });
 
 test("a borrow that is not dropped before its call returns traps, and poisons", async () => {
@@ -155,13 +155,13 @@ test("rule 13: what is lent can be neither dropped nor moved until the call retu
 	const peek = hostFunction(func([borrow(other.R)]), (resource) => {
 		held = resource as GuestResource;
 		assert.deepEqual(
-			{ rep: held.rep, borrowed: held.borrowed, spent: held.spent },
+			{ rep: GuestResource.repOf(held), borrowed: GuestResource.isBorrowed(held), spent: GuestResource.isSpent(held) },
 			{ rep: 3, borrowed: true, spent: false },
 		);
 		assert.throws(() => drop(index), { message: "cannot remove owned resource while borrowed" });
 	});
 	lowerSync(peek.type, peek, other.maker.options(), other.maker.instance)(index);
-	assert.equal(held?.spent, true, "a borrow ends with its call");
+	assert.ok(held !== undefined && GuestResource.isSpent(held), "a borrow ends with its call");
 	assert.equal(drop(index), undefined);
 	assert.deepEqual(other.dropped, [3]);
 });
@@ -203,13 +203,17 @@ test("own moves from guest to guest and to the host, and back", async () => {
 	);
 	const resource = make.call([]) as GuestResource;
 	assert.ok(resource instanceof GuestResource);
-	const { type, rep, borrowed, spent } = resource;
-	assert.deepEqual({ type, rep, borrowed, spent }, { type: R, rep: 5, borrowed: false, spent: false });
+	assert.equal(GuestResource.typeOf(resource), R);
+	assert.equal(GuestResource.repOf(resource), 5);
+	assert.deepEqual([GuestResource.isBorrowed(resource), GuestResource.isSpent(resource)], [false, false]);
 	assert.equal(store.handles, 0, "the handle left the maker's table");
 	let index: CoreValue | undefined;
 	const keep = canonLift(func([own(R)]), (i) => void (index = i), user.options(), user.instance);
 	keep.call([resource]);
-	assert.deepEqual({ spent: resource.spent, index, handles: store.handles }, { spent: true, index: 1, handles: 1 });
+	assert.deepEqual(
+		{ spent: GuestResource.isSpent(resource), index, handles: store.handles },
+		{ spent: true, index: 1, handles: 1 },
+	);
 	assert.throws(
 		() => keep.call([resource]),
 		(error) => error instanceof SkerryError && error.code === "call/bad-value",
@@ -279,7 +283,10 @@ test("a destructor may wait, and its instance stays entered meanwhile", async ()
 	assert.equal(maker.instance.entered, true);
 	finish();
 	await dropping;
-	assert.deepEqual({ entered: maker.instance.entered, spent: resource.spent }, { entered: false, spent: true });
+	assert.deepEqual(
+		{ entered: maker.instance.entered, spent: GuestResource.isSpent(resource) },
+		{ entered: false, spent: true },
+	);
 	assert.throws(() => store.drop(resource), { code: "call/bad-value" });
 	assert.throws(() => store.drop(new GuestResource(R, 1, true, store.epoch)), { code: "call/bad-value" });
 });
@@ -292,7 +299,10 @@ test("a destructor that fails poisons; a resource whose instance is busy stays a
 	const resource = new GuestResource(R, 1, false, store.epoch);
 	maker.instance.entered = true;
 	assert.throws(() => store.drop(resource), { message: "cannot enter component instance" });
-	assert.deepEqual({ spent: resource.spent, poison: store.poison }, { spent: false, poison: undefined });
+	assert.deepEqual(
+		{ spent: GuestResource.isSpent(resource), poison: store.poison },
+		{ spent: false, poison: undefined },
+	);
 	maker.instance.entered = false;
 	assert.throws(
 		() => store.drop(resource),

@@ -57,10 +57,11 @@ function toRep(cx: Context, value: unknown, type: ResourceType, owned: boolean):
 	const resource = value as GuestResource;
 	if (owned) {
 		// The check before lowering sees each argument by itself; this sees the same resource given twice.
-		if (resource.spent) throw new SkerryError("call/bad-value", `Cannot give resource ${type.name} away: it is spent`);
-		resource.spent = true;
+		if (GuestResource.isSpent(resource))
+			throw new SkerryError("call/bad-value", `Cannot give resource ${type.name} away: it is spent`);
+		GuestResource.spend(resource);
 	}
-	return resource.rep;
+	return GuestResource.repOf(resource);
 }
 
 export function lowerOwn(cx: Context, value: unknown, type: ResourceType): number {

@@ -4,7 +4,7 @@ import { HandleTable, MAX_HANDLES } from "./handles.ts";
 import type { SharedBuffer } from "./shared-buffer.ts";
 import type { HeldEnd, Pledges, StorePart } from "./store-part.ts";
 import { trap } from "./traps.ts";
-import type { GuestResource } from "./values.ts";
+import { GuestResource } from "./values.ts";
 
 /** A core value: i32, f32 and f64 as numbers, i64 as bigint. */
 export type CoreValue = number | bigint;
@@ -207,19 +207,22 @@ export class Store {
 	 * the resource as it was, while a call is inside of the instance that defines it.
 	 */
 	drop(resource: GuestResource): unknown {
-		const { borrowed, spent, owner, type, rep } = resource;
-		if (borrowed || spent || owner !== this.#epoch) {
+		const type = GuestResource.typeOf(resource);
+		const rep = GuestResource.repOf(resource);
+		const borrowed = GuestResource.isBorrowed(resource);
+		const spent = GuestResource.isSpent(resource);
+		if (borrowed || spent || GuestResource.ownerOf(resource) !== this.#epoch) {
 			const state = borrowed ? "it is borrowed" : spent ? "it was given away or dropped" : "it is of another store";
 			throw new SkerryError("call/bad-value", `Cannot drop resource ${type.name}: ${state}`);
 		}
 		const { instance, destructor, task } = this.implementation(type);
 		if (task !== undefined) {
-			resource.spent = true;
+			GuestResource.spend(resource);
 			return task(null, rep);
 		}
 		const entered = instance?.enteredFrom(null) ?? [];
 		enterInstances(entered);
-		resource.spent = true;
+		GuestResource.spend(resource);
 		let result: unknown;
 		try {
 			result = destructor?.(rep);

@@ -1,5 +1,6 @@
-import type { Context } from "./context.ts";
+import { type Context, MAX_BYTE_LENGTH } from "./context.ts";
 import { CarriedString, type SourceEncoding, UTF16_TAG } from "./string-load.ts";
+import { trap } from "./traps.ts";
 
 /** Where a string or list was put: `length` as the guest is told it, with the tag of latin1+utf16. */
 export interface Range {
@@ -12,8 +13,9 @@ const NON_ASCII = /[\u0080-\uffff]/;
 const NON_LATIN1 = /[\u0100-\uffff]/;
 
 /**
- * CanonicalABI.md `store_string_into_range`. Which calls of realloc a string takes is part of the contract; a host's
- * string counts as UTF-16.
+ * CanonicalABI.md `store_string_into_range`. Which calls of realloc a string takes is part of the contract. A host's string has
+ * the encoding that the host says: UTF-8 for a guest of UTF-8, which is asked for room once, as by hosts whose strings are UTF-8
+ * (the allocators of some toolchains, componentize-py's for one, cannot grow), and UTF-16 for others.
  */
 export function storeString(cx: Context, value: string | CarriedString): Range {
 	const carried = value instanceof CarriedString;
@@ -22,6 +24,7 @@ export function storeString(cx: Context, value: string | CarriedString): Range {
 	const units = carried ? value.units : value.length;
 	switch (cx.encoding) {
 		case "utf8":
+			if (!carried) return encodeOnce(cx, text);
 			if (source === "utf8") return copyUtf8(cx, text, units);
 			return encodeToUtf8(cx, text, units, source === "latin1" ? 2 : 3);
 		case "utf16":
@@ -55,6 +58,19 @@ function copyUtf8(cx: Context, text: string, size: number): Range {
 	const pointer = cx.realloc(0, 0, 1, size);
 	writeUtf8(cx, text, pointer);
 	return { pointer, length: size };
+}
+
+function encodeOnce(cx: Context, text: string): Range {
+	const bytes = encoder.encode(text);
+	checkSize(bytes.length);
+	const pointer = cx.realloc(0, 0, 1, bytes.length);
+	cx.bytes.set(bytes, pointer);
+	return { pointer, length: bytes.length };
+}
+
+/** A host's strings were checked by their code units: three bytes at most each. */
+export function checkSize(size: number): void {
+	if (size > MAX_BYTE_LENGTH) trap(`string of ${size} bytes is longer than 2^28 - 1`);
 }
 
 function copyUtf16(cx: Context, text: string): Range {

@@ -24,23 +24,55 @@
  */
 import type { ResourceType } from "../component/mod.ts";
 
-/** A guest's resource outside the guest. After it was given away as `own`, it is spent. */
+/**
+ * A guest's resource outside the guest. After it was given away as `own`, it is spent. Its properties are the guest's methods,
+ * whatever their names are: what is known of it is asked of the class.
+ */
 export class GuestResource {
-	readonly type: ResourceType;
-	/** The guest's representation, an i32; not for the host to interpret. */
-	readonly rep: number;
-	/** True for a borrow: it cannot be given away. */
-	readonly borrowed: boolean;
-	/** The store that it lives in: it means nothing to another. */
-	readonly owner: object;
-	/** True once given back to a guest as `own`, dropped, or, for a borrow, when its call has ended. */
-	spent = false;
+	readonly #type: ResourceType;
+	readonly #rep: number;
+	readonly #borrowed: boolean;
+	readonly #owner: object;
+	#spent = false;
 
 	constructor(type: ResourceType, rep: number, borrowed: boolean, owner: object) {
-		this.type = type;
-		this.rep = rep;
-		this.borrowed = borrowed;
-		this.owner = owner;
+		this.#type = type;
+		this.#rep = rep;
+		this.#borrowed = borrowed;
+		this.#owner = owner;
+	}
+
+	static typeOf(resource: GuestResource): ResourceType {
+		return resource.#type;
+	}
+
+	/** The guest's representation, an i32; not for the host to interpret. */
+	static repOf(resource: GuestResource): number {
+		return resource.#rep;
+	}
+
+	/** True for a borrow: it cannot be given away. */
+	static isBorrowed(resource: GuestResource): boolean {
+		return resource.#borrowed;
+	}
+
+	/** The store that it lives in: it means nothing to another. */
+	static ownerOf(resource: GuestResource): object {
+		return resource.#owner;
+	}
+
+	/** True once given back to a guest as `own`, dropped, or, for a borrow, when its call has ended. */
+	static isSpent(resource: GuestResource): boolean {
+		return resource.#spent;
+	}
+
+	static spend(resource: GuestResource): void {
+		resource.#spent = true;
+	}
+
+	/** Whether it is one, and not only has the class as its prototype's. */
+	static is(value: unknown): value is GuestResource {
+		return typeof value === "object" && value !== null && #type in value;
 	}
 }
 

@@ -6,9 +6,9 @@ export function toTypeName(name: string): string {
 	return camel.slice(0, 1).toUpperCase() + camel.slice(1);
 }
 
-/** A property name, in quotes where it needs them. */
+/** A property name, in quotes where it needs them. `new(…)` is not a method of that name. */
 export function propertyName(name: string): string {
-	return /^[A-Za-z_$][\w$]*$/.test(name) ? name : JSON.stringify(name);
+	return /^(?!new$)[A-Za-z_$][\w$]*$/.test(name) ? name : JSON.stringify(name);
 }
 
 /**

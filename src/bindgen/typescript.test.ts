@@ -282,6 +282,28 @@ suite("the types of a world", () => {
 	}
 });
 
+test("an error of the WIT has its line where the name stands once, and its file where one has it", async () => {
+	const dep = { path: "deps/c.wit", text: "package c:d;\ninterface e {\n\trecord map { a: u8 }\n}" };
+	const table: readonly (readonly [text: string, deps: (typeof dep)[], place: object])[] = [
+		["package a:b;\ninterface x {\n\tf: func(a: nope);\n}\nworld w { import x; }", [], { file: "a.wit", line: 3 }],
+		["package a:b;\nworld w {\n\timport c:d/e;\n}", [dep], { file: "deps/c.wit", line: 3 }],
+		[
+			"package a:b;\ninterface x { f: func(a: no); g: func(a: no); // no\n}\nworld w { import x; }",
+			[],
+			{ file: "a.wit", line: 2 },
+		],
+		["package a:b;\ninterface x { f: func(a: no);\n g: func(a: no); }\nworld w { import x; }", [], { file: "a.wit" }],
+	];
+	for (const [text, deps, place] of table) {
+		const source = { main: { files: [{ path: "a.wit", text }] }, deps: deps.map((file) => ({ files: [file] })) };
+		await assert.rejects(readWorld(source), (error) => {
+			assert.ok(error instanceof SkerryError);
+			assert.deepEqual(error.place, place);
+			return true;
+		});
+	}
+});
+
 test(
 	"the types of real components compile",
 	{ skip: existsSync(SUITES) ? false : `test data absent: ${SUITES}` },

@@ -100,7 +100,7 @@ class Printer {
 		for (const [name, type] of own) {
 			if (type.kind !== "func" || name.startsWith("[")) continue;
 			const doc = this.#functionDoc(`${place}#${name}`, type.type);
-			const line = `export default function ${toCamelCase(name)}${this.#signature(type.type, role)};`;
+			const line = `export default function ${localName(name)}${this.#signature(type.type, role)};`;
 			this.#modules.push(braced(`declare module ${JSON.stringify(name)}`, [...doc, line]));
 		}
 		return [];
@@ -132,13 +132,15 @@ class Printer {
 		const exported = prefix === "" || role === "called by guest" ? "export " : "";
 		const classes: string[] = [];
 		const taken = new Set(GLOBALS);
+		// What a guest imports from its world stands in modules beside the one that has the world's types
+		const home = prefix === "" && role === "called by guest" ? `import(${JSON.stringify(place)}).` : prefix;
 		const items: { name: string; local: string; known: string | undefined; type: ExternType & { kind: "type" } }[] = [];
 		for (const [name, type] of types) {
 			if (type.kind !== "type") continue;
 			let local = prefix === "" ? this.#names.claim(toTypeName(name)) : toTypeName(name);
 			while (taken.has(local)) local += "_";
 			taken.add(local).add(`${local}Class`);
-			items.push({ name, local, known: this.#names.define(type.type, `${prefix}${local}`), type });
+			items.push({ name, local, known: this.#names.define(type.type, `${home}${local}`), type });
 		}
 		for (const { name, local, known, type } of items) {
 			const doc = this.#doc(`${place}#${name}`);
@@ -166,6 +168,9 @@ class Printer {
 			const [, kind, resource, rest = "constructor"] =
 				/^\[(constructor|method|static)\]([^.]+)(?:\.(.+))?$/.exec(member) ?? [];
 			if (resource !== name) continue;
+			// Such members have their binary names only: see `embed/resources`
+			if ((role === "called by host" && rest === "then") || (role.startsWith("called") && rest === "prototype"))
+				continue;
 			const doc = this.#functionDoc(`${place}#${name}.${rest}`, type.type);
 			const key = propertyName(toCamelCase(rest));
 			if (kind === "method") members.push(...doc, `${key}${this.#signature(type.type, role, 1)};`);
@@ -209,15 +214,19 @@ class Printer {
 		for (const [name, type] of types) {
 			if (type.kind !== "func" || name.startsWith("[")) continue;
 			const key = toCamelCase(name);
-			const head = role === "called by guest" ? `export function ${key}` : propertyName(key);
-			lines.push(...this.#functionDoc(`${place}#${name}`, type.type), `${head}${this.#signature(type.type, role)};`);
+			const doc = this.#functionDoc(`${place}#${name}`, type.type);
+			const signature = this.#signature(type.type, role);
+			const local = localName(name);
+			if (role !== "called by guest") lines.push(...doc, `${propertyName(key)}${signature};`);
+			else if (local === key) lines.push(...doc, `export function ${key}${signature};`);
+			else lines.push(...doc, `function ${local}${signature};`, `export { ${local} as ${key} };`);
 		}
 		return lines;
 	}
 
 	#params({ params }: FunctionType, role: Role, skip = 0): string {
 		const names = role === "called by host" ? this.#given : this.#names;
-		const printed = params.slice(skip).map(({ name, type }) => `${parameterName(name)}: ${printType(type, names)}`);
+		const printed = params.slice(skip).map(({ name, type }) => `${localName(name)}: ${printType(type, names)}`);
 		return `(${printed.join(", ")})`;
 	}
 
@@ -272,7 +281,8 @@ const RESERVED = new Set(
 	).split(" "),
 );
 
-function parameterName(name: string): string {
+/** What a parameter or function is called where it is declared. */
+function localName(name: string): string {
 	const camel = toCamelCase(name);
 	return RESERVED.has(camel) ? `${camel}_` : camel;
 }

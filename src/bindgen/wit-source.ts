@@ -1,5 +1,5 @@
 import { type ComponentType, decodeComponent, validateComponent } from "../component/mod.ts";
-import { SkerryError } from "../fault/mod.ts";
+import { type Place, SkerryError } from "../fault/mod.ts";
 import { readWitDocs, type WitDocs } from "./wit-docs.ts";
 
 /** The files of one WIT package. */
@@ -81,13 +81,37 @@ function worldName(text: string): string {
 	return /\bworld\s+%?([\w-]+)\s*\{/.exec(plain)?.[1] ?? "world";
 }
 
-async function encodeWorld(text: string, { main, world }: WitSource): Promise<Uint8Array> {
+/**
+ * Where in the files the name stands that wasm-tools complains of, which says no place: the line, where there is but one, or the file,
+ * where but one has it.
+ */
+function placeOf(why: string, { main, deps }: WitSource): Place | undefined {
+	const [first] = main.files;
+	const [, name] = /[`']([^`'\n]+)[`']/.exec(why) ?? [];
+	const fallback = first === undefined ? undefined : { file: first.path };
+	if (name === undefined) return fallback;
+	const pattern = new RegExp(`(?<![\\w-])${RegExp.escape(name)}(?![\\w-])`);
+	const places = [main, ...deps].flatMap(({ files }) =>
+		files.flatMap(({ path, text }) =>
+			text
+				.split("\n")
+				.map((line, i) => ({ file: path, line: i + 1, text: line.replace(/\/\/.*$/, "") }))
+				.filter((line) => pattern.test(line.text)),
+		),
+	);
+	const [place] = places;
+	if (place === undefined || places.some(({ file }) => file !== place.file)) return fallback;
+	return places.length === 1 ? { file: place.file, line: place.line } : { file: place.file };
+}
+
+async function encodeWorld(text: string, source: WitSource): Promise<Uint8Array> {
 	const tools = await import("@bytecodealliance/jco-transpile/wasm-tools").catch((cause: unknown) => {
 		throw new SkerryError("build/tool-missing", `Cannot read WIT: ${PACKAGE} is not installed`, {
 			hint: `npm i -D ${PACKAGE}@^0.15.0`,
 			cause,
 		});
 	});
+	const { world } = source;
 	try {
 		const module = await tools.componentEmbed({
 			dummy: true,
@@ -98,9 +122,9 @@ async function encodeWorld(text: string, { main, world }: WitSource): Promise<Ui
 		return await tools.componentNew(module);
 	} catch (cause) {
 		const why = (cause as { readonly payload?: unknown }).payload;
-		const [file] = main.files;
+		const place = placeOf(String(why), source);
 		throw new SkerryError("wit/invalid", `Cannot read the WIT: ${typeof why === "string" ? why : String(cause)}`, {
-			...(file === undefined ? {} : { place: { file: file.path } }),
+			...(place === undefined ? {} : { place }),
 			...(typeof why === "string" ? {} : { cause }),
 		});
 	}

@@ -32,7 +32,14 @@ export {
 } from "./flatten.ts";
 export { Instantiation, resourcesOf } from "./instantiation.ts";
 export { matchExternType, ResourceBindings } from "./match.ts";
-export { type InterfaceName, isCompatible, type NameFault, type ParsedName, parseInterfaceName } from "./names.ts";
+export {
+	type InterfaceName,
+	isCompatible,
+	parseExternName,
+	type NameFault,
+	type ParsedName,
+	parseInterfaceName,
+} from "./names.ts";
 export { resolveDefinedType, resolveFunctionType, resolveValueType, toCamelCase, type TypeSpace } from "./resolve.ts";
 export type {
 	ComponentType,

@@ -103,11 +103,45 @@ test("a host's instance is matched with its resources bound", async () => {
 	);
 });
 
+const ASYNC = `(core module $m (func (export "f") (result i32) unreachable) (func (export "cb") (param i32 i32 i32) (result i32) unreachable))
+	(core instance $i (instantiate $m))`;
+
+test("rules that the suite does not test, found by comparison with wasm-tools", async () => {
+	const table: readonly (readonly [text: string, rule: string])[] = [
+		[`(type $r (resource (rep i32))) (import "a" (type (eq $r)))`, "local resource type found in imports"],
+		[
+			`(type $r (resource (rep i32)))
+				(type $t (instance (alias outer 1 $r (type $o)) (export "o" (type (eq $o))))) (import "i" (instance (type $t)))`,
+			"local resource type found in imports",
+		],
+		[
+			`${ASYNC} (func async (result string) (canon lift (core func $i "f") async (callback (core func $i "cb"))))`,
+			"canonical option `memory` is required",
+		],
+		[
+			`${ASYNC} (func async (result (tuple ${"u8 ".repeat(17)})) (canon lift (core func $i "f") async (callback (core func $i "cb"))))`,
+			"canonical option `memory` is required",
+		],
+		[
+			`(type (record (field "a-1" u8) (field "a1" u8)))`,
+			"record field name `a1` conflicts with previous field name `a-1`",
+		],
+		[`(type (flags "ab1-c" "ab-1-C"))`, "flag name `ab-1-C` conflicts with previous flag name `ab1-c`"],
+	];
+	for (const [text, message] of table) {
+		await assert.rejects(typeOf(text), { code: "component/invalid", message }, text);
+	}
+	await typeOf(
+		`${ASYNC} (func async (result (tuple ${"u8 ".repeat(16)})) (canon lift (core func $i "f") async (callback (core func $i "cb"))))`,
+	);
+});
+
 test("gated features are refused by name", async () => {
 	const table: readonly (readonly [string, RegExp])[] = [
 		[`(type error-context)`, /error contexts/],
 		[`(type (list error-context))`, /error contexts/],
 		[`(core func (canon error-context.drop))`, /error contexts/],
+		[`(core func (canon task.return (result error-context)))`, /error contexts/],
 		[
 			`(import "f" (func $f (param "x" string))) (core module $m (memory (export "m") i64 1)) (core instance $i (instantiate $m))
 				(core func (canon lower (func $f) (memory (core memory $i "m"))))`,

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
 
 import { LimitExceeded, SkerryError } from "../fault/mod.ts";
-import { type Component, Engine, type GuestFuture, type LoadOptions } from "./mod.ts";
+import { type Component, Engine, type GuestFuture, type GuestStream, type LoadOptions } from "./mod.ts";
 
 const engine = new Engine({ cache: false });
 
@@ -198,6 +198,27 @@ suite("asynchronous components", () => {
 		await reader.cancel();
 		await until(() => wrote.length === 3);
 		assert.deepEqual(wrote, [4, 4, 99]);
+	});
+
+	test("the last of a stream is read once, and at least one", async () => {
+		const { component } = await start();
+		const stream: GuestStream<Uint8Array, Uint8Array> = await component.exports.echo(Uint8Array.of(1, 2, 3));
+		for (const most of [0, -1, 1.5, Number.NaN]) {
+			await assert.rejects(stream.readLast(most), {
+				code: "call/bad-value",
+				message: "Cannot read from a stream: how many is a whole number from 1 on",
+			});
+		}
+		assert.deepEqual(await stream.readLast(2), Uint8Array.of(1, 2));
+		assert.equal(await stream.readLast(2), undefined);
+		assert.deepEqual(await Array.fromAsync(stream), []);
+		const read: GuestStream<Uint8Array, Uint8Array> = await component.exports.echo(Uint8Array.of(1));
+		assert.deepEqual(await Array.fromAsync(read.values({ preventCancel: true })), [Uint8Array.of(1)]);
+		assert.equal(await read.readLast(1), undefined);
+		await assert.rejects(component.exports.echo({ [Symbol.asyncIterator]: 5 }), {
+			code: "call/bad-value",
+			message: "s: expected stream<u8>, got an object (Object)",
+		});
 	});
 
 	test("the source is read no faster than the guest reads", async () => {

@@ -177,6 +177,23 @@ test("a call by what is no path, or with what are no arguments", async () => {
 	await assert.rejects(component.call(["bump"], undefined as never), wrong("its arguments are an array"));
 });
 
+test("a call with options that are none, of which no sandbox is left", async () => {
+	const component = await new Engine({ cache: false, limits: { instances: 1 } }).load(bytes);
+	using sandbox = component.instantiate();
+	const table: readonly (readonly [options: unknown, problem: string])[] = [
+		[{ signal: {} }, "signal must be an AbortSignal, and is an object"],
+		[{ signall: AbortSignal.abort() }, "there is no signall (did you mean signal?)"],
+		[null, "the options must be an object, and is null"],
+	];
+	for (const [options, problem] of table) {
+		const error = { code: "engine/options", message: `Cannot call the guest: ${problem}` };
+		await assert.rejects(component.call(["bump"], [], options as never), error);
+		await assert.rejects(sandbox.call(["bump"], [], options as never), error);
+	}
+	assert.equal(await component.call(["bump"], [], { signal: new AbortController().signal }), 1);
+	assert.equal(await sandbox.call(["bump"], [], {}), 1);
+});
+
 test("a sandbox that was disposed is not called without a promise either", async () => {
 	const component = await new Engine({ cache: false }).load(bytes);
 	const sandbox = component.instantiate();

@@ -85,7 +85,7 @@ const GUEST: Table = {
 const OPTIONS = "the options";
 
 /** What cannot be done when the options are wrong. */
-type Deed = "make the engine" | "load the guest" | "make the sandbox" | "compose";
+type Deed = "make the engine" | "load the guest" | "make the sandbox" | "call the guest" | "compose";
 
 const TABLES: Readonly<Record<Deed, Kind>> = {
 	"make the engine": objectOf({
@@ -105,6 +105,7 @@ const TABLES: Readonly<Record<Deed, Kind>> = {
 		dedicated: boolean,
 	}),
 	"make the sandbox": objectOf({ wasi: grants, limits }),
+	"call the guest": objectOf({ signal: expect("an AbortSignal", (value) => value instanceof AbortSignal) }),
 	// What does not fit together is found by `link/graph`.
 	compose: (value, path) => {
 		const wrong = objectOf({ nodes: recordOf(anything), edges: list, exports: list })(value, path);

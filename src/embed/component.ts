@@ -81,7 +81,9 @@ export class Component<E extends object = Exports> {
 	 * sandbox ends with the call; where components are asynchronous, once the guest's tasks have ended, and the streams and futures between
 	 * it and the host, too.
 	 */
-	async call(path: readonly string[], args: readonly unknown[], { signal }: CallOptions = {}): Promise<unknown> {
+	async call(path: readonly string[], args: readonly unknown[], options?: CallOptions): Promise<unknown> {
+		if (options !== undefined) checkOptions("call the guest", options);
+		const signal = options?.signal;
 		const type = typeOf(this.#plan.exports, path);
 		const sandbox = await this.#pool.acquire();
 		const abort = (): void => sandbox.end(signal?.reason);

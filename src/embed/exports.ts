@@ -42,7 +42,9 @@ export function createExports(
 		const inner = [...path, name];
 		if (item.kind === "func" || item.kind === "core") {
 			const type = item.kind === "func" ? item.ref.type : item.type;
-			made[item.kind === "core" || name.startsWith("[") ? name : toCamelCase(name)] = bind(inner, type);
+			const key = item.kind === "core" || name.startsWith("[") ? name : toCamelCase(name);
+			// `a-1` and `a1` may stand beside each other
+			made[tree.has(key) ? name : key] = bind(inner, type);
 		} else if (item.kind === "instance") {
 			const nested = createExports(item.exports, bind, classes, inner);
 			made[name] = nested;

@@ -1,6 +1,6 @@
 import { GuestResource } from "../abi/mod.ts";
 import { type ExternType, type FunctionType, type InstanceType, isCompatible, toCamelCase } from "../component/mod.ts";
-import { nearest } from "../fault/mod.ts";
+import { nearest, SkerryError } from "../fault/mod.ts";
 import type { HostFunction, HostImports, HostInterface, HostResource } from "../link/mod.ts";
 import { dress, needsDress } from "./dress.ts";
 import { runInside } from "./inside.ts";
@@ -40,7 +40,7 @@ export class ComponentError extends Error {
 }
 
 function describe(value: unknown): string {
-	if (value instanceof GuestResource) return `resource ${value.type.name}`;
+	if (GuestResource.is(value)) return `resource ${GuestResource.typeOf(value).name}`;
 	try {
 		return JSON.stringify(value, (_, v: unknown) => (typeof v === "bigint" ? String(v) : v)) ?? "nothing";
 	} catch {
@@ -65,7 +65,7 @@ function toHostInterface(
 			const fn = memberFunction(member, given);
 			const path = guarded ? `${name}#${member}` : undefined;
 			if (fn !== undefined) functions[member] = toHostFunction(type.type, fn, path);
-		} else if (isResource(type) && typeof given[toPascalCase(member)] === "function") {
+		} else if (isResource(type) && isClass(propertyOf(given, toPascalCase(member)))) {
 			resources[member] = DISPOSED;
 		}
 	}
@@ -102,6 +102,19 @@ export function toHostImports(
 	return { host: { interfaces, functions, resources }, stray: strayNames(imports, used, wanted.keys()) };
 }
 
+/** A property that somebody gave an object or class, and not one that all of them have, such as `toString` and `call`. */
+function propertyOf(holder: unknown, key: string): unknown {
+	const value = (holder as Named)[key];
+	const everybodys = [Object.prototype, Function.prototype].some((all) => value === (all as unknown as Named)[key]);
+	return everybodys ? undefined : value;
+}
+
+type Named = Readonly<Record<string, unknown>>;
+
+function isClass(value: unknown): value is ImportedClass {
+	return typeof value === "function";
+}
+
 function isResource(type: ExternType): boolean {
 	return type.kind === "type" && type.type.kind === "resource";
 }
@@ -109,24 +122,29 @@ function isResource(type: ExternType): boolean {
 function memberFunction(member: string, given: ImportedInterface): ImportedFunction | undefined {
 	const parsed = parseMember(member);
 	if (parsed === undefined) {
-		const found = given[toCamelCase(member)] ?? given[member];
-		return found === undefined ? undefined : (...args) => (found as ImportedFunction).apply(given, args);
+		const found = propertyOf(given, member) ?? propertyOf(given, toCamelCase(member));
+		return typeof found === "function" ? (...args) => (found as ImportedFunction).apply(given, args) : undefined;
 	}
-	const owner = given[toPascalCase(parsed.resource)] as ImportedClass | undefined;
-	if (typeof owner !== "function") return undefined;
+	const owner = propertyOf(given, toPascalCase(parsed.resource));
+	if (!isClass(owner)) return undefined;
 	const { key } = parsed;
 	switch (parsed.kind) {
 		case "constructor":
 			return (...args) => new owner(...args);
 		case "static": {
 			const statics = owner as unknown as Record<string, ImportedFunction>;
-			return typeof statics[key] === "function" ? (...args) => statics[key]?.(...args) : undefined;
+			return typeof propertyOf(owner, key) === "function" ? (...args) => statics[key]?.(...args) : undefined;
 		}
 		default: {
-			const { prototype } = owner as { prototype: Record<string, unknown> };
-			return typeof prototype[key] === "function"
-				? (self: Record<string, ImportedFunction>, ...args) => self[key]?.(...args)
-				: undefined;
+			if (typeof propertyOf(owner.prototype, key) !== "function") return undefined;
+			return (self: Readonly<Record<string, ImportedFunction>> | null | undefined, ...args) => {
+				const method = self?.[key];
+				if (typeof method === "function") return method.apply(self, args);
+				throw new SkerryError(
+					"call/bad-value",
+					`Cannot call ${member}: the object given for ${parsed.resource} has no ${key}`,
+				);
+			};
 		}
 	}
 }

@@ -61,12 +61,12 @@ export class ResourceClasses {
 			const parsed = parseMember(member);
 			if (item.kind !== "func" || parsed?.resource !== resource) continue;
 			const inner = [...path, member];
-			if (parsed.kind === "static") made[parsed.key] = (...args: unknown[]) => caller(inner, args);
+			if (parsed.kind === "static") setMember(made, parsed.key, (...args: unknown[]) => caller(inner, args));
 			else if (parsed.kind === "method") {
-				made.prototype[parsed.key] = async function (this: unknown, ...args: unknown[]): Promise<unknown> {
+				setMember(made.prototype, parsed.key, async function (this: unknown, ...args: unknown[]): Promise<unknown> {
 					checkAlive(this, member);
 					return await caller(inner, [this, ...args]);
-				};
+				});
 			}
 		}
 		return made;
@@ -76,11 +76,11 @@ export class ResourceClasses {
 		const drop = this.#drop;
 		const prototype = Object.create(GuestResource.prototype) as Record<string | symbol, unknown>;
 		prototype[Symbol.asyncDispose] = async function (this: GuestResource): Promise<void> {
-			if (!this.spent) await drop(this);
+			if (!GuestResource.isSpent(this)) await drop(this);
 		};
 		prototype[Symbol.dispose] = function (this: GuestResource): void {
 			// A destructor that fails ends the sandbox: the next call says so.
-			if (!this.spent) drop(this).catch(() => {});
+			if (!GuestResource.isSpent(this)) drop(this).catch(() => {});
 		};
 		this.#prototypes.set(type, prototype);
 		return prototype;
@@ -89,16 +89,25 @@ export class ResourceClasses {
 	/** Gives a resource that a guest has given its class. */
 	#dress(value: unknown, type: ResourceType): unknown {
 		const prototype = this.#prototypes.get(type);
-		if (prototype !== undefined && value instanceof GuestResource) Object.setPrototypeOf(value, prototype);
+		if (prototype !== undefined && GuestResource.is(value)) Object.setPrototypeOf(value, prototype);
 		return value;
 	}
 }
 
+/**
+ * Gives a class or its prototype a member, whatever its name: `name` and `length` of a function cannot be assigned. Not those that would
+ * make something else of it: `prototype`, and `then`, for which whoever awaits the resource would call it. These have their binary names only.
+ */
+function setMember(holder: object, key: string, value: (...args: unknown[]) => unknown): void {
+	if (key === "then" || key === "prototype") return;
+	Object.defineProperty(holder, key, { value, writable: true, enumerable: true, configurable: true });
+}
+
 function checkAlive(self: unknown, member: string): void {
-	if (!(self instanceof GuestResource)) {
+	if (!GuestResource.is(self)) {
 		throw new SkerryError("call/bad-value", `Cannot call ${member}: \`this\` is no resource of the guest`);
 	}
-	if (!self.spent) return;
-	const name = self.type.name || "resource";
+	if (!GuestResource.isSpent(self)) return;
+	const name = GuestResource.typeOf(self).name || "resource";
 	throw new SkerryError("call/bad-value", `Cannot call ${member}: the ${name} was dropped or given away`);
 }

@@ -2,6 +2,7 @@ import type { GuestResource, Surfaced } from "../abi/mod.ts";
 import { SkerryError } from "../fault/mod.ts";
 import type { GuestMemory, Instance, Linked } from "../link/mod.ts";
 import type { WasiContext } from "../wasi/mod.ts";
+import { checkOptions } from "./check-options.ts";
 import {
 	bindSync,
 	callExport,
@@ -150,7 +151,9 @@ export class Sandbox<E extends object = Exports> implements Disposable {
 	}
 
 	/** Calls an export by its names in the binary: `["wasi:cli/run@0.2.3", "run"]`; of a core module `["_start"]`. */
-	async call(path: readonly string[], args: readonly unknown[], { signal }: CallOptions = {}): Promise<unknown> {
+	async call(path: readonly string[], args: readonly unknown[], options?: CallOptions): Promise<unknown> {
+		if (options !== undefined) checkOptions("call the guest", options);
+		const signal = options?.signal;
 		const type = typeOf(this.#plan.exports, path);
 		const name = path.join("#");
 		signal?.throwIfAborted();

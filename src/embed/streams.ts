@@ -23,6 +23,7 @@ class Stream extends ReadableStream<unknown> implements GuestStream {
 
 	constructor(end: HostStream, element: ValueType | null, wardrobe: Wardrobe) {
 		let queued = 0;
+		let open = true;
 		let close: () => void;
 		const dressed = (value: unknown): unknown => (element === null ? undefined : dress(element, value, wardrobe));
 		const numbers = element !== null && isNumeric(element);
@@ -32,17 +33,21 @@ class Stream extends ReadableStream<unknown> implements GuestStream {
 			{
 				start(controller) {
 					end.onEnd = (reason) => controller.error(reason);
-					close = () => controller.close();
+					close = () => {
+						if (open) controller.close();
+						open = false;
+					};
 				},
 				async pull(controller) {
 					queued = 0;
 					const chunk = await end.read(most);
-					if (chunk === undefined) return controller.close();
+					if (chunk === undefined) return close();
 					if (numbers) return controller.enqueue(chunk);
 					queued = chunk.length;
 					for (let i = 0; i < queued; i++) controller.enqueue(dressed(chunk[i]));
 				},
 				cancel() {
+					open = false;
 					end.cancel();
 				},
 			},
@@ -55,6 +60,9 @@ class Stream extends ReadableStream<unknown> implements GuestStream {
 	}
 
 	async readLast(most: number): Promise<any> {
+		if (!Number.isSafeInteger(most) || most < 1) {
+			throw new SkerryError("call/bad-value", "Cannot read from a stream: how many is a whole number from 1 on");
+		}
 		if (this.locked || this.#queued() > 0) {
 			throw new SkerryError("call/bad-value", "Cannot read from a stream: it is being read");
 		}

@@ -473,6 +473,11 @@ suite("graphs that cannot be linked", () => {
 			],
 		],
 		[
+			"with an export under what is no name",
+			{ nodes: { lib }, edges: [], exports: [{ node: "lib", export: "one", as: "NOT one" }] },
+			["the export NOT one of lib: NOT one is no name of an export"],
+		],
+		[
 			"with a node that needs the resources of another node and of the host together",
 			{
 				nodes: {

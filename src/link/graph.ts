@@ -3,6 +3,7 @@ import {
 	type ExternType,
 	Instantiation,
 	isCompatible,
+	parseExternName,
 	type ResourceType,
 	resourcesOf,
 } from "../component/mod.ts";
@@ -275,6 +276,7 @@ class Resolver {
 			if (loaded === undefined) continue;
 			const names = [...loaded.type.exports.keys()];
 			const found = asked === undefined ? names : names.filter((name) => name === findName(asked, names));
+			if (as !== undefined && !isExportName(as)) this.#problems.push(`${where}: ${as} is no name of an export`);
 			if (asked === undefined && as !== undefined) this.#problems.push(`${where}: which of its exports is not said`);
 			else if (asked !== undefined && found.length === 0) {
 				this.#problems.push(`${where}: ${node} does not export ${asked}${meant(asked, names)}`);
@@ -328,6 +330,12 @@ function findName(asked: string, names: Iterable<string>): string | undefined {
 function compatible(wanted: string, exports: ReadonlyMap<string, ExternType>): string | undefined {
 	if (exports.has(wanted)) return wanted;
 	return [...exports.keys()].find((name) => isCompatible(wanted, name));
+}
+
+/** Names of functions and interfaces; what belongs to a resource is exported with it. */
+function isExportName(name: string): boolean {
+	const { kind } = parseExternName(name);
+	return kind === "plain" || kind === "interface";
 }
 
 /** The nearest name, versions apart where none was given. */

@@ -251,7 +251,7 @@ test("resources across the host: its own come back as they went, the guest's are
 
 	const thing = await call(instance, "make", 9);
 	assert.ok(thing instanceof GuestResource);
-	assert.equal(thing.type.name, "thing");
+	assert.equal(GuestResource.typeOf(thing).name, "thing");
 	assert.equal(await call(instance, "peek", thing), 9);
 	const other = instantiate(linked, undefined);
 	await assert.rejects(call(other, "peek", thing), { code: "call/bad-value" });

@@ -202,5 +202,7 @@ export function isHostEnd(store: Store, kind: EndKind, value: unknown): boolean 
 	// One that was partly read has elements of its own.
 	if (end !== undefined && free === true) return end instanceof HostStream;
 	if (end !== undefined && !(value instanceof ReadableStream)) return false;
-	return typeof value === "object" && value !== null && (Symbol.asyncIterator in value || Symbol.iterator in value);
+	if (typeof value !== "object" || value === null) return false;
+	const { [Symbol.asyncIterator]: later, [Symbol.iterator]: now } = value as Partial<Record<symbol, unknown>>;
+	return typeof (later ?? now) === "function";
 }

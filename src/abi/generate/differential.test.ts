@@ -14,6 +14,7 @@ import { lowerFlat } from "../lower-flat.ts";
 import { type Signature, signatureOf } from "../signature.ts";
 import type { CanonicalOptions, CoreFunction, CoreValue } from "../store.ts";
 import { storeValue } from "../store-value.ts";
+import { GuestResource } from "../values.ts";
 import { Dice, type Memory, randomFlat, randomValue, RESOURCES, World } from "./differential.fixture.ts";
 import { generateLift, generateLower, generateNestedLift } from "./mod.ts";
 
@@ -364,7 +365,7 @@ check("a guest calls a guest", (type, encoding, other, seed) => {
 
 /** Without what makes two stores' resources differ. */
 function plain(value: unknown): unknown {
-	if (typeof value === "object" && value !== null && "rep" in value && "owner" in value) return { rep: value.rep };
+	if (GuestResource.is(value)) return { rep: GuestResource.repOf(value) };
 	if (Array.isArray(value)) return value.map(plain);
 	if (value instanceof Map) return new Map([...value].map(([k, v]) => [k, plain(v)]));
 	if (ArrayBuffer.isView(value)) return value;

@@ -8,7 +8,7 @@ import { MAX_BYTE_LENGTH } from "../context.ts";
 import type { GuestMemory } from "../memory.ts";
 import type { CanonicalOptions } from "../store.ts";
 import { CarriedString, loadString, UTF16_TAG } from "../string-load.ts";
-import { storeString } from "../string-store.ts";
+import { checkSize, storeString } from "../string-store.ts";
 
 export type LoadString = (cx: Context, pointer: number, length: number) => unknown;
 /** Returns the pointer; the length, as the guest is told it, is in `cx.stored`. */
@@ -21,11 +21,10 @@ const SHORT_STORE = 24;
 /** Up to this many bytes, it is worth to look first whether they are ASCII. */
 const SCANNED = 4096;
 
-/** In pieces of so many units, what was found to be ASCII is still in the processor's cache when it is copied. */
+/** Up to this many units, it is worth to find out first that they are ASCII: so much stays in the processor's cache. */
 const PIECE = 1 << 18;
 
 const encoder = new TextEncoder();
-const NON_ASCII = /[\u0080-\uffff]/;
 const NON_LATIN1 = /[\u0100-\uffff]/;
 
 /** Node's, of the prototype of `Buffer`: on any `Uint8Array`, from `start` to `end` in bytes; what is written is counted in bytes. */
@@ -213,50 +212,34 @@ function loadCompact(cx: Context, pointer: number, length: number): unknown {
 	return text.latin1Slice.call(bytes, pointer, end);
 }
 
-/** `store_string_to_utf8` */
+/** `store_string_copy`: for a guest of UTF-8, a host's strings are UTF-8. See `string-store.ts`. */
 function storeUtf8(cx: Context, value: string): number {
 	const units = value.length;
-	const pointer = cx.realloc(0, 0, 1, units);
-	const { bytes } = cx.memory;
 	if (units <= SHORT_STORE) {
 		for (let i = 0; i < units; i++) {
-			const unit = value.charCodeAt(i);
-			if (unit >= 0x80) return growUtf8(cx, value, pointer, i);
-			bytes[pointer + i] = unit;
+			if (value.charCodeAt(i) >= 0x80) return encodeUtf8(cx, value, buffer!.byteLength(value));
 		}
-	} else if (units > PIECE) {
-		for (let start = 0; start < units; start += PIECE) {
-			const ascii = putAscii(bytes, pointer + start, value.slice(start, start + PIECE));
-			if (ascii >= 0) return growUtf8(cx, value, pointer, start + ascii);
-		}
-	} else if (value === knownAscii) {
-		knownAscii = "";
-		text.latin1Write.call(bytes, value, pointer, units);
-	} else {
-		const ascii = putAscii(bytes, pointer, value);
-		if (ascii >= 0) return growUtf8(cx, value, pointer, ascii);
+		const pointer = cx.realloc(0, 0, 1, units);
+		const { bytes } = cx.memory;
+		for (let i = 0; i < units; i++) bytes[pointer + i] = value.charCodeAt(i);
+		cx.stored = units;
+		return pointer;
 	}
+	if (value === knownAscii) knownAscii = "";
+	else {
+		const size = buffer!.byteLength(value);
+		if (size !== units) return encodeUtf8(cx, value, size);
+	}
+	const pointer = cx.realloc(0, 0, 1, units);
+	text.latin1Write.call(cx.memory.bytes, value, pointer, units);
 	cx.stored = units;
 	return pointer;
 }
 
-/** Writes what comes before the first unit that is not ASCII, and tells where that is; -1: there is none. */
-function putAscii(bytes: Uint8Array, pointer: number, value: string): number {
-	const { length } = value;
-	const ascii = buffer!.byteLength(value) === length ? -1 : value.search(NON_ASCII);
-	if (ascii < 0) text.latin1Write.call(bytes, value, pointer, length);
-	else if (ascii > 0) text.latin1Write.call(bytes, value.slice(0, ascii), pointer, ascii);
-	return ascii;
-}
-
-/** The first `ascii` units are written; the next one is not ASCII: room for the worst, then no more than it takes. */
-function growUtf8(cx: Context, value: string, first: number, ascii: number): number {
-	const units = value.length;
-	const worst = units * 3;
-	let pointer = cx.realloc(first, units, 1, worst);
-	const target = cx.memory.bytes.subarray(pointer + ascii, pointer + worst);
-	const size = ascii + encoder.encodeInto(ascii === 0 ? value : value.slice(ascii), target).written;
-	if (size < worst) pointer = cx.realloc(pointer, worst, 1, size);
+function encodeUtf8(cx: Context, value: string, size: number): number {
+	checkSize(size);
+	const pointer = cx.realloc(0, 0, 1, size);
+	encoder.encodeInto(value, cx.memory.bytes.subarray(pointer, pointer + size));
 	cx.stored = size;
 	return pointer;
 }

@@ -12,6 +12,7 @@ import type { FunctionType, ValueType } from "../types.ts";
 import { resolveValueType } from "../resolve.ts";
 import { validateBuiltin } from "./builtins.ts";
 import { checkOptions, sameSignature, wrongSignature } from "./canon-options.ts";
+import { unsupported } from "./gates.ts";
 import { invalid } from "./invalid.ts";
 import { infoOf } from "./measure.ts";
 import type { Scope } from "./scope.ts";
@@ -75,8 +76,9 @@ function validateLift(scope: Scope, canon: Extract<Canon, { op: "lift" }>, offse
 	const { params, results } = valuesOf(type);
 	const spills = flatCount(scope, params) > MAX_FLAT_PARAMS;
 	const paramsInMemory = spills || hasPointers(params);
-	// An async lift returns through `task.return`, which has options of its own
-	const resultsInMemory = !options.async && (hasPointers(results) || flatCount(scope, results) > 1);
+	// An async lift returns through `task.return`, which has the same memory
+	const mostResults = options.async ? MAX_FLAT_PARAMS : 1;
+	const resultsInMemory = hasPointers(results) || flatCount(scope, results) > mostResults;
 	const use = {
 		memory: paramsInMemory || resultsInMemory,
 		realloc: paramsInMemory,
@@ -145,6 +147,7 @@ function validateTaskReturn(
 	offset: number,
 ): CoreFunctionType {
 	const types = canon.result === null || canon.result === undefined ? [] : [resolveValueType(canon.result, scope)];
+	if (types.some((type) => type.kind === "error-context")) throw unsupported("error-context", offset);
 	if (types.some((type) => infoOf(type).borrows)) throw invalid("`task.return` cannot return a `borrow` type", offset);
 	const flat = types.flatMap((type) => flattenType(type));
 	const spills = flat.length > MAX_FLAT_PARAMS;

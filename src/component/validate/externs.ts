@@ -53,9 +53,19 @@ export function validateImport(scope: Scope, definition: ImportDefinition): void
 	const type = resolveDesc(scope, definition.desc, name.name, scope.importedResources);
 	scope.importNames.define(name, type, offset, true);
 	if (!scope.importVisible.admit(type)) throw notVisible(type, "import", offset);
+	if (namesCreated(scope, type)) throw invalid("local resource type found in imports", offset);
 	scope.exportVisible.name(type);
 	scope.imports.set(name.name, type);
 	scope.add(type);
+}
+
+/** Whether an import gives a name to a resource that the component itself makes: nobody has it yet who could supply it. */
+function namesCreated(scope: Scope, type: ExternType): boolean {
+	scope.work.step();
+	if (type.kind === "instance") return type.type.exports.values().some((item) => namesCreated(scope, item));
+	if (type.kind !== "type" || type.type.kind !== "resource") return false;
+	scope.work.step(scope.createdResources.length);
+	return scope.createdResources.includes(type.type.resource);
 }
 
 export function validateExportDeclaration(scope: Scope, declaration: ExportDeclaration): void {

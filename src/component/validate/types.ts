@@ -169,7 +169,8 @@ function checkLabels(what: string, short: string, items: readonly { readonly nam
 	for (const { name } of items) {
 		if (name === "") throw invalid(`${what} name cannot be empty`, offset);
 		if (!isKebabCase(name)) throw invalid(`${what} name \`${name}\` is not in kebab case`, offset);
-		const key = name.toLowerCase();
+		// As in JavaScript and other languages, `a-1` and `a1` are one
+		const key = name.toLowerCase().replaceAll("-", "");
 		const previous = seen.get(key);
 		if (previous !== undefined) {
 			throw invalid(`${what} name \`${name}\` conflicts with previous ${short} name \`${previous}\``, offset);
