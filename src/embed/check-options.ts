@@ -77,6 +77,7 @@ const GUEST: Table = {
 	metering: expect(`one of ${METERING_MODES.join(", ")}`, (value) => METERING_MODES.some((mode) => mode === value)),
 	features: objectOf({ stackful: boolean, threads: boolean, asyncCancel: boolean }),
 	lenientCancel: boolean,
+	onGrow: called,
 	onStreamError: called,
 };
 

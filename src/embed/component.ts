@@ -7,7 +7,7 @@ import { checkOptions } from "./check-options.ts";
 import { callExport, createExports, type Exports, typeOf } from "./exports.ts";
 import { type GrantsAndLimit, SHARED_CLIENT, toWasiOptions } from "./grants.ts";
 import type { Loaded } from "./linking.ts";
-import type { CallOptions, InstantiateOptions } from "./options.ts";
+import type { CallOptions, GuestOptions, InstantiateOptions } from "./options.ts";
 import { Sandbox } from "./sandbox.ts";
 
 interface ComponentInit extends Loaded {
@@ -17,6 +17,7 @@ interface ComponentInit extends Loaded {
 	readonly mapper: PageMapper | undefined;
 	readonly slots: SharedSlots | undefined;
 	readonly app: string | undefined;
+	readonly onGrow: GuestOptions["onGrow"];
 	readonly onStreamError: (error: unknown) => void;
 }
 
@@ -41,7 +42,19 @@ export class Component<E extends object = Exports> {
 	readonly #onStreamError: (error: unknown) => void;
 
 	/** Made by `Engine.load`. */
-	constructor({ linked, kind, imports, grants, limits, warm, mapper, slots, app, onStreamError }: ComponentInit) {
+	constructor({
+		linked,
+		kind,
+		imports,
+		grants,
+		limits,
+		warm,
+		mapper,
+		slots,
+		app,
+		onGrow,
+		onStreamError,
+	}: ComponentInit) {
 		this.#onStreamError = onStreamError;
 		this.kind = kind;
 		this.imports = imports;
@@ -56,6 +69,7 @@ export class Component<E extends object = Exports> {
 			mapper,
 			limits,
 			...(app === undefined ? {} : { app }),
+			...(onGrow === undefined ? {} : { onGrow }),
 		});
 		this.exports = createExports(
 			linked.plan.exports,

@@ -89,8 +89,9 @@ export class Engine {
 		// Where every call gets a new instance, nothing is put back.
 		const mapper = warm === 0 ? undefined : findPageMapper(this.#options.onWarning);
 		const onStreamError = options.onStreamError ?? this.#options.onStreamError ?? warnOfStream;
+		const onGrow = options.onGrow ?? this.#options.onGrow;
 		const slots = dedicated ? undefined : this.#slots;
-		return new Component({ ...loaded, limits, grants, warm, app, mapper, slots, onStreamError });
+		return new Component({ ...loaded, limits, grants, warm, app, mapper, slots, onGrow, onStreamError });
 	}
 }
 
