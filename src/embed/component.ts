@@ -98,10 +98,17 @@ export class Component<E extends object = Exports> {
 	async call(path: readonly string[], args: readonly unknown[], { signal }: CallOptions = {}): Promise<unknown> {
 		const type = typeOf(this.#plan.exports, path);
 		const sandbox = await this.#pool.acquire();
-		const abort = (): void => sandbox.end(signal?.reason);
+		const endFor = (reason: unknown): void => {
+			try {
+				sandbox.end(reason);
+			} catch (error) {
+				warnOfEnd(error);
+			}
+		};
+		const abort = (): void => endFor(signal?.reason);
 		const end = (): void => {
 			signal?.removeEventListener("abort", abort);
-			sandbox.end(CALL_OVER);
+			endFor(CALL_OVER);
 		};
 		signal?.addEventListener("abort", abort);
 		sandbox.report = this.#onStreamError;
@@ -135,4 +142,10 @@ export class Component<E extends object = Exports> {
 			return instance;
 		});
 	}
+}
+
+/** What the call came to is what its caller is told; and where it has returned, or a signal ends it, nobody is there who could be. */
+function warnOfEnd(error: unknown): void {
+	const why = error instanceof Error ? error.message : String(error);
+	process.emitWarning(`what a guest held of the host was not given back cleanly: ${why}`, "SkerryWarning");
 }

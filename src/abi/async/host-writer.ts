@@ -85,7 +85,13 @@ class HostWriter implements HeldEnd {
 		this.#whole = this.#isWhole(source);
 		const elements = this.#whole ? [source].values() : iterable[Symbol.iterator]?.();
 		if (elements === undefined) throw new SkerryError("call/bad-value", "a stream is given as an (async) iterable");
-		this.#close = () => void elements.return?.();
+		this.#close = () => {
+			try {
+				elements.return?.();
+			} catch {
+				// As of an asynchronous one
+			}
+		};
 		const step = (): void => {
 			let next: IteratorResult<unknown>;
 			try {
@@ -106,10 +112,9 @@ class HostWriter implements HeldEnd {
 	}
 
 	#pumpAsync(iterator: AsyncIterator<unknown>): void {
-		this.#close = () => {
-			// Nobody hears any more of what goes wrong there.
-			iterator.return?.().catch(() => {});
-		};
+		// Nobody hears any more of what goes wrong there: it throws, rejects, or gives no promise.
+		const close = async (): Promise<unknown> => await iterator.return?.();
+		this.#close = () => void close().catch(() => {});
 		const take = (): void => {
 			const next = this.#arrived;
 			this.#arrived = null;
@@ -117,8 +122,15 @@ class HostWriter implements HeldEnd {
 			if (next !== null) this.#take(next, step);
 		};
 		const step = (): void => {
+			let next: unknown;
+			try {
+				next = iterator.next();
+			} catch (error) {
+				next = Promise.reject(error);
+			}
 			this.#pledges.pledge(
-				iterator.next(),
+				// Who writes an iterator by hand may give the result itself, or what settles twice.
+				next instanceof Promise ? next : Promise.resolve(next as IteratorResult<unknown>),
 				take,
 				(error) => this.#fail(error),
 				(next) => (this.#arrived = next),
@@ -135,8 +147,11 @@ class HostWriter implements HeldEnd {
 
 	/** Writes what came, then asks for more. */
 	#take(next: IteratorResult<unknown>, step: () => void): void {
+		if (!isObject(next)) return this.#fail(notAResult(next));
 		if (next.done === true) return this.#end();
 		const values = this.#checked(this.#chunk(next.value));
+		// Not at once: there may be any number of them.
+		if (values.length === 0) return this.#pledges.enqueue(step);
 		this.#write(values, 0, (open) => {
 			if (open) return step();
 			this.#release();
@@ -227,4 +242,15 @@ function slice(values: ArrayLike<unknown>, start: number, end: number): ArrayLik
 
 function isTypedArray(value: unknown): boolean {
 	return ArrayBuffer.isView(value) && !(value instanceof DataView);
+}
+
+/** Iterators that are written by hand may give anything. */
+function isObject(value: unknown): boolean {
+	return (typeof value === "object" || typeof value === "function") && value !== null;
+}
+
+function notAResult(value: unknown): SkerryError {
+	return new SkerryError("call/bad-value", `Cannot read from a stream's iterator: its next() gave ${String(value)}`, {
+		hint: "it gives { value, done }, or a promise of that",
+	});
 }
