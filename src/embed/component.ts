@@ -134,8 +134,10 @@ export class Component<E extends object = Exports> {
 		checkOptions("make the sandbox", options);
 		const limits = { ...this.#limits, ...options.limits };
 		checkMetered(options.limits ?? {}, this.#metering);
-		const grants = toWasiOptions({ ...this.#grants, ...options.wasi }, SHARED_CLIENT);
-		const context = createWasiContext(grants, { buffered: withDefaultLimits(limits).buffered });
+		const outputLimit = options.limits?.output ?? this.#grants.outputLimit;
+		const grants = toWasiOptions({ ...this.#grants, ...options.wasi, outputLimit }, SHARED_CLIENT);
+		const { app } = this.#grants;
+		const context = createWasiContext(grants, { buffered: withDefaultLimits(limits).buffered, app });
 		return new Sandbox(this.#plan, context, () => {
 			const instance = this.#pool.instantiate(context, limits);
 			instance.store.report = this.#onStreamError;

@@ -82,8 +82,8 @@ export class Engine {
 		const limits = withDefaultLimits(given);
 		// By default an embedder's streams get all that is written.
 		const output = options.limits?.output ?? this.#options.limits?.output;
-		const grants: GrantsAndLimit = { ...options.wasi, ...(output === undefined ? {} : { outputLimit: output }) };
 		const { app, dedicated = false, warm = WARM } = options;
+		const grants: GrantsAndLimit = { ...options.wasi, outputLimit: output, app };
 		// Whose time is limited is not called while nobody could stop it.
 		if (loaded.linked.metering !== "off" && Math.min(limits.cpu, limits.wall) < Infinity) await watchdogReady();
 		// Where every call gets a new instance, nothing is put back.
