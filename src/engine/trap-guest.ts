@@ -1,13 +1,16 @@
+import { Writer } from "../bytes/mod.ts";
 import { webAssembly } from "./v8.ts";
 
 /** `(module (func (export "") unreachable))` */
-const MODULE = Uint8Array.of(
-	...[0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
-	...[0x01, 0x04, 0x01, 0x60, 0x00, 0x00],
-	...[0x03, 0x02, 0x01, 0x00],
-	...[0x07, 0x04, 0x01, 0x00, 0x00, 0x00],
-	...[0x0a, 0x05, 0x01, 0x03, 0x00, 0x00, 0x0b],
-);
+function encodeModule(): Uint8Array {
+	return new Writer()
+		.raw(Uint8Array.of(0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00))
+		.section(1, new Writer().u32(1).u8(0x60).u32(0).u32(0))
+		.section(3, new Writer().u32(1).u32(0))
+		.section(7, new Writer().u32(1).name("").u8(0x00).u32(0))
+		.section(10, new Writer().u32(1).sized(Uint8Array.of(0x00, 0x00, 0x0b)))
+		.finish();
+}
 
 let trap: (() => never) | undefined;
 
@@ -17,6 +20,6 @@ let trap: (() => never) | undefined;
  */
 export function trapGuest(): never {
 	const { Instance, Module } = webAssembly();
-	trap ??= new Instance(new Module(MODULE), {}).exports[""] as () => never;
+	trap ??= new Instance(new Module(encodeModule()), {}).exports[""] as () => never;
 	return trap();
 }
