@@ -13,6 +13,7 @@ export {
 	type Features,
 	type GrantedPath,
 	type Grants,
+	type Growth,
 	type Guest,
 	type GuestFuture,
 	type GuestMemory,
@@ -26,6 +27,7 @@ export {
 	type LoadOptions,
 	Sandbox,
 	type Source,
+	type Usage,
 	type World,
 } from "./embed/mod.ts";
 export {

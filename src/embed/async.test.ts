@@ -253,6 +253,70 @@ suite("asynchronous components", () => {
 		assert.deepEqual(reported, [failure, failure]);
 	});
 
+	test("iterators written by hand: what throws, gives no promise, settles twice, or is no result", async () => {
+		const reported: string[] = [];
+		const { component } = await start({ onStreamError: (error) => void reported.push((error as Error).message) });
+		/** A source that gives 3 and 4, each in what `wrap` makes of it, and then its end. */
+		const gives = (wrap: (result: object) => unknown): AsyncIterable<unknown> => {
+			const left = [3, 4];
+			const next = () => {
+				const value = left.shift();
+				return wrap(value === undefined ? { done: true } : { done: false, value: [value] });
+			};
+			return { [Symbol.asyncIterator]: () => ({ next }) as AsyncIterator<unknown> };
+		};
+		const fails = (next: () => unknown): object => ({ [Symbol.asyncIterator]: () => ({ next }) });
+		const throws = (): never => {
+			throw new Error("thrown");
+		};
+		const twice = (result: object) => ({
+			// oxlint-disable-next-line unicorn/no-thenable
+			then(resolve: (value: object) => void) {
+				resolve(result);
+				resolve(result);
+			},
+		});
+		const none = "Cannot read from a stream's iterator: its next() gave undefined";
+		for (const [source, sum, told] of [
+			[gives((result) => result), 7, []],
+			[gives(twice), 7, []],
+			[fails(throws), 0, ["thrown"]],
+			[fails(async () => undefined), 0, [none]],
+			[{ [Symbol.iterator]: () => ({ next: () => undefined }) }, 0, [none]],
+		] as const) {
+			reported.length = 0;
+			assert.equal(await component.exports.count(source), sum);
+			assert.deepEqual(reported, told);
+		}
+	});
+
+	test("any number of empty chunks", async () => {
+		const { component } = await start();
+		const empty = new Uint8Array(0);
+		assert.equal(await component.exports.count([...Array.from({ length: 30_000 }, () => empty), Uint8Array.of(5)]), 5);
+	});
+
+	for (const [name, source] of [
+		[
+			"throws",
+			{ [Symbol.asyncIterator]: () => ({ next: () => new Promise(() => {}), return: () => assert.fail("mine") }) },
+		],
+		[
+			"gives no promise",
+			{ [Symbol.asyncIterator]: () => ({ next: () => new Promise(() => {}), return: () => ({ done: true }) }) },
+		],
+	] as const)
+		test(`a source whose return ${name} when the sandbox ends keeps nothing else from it`, async () => {
+			const { component } = await start({ warm: 1 });
+			const signal = new AbortController();
+			const call = component.call(["count"], [source], { signal: signal.signal });
+			await sleep(2);
+			// Of an event's listener nobody would catch it: the process would end.
+			signal.abort(new Error("gone"));
+			await assert.rejects(call, /gone/);
+			assert.equal(await component.exports.count([1, 2]), 3);
+		});
+
 	test("a reader is told why when the sandbox ends, whether it waits or reads later", async () => {
 		const { component } = await start();
 		const sandbox = component.instantiate();

@@ -78,6 +78,7 @@ const GUEST: Table = {
 	features: objectOf({ stackful: boolean, threads: boolean, asyncCancel: boolean }),
 	lenientCancel: boolean,
 	sharedBuffers: boolean,
+	onGrow: called,
 	onStreamError: called,
 };
 

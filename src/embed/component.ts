@@ -7,7 +7,7 @@ import { checkOptions } from "./check-options.ts";
 import { callExport, createExports, type Exports, typeOf } from "./exports.ts";
 import { type GrantsAndLimit, SHARED_CLIENT, toWasiOptions } from "./grants.ts";
 import type { Loaded } from "./linking.ts";
-import type { CallOptions, InstantiateOptions } from "./options.ts";
+import type { CallOptions, GuestOptions, InstantiateOptions } from "./options.ts";
 import { Sandbox } from "./sandbox.ts";
 
 interface ComponentInit extends Loaded {
@@ -17,6 +17,7 @@ interface ComponentInit extends Loaded {
 	readonly mapper: PageMapper | undefined;
 	readonly slots: SharedSlots | undefined;
 	readonly app: string | undefined;
+	readonly onGrow: GuestOptions["onGrow"];
 	readonly onStreamError: (error: unknown) => void;
 }
 
@@ -41,7 +42,19 @@ export class Component<E extends object = Exports> {
 	readonly #onStreamError: (error: unknown) => void;
 
 	/** Made by `Engine.load`. */
-	constructor({ linked, kind, imports, grants, limits, warm, mapper, slots, app, onStreamError }: ComponentInit) {
+	constructor({
+		linked,
+		kind,
+		imports,
+		grants,
+		limits,
+		warm,
+		mapper,
+		slots,
+		app,
+		onGrow,
+		onStreamError,
+	}: ComponentInit) {
 		this.#onStreamError = onStreamError;
 		this.kind = kind;
 		this.imports = imports;
@@ -56,6 +69,7 @@ export class Component<E extends object = Exports> {
 			mapper,
 			limits,
 			...(app === undefined ? {} : { app }),
+			...(onGrow === undefined ? {} : { onGrow }),
 		});
 		this.exports = createExports(
 			linked.plan.exports,
@@ -86,10 +100,17 @@ export class Component<E extends object = Exports> {
 		const signal = options?.signal;
 		const type = typeOf(this.#plan.exports, path);
 		const sandbox = await this.#pool.acquire();
-		const abort = (): void => sandbox.end(signal?.reason);
+		const endFor = (reason: unknown): void => {
+			try {
+				sandbox.end(reason);
+			} catch (error) {
+				warnOfEnd(error);
+			}
+		};
+		const abort = (): void => endFor(signal?.reason);
 		const end = (): void => {
 			signal?.removeEventListener("abort", abort);
-			sandbox.end(CALL_OVER);
+			endFor(CALL_OVER);
 		};
 		signal?.addEventListener("abort", abort);
 		sandbox.report = this.#onStreamError;
@@ -115,12 +136,20 @@ export class Component<E extends object = Exports> {
 		checkOptions("make the sandbox", options);
 		const limits = { ...this.#limits, ...options.limits };
 		checkMetered(options.limits ?? {}, this.#metering);
-		const grants = toWasiOptions({ ...this.#grants, ...options.wasi }, SHARED_CLIENT);
-		const context = createWasiContext(grants, { buffered: withDefaultLimits(limits).buffered });
+		const outputLimit = options.limits?.output ?? this.#grants.outputLimit;
+		const grants = toWasiOptions({ ...this.#grants, ...options.wasi, outputLimit }, SHARED_CLIENT);
+		const { app } = this.#grants;
+		const context = createWasiContext(grants, { buffered: withDefaultLimits(limits).buffered, app });
 		return new Sandbox(this.#plan, context, () => {
 			const instance = this.#pool.instantiate(context, limits);
 			instance.store.report = this.#onStreamError;
 			return instance;
 		});
 	}
+}
+
+/** What the call came to is what its caller is told; and where it has returned, or a signal ends it, nobody is there who could be. */
+function warnOfEnd(error: unknown): void {
+	const why = error instanceof Error ? error.message : String(error);
+	process.emitWarning(`what a guest held of the host was not given back cleanly: ${why}`, "SkerryWarning");
 }

@@ -251,4 +251,15 @@ suite("WASI 0.1", () => {
 			assert.equal(stdout.text, "hello\n".slice(0, limit));
 		}
 	});
+
+	test("so it does beyond one of a sandbox that is kept; the error names whose it is", async () => {
+		const stdout = collect();
+		const module = await engine.load(await assemble(WRITER), { wasi: { stdout: stdout.stream }, app: "shop" });
+		using sandbox = module.instantiate({ limits: { output: 5 } });
+		await assert.rejects(sandbox.call(["_start"], []), {
+			name: "LimitExceeded",
+			message: 'killed: output 5 bytes (limit "output" of app shop)',
+		});
+		assert.equal(stdout.text, "hello");
+	});
 });

@@ -83,15 +83,16 @@ export class Engine {
 		const limits = withDefaultLimits(given);
 		// By default an embedder's streams get all that is written.
 		const output = options.limits?.output ?? this.#options.limits?.output;
-		const grants: GrantsAndLimit = { ...options.wasi, ...(output === undefined ? {} : { outputLimit: output }) };
 		const { app, dedicated = false, warm = WARM } = options;
+		const grants: GrantsAndLimit = { ...options.wasi, outputLimit: output, app };
 		// Whose time is limited is not called while nobody could stop it.
 		if (loaded.linked.metering !== "off" && Math.min(limits.cpu, limits.wall) < Infinity) await watchdogReady();
 		// Where every call gets a new instance, nothing is put back.
 		const mapper = warm === 0 ? undefined : findPageMapper(this.#options.onWarning);
 		const onStreamError = options.onStreamError ?? this.#options.onStreamError ?? warnOfStream;
+		const onGrow = options.onGrow ?? this.#options.onGrow;
 		const slots = dedicated ? undefined : this.#slots;
-		return new Component({ ...loaded, limits, grants, warm, app, mapper, slots, onStreamError });
+		return new Component({ ...loaded, limits, grants, warm, app, mapper, slots, onGrow, onStreamError });
 	}
 }
 

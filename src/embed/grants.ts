@@ -38,7 +38,9 @@ export interface Grants {
 /** With what is bounded of it. */
 export interface GrantsAndLimit extends Grants {
 	/** Bytes of standard output, and as many of standard error; who writes more is ended. */
-	readonly outputLimit?: number;
+	readonly outputLimit?: number | undefined;
+	/** Whose limit it is, for errors. */
+	readonly app?: string | undefined;
 }
 
 /**
@@ -47,13 +49,13 @@ export interface GrantsAndLimit extends Grants {
  */
 export function toWasiOptions(grants: GrantsAndLimit, client: HttpClient): WasiOptions {
 	const { args, env, stdin, stdout, stderr, terminal, folders, allowOutbound, onDenied } = grants;
-	const { outputLimit = Infinity } = grants;
+	const { outputLimit = Infinity, app } = grants;
 	return {
 		...(args === undefined ? {} : { args }),
 		...(env === undefined ? {} : { env }),
 		...(stdin === undefined ? {} : { stdin: toSource(stdin) }),
-		...(stdout === undefined ? {} : { stdout: toSink(stdout, outputLimit) }),
-		...(stderr === undefined ? {} : { stderr: toSink(stderr, outputLimit) }),
+		...(stdout === undefined ? {} : { stdout: toSink(stdout, outputLimit, app) }),
+		...(stderr === undefined ? {} : { stderr: toSink(stderr, outputLimit, app) }),
 		...(terminal === undefined ? {} : { terminal }),
 		...(folders === undefined ? {} : { folders: Object.entries(folders).map(toFolder) }),
 		...(onDenied === undefined ? {} : { onDenied }),
@@ -72,7 +74,7 @@ function toSource(given: string | Uint8Array | Readable | (() => Readable)): Byt
 	return createBytesSource(typeof given === "string" ? new TextEncoder().encode(given) : given);
 }
 
-function toSink(stream: Writable, limit: number): ByteSink {
+function toSink(stream: Writable, limit: number, app: string | undefined): ByteSink {
 	const sink = createWritableSink(stream, { end: false });
 	if (limit === Infinity) return sink;
 	let left = limit;
@@ -84,7 +86,7 @@ function toSink(stream: Writable, limit: number): ByteSink {
 			const fitting = bytes.subarray(0, left);
 			left -= fitting.length;
 			if (fitting.length > 0) sink.write(fitting);
-			if (fitting.length < bytes.length) throw new LimitExceeded("output", limit);
+			if (fitting.length < bytes.length) throw new LimitExceeded("output", limit, app);
 		},
 		flush: () => sink.flush(),
 		flushed: () => sink.flushed(),

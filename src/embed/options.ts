@@ -1,3 +1,4 @@
+import type { Growth } from "../engine/mod.ts";
 import type { Features } from "../link/mod.ts";
 import type { Limits, MeteringMode } from "../fault/mod.ts";
 import type { Exports } from "./exports.ts";
@@ -13,6 +14,12 @@ export interface GuestOptions {
 	readonly limits?: Limits;
 	/** How guests are stopped that hold the thread. */
 	readonly metering?: MeteringMode;
+	/**
+	 * Asked each time that the memories or tables of a sandbox are to grow within its limits: `memory` in bytes, `tables` in elements, all
+	 * of the sandbox together. True grants it; with false the guest is told that there is no more, and goes on. Anything else, a promise
+	 * too, ends the guest, as does what it throws. What a sandbox begins with is not asked for: the limits bound that.
+	 */
+	readonly onGrow?: (growth: Growth) => boolean;
 	/** What the specification still gates; each is off by default, and a component that needs one is refused by its name. */
 	readonly features?: Features;
 	/**

@@ -19,6 +19,15 @@ import { findInside } from "./inside.ts";
 import type { CallOptions } from "./options.ts";
 import { type Caller, ResourceClasses } from "./resources.ts";
 
+/** Of the limits of these names. */
+export interface Usage {
+	/** Milliseconds; of calls that take microseconds, an estimate. */
+	readonly cpu: number;
+	/** Instructions, with metering `fuel`; else 0. */
+	readonly fuel: number;
+	readonly hostCalls: number;
+}
+
 /** One instance of a component or core module with its own memories, handles and grants. Dispose it when done: `using sandbox = component.instantiate()`. */
 export class Sandbox<E extends object = Exports> implements Disposable {
 	readonly exports: E;
@@ -204,6 +213,15 @@ export class Sandbox<E extends object = Exports> implements Disposable {
 			});
 		this.#dropping = settled;
 		await dropping;
+	}
+
+	/**
+	 * What the last call has used, or the one that is under way, of a sandbox that has ended, too; before the first, what making the sandbox did. Calls that are under way at the same time
+	 * have it together. `fuel` is the same on every run and machine.
+	 */
+	get usage(): Usage {
+		const { cpu, fuel, hostCalls } = this.#instance.usage;
+		return { cpu, fuel, hostCalls };
 	}
 
 	/** Handles that the guest holds now. */

@@ -273,6 +273,11 @@ export class Account {
 		return now >= this.wallEnd ? this.exceeded("wall", this.#wallLimit) : undefined;
 	}
 
+	/** Of a guest that does not hold the thread: whether it has held it for as long as it may. */
+	get spent(): LimitExceeded | undefined {
+		return this.cpu >= this.#cpuLimit ? this.exceeded("cpu", this.#cpuLimit) : undefined;
+	}
+
 	/** For a guest that was stopped by the watchdog, whose clock may be a few microseconds ahead: the limit of time that it is nearest to. */
 	nearest(now: number): LimitExceeded {
 		return this.#cpuLimit - this.cpu <= this.wallEnd - now

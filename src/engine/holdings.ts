@@ -13,7 +13,10 @@ export interface HoldingsOptions {
 	readonly limits?: Limits;
 	/** Whose limits they are, for errors. */
 	readonly app?: string | undefined;
-	/** Asked before memories or tables grow within the limits; false refuses: the guest is told that there is no more. */
+	/**
+	 * Asked before memories or tables grow within the limits; false refuses: the guest is told that there is no more. Anything but a
+	 * boolean, such as a promise, ends the guest, and so does what it throws.
+	 */
 	readonly onGrow?: ((growth: Growth) => boolean) | undefined;
 }
 
@@ -60,16 +63,32 @@ export class Holdings {
 		this.#held[what] = to;
 	}
 
-	/** Whether the guest may have so much more. Then it is held. */
+	/**
+	 * Whether the guest may have so much more. Then it is held.
+	 * @throws what `onGrow` does; SkerryError `call/bad-value` where that gives no boolean
+	 */
 	grow(what: "memory" | "tables", amount: number): boolean {
-		const from = this.#held[what];
-		const to = from + amount;
-		if (to > (this.#limits[what] ?? Infinity)) return false;
-		if (amount > 0 && this.#onGrow?.({ what, from, to }) === false) return false;
+		const limit = this.#limits[what] ?? Infinity;
+		if (this.#held[what] + amount > limit) return false;
+		if (amount > 0 && !this.#isGranted(what, amount)) return false;
+		// The embedder may have called the guest meanwhile.
+		const to = this.#held[what] + amount;
+		if (to > limit) return false;
 		// To have room for more, V8 makes a table anew, twice as large.
 		if (what === "tables" && amount > 0 && !heapHasRoom(2 * to * ELEMENT_BYTES)) return false;
 		this.#held[what] = to;
 		return true;
+	}
+
+	#isGranted(what: "memory" | "tables", amount: number): boolean {
+		if (this.#onGrow === undefined) return true;
+		const from = this.#held[what];
+		const granted: unknown = this.#onGrow({ what, from, to: from + amount });
+		if (typeof granted === "boolean") return granted;
+		const given = granted instanceof Promise ? "a promise" : `a value of type ${typeof granted}`;
+		throw new SkerryError("call/bad-value", `Cannot grow the ${what} of a guest: onGrow gave ${given}`, {
+			hint: "it returns true or false, at once",
+		});
 	}
 
 	/**

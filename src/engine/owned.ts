@@ -8,6 +8,9 @@ import { threadNursery } from "./nursery.ts";
 import type { PageMapper } from "./pages.ts";
 import { threadSchedule } from "./schedule.ts";
 import { adoptMemory, createSlotMemory, type SlotMemory, WASM_PAGE } from "./slot-memory.ts";
+import { reserveStack } from "./stack-size.ts";
+import { trapGuest } from "./trap-guest.ts";
+import { hostFault } from "./traps.ts";
 import {
 	webAssembly,
 	type WasmExtern,
@@ -134,12 +137,26 @@ export class CoreMemories {
 	}
 
 	#grow(memory: SlotMemory, delta: bigint): bigint {
-		const old = memory.byteLength / WASM_PAGE;
 		const amount = Number(BigInt.asUintN(64, delta)) * WASM_PAGE;
-		if (!this.holdings.grow("memory", amount)) return -1n;
+		if (!this.#mayGrow("memory", amount)) return -1n;
+		const old = memory.byteLength / WASM_PAGE;
 		if (memory.grow(delta)) return BigInt(old);
 		this.holdings.giveBack("memory", amount);
 		return -1n;
+	}
+
+	/** Runs the embedder's code. Whatever it does, what follows is done whole: the stack does not end in the midst of it. */
+	#mayGrow(what: "memory" | "tables", amount: number): boolean {
+		const schedule = threadSchedule();
+		// Host functions have another stack than a guest that can be suspended.
+		if (!schedule.suspendable) reserveStack();
+		let grows = false;
+		try {
+			grows = this.holdings.grow(what, amount);
+		} catch (error) {
+			schedule.current?.guest.fail(hostFault(error));
+		}
+		return schedule.current?.guest.failed === true ? trapGuest() : grows;
 	}
 
 	/** A negative index: what was granted before, V8 does not have. */
@@ -149,7 +166,7 @@ export class CoreMemories {
 			holdings.giveBack("tables", delta);
 			return 0;
 		}
-		if (!holdings.grow("tables", delta)) return 0;
+		if (!this.#mayGrow("tables", delta)) return 0;
 		const elements = holdings.held.tables;
 		const schedule = threadSchedule();
 		if (elements > MANY_ELEMENTS && !schedule.affords(elements * ELEMENT_TIME)) {

@@ -254,7 +254,8 @@ export class SandboxPool {
 	instantiate(context: WasiContext, limits: Limits): Instance {
 		const tenant = this.#tenant;
 		const from = typeof tenant === "object" ? { image: this.#slots.image, state: tenant.state } : {};
-		return instantiate(this.#linked, context, limits, this.#options.app, from);
+		const { app, onGrow } = this.#options;
+		return instantiate(this.#linked, context, limits, app, { ...from, onGrow });
 	}
 
 	/** For the slots. */

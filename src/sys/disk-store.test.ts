@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import {
 	chmodSync,
 	existsSync,
@@ -8,6 +9,8 @@ import {
 	readFileSync,
 	rmSync,
 	statSync,
+	symlinkSync,
+	truncateSync,
 	utimesSync,
 	writeFileSync,
 } from "node:fs";
@@ -68,6 +71,30 @@ test("an entry that is not as it was written is removed, and there is none", asy
 	assert.deepEqual(await store.read("y"), bytes(100, 7));
 	assert.deepEqual(warnings, []);
 });
+
+for (const [what, put] of [
+	["a pipe that nobody writes to", (path: string) => void execFileSync("mkfifo", [path])],
+	[
+		"a file of 100 GiB, of which nothing is there",
+		(path: string) => (writeFileSync(path, ""), truncateSync(path, 100 * 2 ** 30)),
+	],
+	["a link to a device without an end", (path: string) => symlinkSync("/dev/zero", path)],
+] as const) {
+	test(
+		`${what} in the place of an entry is removed, and is no entry`,
+		{ skip: process.platform === "win32" ? "there is no such thing" : false, timeout: 60_000 },
+		async (t) => {
+			const folder = place(t);
+			const { store, warnings } = open(folder);
+			put(join(folder, "x"));
+			assert.equal(await store.read("x"), undefined);
+			assert.ok(!existsSync(join(folder, "x")));
+			await store.write("x", bytes(10, 1));
+			assert.deepEqual(await store.read("x"), bytes(10, 1));
+			assert.deepEqual(warnings, []);
+		},
+	);
+}
 
 test("beyond its capacity it removes what was used longest ago, and no file that is being written", async (t) => {
 	const folder = place(t);

@@ -1,5 +1,17 @@
 import { randomUUID } from "node:crypto";
-import { chmod, mkdir, open, readdir, realpath, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
+import {
+	chmod,
+	constants,
+	mkdir,
+	open,
+	readdir,
+	realpath,
+	rename,
+	rm,
+	stat,
+	utimes,
+	writeFile,
+} from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { crc32 } from "node:zlib";
 
@@ -54,9 +66,11 @@ export class DiskStore {
 		if (!(await this.#usable())) return undefined;
 		const path = join(this.#options.folder, name);
 		try {
-			const bytes = await readEntry(path);
-			const entry = bytes.subarray(0, -TRAILER);
-			if (bytes.length >= TRAILER && trailerOf(name, entry).equals(bytes.subarray(-TRAILER))) return entry;
+			const bytes = await readEntry(path, this.#options.capacity + TRAILER);
+			const entry = bytes?.subarray(0, -TRAILER);
+			if (bytes !== undefined && entry !== undefined && bytes.length >= TRAILER) {
+				if (trailerOf(name, entry).equals(bytes.subarray(-TRAILER))) return entry;
+			}
 			await rm(path);
 		} catch (error) {
 			const { code, message } = error as NodeJS.ErrnoException;
@@ -155,9 +169,14 @@ async function checkAbove(folder: string, user: number): Promise<void> {
 	}
 }
 
-async function readEntry(path: string): Promise<Uint8Array> {
-	await using file = await open(path, "r");
-	const { size, mtimeMs } = await file.stat();
+/** `undefined` where it is nothing that was ever written: no file, or more than `most` bytes. */
+async function readEntry(path: string, most: number): Promise<Uint8Array | undefined> {
+	// Whoever opens a pipe waits for its writer, unless he says so
+	await using file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+	const status = await file.stat();
+	if (status.isDirectory()) throw new Error(`${path} is a folder`);
+	const { size, mtimeMs } = status;
+	if (!status.isFile() || size > most) return undefined;
 	// Not filled with zeros before: that takes as long as the reading
 	const bytes = Buffer.allocUnsafeSlow(size);
 	const { bytesRead } = await file.read(bytes, 0, size, 0);

@@ -185,6 +185,22 @@ async function run(
 	}
 }
 
+/** The same in a sandbox that an embedder keeps, and for which alone it gives the limits. */
+async function runKept(
+	{ wat, metering, act = () => {} }: Row,
+	limits: Partial<Record<LimitName, number>>,
+): Promise<unknown> {
+	const given = { app: "x", ...(metering === undefined ? {} : { metering }) };
+	const options = wat.includes(`(import "act"`) ? { ...given, imports: { act } } : given;
+	const component = await new Engine({ cache: false }).load(new Uint8Array(await parse(wat)), options);
+	try {
+		using sandbox = component.instantiate({ limits });
+		return await sandbox.call(["f"], []);
+	} catch (error) {
+		return (error as Error).message;
+	}
+}
+
 suite("limits, one below, at, and one above", () => {
 	test("each has its row here", () => {
 		assert.deepEqual([...Object.keys(ROWS), "stack", "output"].toSorted(), Object.keys(LIMITS).toSorted());
@@ -199,6 +215,14 @@ suite("limits, one below, at, and one above", () => {
 			// Times are longer than what was asked for, by what the machine does meanwhile.
 			for (const limit of row.tolerance === undefined ? [needs, needs + 1] : [AMPLE])
 				assert.equal(await run(row, { [name]: limit }), 1);
+		});
+
+		test(`${name}, of a sandbox that is kept`, async () => {
+			const { needs, tolerance = 1, below } = row;
+			const refused = await runKept(row, { [name]: needs - tolerance });
+			if (typeof below === "number") assert.equal(refused, below);
+			else assert.match(String(refused), below);
+			assert.equal(await runKept(row, { [name]: row.tolerance === undefined ? needs : AMPLE }), 1);
 		});
 	}
 

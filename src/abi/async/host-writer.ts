@@ -61,6 +61,8 @@ class HostWriter implements HeldEnd, Copier<Remainder> {
 	/** What the source gave that is not written yet. */
 	#arrived: IteratorResult<unknown> | null = null;
 	#takeArrived: () => void = () => {};
+	/** Nothing is read any more: its end came, or the guest's is dropped. */
+	#isOver = false;
 	/** Where there is more to come: tells the source that nobody wants it. */
 	#close: () => void = () => {};
 
@@ -104,7 +106,13 @@ class HostWriter implements HeldEnd, Copier<Remainder> {
 		this.#whole = this.#isWhole(source);
 		const elements = this.#whole ? [source].values() : iterable[Symbol.iterator]?.();
 		if (elements === undefined) throw new SkerryError("call/bad-value", "a stream is given as an (async) iterable");
-		this.#close = () => void elements.return?.();
+		this.#close = () => {
+			try {
+				elements.return?.();
+			} catch {
+				// As of an asynchronous one
+			}
+		};
 		const step = (): void => {
 			let next: IteratorResult<unknown>;
 			try {
@@ -125,30 +133,42 @@ class HostWriter implements HeldEnd, Copier<Remainder> {
 	}
 
 	#pumpAsync(iterator: AsyncIterator<unknown>): void {
-		this.#close = () => {
-			// Nobody hears any more of what goes wrong there.
-			iterator.return?.().catch(() => {});
-		};
+		// Nobody hears any more of what goes wrong there: it throws, rejects, or gives no promise.
+		const close = async (): Promise<unknown> => await iterator.return?.();
+		this.#close = () => void close().catch(() => {});
 		const store = this.#store;
 		const shared = this.#shared;
 		const { epoch } = store;
 		const take = (): void => {
 			const next = this.#arrived;
 			this.#arrived = null;
-			// It may have been taken by a guest that did not wait for it.
-			if (next !== null) this.#take(next, step);
+			if (next !== null) return this.#take(next, step);
+			// It may have been taken by a guest that did not wait for it. A guest that dropped its end waits for no more.
+			if (!this.#isOver && shared.isDropped) this.#goOn(false);
 		};
 		const came = (next: IteratorResult<unknown>): void => {
-			if (store.isOver(epoch)) return;
+			if (this.#isOver || store.isOver(epoch)) return;
+			// Who writes an iterator by hand may give anything.
+			if (!isObject(next)) return failed(notAResult(next));
 			this.#arrived = next;
 			// Who reads next finds it there.
 			if (next.done === true || !shared.isIdle) this.#pledges.enqueue(take);
 		};
 		const failed = (error: unknown): void => {
-			if (!store.isOver(epoch)) this.#pledges.enqueue(() => this.#fail(error));
+			if (!this.#isOver && !store.isOver(epoch)) this.#pledges.enqueue(() => this.#fail(error));
 		};
 		// Nothing has to be pledged: the end is held.
-		const step = (): void => void iterator.next().then(came, failed);
+		const step = (): void => {
+			let next: unknown;
+			try {
+				next = iterator.next();
+			} catch (error) {
+				return failed(error);
+			}
+			// By hand, too: the result itself, or what settles twice.
+			const settled = next instanceof Promise ? next : Promise.resolve(next);
+			settled.then(came, failed);
+		};
 		this.#takeArrived = take;
 		step();
 	}
@@ -160,13 +180,18 @@ class HostWriter implements HeldEnd, Copier<Remainder> {
 
 	/** Writes what came, then asks for more. */
 	#take(next: IteratorResult<unknown>, step: () => void): void {
+		if (!isObject(next)) return this.#fail(notAResult(next));
 		if (next.done === true) return this.#end();
+		const values = this.#checked(this.#chunk(next.value));
+		// Not at once: there may be any number of them.
+		if (values.length === 0) return this.#pledges.enqueue(step);
 		this.#step = step;
-		this.#write(this.#checked(this.#chunk(next.value)), this.#goOn);
+		this.#write(values, this.#goOn);
 	}
 
 	readonly #goOn = (open: boolean): void => {
 		if (open) return this.#step();
+		this.#isOver = true;
 		this.#release();
 		this.#closeOnce();
 	};
@@ -180,6 +205,7 @@ class HostWriter implements HeldEnd, Copier<Remainder> {
 	}
 
 	#end(): void {
+		this.#isOver = true;
 		this.#shared.drop();
 		this.#release();
 	}
@@ -259,4 +285,15 @@ function slice(values: ArrayLike<unknown>, start: number, end: number): ArrayLik
 
 function isTypedArray(value: unknown): boolean {
 	return ArrayBuffer.isView(value) && !(value instanceof DataView);
+}
+
+/** Iterators that are written by hand may give anything. */
+function isObject(value: unknown): boolean {
+	return (typeof value === "object" || typeof value === "function") && value !== null;
+}
+
+function notAResult(value: unknown): SkerryError {
+	return new SkerryError("call/bad-value", `Cannot read from a stream's iterator: its next() gave ${String(value)}`, {
+		hint: "it gives { value, done }, or a promise of that",
+	});
 }

@@ -48,6 +48,8 @@ export interface Shared {
 	readonly fill: (() => void) | null;
 	/** Both ends are there, and nobody waits at one. */
 	readonly isIdle: boolean;
+	/** One end is no more: nothing is copied any longer. */
+	readonly isDropped: boolean;
 	/** Ends the copy of this side, where it waits for the other, or could still go on. */
 	cancel(copier: Copier): void;
 	/** One end is no more. */
@@ -73,7 +75,7 @@ abstract class SharedBase {
 		this.#ended = ended;
 	}
 
-	protected get isDropped(): boolean {
+	get isDropped(): boolean {
 		return this.dropped;
 	}
 

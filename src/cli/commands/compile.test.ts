@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { existsSync, lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -52,6 +54,18 @@ test("what it writes is loaded as the component is, from wherever it stands", as
 	assert.deepEqual(compiled, { size: packed.length, metering: "trap" });
 	assert.deepEqual(report, await createReport("app", readFileSync(source), true));
 	await assert.rejects(createReport("app", packed.subarray(0, -1), false), { code: "artefact/damaged" });
+});
+
+test("a pipe that it is to write to gets it, and stays a pipe", { skip: process.platform === "win32" }, async (t) => {
+	const folder = place(t);
+	const [source, pipe] = [join(folder, "app.wasm"), join(folder, "pipe")];
+	writeFileSync(source, new Uint8Array(await parse("(component)")));
+	execFileSync("mkfifo", [pipe]);
+	const [read, status] = await Promise.all([readFile(pipe), compileCommand.run([source], { output: pipe })]);
+	assert.equal(status, 0);
+	assert.equal(read.subarray(1, 7).toString(), "skerry");
+	assert.ok(lstatSync(pipe).isFIFO());
+	assert.deepEqual(readdirSync(folder).sort(), ["app.wasm", "pipe"]);
 });
 
 test("what cannot be compiled leaves no file, and the error names the source", async (t) => {

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { rename, rm, writeFile } from "node:fs/promises";
+import { rename, rm, stat, writeFile } from "node:fs/promises";
 import { inFile, METERING_MODES } from "../../fault/mod.ts";
 import { compileComponent } from "../../pool/mod.ts";
 import type { CommandModule } from "../command.ts";
@@ -64,8 +64,14 @@ export function parseCompileOptions(
 	return { source: file, output: output ?? `${file.replace(/\.(?:wasm|skerry)$/, "")}.skerry`, metering: mode };
 }
 
-/** Whoever serves the file meanwhile finds the old one or the new one. */
+/** Whoever serves the file meanwhile finds the old one or the new one. What is no file, such as `/dev/stdout`, stays what it is. */
 async function write(output: string, bytes: Uint8Array): Promise<void> {
+	const there = await stat(output).catch(() => undefined);
+	if (there !== undefined && !there.isFile()) {
+		return await writeFile(output, bytes).catch((error: unknown) => {
+			throw unwritable(output, error);
+		});
+	}
 	const part = `${output}.${randomUUID()}`;
 	try {
 		await writeFile(part, bytes);
