@@ -2,6 +2,7 @@
  * Setting globals from JavaScript is a call into V8 for each, through code that a guest has driven out of the caches. A Wasm function sets
  * all of them in one.
  */
+import { Writer } from "../bytes/mod.ts";
 import { webAssembly, type WasmGlobal, type WasmModule } from "./v8.ts";
 
 type Value = number | bigint;
@@ -40,19 +41,23 @@ function tryWasm(globals: readonly WasmGlobal[]): ((...values: Value[]) => void)
 }
 
 const I32 = 0x7f;
-const name = (text: string): number[] => [text.length, ...new TextEncoder().encode(text)];
-const leb = (value: number): number[] => (value < 0x80 ? [value] : [(value & 0x7f) | 0x80, value >>> 7]);
-const section = (id: number, body: readonly number[]): number[] => [id, ...leb(body.length), ...body];
 
 function encode(count: number): Uint8Array<ArrayBuffer> {
-	const all = Array.from({ length: count }, (_, i) => i);
-	const body = [0, ...all.flatMap((i) => [0x20, i, 0x24, i]), 0x0b];
-	return Uint8Array.from([
-		...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
-		...section(1, [1, 0x60, count, ...all.map(() => I32), 0]),
-		...section(2, [count, ...all.flatMap((i) => [...name(""), ...name(`${i}`), 3, I32, 1])]),
-		...section(3, [1, 0]),
-		...section(7, [1, ...name("set"), 0, 0]),
-		...section(10, [1, ...leb(body.length), ...body]),
-	]);
+	const type = new Writer().u32(1).u8(0x60).u32(count);
+	const imports = new Writer().u32(count);
+	const body = new Writer().u32(0);
+	for (let i = 0; i < count; i++) {
+		type.u8(I32);
+		imports.name("").name(`${i}`).u8(0x03).u8(I32).u8(0x01); // a mutable global
+		body.u8(0x20).u32(i).u8(0x24).u32(i); // local.get, global.set
+	}
+	const bytes = new Writer()
+		.raw(Uint8Array.of(0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00))
+		.section(1, type.u32(0))
+		.section(2, imports)
+		.section(3, new Writer().u32(1).u32(0))
+		.section(7, new Writer().u32(1).name("set").u8(0x00).u32(0))
+		.section(10, new Writer().u32(1).sized(body.u8(0x0b).finish()))
+		.finish();
+	return Uint8Array.from(bytes);
 }
