@@ -1,3 +1,4 @@
+import { createGlobalSetter } from "./global-setter.ts";
 import { createMemoryImage, type AttachedMemory, type MemoryImage } from "./memory-strategy.ts";
 import type { CoreMemories } from "./owned.ts";
 import { changedPages, NO_DELTA, type PageDelta } from "./page-delta.ts";
@@ -140,7 +141,7 @@ function hasNaN(values: readonly (number | bigint)[]): boolean {
 
 class Attached implements AttachedCore {
 	readonly #memories: readonly AttachedMemory[];
-	readonly #globals: readonly WasmGlobal[];
+	readonly #setGlobals: (values: CoreDelta["globals"]) => void;
 	readonly #own: CoreDelta;
 	readonly #restoreTables: () => boolean;
 
@@ -151,13 +152,13 @@ class Attached implements AttachedCore {
 		restoreTables: () => boolean,
 	) {
 		this.#memories = memories;
-		this.#globals = globals;
+		this.#setGlobals = createGlobalSetter(globals);
 		this.#own = own;
 		this.#restoreTables = restoreTables;
 	}
 
 	restore(state: CoreDelta = this.#own): number | undefined {
-		this.#setGlobals(state);
+		this.#setGlobals(state.globals);
 		if (!this.#restoreTables()) return undefined;
 		let bytes = 0;
 		for (let i = 0; i < this.#memories.length; i++) {
@@ -169,18 +170,12 @@ class Attached implements AttachedCore {
 	}
 
 	change(from: CoreDelta, to: CoreDelta): number {
-		this.#setGlobals(to);
+		this.#setGlobals(to.globals);
 		let bytes = 0;
 		for (let i = 0; i < this.#memories.length; i++) {
 			const [old, next] = [from.memories[i], to.memories[i]];
 			if (old !== next) bytes += (this.#memories[i] as AttachedMemory).change(old as PageDelta, next as PageDelta);
 		}
 		return bytes;
-	}
-
-	#setGlobals({ globals }: CoreDelta): void {
-		for (let i = 0; i < this.#globals.length; i++) {
-			(this.#globals[i] as WasmGlobal).value = globals[i] as number | bigint;
-		}
 	}
 }

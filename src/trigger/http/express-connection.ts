@@ -85,12 +85,12 @@ export class ExpressLane implements TurnEnding {
 		this.#answering = true;
 		let answered = 0;
 		let began = performance.now();
+		this.outbox.begin(began);
 		try {
 			threadRelay().run(() => {
 				if (answered > 0) {
-					const now = performance.now();
-					this.outbox.served(began, now);
-					began = now;
+					began = performance.now();
+					this.outbox.served(began);
 				}
 				if (answered === asking.length) return false;
 				(asking[answered++] as ExpressConnection).answer(began);

@@ -6,10 +6,11 @@ import { Outbox } from "./outbox.ts";
 function turn(outbox: Outbox, requests: readonly (readonly [string, number])[], from = 0): string[] {
 	const log: string[] = [];
 	let now = from;
+	outbox.begin(now);
 	for (const [name, milliseconds] of requests) {
 		log.push(`answer ${name}`);
 		outbox.add({ deliver: () => log.push(`send ${name}`) });
-		outbox.served(now, (now += milliseconds));
+		outbox.served((now += milliseconds));
 	}
 	log.push("end");
 	outbox.flush();
@@ -28,13 +29,24 @@ suite("Outbox", () => {
 			"answer a, answer b, answer c, end, send a, send b, send c",
 		],
 		[
-			"none waits longer than a millisecond",
+			"the first wait no longer than a millisecond",
 			[
 				["a", 0.4],
 				["b", 0.4],
 				["c", 0.1],
 			],
 			"answer a, answer b, send a, send b, answer c, end, send c",
+		],
+		[
+			"nor others than their requests have waited",
+			[
+				["a", 0.9],
+				["b", 0.9],
+				["c", 0.5],
+				["d", 0.5],
+				["e", 0.1],
+			],
+			"answer a, send a, answer b, send b, answer c, answer d, send c, send d, answer e, end, send e",
 		],
 		[
 			"nor for what may take as long as the one before",
@@ -58,10 +70,26 @@ suite("Outbox", () => {
 		test(name, () => assert.equal(turn(new Outbox(), requests).join(", "), expected));
 	}
 
+	test("nor than four milliseconds", () => {
+		const outbox = new Outbox();
+		const sent: number[] = [];
+		outbox.begin(0);
+		let due = 0;
+		let now = 0;
+		for (let i = 0; i < 32; i++) {
+			outbox.add({ deliver: () => due++ });
+			outbox.served((now += 0.5));
+			if (due > 0) sent.push(due);
+			due = 0;
+		}
+		assert.deepEqual(sent, [2, 2, 4, 8, 8, 8]);
+	});
+
 	test("a slow one is forgotten", () => {
 		const outbox = new Outbox();
 		turn(outbox, [["slow", 5]]);
-		for (let i = 0; i < 300; i++) outbox.served(10, 10.01);
+		outbox.begin(10);
+		for (let i = 0; i < 300; i++) outbox.served(10 + i / 100);
 		assert.deepEqual(
 			turn(
 				outbox,
@@ -85,8 +113,9 @@ suite("Outbox", () => {
 		assert.deepEqual(turn(outbox, quick, 0), together);
 		assert.deepEqual(turn(outbox, quick, 1000), together);
 		// What was not answered here does not count.
-		outbox.served(2000, 2000.5);
-		for (let i = 0; i < 300; i++) outbox.served(2001, 2001);
+		outbox.begin(2000);
+		outbox.served(2000.5);
+		for (let i = 0; i < 300; i++) outbox.served(2000.5);
 		assert.deepEqual(turn(outbox, quick, 2002), together);
 	});
 
