@@ -403,9 +403,6 @@ export class Schedule {
 		// Its call may have gone by unclocked.
 		if (Number.isNaN(account.wallEnd)) account.enter(clock());
 		if (account.wallEnd !== Infinity) this.#wallTimer.add(account);
-		// One that gives the thread away after each few instructions never comes to a check that says so.
-		const { spent } = account;
-		if (spent !== undefined) account.guest.fail(spent);
 	}
 
 	/** None of the account's guests waits any more. */

@@ -81,9 +81,13 @@ export class Waits {
 	/** Somebody waits for the host: the account's wall limit is to be looked at. */
 	#wait(): void {
 		const account = this.#account;
-		if (this.#wallEnd === account.wallEnd) return;
-		this.#schedule.wait(account);
-		this.#wallEnd = account.wallEnd;
+		if (this.#wallEnd !== account.wallEnd) {
+			this.#schedule.wait(account);
+			this.#wallEnd = account.wallEnd;
+		}
+		// One that gives the thread away after each few instructions never comes to a check that says so.
+		const { spent } = account;
+		if (spent !== undefined) account.guest.fail(spent);
 	}
 
 	/** Whoever waited may have been the last. */

@@ -107,12 +107,13 @@ suite("what a host gives", () => {
 		}
 	});
 
-	test("a source of which no more is wanted is closed, be its next chunk there or not", async () => {
-		for (let hops = 0; hops < 8; hops++) {
+	test("a source of which no more is wanted is closed, be its next chunk there or not, or never", async () => {
+		for (const hops of [0, 1, 2, 3, 4, 5, 6, 7, Infinity]) {
 			let [given, closed] = [0, 0];
 			const source = {
 				[Symbol.asyncIterator]: () => ({
 					next: async () => {
+						if (given > 0 && hops === Infinity) await new Promise(() => given++);
 						if (given > 0) for (let i = 0; i < hops; i++) await Promise.resolve();
 						return { done: false, value: Uint8Array.of(40 + given++) };
 					},
