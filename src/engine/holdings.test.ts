@@ -31,3 +31,13 @@ for (const [name, limit, affords, outcome] of [
 		else assert.equal(gcHeap, (limit - 1) * MIB);
 	});
 }
+
+test("a guest asks for V8's heap as often, whatever others hold of it", () => {
+	const asks = (before: number): number[] => {
+		const holdings = new Holdings({ limits: { gcHeap: 4096 * MIB } });
+		holdings.take("gcHeap", 4096 * MIB - before);
+		return Array.from({ length: 5 }, () => holdings.allocate(3000, () => true) as number);
+	};
+	for (const before of [0, 2999, 3000, 4000, 70_000])
+		assert.deepEqual(asks(before), asks(MIB), `${before} bytes before the limit`);
+});

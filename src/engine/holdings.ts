@@ -99,14 +99,15 @@ export class Holdings {
 	 */
 	allocate(bytes: number, affords: (time: number) => boolean): number | SkerryError | undefined {
 		const limit = this.#limits.gcHeap ?? Infinity;
+		const collects = limit >= COLLECTED_FROM && bytes <= limit / 2;
 		if (this.#held.gcHeap + bytes > limit) {
-			const collects = limit >= COLLECTED_FROM && bytes <= limit / 2;
 			if (collects && !affords(collectionTakes())) return undefined;
 			const used = collects ? collectHeap() : Infinity;
 			if (used > limit / 2) return new LimitExceeded("gcHeap", limit, this.#app);
 			this.#held.gcHeap = used;
 		}
-		const given = Math.min(bytes + PORTION, limit - this.#held.gcHeap);
+		// What others use has no part in how much it is: how often the guest asks is a part of its fuel.
+		const given = collects ? bytes + PORTION : Math.min(bytes + PORTION, limit - this.#held.gcHeap);
 		if (!heapHasRoom(given)) {
 			return new SkerryError("guest/killed", "killed: no more room for the objects of guests in V8's heap", {
 				hint: "give Node more with --max-old-space-size, or guests less with the limit gcHeap",
