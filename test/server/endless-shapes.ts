@@ -37,6 +37,9 @@ const FIELDS: Readonly<Record<string, string>> = {
 	"nested loops": `(func (export "f") (loop $o (block $x (loop $i (br_if $x (i32.const 1)) (br $i))) (br $o)))`,
 	"back edges of br_table": `(func (export "f") (local i32) (loop $a (loop $b
 		(local.set 0 (i32.xor (local.get 0) (i32.const 1))) (br_table $a $b (local.get 0)))))`,
+	"a large loop that counts, in a loop": `(func (export "f") (local i32 i32) (loop $o (loop $l
+		${"(local.set 1 (i32.mul (i32.xor (local.get 1) (local.get 0)) (i32.const 5)))".repeat(100)}
+		(br_if $l (local.tee 0 (i32.add (local.get 0) (i32.const 1))))) (br $o)))`,
 	recursion: `(func $f (param i32) (if (local.get 0) (then
 			(call $f (i32.sub (local.get 0) (i32.const 1))) (call $f (i32.sub (local.get 0) (i32.const 1))))))
 		(func (export "f") (call $f (i32.const 70)))`,

@@ -21,7 +21,7 @@ interface FlagParts {
 
 /**
  * Puts checks of the flag into bodies. With a slow path, small innermost loops that call nothing have it outside, loops of which
- * every turn passes a check that stands elsewhere have none (`CheckPlan.bare`), and those that count have one for many turns
+ * every turn passes a check that stands elsewhere have none (`CheckPlan.bare`), and some that count have one for many turns
  * (`CheckPlan.strips`). At all other places a check is `(if flag (then …))`, or of
  * kind `page` a load.
  */
@@ -43,7 +43,8 @@ export function insertFlagChecks(
 			editor.copy(body);
 			continue;
 		}
-		if (parts.slow < 0 && editor.isPlain(body)) {
+		const found = plan.strips[body] ?? NO_STRIPS;
+		if (parts.slow < 0 && found.size === 0 && editor.isPlain(body)) {
 			const bare = plan.bare[body];
 			const heads = survey.loops
 				.subarray(survey.loopStarts[body], survey.loopStarts[body + 1])
@@ -65,7 +66,6 @@ export function insertFlagChecks(
 			});
 		}
 		editor.begin(body);
-		const found = plan.strips[body] ?? NO_STRIPS;
 		const strips = found.size > 0 && isRoomy(reader) ? found : NO_STRIPS;
 		if (strips.size === 0) writeBody(editor, loops, sites ?? [], parts, NO_STRIPS, -1);
 		else {

@@ -9,7 +9,7 @@ import { verifyRewriting } from "../verify/verify.ts";
 import { countParams } from "./control.ts";
 import { exportFunction, TestEngine } from "./engine.fixture.ts";
 import { meterModule } from "./meter.ts";
-import { findStrips } from "./strips.ts";
+import { findStrips, hasLarge } from "./strips.ts";
 
 const plus = (step: string, by = "(local.get 0)"): string => `(local.tee 0 (i32.add ${by} ${step}))`;
 const four = "(i32.const 4)";
@@ -82,8 +82,8 @@ const BODIES: readonly (readonly [name: string, body: string, turns: number])[] 
 	["a fill", `(memory.fill (i32.const 0) (i32.const 0) (local.get 0)) ${down}`, -1],
 ];
 
-/** It says in its memory how many turns it has made, and ends after some thousands: so there has to be much to do in one. */
-const textOf = (body: string): string => `(module (memory (export "m") 1) (func $g)
+/** It says in its memory how many turns it has made, and ends after some thousands: so there has to be much to do in one. Function 0 is not called. */
+const textOf = (body: string, first = "(func $g)"): string => `(module ${first} (memory (export "m") 1)
 	(func (export "f") (param i32 i32 i32) (result i32) (local $turns i32)
 		(block $x (loop $l
 			(i32.store (i32.const 0) (local.tee $turns (i32.add (local.get $turns) (i32.const 1))))
@@ -132,7 +132,99 @@ suite("loops that are run in strips", () => {
 	}
 });
 
+/** Code of so many bytes, but for three, of which a turn runs nothing. */
+const much = (bytes: number): string => "(block)".repeat(Math.floor(bytes / 3));
+const LARGE = 512;
+
+/** Bodies as above, and whether they have a strip where only large loops are asked for. */
+const LARGE_BODIES: readonly (readonly [name: string, body: string, has: boolean])[] = [
+	["much code", `${much(LARGE)} ${down}`, true],
+	["little code", down, false],
+	["not quite as much", `${much(LARGE - 20)} ${down}`, false],
+	["much code behind its way back", `(block $b ${load.repeat(4)} ${down} (br $x)) ${much(LARGE)}`, true],
+	["much code behind the loop", `${down}) ${much(LARGE)} (block`, false],
+	["a way back by a table", `${much(LARGE)} (block (br_table $x $l ${plus(four)}))`, false],
+	["a way back that is always taken", `${much(LARGE)} (drop ${plus(four)}) (br $l)`, false],
+	["two steps", `${much(LARGE)} (local.set 0 (i32.const 9)) ${down}`, false],
+	["a call", `${much(LARGE)} (call $g) ${down}`, false],
+	["a loop within", `${much(LARGE)} (block $c (br_if $c (local.get 2)) ${inner}) ${down}`, false],
+	["handlers", `${much(LARGE)} (block $h (try_table (catch_all $h))) ${down}`, false],
+];
+
+/** What checks of `trap` are made of, where the flag's memory is the second. */
+const CHECKS = {
+	page: [0x41, 0x80, 0x80, 0x04, 0x2d, 0x40, 1, 0, 0x1a],
+	flag: [0x41, 0, 0x2d, 0x40, 1, 0, 0x04, 0x40, 0x41, 0, 0x41, 0x80, 2, 0x36, 0x42, 1, 0, 0, 0x0b],
+} as const;
+
+suite("large loops that are run in strips with trap", () => {
+	for (const [name, body, has] of LARGE_BODIES) {
+		test(name, async () => {
+			const module = decodeModule(await parse(bareOf(body)));
+			const reader = new CodeReader(module.code);
+			assert.equal(findStrips(reader, 1, countParams(module), true).has(0), has);
+			if (has) assert.ok(hasLarge(reader, 1), "what is not looked at has none");
+		});
+	}
+
+	for (const [name, body, expected] of BODIES) {
+		// With a loop within it is none
+		if (expected < 0 || body.includes("$i")) continue;
+		for (const check of ["page", "flag"] as const) {
+			test(`${name}, with much code: runs as it did, and is checked in time (${check})`, async () => {
+				const text = `${much(LARGE)} ${body}`;
+				const plain = new TestEngine().instantiate(await parse(textOf(text)), "off");
+				const bytes = await parse(textOf(text, `(import "" "look" (func $g))`));
+				const strip = findStrips(new CodeReader(decodeModule(bytes).code), 0, [0, 3], true).get(0);
+				assert.ok(strip);
+				let checked = 0;
+				let longest = 0;
+				const look = (): void => {
+					longest = Math.max(longest, turns[0]! - checked);
+					checked = turns[0]!;
+				};
+				const exports = instantiateLooking(bytes, check, look);
+				const turns = new Uint32Array(exports.m.buffer, 0, 1);
+				const dice = new Dice(name.length);
+				for (let round = 0; round < 400; round++) {
+					const args = [0, 0, 0].map(() => (dice.pick(EDGES) + dice.below(9) - 4) | 0);
+					turns[0] = checked = 0;
+					assert.equal(exports.f(...args), plain.f(...args), args.join(", "));
+					look();
+				}
+				assert.equal(longest, strip.turns, "it uses its strips, and is not longer in one than it says");
+			});
+		}
+	}
+});
+
 const { WebAssembly } = globalThis as any;
+
+/** With a call of the import in place of each check. */
+function instantiateLooking(bytes: Uint8Array, check: keyof typeof CHECKS, look: () => void): any {
+	const original = decodeModule(bytes);
+	const metered = meterModule(original, surveyCode(original), "trap", undefined, undefined, check);
+	assert.ok(metered);
+	verifyRewriting(bytes, encodeModule(metered.module), { metering: "trap", check, contracts: metered.contracts });
+	const { code } = metered.module;
+	const patched = Buffer.from(code.bytes);
+	const wanted = Buffer.from(CHECKS[check]);
+	const call = Buffer.alloc(wanted.length, 0x01);
+	call.set([0x10, 0]);
+	let checks = 0;
+	for (let at = patched.indexOf(wanted); at >= 0; at = patched.indexOf(wanted)) {
+		call.copy(patched, at);
+		checks++;
+	}
+	assert.equal(checks, 1);
+	const changed = { ...code, bytes: new Uint8Array(patched) };
+	const memories = metered.imports.memories.map(({ name }) => [name, new WebAssembly.Memory({ initial: 1 })]);
+	const flag = new WebAssembly.Memory({ initial: 1, maximum: 2, shared: true });
+	return new WebAssembly.Instance(new WebAssembly.Module(encodeModule({ ...metered.module, code: changed })), {
+		"": { look },
+		[metered.imports.module]: { ...Object.fromEntries(memories), [metered.imports.flag]: flag },
+	}).exports;
+}
 
 /** With a flag that never goes down, and a slow path that asks once and goes on: so each check asks. */
 function instantiateAsking(bytes: Uint8Array): { readonly exports: any; readonly engine: TestEngine } {

@@ -1,13 +1,16 @@
-import { type CodeReader, OP } from "../../wasm/mod.ts";
+import { type CodeReader, defineSkim, OP } from "../../wasm/mod.ts";
 import {
+	BLOCK,
 	BR,
 	BR_IF,
 	BR_TABLE,
 	BULK,
+	CALL,
 	CATCH,
 	DELEGATE,
 	END,
 	FLOW,
+	IF,
 	isCall,
 	labelsOf,
 	LOOP,
@@ -27,6 +30,9 @@ const LEAST_TURNS = 8;
  * a limit costs more than their checks.
  */
 const LEAST_LEFT = 1000;
+
+/** How many bytes of code a loop has at least for which it matters in what turns there is no check that is a load alone. */
+const LARGE = 512;
 
 /** What a step is at most, as the logarithm, where it must be a power of two. */
 const MOST_SHIFT = 8;
@@ -79,6 +85,8 @@ const WINDOW = 8;
 /** A loop with nothing in it that calls. */
 interface Candidate {
 	readonly loop: number;
+	/** Where it begins. */
+	readonly start: number;
 	/** How many blocks are around it. */
 	readonly depth: number;
 	/** Whether it may still be one, and whether what it stands in may. */
@@ -98,8 +106,16 @@ interface Candidate {
 
 type Latch = Omit<Strip, "turns" | "cost" | "height">;
 
-/** The loops of the body that the reader is to enter that can be run in strips, by their number. */
-export function findStrips(reader: CodeReader, body: number, params: readonly number[]): ReadonlyMap<number, Strip> {
+/**
+ * The loops of the body that the reader is to enter that can be run in strips, by their number.
+ * @param isLarge whether only those with much code are asked for, that have no loops in them
+ */
+export function findStrips(
+	reader: CodeReader,
+	body: number,
+	params: readonly number[],
+	isLarge = false,
+): ReadonlyMap<number, Strip> {
 	const strips = new Map<number, Strip>();
 	const ops = new Int32Array(WINDOW);
 	const firsts = new Int32Array(WINDOW);
@@ -156,6 +172,7 @@ export function findStrips(reader: CodeReader, body: number, params: readonly nu
 				const isFit = way.isAlive && (reader.first < 0 || params[reader.first] === 0);
 				open.push({
 					loop,
+					start: reader.start,
 					depth,
 					isFit,
 					isLeft: false,
@@ -178,7 +195,8 @@ export function findStrips(reader: CodeReader, body: number, params: readonly nu
 			case END:
 			case DELEGATE:
 				if (candidate?.depth === depth) {
-					const strip = candidate.isFit ? toStrip(candidate) : undefined;
+					const isAsked = !isLarge || (candidate.height === 0 && reader.start - candidate.start >= LARGE);
+					const strip = candidate.isFit && isAsked ? toStrip(candidate) : undefined;
 					if (strip !== undefined) strips.set(candidate.loop, strip);
 					open.pop();
 					const around = open.at(-1);
@@ -217,6 +235,36 @@ export function findStrips(reader: CodeReader, body: number, params: readonly nu
 	}
 	return strips;
 }
+
+/**
+ * Whether the body that the reader is to enter has a loop with much code, without calls and loops in it, and with a `br_if` back: which most code is passed
+ * by soon.
+ */
+export function hasLarge(reader: CodeReader, body: number): boolean {
+	/** Where the innermost loop begins, if it is such a one so far, and the blocks that are open in it. */
+	let start = Infinity;
+	let depth = 0;
+	let comesBack = false;
+	reader.enter(body);
+	while (reader.nextOf(OF_FLOW)) {
+		const flow = FLOW[reader.op];
+		if (flow === LOOP) {
+			start = reader.start;
+			depth = 0;
+			comesBack = false;
+		} else if (start === Infinity) continue;
+		else if (flow === CALL || flow === TRY) start = Infinity;
+		else if (flow === BLOCK || flow === IF) depth++;
+		else if (flow === BR_IF) comesBack ||= reader.first === depth;
+		else if (flow === END && depth-- === 0) {
+			if (comesBack && reader.start - start >= LARGE) return true;
+			start = Infinity;
+		}
+	}
+	return false;
+}
+
+const OF_FLOW = defineSkim((op) => FLOW[op] !== 0);
 
 /** V8 makes nothing of them. Before a large table there are thousands. */
 const NO_CODE: ReadonlySet<number> = new Set([OP.block, OP.end]);

@@ -29,6 +29,11 @@ async function meter(text: string, imports: Record<string, Record<string, unknow
 
 const LOOPS: readonly (readonly [name: string, fields: string])[] = [
 	["a loop", `(func (export "f") (loop $l (br $l)))`],
+	[
+		"a large loop that counts through all numbers, in a loop",
+		`(func (export "f") (param i32) (loop $o
+			(loop $l ${"(block)".repeat(200)} (br_if $l (local.tee 0 (i32.add (local.get 0) (i32.const 1))))) (br $o)))`,
+	],
 	["the inner of nested loops", `(func (export "f") (loop $o (loop $i (br $i)) (br $o)))`],
 	["the outer of nested loops", `(func (export "f") (loop $o (block $x (loop $i (br $x))) (br $o)))`],
 	["br_table back to a loop", `(func (export "f") (loop $l (block (br_table $l 0 $l (i32.const 7)))))`],

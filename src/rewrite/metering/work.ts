@@ -5,7 +5,7 @@ import { countParams } from "./control.ts";
 import { FOREIGN, FOREIGN_TAIL, HEAD, OFTEN, SHORT, TAIL, UP } from "./costs.ts";
 import { type Callee, type PathRules, PathWalk } from "./path-costs.ts";
 import { findLatches } from "./latches.ts";
-import { findStrips, type Strip } from "./strips.ts";
+import { findStrips, hasLarge, type Strip } from "./strips.ts";
 import { findTurns } from "./turns.ts";
 
 /**
@@ -298,24 +298,28 @@ class Planner {
 		return !walk.isUnfit;
 	}
 
-	/** Some loops have the checks of others, and without a slow path a loop's own may stand where it comes back. */
+	/** Some loops have the checks of others, and without a slow path a loop's own may stand where it comes back, if it is not run in strips. */
 	#findBare(body: number): Uint8Array | undefined {
 		const { loopStarts } = this.#survey;
 		const loops = (loopStarts[body + 1] as number) - (loopStarts[body] as number);
 		if (loops === 0 || !(this.#isLate || this.#isPlain)) return undefined;
 		const bare = findTurns(this.#reader, body, loops);
-		if (this.#isPlain) findLatches(this.#reader, body, bare);
+		if (this.#isPlain) {
+			findLatches(this.#reader, body, bare);
+			for (const loop of this.#findStrips(body).keys()) bare[loop] = 0;
+		}
 		return bare.includes(1) ? (this.#bare[body] = bare) : undefined;
 	}
 
-	/** With a slow path some loops that count have a check for many turns. */
+	/** Some loops that count have a check for many turns: without a slow path the large ones. */
 	#findStrips(body: number): ReadonlyMap<number, Strip> {
 		const { loopStarts } = this.#survey;
 		const known = this.#strips[body];
 		if (known !== undefined) return known;
 		const loops = (loopStarts[body + 1] as number) - (loopStarts[body] as number);
-		if (!this.#isLate || loops === 0) return (this.#strips[body] = NO_STRIPS);
-		const strips = findStrips(this.#reader, body, this.#params);
+		const mayHave = this.#isLate ? loops > 0 : this.#isPlain && loops > 0 && hasLarge(this.#reader, body);
+		if (!mayHave) return (this.#strips[body] = NO_STRIPS);
+		const strips = findStrips(this.#reader, body, this.#params, this.#isPlain);
 		if ([...strips.values()].every(({ height }) => height === 0)) return (this.#strips[body] = strips);
 		// What needs no check of its own would have one then
 		const bare = findTurns(this.#reader, body, loops);

@@ -15,6 +15,8 @@ const METERING = [
 	["fuel", undefined],
 ] as const;
 const LOAD = "(drop (i32.load (local.get 0)))";
+/** Much code, of which nothing runs. */
+const MUCH = "(block)".repeat(200);
 
 /** Functions that call one another, and others, in every way there is, between blocks, loops, handlers and long ways. */
 function randomModule(dice: Dice): string {
@@ -35,7 +37,7 @@ function randomModule(dice: Dice): string {
 	const counting = (label: string, depth = 0): string => {
 		const loop = `${label}i${depth}`;
 		const within = depth < 2 && dice.oneIn(3) ? `(if (local.get 0) (then ${counting(label, depth + 1)}))` : "";
-		return `(loop ${loop} ${LOAD} ${within} ${dice.oneIn(3) ? `(br_if ${dice.pick([loop, label])} (local.get 0))` : ""} ${dice.oneIn(3) ? "" : back(loop)})`;
+		return `(loop ${loop} ${dice.pick([LOAD, LOAD + MUCH])} ${within} ${dice.oneIn(3) ? `(br_if ${dice.pick([loop, label])} (local.get 0))` : ""} ${dice.oneIn(3) ? "" : back(loop)})`;
 	};
 	const statement = (labels: readonly string[]): string => {
 		const label = `$l${labels.length}`;
@@ -66,7 +68,8 @@ function randomModule(dice: Dice): string {
 				return dice.oneIn(3) ? `(br ${target()})` : "(nop)";
 			case 9:
 			case 10:
-				if (dice.oneIn(3)) return `(loop ${label} ${LOAD.repeat(dice.pick([0, 1, 20, 100]))} ${back(label)})`;
+				if (dice.oneIn(3))
+					return `(loop ${label} ${dice.pick(["", LOAD, MUCH, LOAD.repeat(20), LOAD.repeat(100)])} ${back(label)})`;
 				if (dice.oneIn(4)) return `(loop ${label} (if (local.get 0) (then ${counting(label)})) ${back(label)})`;
 				return `(loop ${label} ${inner()} ${dice.oneIn(2) ? "" : `(br_if ${label} (local.get 0))`})`;
 			case 11:

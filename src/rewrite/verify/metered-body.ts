@@ -36,7 +36,7 @@ export class Pieces {
 
 	/** Whether loops may run in strips, for which there is a local. */
 	get strips(): boolean {
-		return this.#stop === "yield";
+		return this.#stop !== "fuel";
 	}
 
 	/** Pushes the cell. */

@@ -32,6 +32,12 @@ const STRIPS = `(module (memory 1) (func (export "f") (param i32 i32 i32)
 		(br_if $l (i32.lt_u (local.tee 0 (i32.add (local.get 0) (local.get 2))) (local.get 1)))))
 	(loop $l (br_if $l (i32.gt_s (local.tee 0 (i32.add (local.get 0) (i32.const -3))) (i32.const 5))))))`;
 
+/** `(block)` */
+const EMPTY = [0x02, 0x40, 0x0b];
+
+/** The same loops with much code: with `trap` only such are run in strips. */
+const withMuch = (text: string): string => text.replaceAll("(loop $l", `$& ${"(block)".repeat(171)}`);
+
 /** One that is run in strips within another. */
 const NESTED = `(module (memory 1) (func (export "f") (param i32 i32)
 	(loop $o
@@ -230,13 +236,15 @@ suite("verifyRewriting", () => {
 	}
 
 	/** Where one bit of a guest's rewritten code may be another, as far as the proof goes, and V8. */
-	const findAccepted = async (text: string): Promise<{ code: Code; accepted: number[] }> => {
-		const { original, rewritten, options } = meter(await parse(text), "yield");
+	const findAccepted = async (text: string, kind: Kind): Promise<{ code: Code; accepted: number[] }> => {
+		const { original, rewritten, options } = meter(await parse(text), kind);
 		verifyRewriting(original, rewritten, options);
 		const { code } = decodeModule(rewritten);
 		const start = Buffer.from(rewritten).indexOf(code.bytes);
 		const accepted = new Set<number>();
 		for (let at = start; at < start + code.bytes.length; at++) {
+			// Of what stands there to be much, its last is enough
+			if (checksIn(rewritten.subarray(at, at + 6), [...EMPTY, ...EMPTY]).length > 0) continue;
 			for (let bit = 0; bit < 8; bit++) {
 				const changed = rewritten.slice();
 				changed[at] = (changed[at] ?? 0) ^ (1 << bit);
@@ -251,15 +259,44 @@ suite("verifyRewriting", () => {
 		return { code, accepted: [...accepted] };
 	};
 
-	test("refuses every change of a byte of loops in strips, but of how many turns they are, within the bound", async () => {
-		const { code, accepted } = await findAccepted(STRIPS);
-		// (i32.mul step (i32.const 58)): of the others what follows from the number stands there twice, or must be a multiple
-		const turns = Buffer.from(code.bytes).indexOf(Buffer.from([0x41, 58, 0x6c])) + 1;
-		assert.deepEqual(accepted, [turns]);
-	});
+	/** `(i32.mul step (i32.const 58))`, where a strip's turns stand once; of others there or behind it what follows from them, or they must be a multiple. */
+	const TURNS = [0x41, 58, 0x6c];
+
+	for (const kind of ["trap", "page", "yield"] as const) {
+		test(`${kind}: refuses every change of a byte of loops in strips, but of how many turns they are, within the bound`, async () => {
+			const { code, accepted } = await findAccepted(withMuch(STRIPS), kind);
+			const [turns = -1] = checksIn(code.bytes, TURNS);
+			assert.ok(turns >= 0, "it has strips");
+			assert.deepEqual(accepted, [turns + 1]);
+		});
+
+		test(`${kind}: takes a strip of other turns, and refuses one that runs for longer than is stated`, async () => {
+			const { original, rewritten, options } = meter(await parse(withMuch(STRIPS)), kind);
+			const module = decodeModule(rewritten);
+			const { starts, ends, bytes } = module.code;
+			const [at = -1] = checksIn(bytes, TURNS);
+			const withTurns = (turns: number): Uint8Array => {
+				const code = Buffer.from(bytes);
+				const number = [(turns & 0x7f) | 0x80, turns >> 7];
+				const moved = (position: number): number => (position > at ? position + 1 : position);
+				return encodeModule({
+					...module,
+					code: {
+						bytes: Buffer.concat([code.subarray(0, at + 1), Uint8Array.from(number), code.subarray(at + 2)]),
+						offset: 0,
+						starts: starts.map(moved),
+						ends: ends.map(moved),
+					},
+				});
+			};
+			for (const turns of [57, 300, 400]) verifyRewriting(original, withTurns(turns), options);
+			for (const turns of [0, 520, 1024, 4000])
+				assert.throws(() => verifyRewriting(original, withTurns(turns), options), { code: "engine/verification" });
+		});
+	}
 
 	test("refuses every change of a byte of strips within strips", async () => {
-		const { code, accepted } = await findAccepted(NESTED);
+		const { code, accepted } = await findAccepted(NESTED, "yield");
 		assert.deepEqual(accepted, []);
 		const limits = Buffer.from(code.bytes);
 		for (const local of [2, 3]) assert.ok(limits.includes(Buffer.from([0x1b, 0x21, local])), `limit in local ${local}`);
