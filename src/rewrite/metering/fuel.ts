@@ -3,10 +3,17 @@ import type { Survey } from "../survey.ts";
 import type { CodeEditor } from "./code-editor.ts";
 import { countParams } from "./control.ts";
 import { type FuelParts, FuelWriter } from "./fuel-writer.ts";
-import { LoopFinder } from "./loops.ts";
+import { LoopFinder, OUTLINED } from "./loops.ts";
 import { findPrepaid, type FuelLedger } from "./prepaid.ts";
+import { findStrips } from "./strips.ts";
 import { moveFirst } from "./threaded.ts";
 import { findWide } from "./wide.ts";
+
+/**
+ * How many instructions a loop has at least, if it does not count, to have its slow path outside: what searches by short turns is mostly over
+ * after few of them, and the blocks around it were measured to cost more than the call in it.
+ */
+const LEAST_SEARCH = 40;
 
 const I64 = { kind: "number", name: "i64" } as const;
 
@@ -58,6 +65,10 @@ export function insertFuel(
 		reader.enter(body);
 		finder.find(reader, loops);
 		const { isBulk } = finder;
+		if (loops.some((bits, loop) => bits === OUTLINED && finder.sizeOf(loop) < LEAST_SEARCH)) {
+			const strips = findStrips(reader, body, params);
+			for (const loop of loops.keys()) if (finder.sizeOf(loop) < LEAST_SEARCH && !strips.has(loop)) loops[loop] = 0;
+		}
 		// A loop that is reached has a segment of its own
 		const isLooping = loops.length > 0 && segments.length > 2;
 		const isThreaded = ledger.threaded[body] === 1;

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
 import { CodeReader, decodeModule } from "../../wasm/mod.ts";
+import { meterBinary } from "../rewrite.ts";
 import { countParams } from "./control.ts";
 import { TestEngine } from "./engine.fixture.ts";
 import { LoopFinder } from "./loops.ts";
@@ -13,6 +14,9 @@ const call = "(call $g)";
 /** What a deep nest of blocks ends with does not come back either. */
 const nest = (depth: number, body: string): string =>
 	depth === 0 ? body : `(loop $l${depth} ${nest(depth - 1, body)} (br_if $l${depth} ${step}))`;
+
+/** The loop and the block, both empty, that stand around an outlined loop. */
+const OUTLINE = "03400240";
 
 /** Loops, and which of them have their slow path outside. */
 const BODIES: readonly (readonly [name: string, body: string, outlined: readonly number[]])[] = [
@@ -66,6 +70,27 @@ suite("loops with their slow path outside", () => {
 			new LoopFinder(countParams(module)).find(reader, loops);
 			assert.deepEqual(loops, outlined);
 			for (const metering of ["yield", "fuel"] as const) new TestEngine().instantiate(await moduleOf(body), metering);
+		});
+	}
+
+	// Small ones that do not count pay for their few turns more cheaply without
+	const search = "(br_if $l (i32.load8_u (local.tee 0 (i32.add (local.get 0) (i32.const 1)))))";
+	const count = "(br_if $l (i32.ne (local.get 1) (local.tee 0 (i32.add (local.get 0) (i32.const 1)))))";
+	const turned = "(br_if $l (i32.ne (local.tee 0 (i32.add (local.get 0) (i32.const 1))) (local.get 1)))";
+	const FUELED: readonly (readonly [name: string, body: string, outlines: number])[] = [
+		["a search", `(loop $l ${search})`, 0],
+		["a search by long turns", `(loop $l ${"(nop)".repeat(40)} ${search})`, 1],
+		["a count", `(loop $l ${turned})`, 1],
+		["a count whose latch is another", `(loop $l ${count})`, 0],
+		["both, the one behind the other", `(loop $l ${search}) (loop $l ${turned})`, 1],
+		["a search in a count", `(loop $l (loop $i (br_if $i (i32.load8_u (local.get 1)))) ${turned})`, 0],
+	];
+	for (const [name, body, outlines] of FUELED) {
+		test(`fuel: ${name}`, async () => {
+			const { code } = decodeModule(meterBinary(await moduleOf(body), "fuel")?.bytes ?? new Uint8Array());
+			const bytes = Buffer.from(code.bytes.subarray(code.starts[1], code.ends[1]));
+			assert.equal(bytes.toString("hex").split(OUTLINE).length - 1, outlines);
+			new TestEngine().instantiate(await moduleOf(body), "fuel");
 		});
 	}
 

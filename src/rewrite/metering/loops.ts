@@ -91,6 +91,11 @@ export class LoopFinder {
 		);
 	}
 
+	/** How many instructions the loop has, of the body that was looked at last. */
+	sizeOf(loop: number): number {
+		return this.#sizes[loop] as number;
+	}
+
 	#read(reader: CodeReader): void {
 		this.#events = [];
 		this.#seen = [];

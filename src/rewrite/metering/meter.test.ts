@@ -471,7 +471,9 @@ suite("hints and labels follow the code", () => {
 	for (const metering of ["trap", "yield", "fuel"] as const) {
 		test(metering, async () => {
 			const plain = decodeModule(
-				await parse(`(module (func $f (param i32) (block $a (loop $b (block $c (br_if $a (local.get 0)) (br $b))))))`),
+				await parse(
+					`(module (func $f (param i32) (block $a (loop $b (block $c (br_if $a (local.get 0)) ${"(nop)".repeat(40)} (br $b))))))`,
+				),
 			);
 			const reader = new CodeReader(plain.code);
 			reader.enter(0);
