@@ -1,14 +1,9 @@
 import { LimitExceeded, Trap } from "../../fault/mod.ts";
 import type { Pledges, StorePart } from "../store-part.ts";
 import { type ComponentInstance, enterInstances, leaveInstances, type Store } from "../store.ts";
+import { type HostCall, HostCalls } from "./host-calls.ts";
 import { AsyncInstance, DEADLOCK } from "./instance.ts";
 import type { StopListener, Thread, Turns } from "./thread.ts";
-
-/** A call by the host that has not returned. */
-interface Call {
-	resolve(value: unknown): void;
-	reject(error: unknown): void;
-}
 
 /** Whoever looks at the limits of a sandbox while no guest of it is on any stack. */
 export interface Watch {
@@ -58,9 +53,7 @@ export class Scheduler implements Pledges, StorePart, Turns {
 	#inHost = false;
 	/** What the host brought: results of its functions, calls. Done between threads. */
 	#work: (() => void | Promise<void>)[] = [];
-	readonly #calls = new Set<Call>();
-	/** Calls that have their result, told to the host once the thread that gave it stops: until then it may trap. */
-	#resolved: { call: Call; value: unknown }[] = [];
+	readonly #calls = new HostCalls();
 	/** What the host can still do by itself: promises it has not settled, ends of streams that it holds. */
 	#pledges = 0;
 	#quiet: (() => void)[] = [];
@@ -182,7 +175,7 @@ export class Scheduler implements Pledges, StorePart, Turns {
 	 * another's.
 	 */
 	#handOver(run: PumpedRun, epoch: object): boolean {
-		const isMore = this.#work.length > 0 || this.#resolved.length > 0 || run.thread.hasNext;
+		const isMore = this.#work.length > 0 || this.#calls.areTellable || run.thread.hasNext;
 		const { store } = this;
 		if (isMore || run.turns + 1 >= TURN || store.isOver(epoch) || store.poison !== undefined) return false;
 		leaveInstances(run.entered);
@@ -225,13 +218,12 @@ export class Scheduler implements Pledges, StorePart, Turns {
 		return new Promise((resolve, reject) => {
 			const refused = this.#inHost || !this.#pumping ? this.#refusal(instance) : undefined;
 			if (refused !== undefined) return reject(refused);
-			const call: Call = { resolve, reject };
+			const call: HostCall = { resolve, reject };
 			this.#calls.add(call);
 			this.enqueue(() => {
 				const late = this.#refusal(instance);
-				if (late === undefined) return start((value) => this.#resolved.push({ call, value }));
-				this.#calls.delete(call);
-				return reject(late);
+				if (late === undefined) return start((value) => this.#calls.resolve(call, value));
+				return this.#calls.refuse(call, late);
 			});
 		});
 	}
@@ -289,9 +281,9 @@ export class Scheduler implements Pledges, StorePart, Turns {
 	/** What a call by the host that has stopped, and not returned, will give; `tell` is given what tells the result. */
 	promise(tell: (resolve: (value: unknown) => void) => void): Promise<unknown> {
 		return new Promise((resolve, reject) => {
-			const call: Call = { resolve, reject };
+			const call: HostCall = { resolve, reject };
 			this.#calls.add(call);
-			tell((value) => this.#resolved.push({ call, value }));
+			tell((value) => this.#calls.resolve(call, value));
 		});
 	}
 
@@ -391,7 +383,7 @@ export class Scheduler implements Pledges, StorePart, Turns {
 				this.#ticking = true;
 				ticked = this.#tick(turns, epoch);
 				this.#ticking = ticked === "runs" || ticked instanceof Promise;
-				if (ticked === "done") this.#tell();
+				if (ticked === "done") this.#calls.tell();
 			}
 		} catch (error) {
 			return this.#stopFor(error, epoch);
@@ -409,7 +401,7 @@ export class Scheduler implements Pledges, StorePart, Turns {
 		// Also of a sandbox that has ended meanwhile: it is put back once nothing goes on
 		this.#ticking = false;
 		try {
-			this.#tell();
+			this.#calls.tell();
 		} catch (error) {
 			return this.#stopFor(error, epoch);
 		}
@@ -476,32 +468,22 @@ export class Scheduler implements Pledges, StorePart, Turns {
 		return null;
 	}
 
-	#tell(): void {
-		const { length } = this.#resolved;
-		if (length === 0) return;
-		for (const { call, value } of length === 1 ? [this.#resolved.pop()!] : this.#resolved.splice(0)) {
-			this.#calls.delete(call);
-			call.resolve(value);
-		}
-	}
-
 	#fail(error: unknown): void {
 		this.#pumping = false;
-		const calls = [...this.#calls];
-		this.#clear();
-		for (const call of calls) call.reject(error);
+		for (const call of this.#clear()) call.reject(error);
 		for (const end of this.store.held) end.end(error);
 	}
 
-	#clear(): void {
+	/** @returns the calls that were under way */
+	#clear(): HostCall[] {
 		this.#watch?.leave();
 		this.current = null;
 		this.waiting = [];
 		this.#work = [];
-		this.#resolved = [];
-		this.#calls.clear();
 		this.#pledges = 0;
+		const calls = this.#calls.drain();
 		for (const resolve of this.#quiet.splice(0)) resolve();
+		return calls;
 	}
 
 	/** The sandbox ends: its calls are rejected with the reason. */
