@@ -94,40 +94,43 @@ export class Scheduler implements Pledges, StorePart, Turns {
 
 	/** Runs a thread until it stops, and whichever it stops in favour of. A promise where that is not at once. */
 	resume(thread: Thread, cancelled = false): void | Promise<void> {
-		return this.#run(thread, cancelled, this.current, null);
+		const saved = this.current;
+		const running = this.#runAtOnce(thread, cancelled);
+		if (running !== null) return this.#runOn(running, saved);
+		this.current = saved;
+		return undefined;
 	}
 
-	/** Once it has stopped, `saved` is current again, and `entered` are left. */
-	#run(
-		thread: Thread,
-		cancelled: boolean,
-		saved: Thread | null,
-		entered: readonly ComponentInstance[] | null,
-	): void | Promise<void> {
+	/** @returns the thread that does not stop at once */
+	#runAtOnce(thread: Thread, cancelled: boolean): Thread | null {
 		for (let next: Thread | null = thread; next !== null; cancelled = false) {
-			const running: Thread = next;
-			this.current = running;
-			if (running.waiting) this.#remove(running);
-			if (!running.run(cancelled)) {
-				const stopped = new Promise<void>((resolve, reject) =>
-					running.whenStopped({ stopped: resolve, failed: reject }),
-				);
-				return stopped.then(() => this.#runNext(running.takeNext(), saved, entered));
-			}
-			next = running.takeNext();
+			this.current = next;
+			if (next.waiting) this.#remove(next);
+			if (!next.run(cancelled)) return next;
+			next = next.takeNext();
+		}
+		return null;
+	}
+
+	/** Once they have stopped, `saved` is current again. */
+	async #runOn(thread: Thread, saved: Thread | null): Promise<void> {
+		const { epoch } = this.store;
+		let running: Thread | null = thread;
+		for (let turns = 1; running !== null; turns++) {
+			await hasStopped(running);
+			const next: Thread | null = running.takeNext();
+			if (next !== null && turns % TURN === 0) await this.#giveHostItsTurn(epoch);
+			running = next === null ? null : this.#runAtOnce(next, false);
 		}
 		this.current = saved;
-		return leaveInstances(entered);
 	}
 
-	#runNext(
-		next: Thread | null,
-		saved: Thread | null,
-		entered: readonly ComponentInstance[] | null,
-	): void | Promise<void> {
-		if (next !== null) return this.#run(next, false, saved, entered);
-		this.current = saved;
-		return leaveInstances(entered);
+	/** Between threads of which one stops in favour of the next, which they may do for ever. @throws where the sandbox has ended in it */
+	async #giveHostItsTurn(epoch: object): Promise<void> {
+		await this.#nextTurn();
+		const { store } = this;
+		if (store.isOver(epoch) || store.poison !== undefined)
+			throw store.poison ?? new Trap("cannot enter component instance");
 	}
 
 	/**
@@ -162,12 +165,23 @@ export class Scheduler implements Pledges, StorePart, Turns {
 	#goOn({ thread, entered, turns }: PumpedRun, epoch: object): void {
 		try {
 			const then = thread.takeNext();
-			if (then !== null && !this.#runForPump(then, entered, turns, epoch)) return;
 			if (then === null) this.#leaveThread(entered);
+			else if (turns + 1 >= TURN) return void this.#goOnLater(then, entered, epoch);
+			else if (!this.#runForPump(then, entered, turns + 1, epoch)) return;
 		} catch (error) {
 			return this.#stopFor(error, epoch);
 		}
 		this.#pumpOn(turns + 1, epoch);
+	}
+
+	async #goOnLater(thread: Thread, entered: readonly ComponentInstance[] | null, epoch: object): Promise<void> {
+		try {
+			await this.#giveHostItsTurn(epoch);
+			if (!this.#runForPump(thread, entered, 0, epoch)) return;
+		} catch (error) {
+			return this.#stopFor(error, epoch);
+		}
+		this.#pumpOn(1, epoch);
 	}
 
 	/**
@@ -496,6 +510,10 @@ export class Scheduler implements Pledges, StorePart, Turns {
 		this.#pumping = false;
 		for (const instance of this.#instances.values()) instance.reset();
 	}
+}
+
+function hasStopped(thread: Thread): Promise<void> {
+	return new Promise((resolve, reject) => thread.whenStopped({ stopped: resolve, failed: reject }));
 }
 
 function isAnyEntered(instances: readonly ComponentInstance[]): boolean {
