@@ -107,6 +107,20 @@ const READER = stage(
 /** Has nothing to do with the others. */
 const OTHER = stage("other", NUMBER, "", "(call $mark (i32.const 5) (local.get $n)) (call $return (local.get $n))");
 
+/** Returns before it reads. */
+const EARLY_READER = stage(
+	"reader",
+	NUMBER,
+	STREAM,
+	`(local.set $reader (call $produce (local.get $n)))
+	(drop (call $read (local.get $reader) (i32.const 0) (i32.const ${BYTES})))
+	(drop (call $read (local.get $reader) (i32.const 0) (i32.const ${BYTES})))
+	(call $return (i32.const 9))
+	(loop $again
+		(call $mark (i32.const 4) (call $read (local.get $reader) (i32.const 0) (i32.const ${BYTES})))
+		(br $again))`,
+);
+
 const MARK = '(import "mark" (func $mark (param "who" u32) (param "what" u32)))';
 const other = `${OTHER} (instance $other (instantiate $other (with "mark" (func $mark))))
 	(export "other" (func $other "run"))`;
@@ -121,6 +135,8 @@ const CHAIN = `(component ${MARK} ${WRITER} ${RELAY} ${READER} ${other}
 	(instance $x (instantiate $relay (with "mark" (func $mark)) (with "produce" (func $w "run"))))
 	(instance $r (instantiate $reader (with "mark" (func $mark)) (with "produce" (func $x "run"))))
 	(export "run" (func $r "run")))`;
+
+const EARLY = PAIR.replace(READER, EARLY_READER);
 
 const WHO = ["", "writes", "relay reads", "relay writes", "reads", "other"];
 
@@ -147,18 +163,43 @@ const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 
 suite("guests that wait for each other", () => {
 	test("take turns in the order in which they came to wait", async () => {
-		const pair = await marking(PAIR);
-		assert.equal(await call(pair.instance, "run", 4), 4 + 3 + 2 + 1);
-		assert.deepEqual(pair.marks, [
-			...["reads 8", "writes 8", "writes 8", "reads 8", "reads 8", "writes 8", "writes 8", "reads 8, the last"],
-		]);
-		const chain = await marking(CHAIN);
-		assert.equal(await call(chain.instance, "run", 4), 4 + 3 + 2 + 1);
-		assert.deepEqual(chain.marks, [
-			...["relay reads 8", "reads 8", "writes 8", "relay writes 8", "relay reads 8", "relay writes 8"],
-			...["reads 8", "writes 8", "writes 8", "relay reads 8", "relay writes 8", "relay reads 8"],
-			...["reads 8", "reads 8", "writes 8", "relay writes 8", "relay reads 0, the last", "reads 0, the last"],
-		]);
+		for (const [wat, steps] of [
+			[PAIR, "reads 8; writes 8; writes 8; reads 8; reads 8; writes 8; writes 8; reads 8, the last"],
+			[
+				CHAIN,
+				`relay reads 8; reads 8; writes 8; relay writes 8; relay reads 8; relay writes 8; reads 8; writes 8; writes 8;
+				relay reads 8; relay writes 8; relay reads 8; reads 8; reads 8; writes 8; relay writes 8;
+				relay reads 0, the last; reads 0, the last`,
+			],
+		] as const) {
+			const { instance, marks } = await marking(wat);
+			assert.equal(await call(instance, "run", 4), 4 + 3 + 2 + 1);
+			assert.deepEqual(marks, steps.split(/;\s+/));
+		}
+	});
+
+	test("let what the host brings go first", async () => {
+		const { instance, marks, told } = await marking(PAIR);
+		const { promise, resolve } = Promise.withResolvers<unknown>();
+		told.onMark = (count) => {
+			if (count === 10) resolve(call(instance, "other", 7));
+		};
+		const reason = new SkerryError("guest/killed", "for the test");
+		const run = assert.rejects(call(instance, "run", 0), (error) => error === reason);
+		assert.equal(await promise, 7);
+		instance.dispose(reason);
+		await run;
+		// Once the one that runs has stopped.
+		assert.deepEqual(marks.slice(9, 12), ["writes 8", "writes 8", "other 7"]);
+	});
+
+	test("have the host told of a result before they go on", async () => {
+		const { instance, marks } = await marking(EARLY);
+		assert.equal(await call(instance, "run", 0), 9);
+		const steps = marks.length;
+		await turn();
+		assert.deepEqual(marks, ["writes 8", "writes 8", "reads 8"]);
+		assert.equal(steps, marks.length, "nobody waits for more");
 	});
 
 	for (const [name, wat] of Object.entries({ "two of them": PAIR, "a chain of them": CHAIN })) {

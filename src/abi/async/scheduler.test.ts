@@ -11,7 +11,10 @@ function threads({ instance }: TestGuest) {
 	return {
 		own: canonThreadIndex(instance),
 		create: (body: () => Promise<void>): number => {
-			const start = async (): Promise<undefined> => void (await body());
+			const start = async (): Promise<undefined> => {
+				await body();
+				return undefined;
+			};
 			return Number(canonThreadNew(instance, { get: () => start })(0, 0));
 		},
 		giveWay: canonYield(instance, false),
@@ -27,9 +30,9 @@ test("the thread in whose favour another stops runs before those that wait", asy
 	const { own, create, giveWay, resumeLater, suspendThenResume } = threads(first);
 	const log: string[] = [];
 	const yieldOther = threads(second).giveWay;
-	let over = false;
+	const state = { over: false };
 	const others = second.run(async () => {
-		for (let i = 0; !over && i < 100; i++) {
+		for (let i = 0; !state.over && i < 100; i++) {
 			log.push("other");
 			await yieldOther();
 		}
@@ -44,7 +47,7 @@ test("the thread in whose favour another stops runs before those that wait", asy
 		log.push("first");
 		await suspendThenResume(next);
 		log.push("first again");
-		over = true;
+		state.over = true;
 	});
 	await others;
 	const from = log.indexOf("first");
@@ -59,21 +62,22 @@ for (const [when, yields] of [
 		const guest = new World().guest();
 		const { own, create, giveWay, resumeLater, suspendThenResume } = threads(guest);
 		const most = 1000;
-		let [rounds, turns, over] = [0, 0, false];
+		const state = { over: false };
+		let [rounds, turns] = [0, 0];
 		const count = (): void => {
 			turns++;
-			if (!over) setImmediate(count);
+			if (!state.over) setImmediate(count);
 		};
 		setImmediate(count);
 		await guest.run(async () => {
 			if (yields) await giveWay();
 			const self = own();
 			const other = create(async () => {
-				while (!over) await suspendThenResume(self);
+				while (!state.over) await suspendThenResume(self);
 				void resumeLater(self);
 			});
 			for (; rounds < most; rounds++) await suspendThenResume(other);
-			over = true;
+			state.over = true;
 			await suspendThenResume(other);
 		});
 		// Two stops a round, and a turn at least every 64.
