@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { Parked } from "../abi/mod.ts";
 import { SkerryError, Trap } from "../fault/mod.ts";
 import { Gate } from "./gate.ts";
 import { guest, type Import } from "./guest.fixture.ts";
@@ -91,6 +92,42 @@ for (const [name, body] of Object.entries(CATCHERS)) {
 		await turn();
 		assert.equal(count, 0);
 	});
+
+	for (const [what, isTold] of [
+		["the host has brought what it waits for", false],
+		["it was told at once of what another guest did", true],
+	] as const) {
+		test(`a guest with ${name} that is ended after ${what} does not run any more`, async () => {
+			const { promise, resolve } = deferred<number>();
+			const parked = new Parked<number>();
+			const gate = new Gate();
+			const { exports } = await guest(
+				gate,
+				`(module
+					(import "host" "act" (func $wait (result i32)))
+					(global (export "ran") (mut i32) (i32.const 0))
+					(func $act (drop (call $wait)) (global.set 0 (i32.const 1)))
+					(func $count (global.set 0 (i32.const 2)))
+					(func (export "f") (result i32) ${body}))`,
+				// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as where tasks are: see `Parked`
+				{ act: ["-> i32", () => (isTold ? (parked as unknown as Promise<number>) : promise)] },
+			);
+			const call = caught(gate.wrapExport(exports["f"], true));
+			await turn();
+			const reason = new SkerryError("guest/killed", "for the test");
+			if (isTold) {
+				parked.resolve(7);
+				gate.fail(reason);
+			} else {
+				// Told of it after the gate is, and before V8 lets the guest go on.
+				resolve(7);
+				void promise.then(() => gate.fail(reason));
+			}
+			assert.equal(await call, reason);
+			assert.equal((exports["ran"] as { readonly value: number }).value, 0);
+			assert.equal(gate.quiet, true);
+		});
+	}
 
 	test(`a wait that V8 refuses ends the guest with ${name}, too`, async () => {
 		let count = 0;

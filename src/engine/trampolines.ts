@@ -9,6 +9,7 @@
  *     call $wait → ticket                      ;; suspends
  *     if (ticket < 0) unreachable
  *     call $take(ticket) → result    ;; the host learns that the guest runs again, result or not
+ *     if (global.get $status) unreachable      ;; it was ended after its wait was over, and before it ran
  */
 import { Writer } from "../bytes/mod.ts";
 import type { CoreFunctionType } from "../component/mod.ts";
@@ -159,6 +160,7 @@ function encodeBody(
 		.u8(OP.call)
 		.u32(firstTake + RESULTS.indexOf(result));
 	if (result !== undefined) body.u8(OP.localSet).u32(kept);
+	body.u8(OP.globalGet).u32(0).u8(OP.if).u8(OP.blockEmpty).u8(OP.unreachable).u8(OP.end);
 	body.u8(OP.end);
 	if (result !== undefined) body.u8(OP.localGet).u32(kept);
 	body.u8(OP.end);

@@ -1,14 +1,9 @@
 import { LimitExceeded, Trap } from "../../fault/mod.ts";
 import type { Pledges, StorePart } from "../store-part.ts";
 import { type ComponentInstance, enterInstances, leaveInstances, type Store } from "../store.ts";
+import { type HostCall, HostCalls } from "./host-calls.ts";
 import { AsyncInstance, DEADLOCK } from "./instance.ts";
 import type { StopListener, Thread, Turns } from "./thread.ts";
-
-/** A call by the host that has not returned. */
-interface Call {
-	resolve(value: unknown): void;
-	reject(error: unknown): void;
-}
 
 /** Whoever looks at the limits of a sandbox while no guest of it is on any stack. */
 export interface Watch {
@@ -58,9 +53,7 @@ export class Scheduler implements Pledges, StorePart, Turns {
 	#inHost = false;
 	/** What the host brought: results of its functions, calls. Done between threads. */
 	#work: (() => void | Promise<void>)[] = [];
-	readonly #calls = new Set<Call>();
-	/** Calls that have their result, told to the host once the thread that gave it stops: until then it may trap. */
-	#resolved: { call: Call; value: unknown }[] = [];
+	readonly #calls = new HostCalls();
 	/** What the host can still do by itself: promises it has not settled, ends of streams that it holds. */
 	#pledges = 0;
 	#quiet: (() => void)[] = [];
@@ -101,40 +94,43 @@ export class Scheduler implements Pledges, StorePart, Turns {
 
 	/** Runs a thread until it stops, and whichever it stops in favour of. A promise where that is not at once. */
 	resume(thread: Thread, cancelled = false): void | Promise<void> {
-		return this.#run(thread, cancelled, this.current, null);
+		const saved = this.current;
+		const running = this.#runAtOnce(thread, cancelled);
+		if (running !== null) return this.#runOn(running, saved);
+		this.current = saved;
+		return undefined;
 	}
 
-	/** Once it has stopped, `saved` is current again, and `entered` are left. */
-	#run(
-		thread: Thread,
-		cancelled: boolean,
-		saved: Thread | null,
-		entered: readonly ComponentInstance[] | null,
-	): void | Promise<void> {
+	/** @returns the thread that does not stop at once */
+	#runAtOnce(thread: Thread, cancelled: boolean): Thread | null {
 		for (let next: Thread | null = thread; next !== null; cancelled = false) {
-			const running: Thread = next;
-			this.current = running;
-			if (running.waiting) this.#remove(running);
-			if (!running.run(cancelled)) {
-				const stopped = new Promise<void>((resolve, reject) =>
-					running.whenStopped({ stopped: resolve, failed: reject }),
-				);
-				return stopped.then(() => this.#runNext(running.takeNext(), saved, entered));
-			}
-			next = running.takeNext();
+			this.current = next;
+			if (next.waiting) this.#remove(next);
+			if (!next.run(cancelled)) return next;
+			next = next.takeNext();
+		}
+		return null;
+	}
+
+	/** Once they have stopped, `saved` is current again. */
+	async #runOn(thread: Thread, saved: Thread | null): Promise<void> {
+		const { epoch } = this.store;
+		let running: Thread | null = thread;
+		for (let turns = 1; running !== null; turns++) {
+			await hasStopped(running);
+			const next: Thread | null = running.takeNext();
+			if (next !== null && turns % TURN === 0) await this.#giveHostItsTurn(epoch);
+			running = next === null ? null : this.#runAtOnce(next, false);
 		}
 		this.current = saved;
-		return leaveInstances(entered);
 	}
 
-	#runNext(
-		next: Thread | null,
-		saved: Thread | null,
-		entered: readonly ComponentInstance[] | null,
-	): void | Promise<void> {
-		if (next !== null) return this.#run(next, false, saved, entered);
-		this.current = saved;
-		return leaveInstances(entered);
+	/** Between threads of which one stops in favour of the next, which they may do for ever. @throws where the sandbox has ended in it */
+	async #giveHostItsTurn(epoch: object): Promise<void> {
+		await this.#nextTurn();
+		const { store } = this;
+		if (store.isOver(epoch) || store.poison !== undefined)
+			throw store.poison ?? new Trap("cannot enter component instance");
 	}
 
 	/**
@@ -169,12 +165,23 @@ export class Scheduler implements Pledges, StorePart, Turns {
 	#goOn({ thread, entered, turns }: PumpedRun, epoch: object): void {
 		try {
 			const then = thread.takeNext();
-			if (then !== null && !this.#runForPump(then, entered, turns, epoch)) return;
 			if (then === null) this.#leaveThread(entered);
+			else if (turns + 1 >= TURN) return void this.#goOnLater(then, entered, epoch);
+			else if (!this.#runForPump(then, entered, turns + 1, epoch)) return;
 		} catch (error) {
 			return this.#stopFor(error, epoch);
 		}
 		this.#pumpOn(turns + 1, epoch);
+	}
+
+	async #goOnLater(thread: Thread, entered: readonly ComponentInstance[] | null, epoch: object): Promise<void> {
+		try {
+			await this.#giveHostItsTurn(epoch);
+			if (!this.#runForPump(thread, entered, 0, epoch)) return;
+		} catch (error) {
+			return this.#stopFor(error, epoch);
+		}
+		this.#pumpOn(1, epoch);
 	}
 
 	/**
@@ -182,7 +189,7 @@ export class Scheduler implements Pledges, StorePart, Turns {
 	 * another's.
 	 */
 	#handOver(run: PumpedRun, epoch: object): boolean {
-		const isMore = this.#work.length > 0 || this.#resolved.length > 0 || run.thread.hasNext;
+		const isMore = this.#work.length > 0 || this.#calls.areTellable || run.thread.hasNext;
 		const { store } = this;
 		if (isMore || run.turns + 1 >= TURN || store.isOver(epoch) || store.poison !== undefined) return false;
 		leaveInstances(run.entered);
@@ -225,13 +232,12 @@ export class Scheduler implements Pledges, StorePart, Turns {
 		return new Promise((resolve, reject) => {
 			const refused = this.#inHost || !this.#pumping ? this.#refusal(instance) : undefined;
 			if (refused !== undefined) return reject(refused);
-			const call: Call = { resolve, reject };
+			const call: HostCall = { resolve, reject };
 			this.#calls.add(call);
 			this.enqueue(() => {
 				const late = this.#refusal(instance);
-				if (late === undefined) return start((value) => this.#resolved.push({ call, value }));
-				this.#calls.delete(call);
-				return reject(late);
+				if (late === undefined) return start((value) => this.#calls.resolve(call, value));
+				return this.#calls.refuse(call, late);
 			});
 		});
 	}
@@ -289,9 +295,9 @@ export class Scheduler implements Pledges, StorePart, Turns {
 	/** What a call by the host that has stopped, and not returned, will give; `tell` is given what tells the result. */
 	promise(tell: (resolve: (value: unknown) => void) => void): Promise<unknown> {
 		return new Promise((resolve, reject) => {
-			const call: Call = { resolve, reject };
+			const call: HostCall = { resolve, reject };
 			this.#calls.add(call);
-			tell((value) => this.#resolved.push({ call, value }));
+			tell((value) => this.#calls.resolve(call, value));
 		});
 	}
 
@@ -391,7 +397,7 @@ export class Scheduler implements Pledges, StorePart, Turns {
 				this.#ticking = true;
 				ticked = this.#tick(turns, epoch);
 				this.#ticking = ticked === "runs" || ticked instanceof Promise;
-				if (ticked === "done") this.#tell();
+				if (ticked === "done") this.#calls.tell();
 			}
 		} catch (error) {
 			return this.#stopFor(error, epoch);
@@ -409,7 +415,7 @@ export class Scheduler implements Pledges, StorePart, Turns {
 		// Also of a sandbox that has ended meanwhile: it is put back once nothing goes on
 		this.#ticking = false;
 		try {
-			this.#tell();
+			this.#calls.tell();
 		} catch (error) {
 			return this.#stopFor(error, epoch);
 		}
@@ -476,32 +482,22 @@ export class Scheduler implements Pledges, StorePart, Turns {
 		return null;
 	}
 
-	#tell(): void {
-		const { length } = this.#resolved;
-		if (length === 0) return;
-		for (const { call, value } of length === 1 ? [this.#resolved.pop()!] : this.#resolved.splice(0)) {
-			this.#calls.delete(call);
-			call.resolve(value);
-		}
-	}
-
 	#fail(error: unknown): void {
 		this.#pumping = false;
-		const calls = [...this.#calls];
-		this.#clear();
-		for (const call of calls) call.reject(error);
+		for (const call of this.#clear()) call.reject(error);
 		for (const end of this.store.held) end.end(error);
 	}
 
-	#clear(): void {
+	/** @returns the calls that were under way */
+	#clear(): HostCall[] {
 		this.#watch?.leave();
 		this.current = null;
 		this.waiting = [];
 		this.#work = [];
-		this.#resolved = [];
-		this.#calls.clear();
 		this.#pledges = 0;
+		const calls = this.#calls.drain();
 		for (const resolve of this.#quiet.splice(0)) resolve();
+		return calls;
 	}
 
 	/** The sandbox ends: its calls are rejected with the reason. */
@@ -514,6 +510,10 @@ export class Scheduler implements Pledges, StorePart, Turns {
 		this.#pumping = false;
 		for (const instance of this.#instances.values()) instance.reset();
 	}
+}
+
+function hasStopped(thread: Thread): Promise<void> {
+	return new Promise((resolve, reject) => thread.whenStopped({ stopped: resolve, failed: reject }));
 }
 
 function isAnyEntered(instances: readonly ComponentInstance[]): boolean {
