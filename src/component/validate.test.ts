@@ -228,6 +228,36 @@ test("a component that passes through another still makes resources of its own",
 	await assert.rejects(use("$i", "$j"), { code: "component/invalid", message: /resource types are not the same/ });
 });
 
+test("what a nested component exports mentions the types that it was given, with resources among them or not", async () => {
+	// As componentize-qjs wraps its components: the outer one imports the types, and exports the inner one's instance
+	for (const resource of ["", `(export "r" (type (sub resource)))`]) {
+		const types = `
+			(type $p' (record (field "x" u32))) (export "point" (type $p (eq $p')))
+			(type $s' (variant (case "dot" $p))) (export "shape" (type $s (eq $s'))) ${resource}`;
+		const type = await typeOf(`
+			(import "a:b/types" (instance $outer ${types}))
+			(component $inner
+				(import "a:b/types" (instance $given ${types}))
+				(alias export $given "point" (type $point))
+				(alias export $given "shape" (type $shape))
+				(component $shim
+					(type $p' (record (field "x" u32))) (import "import-point" (type $p (eq $p')))
+					(type $s' (variant (case "dot" $p))) (import "import-shape" (type $s (eq $s')))
+					(export "shape" (type $s)))
+				(instance $guest (instantiate $shim
+					(with "import-point" (type $point)) (with "import-shape" (type $shape))))
+				(export "a:b/guest" (instance $guest)))
+			(instance $made (instantiate $inner (with "a:b/types" (instance $outer))))
+			(alias export $made "a:b/guest" (instance $guest))
+			(export "a:b/guest" (instance $guest))`);
+		const exported = instanceOf(type.exports.get("a:b/guest")).exports.get("shape");
+		const given = instanceOf(type.imports.get("a:b/types")).exports.get("point");
+		assert.ok(exported?.kind === "type" && exported.type.kind === "value" && exported.type.type.kind === "variant");
+		assert.ok(given?.kind === "type" && given.type.kind === "value");
+		assert.equal(exported.type.type.cases[0]?.type, given.type.type);
+	}
+});
+
 test("errors carry the offset of the definition at fault", async () => {
 	const bytes = await parse(`(component (type $a u8) (component (type $x (own 0))))`);
 	assert.throws(

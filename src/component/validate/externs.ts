@@ -34,7 +34,9 @@ function resolveDesc(scope: Scope, desc: ExternDesc, name: string, created: Reso
 
 /** An instance of an instance type: the resources that the type introduces are made anew. */
 function openInstance(scope: Scope, type: InstanceType, name: string, created: ResourceType[]): InstanceType {
-	if (type.resources === undefined || type.resources.length === 0) return type;
+	if (type.resources === undefined) return type;
+	// An instance quantifies nothing: what is matched with it keeps the definitions that its exports stand for
+	if (type.resources.length === 0) return { exports: type.exports };
 	const fresh = new Map<ResourceType, ResourceType>();
 	for (const resource of type.resources) {
 		const copy = createResource(resource.name.includes("#") ? resource.name : `${name}#${resource.name}`);
