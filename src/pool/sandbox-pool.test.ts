@@ -94,6 +94,23 @@ suite("SandboxPool", () => {
 		pool.close(OVER);
 	});
 
+	test("what a burst needs beyond `cold` is made for one call: without room to grow in, and not kept", async (t) => {
+		if (mapper === undefined) return t.skip("no copy-on-write memory here");
+		const pool = await counter({ warm: 1, cold: 2 });
+		for (let round = 0; round < 2; round++) {
+			const sandboxes = await Promise.all([1, 2, 3, 4].map(async () => await pool.acquire()));
+			const pages = sandboxes.map((sandbox) => (memoryOf(sandbox) as ArrayBuffer).byteLength / 65_536);
+			assert.deepEqual(pages, [8, 8, 4, 4]);
+			assert.deepEqual(await Promise.all(sandboxes.map((sandbox) => sandbox.call(["grow"], []))), [4, 4, 4, 4]);
+			// Those that are not kept come back first, and take nobody's place.
+			for (const sandbox of sandboxes.reverse()) sandbox.end(OVER);
+			assert.equal(pool.idle, 2);
+		}
+		const { restoredBytes: _, ...counts } = pool.counts;
+		assert.deepEqual(counts, { acquired: 8, created: 6, reset: 4, switched: 0, discarded: 4 });
+		pool.close(OVER);
+	});
+
 	test("warm 0: a new instance for each call", async () => {
 		const pool = await counter({ warm: 0 });
 		for (let i = 0; i < 3; i++) assert.equal(await once(pool, "next"), 102);

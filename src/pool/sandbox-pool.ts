@@ -127,6 +127,7 @@ export class SandboxPool {
 		try {
 			const slot = this.#take() ?? this.#create(context);
 			slot.instance.store.context = context;
+			this.#slots.inUse++;
 			sandbox.use(slot);
 		} catch (error) {
 			sandbox.end(error);
@@ -164,7 +165,9 @@ export class SandboxPool {
 	#create(context: WasiContext): Slot {
 		this.#counts.created++;
 		const tenant = this.#tenant;
-		const kept = typeof tenant !== "string";
+		// Memory that can be made small again costs V8 a collection of garbage for every few of them: not for one call.
+		const extra = this.#slots.full;
+		const kept = typeof tenant !== "string" && !extra;
 		const instance = instantiate(this.#linked, context, this.#limits, this.#options.app, {
 			mapper: kept ? this.#slots.mapper : undefined,
 			...(typeof tenant === "object" ? { image: this.#slots.image, state: tenant.state } : {}),
@@ -183,7 +186,7 @@ export class SandboxPool {
 				return other;
 			}
 		}
-		return { instance, owner: this, dirty: false, moved: false };
+		return { instance, owner: this, dirty: false, moved: false, extra };
 	}
 
 	/** The first instance, and nothing has run in it: what it holds is what each call of this app is to find. */
@@ -224,6 +227,7 @@ export class SandboxPool {
 		sandbox.after = undefined;
 		this.#inUse--;
 		if (slot === undefined) return;
+		this.#slots.inUse--;
 		if (quiet) this.#recycle(slot);
 		// A guest that was ended in a call is still unwinding; what waits for it in microtasks comes first.
 		else setImmediate(() => this.#recycle(slot));
@@ -232,7 +236,7 @@ export class SandboxPool {
 	#recycle(slot: Slot): void {
 		const { instance } = slot;
 		const wanted = typeof this.#tenant === "object" && this.#closed === undefined && this.#slots.room;
-		if (!wanted || !instance.quiet) {
+		if (!wanted || slot.extra || !instance.quiet) {
 			this.#counts.discarded++;
 			return;
 		}

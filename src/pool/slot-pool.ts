@@ -26,6 +26,8 @@ export interface Slot {
 	dirty: boolean;
 	/** It changed its owner for the last call. */
 	moved: boolean;
+	/** Made for one call of a burst, which there are slots enough without: it is not kept. */
+	readonly extra: boolean;
 }
 
 interface SlotBounds {
@@ -43,6 +45,8 @@ export class SlotPool {
 	readonly mapper: PageMapper | undefined;
 	/** Of the first app; those of the others are what differs from it. */
 	image: InstanceImage | undefined;
+	/** Slots that serve a call now. */
+	inUse = 0;
 	/** Used least recently first. */
 	readonly #idle: Slot[] = [];
 	#bounds: SlotBounds = { warm: 0, cold: 0 };
@@ -122,6 +126,11 @@ export class SlotPool {
 	/** Whether there is room for one more. */
 	get room(): boolean {
 		return this.#idle.length < this.#bounds.cold;
+	}
+
+	/** As many serve a call as are kept at all. */
+	get full(): boolean {
+		return this.inUse >= this.#bounds.cold;
 	}
 
 	/** Keeps a slot for another call. Only where there is room. */
