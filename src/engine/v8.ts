@@ -65,17 +65,24 @@ interface V8WebAssembly {
 	promising<F extends AnyFunction>(fn: F): (...args: Parameters<F>) => Promise<ReturnType<F>>;
 }
 
-const found = (globalThis as { WebAssembly?: Partial<V8WebAssembly> }).WebAssembly;
+/** Below it V8 and Node lack what Skerry needs, though Node 24 has JavaScript Promise Integration. */
+const NODE = 26;
 
-/** V8's WebAssembly namespace. Throws `engine/unsupported-platform` on an engine without JavaScript Promise Integration. */
+const { process: host, WebAssembly: found } = globalThis as {
+	process?: { readonly version?: string; readonly versions?: { readonly node?: string } };
+	WebAssembly?: Partial<V8WebAssembly>;
+};
+const lacks = typeof found?.Suspending !== "function" || typeof found.promising !== "function";
+const isOld = Number.parseInt(host?.versions?.node ?? "", 10) < NODE;
+
+/** V8's WebAssembly namespace. Throws `engine/unsupported-platform` on an engine without JavaScript Promise Integration, and on Node.js before 26. */
 export function webAssembly(): V8WebAssembly {
-	if (found === undefined || typeof found.Suspending !== "function" || typeof found.promising !== "function") {
-		const runtime = (globalThis as { process?: { version?: string } }).process?.version ?? "this JavaScript engine";
-		throw new SkerryError(
-			"engine/unsupported-platform",
-			`Cannot run WebAssembly on ${runtime}: JavaScript Promise Integration is missing`,
-			{ hint: "run on Node.js 26: `npm i` has put it at node_modules/.bin/node" },
-		);
+	if (lacks || isOld) {
+		const runtime = host?.version === undefined ? "this JavaScript engine" : `Node.js ${host.version}`;
+		const state = isOld ? `it needs ${NODE} or newer` : "JavaScript Promise Integration is missing";
+		throw new SkerryError("engine/unsupported-platform", `Cannot run WebAssembly on ${runtime}: ${state}`, {
+			hint: `run on Node.js ${NODE}: \`npm i\` has put it at node_modules/.bin/node`,
+		});
 	}
 	return found as V8WebAssembly;
 }

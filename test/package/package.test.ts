@@ -99,6 +99,15 @@ suite("installed in an empty folder", () => {
 		});
 	}
 
+	test("imported on an older Node, it says what it needs", { skip: NO_OLD_NODE }, async (t) => {
+		if (offline !== undefined) return t.skip(offline);
+		const code =
+			'import { Engine, SkerryError } from "skerry"; try { new Engine(); } catch (e) { console.log(e instanceof SkerryError, e.code, e.hint); }';
+		const ended = await runProcess(OLD_NODE ?? "", ["--input-type=module", "--eval", code], { cwd: consumer });
+		const stdout = "true engine/unsupported-platform run on Node.js 26: `npm i` has put it at node_modules/.bin/node\n";
+		assert.deepEqual(ended, { stdout, stderr: "", status: 0, signal: null });
+	});
+
 	test("a script imports it by name, with types", async (t) => {
 		if (offline !== undefined) return t.skip(offline);
 		writeFileSync(
