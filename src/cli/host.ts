@@ -1,10 +1,10 @@
 /** The one place where the command line meets what runs guests. Loaded only when a command line has been understood. */
 import { loadApp } from "../app/mod.ts";
 import { buildComponent } from "../build/mod.ts";
-import { inFile, type Limits, type MeteringMode, renderError, SkerryError } from "../fault/mod.ts";
+import { inFile, type Limits, type MeteringMode, SkerryError } from "../fault/mod.ts";
 import { serve as serveComponent, type Server } from "../server/mod.ts";
-import type { RequestRecord } from "../trigger/mod.ts";
 import { withProgress } from "./progress.ts";
+import { describeDenied, describeRequest, type GrantedBy } from "./server-log.ts";
 import type { StopRequest } from "./signals.ts";
 import { readInput, type Target } from "./target.ts";
 import { paint } from "./terminal.ts";
@@ -35,6 +35,7 @@ interface Service {
 	readonly try: readonly string[];
 	/** How it was made, for the first line. */
 	readonly made: readonly string[];
+	readonly grantedBy: GrantedBy;
 }
 
 /** Milliseconds that requests under way get to finish when the server is told to stop. */
@@ -86,6 +87,7 @@ async function findService(target: Target): Promise<Service> {
 			metering: undefined,
 			try: ["curl {url}/"],
 			made: [],
+			grantedBy: "flag",
 		};
 	}
 	const app = await loadApp(target.path);
@@ -98,7 +100,8 @@ async function findService(target: Target): Promise<Service> {
 		limits: app.limits,
 		metering: app.metering,
 		try: app.try.length > 0 ? app.try : ["curl {url}/"],
-	};
+		grantedBy: "manifest",
+	} as const;
 	if (component.kind === "wasm") {
 		return { ...common, file: component.source, bytes: await readInput(component.source), made: [] };
 	}
@@ -124,9 +127,12 @@ async function startServer(service: Service, options: UpOptions): Promise<Server
 				limits: { ...service.limits, ...options.limits },
 				...(metering === undefined ? {} : { metering }),
 				onWarning: (message) => say(`${paint("yellow", "warning:", process.stderr)} ${message}`),
-				onRequest: (record) => logRequest(record, options.verbose),
+				onRequest: (record) => {
+					const text = describeRequest(record, options.verbose);
+					if (text !== undefined) say(text);
+				},
 				troubleOnly: !options.verbose,
-				onDenied: (what, hint) => say(`${paint("yellow", "denied:", process.stderr)} ${what}; ${hint}`),
+				onDenied: (...denied) => say(describeDenied(service.grantedBy, ...denied)),
 				onOutput: (stream, line) => say(`${paint("dim", `[${service.name} ${stream}]`, process.stderr)} ${line}`),
 			}),
 		);
@@ -136,17 +142,6 @@ async function startServer(service: Service, options: UpOptions): Promise<Server
 			? error
 			: inFile(error, service.file);
 	}
-}
-
-/** Failures are always shown, with the id that the client was given; the rest where it is asked for. */
-function logRequest(record: RequestRecord, verbose: boolean): void {
-	const failed = record.outcome !== "answered" && record.outcome !== "client-gone";
-	if (!verbose && !failed) return;
-	const { id, method, path, status, milliseconds, outcome, reason, error } = record;
-	const mark = failed ? paint("red", outcome, process.stderr) : outcome;
-	const why = reason === undefined ? "" : `: ${reason}`;
-	say(`${id} ${method} ${path} ${status ?? "-"} ${milliseconds.toFixed(1)} ms ${mark}${why}`);
-	if (failed && error instanceof SkerryError) say(renderError(error).replaceAll(/^/gm, "    "));
 }
 
 /** Such as `cow of 1088 KiB (2 pages written; cow 6.4 µs, copy 54.4 µs)`. */

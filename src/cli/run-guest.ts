@@ -86,8 +86,9 @@ function toGrants({ path, args, invoke, env, folders, allowOutbound }: RunOption
 		stderr,
 		terminal: { stdin: isatty(0), stdout: isatty(1), stderr: isatty(2) },
 		allowOutbound,
-		onDenied: (what, hint) => {
-			stderr.write(`${paint("yellow", "denied:", stderr)} ${what}; ${hint}\n`);
+		onDenied: (what, hint, origin) => {
+			const grant = origin === undefined ? hint : `grant it with --allow-outbound ${origin}`;
+			stderr.write(`${paint("yellow", "denied:", stderr)} ${what}; ${grant}\n`);
 		},
 	};
 }

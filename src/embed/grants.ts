@@ -10,7 +10,7 @@ import {
 	type HttpClient,
 	openHostFolder,
 } from "../sys/mod.ts";
-import { type GrantedFolder, parseOutboundPolicy, type WasiOptions } from "../wasi/mod.ts";
+import { type GrantedFolder, type OnDenied, parseOutboundPolicy, type WasiOptions } from "../wasi/mod.ts";
 
 /** A folder of this machine. */
 export type GrantedPath = string | { readonly path: string; readonly readOnly?: boolean };
@@ -31,8 +31,8 @@ export interface Grants {
 	readonly folders?: Readonly<Record<string, GrantedPath>>;
 	/** Origins that the guest may send HTTP requests to: `scheme://host[:port]`, such as `https://api.example.com`. */
 	readonly allowOutbound?: readonly string[];
-	/** Told once of each thing that the guest wanted and was not granted, with what would grant it. */
-	readonly onDenied?: (what: string, hint: string) => void;
+	/** Told once of each thing that the guest wanted and was not granted, with what would grant it; of a request with the origin that `allowOutbound` lacks. */
+	readonly onDenied?: (what: string, hint: string, origin?: string) => void;
 }
 
 /** With what is bounded of it. */
@@ -58,11 +58,17 @@ export function toWasiOptions(grants: GrantsAndLimit, client: HttpClient): WasiO
 		...(stderr === undefined ? {} : { stderr: toSink(stderr, outputLimit, app) }),
 		...(terminal === undefined ? {} : { terminal }),
 		...(folders === undefined ? {} : { folders: Object.entries(folders).map(toFolder) }),
-		...(onDenied === undefined ? {} : { onDenied }),
+		...(onDenied === undefined ? {} : { onDenied: inOptions(onDenied) }),
 		...(allowOutbound === undefined
 			? {}
 			: { http: { outbound: { policy: parseOutboundPolicy(allowOutbound), client } } }),
 	};
+}
+
+/** What wants to know is a program: it grants by options, and not by flags. */
+function inOptions(onDenied: OnDenied): OnDenied {
+	return (what, hint, origin) =>
+		onDenied(what, origin === undefined ? hint : `grant it with wasi: { allowOutbound: ["${origin}"] }`, origin);
 }
 
 /** Connections are shared by the sandboxes of the process; idle ones keep no process alive. */

@@ -25,6 +25,7 @@ import {
 } from "../trigger/mod.ts";
 import {
 	type IncomingRequest,
+	type OnDenied,
 	parseOutboundPolicy,
 	type ResponseOutparam,
 	WASI_HOST,
@@ -50,7 +51,7 @@ export interface ServeOptions extends ArtefactOptions {
 	/** `onRequest` is not told of requests that were answered as they should be. */
 	readonly troubleOnly?: boolean;
 	/** Something that the guest wanted and was not granted, and what grants it. */
-	readonly onDenied?: (what: string, hint: string) => void;
+	readonly onDenied?: OnDenied;
 	/** A line that a guest wrote. */
 	readonly onOutput?: (stream: "stdout" | "stderr", line: string) => void;
 }

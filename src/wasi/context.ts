@@ -60,9 +60,16 @@ export interface WasiOptions {
 	/** Without it, outgoing requests are denied. */
 	readonly http?: HttpOptions;
 	readonly limits?: Partial<WasiLimits>;
-	/** Called once per kind of thing that the guest wanted and was not granted. */
-	readonly onDenied?: (what: string, hint: string) => void;
+	/** Called once per kind of thing that the guest wanted and was not granted; of a request with the origin that it was for. */
+	readonly onDenied?: OnDenied;
 }
+
+/**
+ * @param what "an HTTP request to https://api.example.com"
+ * @param hint what grants it, on the command line
+ * @param origin of an HTTP request, as it is granted
+ */
+export type OnDenied = (what: string, hint: string, origin?: string) => void;
 
 /** Linked with each other: a set for the one that most requests have takes longer to make than all the rest of it. */
 interface Ending {
@@ -99,7 +106,7 @@ export class WasiContext {
 	#monotonicClock: MonotonicClock | undefined;
 	#insecureRandom: RandomSource | undefined;
 	#insecureSeed: readonly [bigint, bigint] | undefined;
-	readonly #onDenied: ((what: string, hint: string) => void) | undefined;
+	readonly #onDenied: OnDenied | undefined;
 	#denied: Set<string> | undefined;
 	/** What is to be done at the end, in the order in which it was registered. */
 	#firstEnding: Ending | undefined;
@@ -175,11 +182,11 @@ export class WasiContext {
 	}
 
 	/** Says, once per `what`, that the guest wanted something that it was not granted, and what would grant it. */
-	denied(what: string, hint: string): void {
+	denied(what: string, hint: string, origin?: string): void {
 		this.#denied ??= new Set();
 		if (this.#denied.has(what)) return;
 		this.#denied.add(what);
-		this.#onDenied?.(what, hint);
+		this.#onDenied?.(what, hint, origin);
 	}
 
 	/** Runs `ending` when the sandbox ends (at once if it has); returns what takes the registration back. */

@@ -3,6 +3,7 @@ export {
 	type BufferedLimit,
 	createWasiContext,
 	type GrantedFolder,
+	type OnDenied,
 	type TerminalFlags,
 	WasiContext,
 	type WasiOptions,

@@ -17,6 +17,8 @@ test("targets and hosts in other forms", async () => {
 			["GET /a#b HTTP/1.1\r\nHost: h\r\n", /^HTTP\/1.1 400 /],
 			["GET / HTTP/1.1\r\nHost: a b\r\n", /^HTTP\/1.1 400 /],
 			["GET / HTTP/1.1\r\nHost: user@h\r\n", /^HTTP\/1.1 400 /],
+			["GET / HTTP/1.1\r\nHost: h\r\nhost: h\r\n", /^HTTP\/1.1 400 /],
+			["GET / HTTP/1.0\r\nHost: h\r\nHost: i\r\n", /^HTTP\/1.1 400 /],
 			["GET / HTTP/1.1\r\n", /^HTTP\/1.1 400 /],
 			[`GET / HTTP/1.1\r\nHost: h\r\nx: ${"y".repeat(70_000)}\r\n`, /^HTTP\/1.1 431 /],
 		];

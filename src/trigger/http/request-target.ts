@@ -26,10 +26,21 @@ export function findField(rawHeaders: readonly string[], key: string): string | 
 	return undefined;
 }
 
+/** Whoever stands before the server may go by the other one. */
+function hasTwoHosts(rawHeaders: readonly string[]): boolean {
+	let count = 0;
+	for (let i = 0; i < rawHeaders.length; i += 2) {
+		const name = rawHeaders[i] as string;
+		if (name.length === 4 && name.toLowerCase() === "host") count++;
+	}
+	return count > 1;
+}
+
 /** `undefined` for a request that says it in a way that HTTP does not allow. */
 export function parseRequestTarget(request: RequestHead): RequestTarget | undefined {
 	let path = request.url ?? "/";
 	let authority = findField(request.rawHeaders, "host");
+	if (authority !== undefined && hasTwoHosts(request.rawHeaders)) return undefined;
 	const absolute = path.startsWith("/") ? null : /^https?:\/\/([^/?#]*)/i.exec(path);
 	if (absolute !== null) {
 		// The absolute form overrides the host field.

@@ -290,12 +290,12 @@ test("a body that is dropped unfinished breaks the connection", async () => {
 });
 
 test("what is malformed, denied or too much is refused before anything is sent", async () => {
-	const denied: [string, string][] = [];
+	const denied: (string | undefined)[][] = [];
 	const policy = parseOutboundPolicy(["http://127.0.0.1:1"]);
 	const guest = new SimulatedGuest(
 		createWasiContext({
 			http: { outbound: { policy, client } },
-			onDenied: (what, hint) => denied.push([what, hint]),
+			onDenied: (...told) => denied.push(told),
 		}),
 	);
 	for (let i = 0; i < 2; i++) {
@@ -304,7 +304,11 @@ test("what is malformed, denied or too much is refused before anything is sent",
 		});
 	}
 	assert.deepEqual(denied, [
-		["an HTTP request to https://api.example.com", "grant it with --allow-outbound https://api.example.com"],
+		[
+			"an HTTP request to https://api.example.com",
+			"grant it with --allow-outbound https://api.example.com",
+			"https://api.example.com",
+		],
 	]);
 	for (let i = 0; i < 40; i++) await fails(guest, guest.request("GET", `https://host${i}.example.com/`));
 	assert.equal(denied.length, 15, "a guest cannot flood the log");

@@ -79,7 +79,7 @@ function admit(context: WasiContext, target: Target): HttpClient | ErrorCode {
 		if (http.deniedReports < http.limits.deniedReports) {
 			http.deniedReports++;
 			const grant = grantFor(scheme, host, port);
-			context.denied(`an HTTP request to ${grant}`, `grant it with --allow-outbound ${grant}`);
+			context.denied(`an HTTP request to ${grant}`, `grant it with --allow-outbound ${grant}`, grant);
 		}
 		return { tag: "HTTP-request-denied" };
 	}

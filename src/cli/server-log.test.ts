@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { stripVTControlCharacters } from "node:util";
+import { SkerryError } from "../fault/mod.ts";
+import type { RequestRecord } from "../trigger/mod.ts";
+import { describeDenied, describeRequest, type GrantedBy } from "./server-log.ts";
+
+const plain = (text: string | undefined): string | undefined => text && stripVTControlCharacters(text);
+
+suite("describeDenied", () => {
+	const origin = "https://api.example.com";
+	const cases: [GrantedBy, string | undefined, string][] = [
+		["flag", origin, `denied: it; grant it with --allow-outbound ${origin}`],
+		[
+			"manifest",
+			origin,
+			`denied: it; grant it in skerry.toml with allowed_outbound_hosts = ["${origin}"], or with --allow-outbound ${origin}`,
+		],
+		["manifest", undefined, "denied: it; the hint"],
+	];
+	for (const [by, wanted, expected] of cases) {
+		test(expected, () => assert.equal(plain(describeDenied(by, "it", "the hint", wanted)), expected));
+	}
+});
+
+suite("describeRequest", () => {
+	const answered: RequestRecord = {
+		id: "a-1",
+		method: "GET",
+		path: "/x",
+		status: 200,
+		milliseconds: 1.25,
+		outcome: "answered",
+		reason: undefined,
+		error: undefined,
+	};
+	const error = new SkerryError("guest/killed", "killed", { hint: "a hint" });
+	const failed: RequestRecord = { ...answered, status: 500, outcome: "failed", reason: "killed", error };
+	const cases: [string, RequestRecord, boolean, string | undefined][] = [
+		["what went well, unasked", answered, false, undefined],
+		["what went well", answered, true, "a-1 GET /x 200 1.3 ms answered"],
+		["a client that left", { ...answered, outcome: "client-gone" }, false, undefined],
+		[
+			"what failed, with its error",
+			failed,
+			false,
+			"a-1 GET /x 500 1.3 ms failed: killed\n    error[guest/killed]: killed\n      help: a hint",
+		],
+		[
+			"a path that is long",
+			{ ...answered, status: undefined, path: `/${"a".repeat(60_000)}` },
+			true,
+			`a-1 GET /${"a".repeat(499)}… - 1.3 ms answered`,
+		],
+	];
+	for (const [name, record, verbose, expected] of cases) {
+		test(name, () => assert.equal(plain(describeRequest(record, verbose)), expected));
+	}
+});

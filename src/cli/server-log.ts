@@ -1,0 +1,31 @@
+/** What `skerry up` says of its guests and their requests. */
+import { renderError, SkerryError } from "../fault/mod.ts";
+import type { RequestRecord } from "../trigger/mod.ts";
+import { paint } from "./terminal.ts";
+
+/** Characters of a path that are shown: a client may send 60,000. */
+const SHOWN_PATH = 500;
+
+/** Where an operator grants: a component that is served alone has no manifest. */
+export type GrantedBy = "manifest" | "flag";
+
+/** What a guest was refused, and what grants it: of a request, its origin. */
+export function describeDenied(by: GrantedBy, what: string, hint: string, origin?: string): string {
+	const flag = `--allow-outbound ${origin}`;
+	const line = `allowed_outbound_hosts = ["${origin}"]`;
+	const grant = by === "flag" ? `grant it with ${flag}` : `grant it in skerry.toml with ${line}, or with ${flag}`;
+	return `${paint("yellow", "denied:", process.stderr)} ${what}; ${origin === undefined ? hint : grant}`;
+}
+
+/** Failures are always shown, with the id that the client was given; the rest where it is asked for. */
+export function describeRequest(record: RequestRecord, verbose: boolean): string | undefined {
+	const failed = record.outcome !== "answered" && record.outcome !== "client-gone";
+	if (!verbose && !failed) return undefined;
+	const { id, method, status, milliseconds, outcome, reason, error } = record;
+	const path = record.path.length > SHOWN_PATH ? `${record.path.slice(0, SHOWN_PATH)}…` : record.path;
+	const mark = failed ? paint("red", outcome, process.stderr) : outcome;
+	const why = reason === undefined ? "" : `: ${reason}`;
+	const line = `${id} ${method} ${path} ${status ?? "-"} ${milliseconds.toFixed(1)} ms ${mark}${why}`;
+	if (!failed || !(error instanceof SkerryError)) return line;
+	return `${line}\n${renderError(error).replaceAll(/^/gm, "    ")}`;
+}
