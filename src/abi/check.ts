@@ -72,9 +72,7 @@ function find(store: Store, type: ValueType, value: any): Mismatch | null {
 		case "char":
 			return isChar(value) ? null : wrong(type, value);
 		case "string":
-			return typeof value === "string" && value.length * 2 <= MAX_BYTE_LENGTH && value.isWellFormed()
-				? null
-				: wrong(type, value);
+			return findInString(type, value);
 		case "list":
 			return findInList(store, type, value);
 		case "map":
@@ -112,6 +110,13 @@ function find(store: Store, type: ValueType, value: any): Mismatch | null {
 		default:
 			return wrong(type, value);
 	}
+}
+
+function findInString(type: ValueType, value: unknown): Mismatch | null {
+	if (typeof value !== "string") return wrong(type, value);
+	const most = Math.floor(MAX_BYTE_LENGTH / 2);
+	if (value.length > most) return { path: [], expected: `string of at most ${most} UTF-16 units`, got: value };
+	return value.isWellFormed() ? null : { path: [], expected: "string without lone surrogates", got: value };
 }
 
 function at(mismatch: Mismatch, step: string): Mismatch {

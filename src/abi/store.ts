@@ -301,13 +301,18 @@ function lineage(instance: ComponentInstance): ComponentInstance[] {
 	return instances;
 }
 
+const ENDED =
+	"an earlier call trapped or reached a limit, as `cause` says, and with it the sandbox ended: make another one";
+
 /** Enters what `enteredFrom` returned, or traps. */
 export function enterInstances(instances: readonly ComponentInstance[] | null): void {
 	if (instances === null) trap("cannot enter component instance");
 	for (let i = 0; i < instances.length; i++) {
 		const { entered, store } = instances[i]!;
 		if (store.disposed && store.gone !== null) throw store.gone();
-		if (store.poison !== undefined) throw new Trap("cannot enter component instance", { cause: store.poison });
+		if (store.poison !== undefined) {
+			throw new Trap("cannot enter component instance", { cause: store.poison, hint: ENDED });
+		}
 		if (entered || store.disposed) trap("cannot enter component instance");
 	}
 	for (let i = 0; i < instances.length; i++) instances[i]!.entered = true;

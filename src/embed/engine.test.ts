@@ -125,6 +125,7 @@ test("a trap ends its sandbox and no other", async () => {
 	assert.ok(later instanceof Trap);
 	assert.equal(later.message, "cannot enter component instance");
 	assert.equal((later.cause as Error).message, "unreachable", "why");
+	assert.match(later.hint ?? "", /the sandbox ended: make another one$/);
 });
 
 test("a sandbox that was disposed is not entered; disposing again does nothing", async () => {
@@ -203,6 +204,16 @@ test("arguments that do not fit are refused, with their path, and leave the sand
 	const missing = await refusal(sandbox.call(["a:b/c", "d"], []));
 	assert.equal(missing.code, "link/no-export");
 	assert.equal(missing.message, "Cannot call a:b/c#d: there is no such export to be called");
+	assert.equal(missing.hint, undefined);
+	const near = await refusal(sandbox.call(["tryit"], [1]));
+	assert.equal(near.hint, "did you mean try-it? Names are those of the binary, with the version");
+});
+
+test("a function of an interface that is called without its version is told by its name", async () => {
+	const component = await engine.load(COUNTER);
+	const { code, hint } = await refusal(component.call(["a:b/counter", "next"], []));
+	assert.equal(code, "link/no-export");
+	assert.equal(hint, "did you mean a:b/counter@1.2.3#next? Names are those of the binary, with the version");
 });
 
 test("imports that the component does not have are refused, with the nearest name", async () => {

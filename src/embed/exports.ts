@@ -1,5 +1,5 @@
 import { type CoreFunctionType, type FunctionType, toCamelCase } from "../component/mod.ts";
-import { SkerryError } from "../fault/mod.ts";
+import { nearest, SkerryError } from "../fault/mod.ts";
 import type { PlanExport } from "../link/mod.ts";
 import { dress, needsDress, type Wardrobe } from "./dress.ts";
 import { ComponentError } from "./imports.ts";
@@ -69,7 +69,20 @@ export function typeOf(tree: ReadonlyMap<string, PlanExport>, path: readonly str
 	}
 	if (found?.kind === "func") return found.ref.type;
 	if (found?.kind === "core") return found.type;
-	throw new SkerryError("link/no-export", `Cannot call ${path.join("#")}: there is no such export to be called`);
+	const name = path.join("#");
+	const names = functionNames(tree);
+	const near = names.find((full) => full.replace(/@[^#]*/, "") === name) ?? nearest(name, names);
+	throw new SkerryError(
+		"link/no-export",
+		`Cannot call ${name}: there is no such export to be called`,
+		near === undefined ? {} : { hint: `did you mean ${near}? Names are those of the binary, with the version` },
+	);
+}
+
+function functionNames(tree: ReadonlyMap<string, PlanExport>, before = ""): string[] {
+	return [...tree].flatMap(([name, item]) =>
+		item.kind === "instance" ? functionNames(item.exports, `${before}${name}#`) : [before + name],
+	);
 }
 
 /** Makes a call of a function of this type and turns a `result` into a value or an exception. */
