@@ -211,9 +211,9 @@ test("arguments that do not fit are refused, with their path, and leave the sand
 
 test("a function of an interface that is called without its version is told by its name", async () => {
 	const component = await engine.load(COUNTER);
-	const { code, hint } = await refusal(component.call(["a:b/counter", "next"], []));
+	const { code, hint } = await refusal(component.call(["a:b/counter", "count-up"], []));
 	assert.equal(code, "link/no-export");
-	assert.equal(hint, "did you mean a:b/counter@1.2.3#next? Names are those of the binary, with the version");
+	assert.equal(hint, "did you mean a:b/counter@1.2.3#count-up? Names are those of the binary, with the version");
 });
 
 test("imports that the component does not have are refused, with the nearest name", async () => {
