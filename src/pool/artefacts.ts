@@ -24,7 +24,9 @@ export function createCompileCache(options: ArtefactOptions = {}): CompileCache 
 	// What was packed has a version, too
 	if (folder === false) return new CompileCache({ version });
 	if (version === undefined) {
-		onWarning("Cannot use the cache folder: this build of Skerry does not know its own version");
+		onWarning(
+			"Cannot use the cache folder: this build of Skerry does not know its own version, as in a bundle; leave the package out of the bundle, or give `cache: false`",
+		);
 		return new CompileCache();
 	}
 	return new CompileCache({ version, store: new DiskStore({ folder, capacity: CACHE_CAPACITY, onWarning }) });

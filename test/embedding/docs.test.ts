@@ -40,6 +40,13 @@ const COMPONENTS: Readonly<Record<string, string>> = {
 			(canon lift (core func $i "upper") (memory $memory) (realloc $realloc)))
 		(instance $out (export "upper" (func $upper)))
 		(export "acme:text/upper@1.0.0" (instance $out)))`,
+	"rules.wasm": `(component
+		(core module $m (memory 1)
+			(func (export "spin") (loop $on (br $on)))
+			(func $apply (export "apply") (param i32) (result i32) (if (i32.eqz (local.get 0)) (then (unreachable))) (local.get 0)))
+		(core instance $i (instantiate $m))
+		(func (export "spin") (canon lift (core func $i "spin")))
+		(func (export "apply") (param "x" u32) (result u32) (canon lift (core func $i "apply"))))`,
 	"shout.wasm": `(component
 		(import "acme:text/upper@1.2.0" (instance $in (export "upper" (func (param "text" string) (result string)))))
 		${LIBC}
