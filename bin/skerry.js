@@ -45,12 +45,26 @@ function cacheFolder() {
 /** Code from it is run unseen: nobody else may write there. What cannot be used, as on a system that is read-only, is no error. */
 function isOurs(folder) {
 	try {
-		mkdirSync(folder, { recursive: true, mode: 0o700 });
+		makeFolder(folder);
 		const { uid, mode } = statSync(folder);
 		const user = process.getuid?.();
 		return user === undefined || (uid === user && (mode & 0o022) === 0 && isSafeAbove(folder, user));
 	} catch {
 		return false;
+	}
+}
+
+/** As in `src/sys/make-folder.ts`: Node's own way never ends in `/proc`. */
+function makeFolder(path) {
+	const above = dirname(path);
+	for (let isAgain = false; ; isAgain = true) {
+		try {
+			return mkdirSync(path, { mode: 0o700 });
+		} catch (error) {
+			if (error.code === "EEXIST") return undefined;
+			if (error.code !== "ENOENT" || isAgain || above === path || existsSync(above)) throw error;
+		}
+		makeFolder(above);
 	}
 }
 

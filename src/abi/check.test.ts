@@ -29,6 +29,22 @@ const variant: ValueType = {
 	],
 };
 const flags: ValueType = { kind: "flags", names: ["read", "write-all"], keys: ["read", "writeAll"] };
+/** Labels of the names that every object inherits something under. */
+const inherited: ValueType = {
+	kind: "record",
+	fields: [
+		{ name: "constructor", key: "constructor", type: option(t("u8")) },
+		{ name: "value-of", key: "valueOf", type: { kind: "flags", names: ["to-string"], keys: ["toString"] } },
+	],
+};
+/** Typed arrays that have lost what they were views of. */
+function lose(): Uint8Array[] {
+	const [moved, shrunk] = [new Uint8Array(2), new ArrayBuffer(2, { maxByteLength: 2 })];
+	const views = [moved, new Uint8Array(shrunk, 1, 1)];
+	structuredClone(moved, { transfer: [moved.buffer] });
+	shrunk.resize(0);
+	return views;
+}
 const map: ValueType = { kind: "map", key: t("string"), value: t("u8") };
 const spent = new GuestResource(R, 1, false, store.epoch);
 GuestResource.spend(spent);
@@ -47,6 +63,7 @@ const RIGHT: [type: ValueType, values: unknown[]][] = [
 	[list(t("u8"), 2), [[1, 2], new Uint8Array(2)]],
 	[map, [new Map(), new Map([["a", 1]])]],
 	[record, [{ fileName: "a", size: undefined }, { fileName: "a" }, { fileName: "a", size: 1n, more: 1 }]],
+	[inherited, [{ valueOf: {} }, { constructor: 1, valueOf: { toString: true } }]],
 	[{ kind: "tuple", elements: [t("u8"), t("string")] }, [[1, "a"]]],
 	[flags, [{}, { read: true }, { read: false, writeAll: true }]],
 	[{ kind: "enum", names: ["a-b"] }, ["a-b"]],
@@ -91,6 +108,11 @@ const WRONG: [type: ValueType, value: unknown, message: string][] = [
 	[list(t("u8")), [1, 2, 300], "x[2]: expected u8, got 300"],
 	[list(t("u8")), new Uint16Array([256]), "x[0]: expected u8, got 256"],
 	[list(t("u8")), new DataView(new ArrayBuffer(1)), "x: expected list<u8>, got an object (DataView)"],
+	...lose().map((array): [ValueType, unknown, string] => [
+		list(t("u8")),
+		array,
+		"x: expected list<u8>, got a typed array whose buffer was transferred or made smaller",
+	]),
 	[list(t("u8"), 2), [1], "x: expected list<u8, 2>, got an array of 1"],
 	[list(list(record)), [[], [{ fileName: 3 }]], "x[1][0] → fileName: expected string, got 3"],
 	[map, {}, "x: expected map<string, u8>, got an object (Object)"],
@@ -102,6 +124,8 @@ const WRONG: [type: ValueType, value: unknown, message: string][] = [
 	[{ kind: "tuple", elements: [t("u8"), t("bool")] }, [1, 0], "x[1]: expected bool, got 0"],
 	[flags, ["read"], "x: expected flags {read, writeAll}, got an array of 1"],
 	[flags, { writeAll: 1 }, "x → writeAll: expected bool, got 1"],
+	[inherited, {}, "x → valueOf: expected flags {toString}, got undefined"],
+	[inherited, { constructor: "a", valueOf: {} }, 'x → constructor: expected u8, got "a"'],
 	[{ kind: "enum", names: ["a", "b"] }, "c", 'x: expected enum a | b, got "c"'],
 	[variant, { tag: "other" }, 'x: expected variant none-at-all | some, got an object with tag "other"'],
 	[variant, { tag: "some" }, "x → some: expected u8, got undefined"],

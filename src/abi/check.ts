@@ -4,6 +4,7 @@ import { isHostEnd } from "./async/host-end.ts";
 import { isNestedOption, type VariantType } from "./cases.ts";
 import { MAX_BYTE_LENGTH } from "./context.ts";
 import { layoutOf } from "./layout.ts";
+import { partOf } from "./parts.ts";
 import { isNumeric, isNumericArray } from "./numeric-list.ts";
 import type { Store } from "./store.ts";
 import { GuestResource } from "./values.ts";
@@ -80,7 +81,7 @@ function find(store: Store, type: ValueType, value: any): Mismatch | null {
 		case "record":
 			if (!isObject(value)) return wrong(type, value);
 			for (const field of type.fields) {
-				const mismatch = find(store, field.type, value[field.key]);
+				const mismatch = find(store, field.type, partOf(value, field.key));
 				if (mismatch !== null) return at(mismatch, ` → ${field.key}`);
 			}
 			return null;
@@ -90,7 +91,7 @@ function find(store: Store, type: ValueType, value: any): Mismatch | null {
 		case "flags":
 			if (!isObject(value) || Array.isArray(value)) return wrong(type, value);
 			for (const key of type.keys) {
-				const flag = value[key];
+				const flag = partOf(value, key);
 				if (flag !== undefined && typeof flag !== "boolean") {
 					return { path: [` → ${key}`], expected: "bool", got: flag };
 				}
@@ -143,7 +144,18 @@ export function isResource(store: Store, type: ResourceType, value: unknown, own
 
 /** An array, typed or not. */
 export function isListLike(value: unknown): boolean {
-	return Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView));
+	if (!ArrayBuffer.isView(value)) return Array.isArray(value);
+	return !(value instanceof DataView) && ((value as Uint8Array).length > 0 || !isGone(value as Uint8Array));
+}
+
+/** Whether the buffer of a typed array was transferred, or made smaller: it has no elements then, and is not to be copied. */
+function isGone(array: Uint8Array): boolean {
+	try {
+		array.indexOf(0);
+		return false;
+	} catch {
+		return true;
+	}
 }
 
 function findInList(store: Store, type: ValueType & { kind: "list" }, value: any): Mismatch | null {
@@ -250,6 +262,8 @@ function show(value: unknown): string {
 			}
 			if (Array.isArray(value)) return `an array of ${value.length}`;
 			if (Object.hasOwn(value, "tag")) return `an object with tag ${show((value as { tag: unknown }).tag)}`;
+			if (ArrayBuffer.isView(value) && !(value instanceof DataView) && isGone(value as Uint8Array))
+				return `a typed array whose buffer was transferred or made smaller`;
 			return `an object (${Object.prototype.toString.call(value).slice(8, -1)})`;
 		default:
 			return `a ${typeof value}`;

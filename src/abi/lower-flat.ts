@@ -5,6 +5,7 @@ import type { Context } from "./context.ts";
 import type { FlatWriter } from "./flat.ts";
 import { layoutOf } from "./layout.ts";
 import { unsupported } from "./load.ts";
+import { partOf } from "./parts.ts";
 import { lowerBorrow, lowerOwn } from "./resources.ts";
 import { fromChar, fromFlags, storeList, storeMap } from "./store-value.ts";
 import { type Range, storeString } from "./string-store.ts";
@@ -39,7 +40,7 @@ export function lowerFlat(cx: Context, type: ValueType, value: any, flat: FlatWr
 		case "map":
 			return lowerRange(storeMap(cx, type, value), flat);
 		case "record":
-			for (const field of type.fields) lowerFlat(cx, field.type, value[field.key], flat);
+			for (const field of type.fields) lowerFlat(cx, field.type, partOf(value, field.key), flat);
 			return;
 		case "tuple":
 			return lowerFlatTuple(cx, type.elements, value, flat);

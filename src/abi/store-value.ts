@@ -5,6 +5,7 @@ import type { Context } from "./context.ts";
 import { layoutOf } from "./layout.ts";
 import { unsupported } from "./load.ts";
 import { isNumeric, storeNumbers } from "./numeric-list.ts";
+import { partOf } from "./parts.ts";
 import { lowerBorrow, lowerOwn } from "./resources.ts";
 import type { CarriedString } from "./string-load.ts";
 import { type Range, storeString } from "./string-store.ts";
@@ -44,7 +45,7 @@ export function storeValue(cx: Context, type: ValueType, value: any, pointer: nu
 			const { offsets } = layoutOf(type);
 			for (let i = 0; i < type.fields.length; i++) {
 				const field = type.fields[i]!;
-				storeValue(cx, field.type, value[field.key], pointer + offsets[i]!);
+				storeValue(cx, field.type, partOf(value, field.key), pointer + offsets[i]!);
 			}
 			return;
 		}
@@ -128,6 +129,6 @@ export function fromChar(char: string): number {
 
 export function fromFlags(keys: readonly string[], flags: Readonly<Record<string, unknown>>): number {
 	let bits = 0;
-	for (let i = 0; i < keys.length; i++) if (flags[keys[i]!] === true) bits |= 1 << i;
+	for (let i = 0; i < keys.length; i++) if (partOf(flags, keys[i]!) === true) bits |= 1 << i;
 	return bits >>> 0;
 }

@@ -1,8 +1,8 @@
 /** The entry of the command line: what `bin/skerry.js` starts. */
 import { runProgram } from "./program.ts";
-import { exitStatusOf, ignoreBrokenPipes, printError } from "./terminal.ts";
+import { exitStatusOf, surviveOutput, printError } from "./terminal.ts";
 
-ignoreBrokenPipes();
+surviveOutput();
 // The host's own frames are among them: V8's default of 10 would leave a guest that traps with hardly any.
 Error.stackTraceLimit = 50;
 process.on("uncaughtException", (error) => {

@@ -12,11 +12,14 @@ export interface ScriptOptions {
 	readonly verbose: boolean;
 }
 
+/** Bytes of a script: fewer than V8 takes of a text. */
+const MAX_SCRIPT = 2 ** 28;
+
 /** Runs test scripts and says what failed; the result is the exit status. */
 export async function runScripts({ paths, metering, strategy, verbose }: ScriptOptions): Promise<number> {
 	const counts = { passed: 0, failed: 0, skipped: 0 };
 	for (const path of paths) {
-		const text = (await readInput(path)).toString("utf8");
+		const text = (await readInput(path, MAX_SCRIPT)).toString("utf8");
 		try {
 			const { outcomes } = await withProgress(path, () => runWast(text, { metering, strategy }));
 			for (const { line, status, why } of outcomes) {

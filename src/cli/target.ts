@@ -2,6 +2,7 @@ import { statSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { SkerryError } from "../fault/mod.ts";
 import { FileTooLong, readWholeFile } from "../sys/mod.ts";
+import { unreadable } from "./file-errors.ts";
 import { usageError } from "./usage.ts";
 
 /** What `skerry up` is pointed at. */
@@ -62,40 +63,5 @@ function statAnything(path: string): ReturnType<typeof statSync> & object {
 		return statSync(path);
 	} catch (cause) {
 		throw unreadable(path, cause);
-	}
-}
-
-/** The error for a file that cannot be read. */
-export function unreadable(path: string, cause: unknown): SkerryError {
-	return new SkerryError(
-		"cli/file-not-found",
-		`Cannot read ${path}: ${stateOf(cause, "there is no such file or folder")}`,
-	);
-}
-
-/** The error for a file that cannot be written. */
-export function unwritable(path: string, cause: unknown): SkerryError {
-	return new SkerryError("cli/file-not-found", `Cannot write ${path}: ${stateOf(cause, "there is no such folder")}`);
-}
-
-/** In words for what happens most. */
-function stateOf(cause: unknown, missing: string): string {
-	if (!(cause instanceof Error)) return String(cause);
-	switch ((cause as NodeJS.ErrnoException).code) {
-		case "ENOENT":
-		case "ENOTDIR":
-			return missing;
-		case "EACCES":
-		case "EPERM":
-			return "permission denied";
-		case "EISDIR":
-			return "it is a folder";
-		case "EROFS":
-			return "the file system is read-only";
-		case "ENOSPC":
-			return "there is no space left";
-		default:
-			// Without the system call and its paths, of which one may be temporary.
-			return cause.message.replace(/, \w+(?: '.*)?$/s, "");
 	}
 }

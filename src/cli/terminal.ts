@@ -1,5 +1,6 @@
 import { styleText } from "node:util";
 import { CODES, renderError, SkerryError } from "../fault/mod.ts";
+import { unwritable } from "./file-errors.ts";
 
 type Style = Parameters<typeof styleText>[0];
 
@@ -26,11 +27,14 @@ export function exitStatusOf(error: unknown): number {
 	return error instanceof SkerryError ? error.exitStatus : CODES["cli/internal"].exit;
 }
 
-/** A reader that went away (`skerry … | head`) ends the output, not the program: a server goes on serving. */
-export function ignoreBrokenPipes(): void {
-	for (const stream of [process.stdout, process.stderr]) {
-		stream.on("error", (error: NodeJS.ErrnoException) => {
-			if (error.code !== "EPIPE") throw error;
-		});
-	}
+/**
+ * A reader that went away (`skerry … | head`) ends the output, not the program: a server goes on serving. So does one that cannot write to
+ * its log any more, as on a full disk. What a command gives is another matter.
+ * @throws SkerryError `cli/file-not-found`, uncaught: where standard output takes no more
+ */
+export function surviveOutput(): void {
+	process.stderr.on("error", () => {});
+	process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+		if (error.code !== "EPIPE") throw unwritable("to standard output", error);
+	});
 }

@@ -14,6 +14,7 @@ export interface LibC {
 	madvise(at: Pointer, length: bigint, advice: number): number;
 	open(path: Pointer, flags: number): number;
 	close(fd: number): number;
+	dup3(from: number, to: number, flags: number): number;
 	ioctl(fd: number, request: bigint, argument: Pointer): number;
 	syscall(number: bigint, ...five: SystemCallArguments): bigint;
 	getpagesize(): number;
@@ -64,6 +65,7 @@ const SIGNATURES: Readonly<Record<keyof LibC, { arguments: string[]; return: str
 	madvise: { arguments: ["pointer", "u64", "i32"], return: "i32" },
 	open: { arguments: ["pointer", "i32"], return: "i32" },
 	close: { arguments: ["i32"], return: "i32" },
+	dup3: { arguments: ["i32", "i32", "i32"], return: "i32" },
 	ioctl: { arguments: ["i32", "u64", "pointer"], return: "i32" },
 	syscall: { arguments: ["i64", "i64", "i64", "i64", "i64", "i64"], return: "i64" },
 	getpagesize: { arguments: [], return: "i32" },

@@ -19,16 +19,21 @@ const THREAD = `
 	globalThis.kept = images;
 	if (new Uint8Array(memory.buffer)[5] !== 1) throw new Error("not mapped");`;
 
-test("threads that end leave nothing open", { skip }, async () => {
-	const counts: number[] = [];
-	for (let i = 0; i < 4; i++) {
-		const code = new URL(`data:text/javascript,${encodeURIComponent(THREAD)}`);
-		const status = await new Promise((resolve, reject) => {
-			new Worker(code).once("exit", resolve).once("error", reject);
-		});
-		assert.equal(status, 0);
-		counts.push(readdirSync("/proc/self/fd").length);
-	}
-	// The first may bring what the process keeps.
-	assert.equal(counts[3], counts[1], counts.join());
-});
+for (const [how, rest] of [
+	["end", ""],
+	["are terminated", `(await import("node:worker_threads")).parentPort.on("message", () => {}).postMessage("ready");`],
+] as const)
+	test(`threads that ${how} leave nothing open`, { skip }, async () => {
+		const counts: number[] = [];
+		for (let i = 0; i < 4; i++) {
+			const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(THREAD + rest)}`));
+			worker.once("message", () => void worker.terminate());
+			const status = await new Promise((resolve, reject) => {
+				worker.once("exit", resolve).once("error", reject);
+			});
+			assert.equal(status, rest === "" ? 0 : 1);
+			counts.push(readdirSync("/proc/self/fd").length);
+		}
+		// The first may bring what the process keeps.
+		assert.equal(counts[3], counts[1], counts.join());
+	});

@@ -20,6 +20,7 @@ import {
 import { LinePatch, LineStore } from "./line-patch.ts";
 import { Mapping } from "./mapping.ts";
 import { ImagePages, NO_DELTA } from "./page-delta.ts";
+import { type OwnedFile, ownFile } from "./owned-files.ts";
 import { PageScanner, type ScanMethod } from "./page-scan.ts";
 import type { MappedPages, PageImage, PageMapper } from "./pages.ts";
 import { catchesFaults } from "./trap-handler.ts";
@@ -40,7 +41,7 @@ let tried: PageMapper | string | undefined;
 export function createLinuxPageMapper(): PageMapper | string {
 	if (tried !== undefined) return tried;
 	tried = tryPageMapper();
-	// What a thread has open outlives it. Only a worker that is terminated leaves it so: nothing tells that.
+	// What a thread has open outlives it, but for what `ownFile` closes with it.
 	if (tried instanceof LinuxPageMapper)
 		(globalThis as unknown as { process: HostProcess }).process.once("exit", tried.end);
 	return tried;
@@ -95,9 +96,9 @@ class LinuxPageMapper implements PageMapper {
 	readonly #libc: LibC;
 	readonly #scanner: PageScanner;
 	/** Images that are open. */
-	readonly #images = new Set<number>();
+	readonly #images = new Set<OwnedFile>();
 	/** Closes images that nobody disposes of: components of an embedder just go out of scope. Mappings of them stay valid. */
-	readonly #forgotten = new FinalizationRegistry<number>((fd) => this.#closeImage(fd));
+	readonly #forgotten = new FinalizationRegistry<OwnedFile>((file) => this.#closeImage(file));
 
 	constructor(ffi: Ffi, arch: string, method: ScanMethod) {
 		this.#ffi = ffi;
@@ -118,11 +119,12 @@ class LinuxPageMapper implements PageMapper {
 	/** All that is open is closed; for when the thread ends. */
 	readonly end = (): void => {
 		this.close();
-		for (const fd of this.#images) this.#closeImage(fd);
+		for (const file of this.#images) this.#closeImage(file);
 	};
 
-	#closeImage(fd: number): void {
-		if (this.#images.delete(fd)) this.#libc.close(fd);
+	#closeImage(file: OwnedFile): void {
+		this.#images.delete(file);
+		file[Symbol.dispose]();
 	}
 
 	/** Why exact restoring does not work here, found by doing it: unread, read and written pages, twice. */
@@ -169,21 +171,18 @@ class LinuxPageMapper implements PageMapper {
 			throw new Error("the image cannot be written: out of memory?");
 		}
 		this.#joinPages(bytes);
-		this.#images.add(fd);
-		let open = true;
+		const file = ownFile(libc, fd);
+		this.#images.add(file);
 		let lines: LineStore | undefined;
 		const pages = new ImagePages(bytes);
 		const made: PageImage = {
-			map: (memory) => this.#map(memory, fd, pages, () => (lines ??= new LineStore())),
+			map: (memory) => this.#map(memory, file.fd, pages, () => (lines ??= new LineStore())),
 			[Symbol.dispose]: () => {
 				this.#forgotten.unregister(made);
-				// Its number may be another's by now
-				if (!open) return;
-				open = false;
-				this.#closeImage(fd);
+				this.#closeImage(file);
 			},
 		};
-		this.#forgotten.register(made, fd, made);
+		this.#forgotten.register(made, file, made);
 		return made;
 	}
 

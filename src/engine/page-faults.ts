@@ -4,6 +4,7 @@
  * @see https://man7.org/linux/man-pages/man2/perf_event_open.2.html
  */
 import { type Ffi, type LibC, MAP_SHARED, type Pointer, PROT_READ } from "./libc.ts";
+import { type OwnedFile, ownFile } from "./owned-files.ts";
 
 /** How faults are known: each with its address, in memory; as a number, from the system; or not at all. */
 export type FaultMethod = "listed" | "counted" | "unknown";
@@ -71,8 +72,7 @@ const SIZE_SHIFT = 16;
  * waits for a reader.
  */
 class FaultRing implements PageFaults {
-	readonly #libc: LibC;
-	readonly #fd: number;
+	readonly #file: OwnedFile;
 	readonly #words: Uint32Array;
 	readonly #first: number;
 	/** Bytes. */
@@ -82,17 +82,16 @@ class FaultRing implements PageFaults {
 	#mark: number;
 
 	constructor(ffi: Ffi, libc: LibC, arch: string) {
-		this.#libc = libc;
 		// That the kernel itself writes to a page is a fault as well, but only the privileged may see that: no system call is given any.
 		let fd = openEvent(ffi, libc, arch, 0);
 		if (fd < 0) fd = openEvent(ffi, libc, arch, EXCLUDE_KERNEL);
 		if (fd < 0) throw new Error("page faults cannot be listed");
-		this.#fd = fd;
+		this.#file = ownFile(libc, fd);
 		const page = libc.getpagesize();
 		const length = page * (1 + RING_PAGES);
-		const at = libc.mmap(0n, BigInt(length), PROT_READ, MAP_SHARED, fd, 0n);
+		const at = libc.mmap(0n, BigInt(length), PROT_READ, MAP_SHARED, this.#file.fd, 0n);
 		if (BigInt.asIntN(64, at) === -1n) {
-			libc.close(fd);
+			this.#file[Symbol.dispose]();
 			throw new Error("the list of page faults cannot be mapped");
 		}
 		this.#words = new Uint32Array(ffi.toArrayBuffer(at, length, false));
@@ -144,7 +143,7 @@ class FaultRing implements PageFaults {
 	}
 
 	[Symbol.dispose](): void {
-		this.#libc.close(this.#fd);
+		this.#file[Symbol.dispose]();
 	}
 }
 

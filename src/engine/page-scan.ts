@@ -3,6 +3,7 @@
  * @see https://docs.kernel.org/admin-guide/mm/pagemap.html
  */
 import { cString, type Ffi, type LibC, O_CLOEXEC, type Pointer } from "./libc.ts";
+import { type OwnedFile, ownFile } from "./owned-files.ts";
 import { type FaultMethod, type PageFaults, toNumber, watchFaults } from "./page-faults.ts";
 
 /** `_IOWR('f', 16, struct pm_scan_arg)`; the structure has 12 words of 64 bits. */
@@ -88,8 +89,8 @@ export interface ScanMethod {
 export class PageScanner {
 	readonly #ffi: Ffi;
 	readonly #libc: LibC;
-	readonly #pagemap: number;
-	readonly #userfault: number;
+	readonly #pagemap: OwnedFile;
+	readonly #userfault: OwnedFile | undefined;
 	/** Low and high halves of each word: addresses as numbers, without a bigint each. */
 	readonly #regions = new Uint32Array(REGIONS * REGION_WORDS * 2);
 	readonly #faults: PageFaults;
@@ -101,15 +102,16 @@ export class PageScanner {
 		this.#libc = libc;
 		this.#faultMethod = faults;
 		const path = cString("/proc/self/pagemap");
-		this.#pagemap = libc.open(ffi.getRawPointer(path), O_CLOEXEC);
-		if (this.#pagemap < 0) throw new Error("/proc/self/pagemap cannot be opened");
+		const pagemap = libc.open(ffi.getRawPointer(path), O_CLOEXEC);
+		if (pagemap < 0) throw new Error("/proc/self/pagemap cannot be opened");
+		this.#pagemap = ownFile(libc, pagemap);
 		try {
 			this.#faults = watchFaults(faults, ffi, libc, arch);
 		} catch (error) {
-			libc.close(this.#pagemap);
+			this.#pagemap[Symbol.dispose]();
 			throw error;
 		}
-		this.#userfault = protect ? this.#openUserfault(USERFAULTFD[arch]) : -1;
+		this.#userfault = protect ? this.#openUserfault(USERFAULTFD[arch]) : undefined;
 	}
 
 	/**
@@ -117,7 +119,7 @@ export class PageScanner {
 	 * that is there, for what it belongs to), and neighbours of a page that is read are not mapped with it.
 	 */
 	get protects(): boolean {
-		return this.#userfault >= 0;
+		return this.#userfault !== undefined;
 	}
 
 	get faults(): FaultMethod {
@@ -126,18 +128,18 @@ export class PageScanner {
 
 	close(): void {
 		this.#faults[Symbol.dispose]();
-		this.#libc.close(this.#pagemap);
-		if (this.#userfault >= 0) this.#libc.close(this.#userfault);
+		this.#pagemap[Symbol.dispose]();
+		this.#userfault?.[Symbol.dispose]();
 	}
 
-	#openUserfault(number: bigint | undefined): number {
-		if (number === undefined) return -1;
+	#openUserfault(number: bigint | undefined): OwnedFile | undefined {
+		if (number === undefined) return undefined;
 		const fd = Number(this.#libc.syscall(number, UFFD_USER_MODE_ONLY | BigInt(O_CLOEXEC), 0n, 0n, 0n, 0n));
-		if (fd < 0) return -1;
+		if (fd < 0) return undefined;
 		const api = BigUint64Array.of(UFFD_API, UFFD_FEATURES, 0n);
-		if (this.#libc.ioctl(fd, UFFDIO_API, this.#ffi.getRawPointer(api)) === 0) return fd;
+		if (this.#libc.ioctl(fd, UFFDIO_API, this.#ffi.getRawPointer(api)) === 0) return ownFile(this.#libc, fd);
 		this.#libc.close(fd);
-		return -1;
+		return undefined;
 	}
 
 	/**
@@ -147,8 +149,9 @@ export class PageScanner {
 	scan(base: Pointer, length: number, isShared: boolean): PageScan {
 		const size = BigInt(length);
 		// What is registered has no neighbours of a page mapped with it, whether it is protected or not.
-		const registered = this.protects && this.#register(base, size);
-		const protect = registered && length <= PROTECT_LIMIT ? () => this.#protect(base, size) : undefined;
+		const file = this.#userfault?.fd;
+		const registered = file !== undefined && this.#register(file, base, size);
+		const protect = registered && length <= PROTECT_LIMIT ? () => this.#protect(file, base, size) : undefined;
 		const written = protect?.() ?? false;
 		// All that a scan asks for, once for each memory: a reset makes no object.
 		const words = new BigUint64Array(SCAN_WORDS);
@@ -173,19 +176,19 @@ export class PageScanner {
 			isUntouched: (since, until) => faults.isFree(since, until, origin, end),
 			forget: () => void (written && protect?.()),
 			renews: written,
-			renew: (from, to) => void this.#protect(base + BigInt(from), BigInt(to - from)),
+			renew: (from, to) => void (written && this.#protect(file as number, base + BigInt(from), BigInt(to - from))),
 		};
 	}
 
-	#register(base: Pointer, length: bigint): boolean {
+	#register(file: number, base: Pointer, length: bigint): boolean {
 		const words = BigUint64Array.of(base, length, UFFD_MODE_WP, 0n);
-		return this.#libc.ioctl(this.#userfault, UFFDIO_REGISTER, this.#ffi.getRawPointer(words)) === 0;
+		return this.#libc.ioctl(file, UFFDIO_REGISTER, this.#ffi.getRawPointer(words)) === 0;
 	}
 
 	/** A page that this fails to mark counts as written: slower, never wrong. */
-	#protect(base: Pointer, length: bigint): boolean {
+	#protect(file: number, base: Pointer, length: bigint): boolean {
 		const words = BigUint64Array.of(base, length, UFFD_WRITE_PROTECT);
-		return this.#libc.ioctl(this.#userfault, UFFDIO_WRITEPROTECT, this.#ffi.getRawPointer(words)) === 0;
+		return this.#libc.ioctl(file, UFFDIO_WRITEPROTECT, this.#ffi.getRawPointer(words)) === 0;
 	}
 
 	#each(
@@ -197,7 +200,7 @@ export class PageScanner {
 	): boolean {
 		const regions = this.#regions;
 		for (;;) {
-			const count = this.#libc.ioctl(this.#pagemap, PAGEMAP_SCAN, argument);
+			const count = this.#libc.ioctl(this.#pagemap.fd, PAGEMAP_SCAN, argument);
 			if (count < 0) return false;
 			for (let i = 0; i < count; i++) {
 				const word = i * REGION_WORDS * 2;

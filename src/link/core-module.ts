@@ -143,6 +143,7 @@ function createCorePlan({ interface: { imports, exports } }: LoadedCoreModule): 
 		async: false,
 		waits: [types.length > 0],
 		stackful: [],
+		stackfulResources: new Set(),
 		leaves: [],
 		coreInstances: 1,
 		lifted: [],

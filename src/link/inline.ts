@@ -112,11 +112,13 @@ class Inliner {
 		this.#canons.flush();
 		const { lifted } = this.#canons;
 		const async = this.#async || this.#canons.async;
+		const stackful = (async ? findStackful : findVisitors)(lifted, this.#steps, this.#modules);
 		const plan: Plan = {
 			instances: this.#instances,
 			async,
 			waits: findWaiting(this.#instances.length, lifted, this.#steps),
-			stackful: (async ? findStackful : findVisitors)(lifted, this.#steps, this.#modules),
+			stackful: stackful.lifted,
+			stackfulResources: stackful.resources,
 			leaves: async ? lifted.map(() => false) : findLeaves(lifted, this.#steps, this.#modules),
 			coreInstances: this.#coreInstances,
 			lifted,

@@ -129,6 +129,8 @@ export interface Plan {
 	readonly waits: readonly boolean[];
 	/** For each lifted function, whether a call of it may have to wait in the midst of its code, as it comes to the host or another that may. */
 	readonly stackful: readonly boolean[];
+	/** The resources whose destructor may: what comes to the others is never on a stack that could wait for one. */
+	readonly stackfulResources: ReadonlySet<ResourceType>;
 	/** For each lifted function, whether other guests can call it with nothing of the host's in between: see `findLeaves`. */
 	readonly leaves: readonly boolean[];
 	readonly coreInstances: number;

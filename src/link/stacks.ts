@@ -33,6 +33,14 @@ type Node = number;
 /** What stands for all that waits. */
 const WAIT: Node = 0;
 
+/** What of a plan needs a stack of its own. */
+export interface Stackful {
+	/** For each lifted function. */
+	readonly lifted: readonly boolean[];
+	/** Those whose destructor does: all that such a function drops do not. */
+	readonly resources: ReadonlySet<ResourceType>;
+}
+
 /**
  * For each lifted function of a plan, whether a call of it needs a stack of its own, since it can come to something that waits (a call that
  * is to be awaited, a built-in that blocks) or to code of the host's: that may wait, too, and must have the room that a guest leaves it
@@ -43,7 +51,7 @@ export function findStackful(
 	lifted: readonly LiftedFunction[],
 	steps: readonly Step[],
 	modules: readonly { readonly bytes: Uint8Array }[],
-): boolean[] {
+): Stackful {
 	return find(lifted, steps, modules, () => true);
 }
 
@@ -55,8 +63,13 @@ export function findVisitors(
 	lifted: readonly LiftedFunction[],
 	steps: readonly Step[],
 	modules: readonly { readonly bytes: Uint8Array }[],
-): boolean[] {
-	if (!lifted.some(({ type }) => isQuestion(type))) return lifted.map(() => true);
+): Stackful {
+	if (!lifted.some(({ type }) => isQuestion(type))) {
+		return {
+			lifted: lifted.map(() => true),
+			resources: new Set(steps.flatMap((step) => (step.kind === "resource" ? [step.resource] : []))),
+		};
+	}
 	return find(lifted, steps, modules, isQuestion);
 }
 
@@ -92,11 +105,14 @@ function find(
 	steps: readonly Step[],
 	modules: readonly { readonly bytes: Uint8Array }[],
 	isWanted: (type: FunctionType) => boolean,
-): boolean[] {
+): Stackful {
 	const wanted = ({ type }: LiftedFunction): boolean => isWanted(type);
 	// Where there is nothing to wait for, nobody needs to look at code.
-	const coarse = new Reach(lifted, steps, null).find(wanted);
-	return coarse.includes(true) ? new Reach(lifted, steps, modules).find(wanted) : coarse;
+	const coarse = new Reach(lifted, steps, null);
+	const known = coarse.find(wanted);
+	if (!known.includes(true)) return { lifted: known, resources: coarse.findResources() };
+	const exact = new Reach(lifted, steps, modules);
+	return { lifted: exact.find(wanted), resources: exact.findResources() };
 }
 
 class Reach {
@@ -117,6 +133,8 @@ class Reach {
 	readonly #waits = new Set<Node>([WAIT]);
 	#bytesLeft = MOST_BYTES;
 	#codeLeft = MOST_CODE;
+	/** All that was asked for is known to wait: the rest was not looked at. */
+	#isOver = false;
 
 	constructor(
 		lifted: readonly LiftedFunction[],
@@ -146,7 +164,18 @@ class Reach {
 			next();
 			while (known < roots.length && this.#waits.has(roots[known] as Node)) known++;
 		}
+		this.#isOver = known === roots.length;
 		return roots.map((node) => this.#waits.has(node));
+	}
+
+	/** Those whose destructor waits, after `find`: all where that has found no function that does not. */
+	findResources(): ReadonlySet<ResourceType> {
+		const found = [...this.#resources].map(([resource, { destructor }]) => {
+			const isMoot = destructor === null || this.#isOver;
+			return { resource, node: isMoot ? WAIT : this.#item(destructor) };
+		});
+		for (let next = this.#unseen.pop(); next !== undefined && !this.#isOver; next = this.#unseen.pop()) next();
+		return new Set(found.flatMap(({ resource, node }) => (this.#waits.has(node) ? [resource] : [])));
 	}
 
 	/** The node of this name; where it is new, `look` finds out later what it comes to. */

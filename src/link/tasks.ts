@@ -126,8 +126,8 @@ export class Tasks {
 	}
 
 	/** A guest's destructor: in its own instance it is called as it is, by others in a task. */
-	destructor(core: WasmExtern, instance: ComponentInstance): ResourceImplementation {
-		const entry = this.#entry(core, { params: ["i32"], results: [] });
+	destructor(core: WasmExtern, instance: ComponentInstance, stackful: boolean): ResourceImplementation {
+		const entry = this.#entry(core, { params: ["i32"], results: [] }, stackful);
 		const options = { ...NO_OPTIONS, async: false, callback: false };
 		const own = this.#scheduler.instance(instance);
 		const lift = { type: DESTRUCTOR, core: entry, callback: null, options, instance: own, bare: null, border: null };

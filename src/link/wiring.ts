@@ -155,12 +155,13 @@ export class Wiring {
 			}
 			case "resource": {
 				const { resource, destructor } = step;
+				const stackful = this.#pausing || this.#linked.plan.stackfulResources.has(resource);
 				if (this.#tasks !== null && destructor !== null) {
 					const instance = this.#component(step.instance);
-					this.#store.resources.set(resource, this.#tasks.destructor(this.#resolve(destructor), instance));
+					this.#store.resources.set(resource, this.#tasks.destructor(this.#resolve(destructor), instance, stackful));
 					break;
 				}
-				const core = destructor === null ? null : this.#wrap(destructor, step.instance, DESTRUCTOR);
+				const core = destructor === null ? null : this.#wrap(destructor, step.instance, DESTRUCTOR, stackful);
 				this.#store.resources.set(resource, {
 					instance: this.#component(step.instance),
 					destructor: core === null ? null : (rep) => core(rep as number),
@@ -188,8 +189,8 @@ export class Wiring {
 	}
 
 	/** A function of the component instance as other guests call it. */
-	#wrap(item: CoreItem, instance: number, type: CoreFunctionType): CoreFunction {
-		return this.#gate.wrapExport(this.#resolve(item), this.#linked.plan.waits[instance] ?? true, type);
+	#wrap(item: CoreItem, instance: number, type: CoreFunctionType, stackful: boolean): CoreFunction {
+		return this.#gate.wrapExport(this.#resolve(item), stackful && (this.#linked.plan.waits[instance] ?? true), type);
 	}
 
 	#options(options: PlanOptions): CanonicalOptions {

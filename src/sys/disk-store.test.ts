@@ -72,6 +72,15 @@ test("an entry that is not as it was written is removed, and there is none", asy
 	assert.deepEqual(warnings, []);
 });
 
+for (const path of ["/proc", "/proc/self/a"])
+	test(`a folder in ${path}, where none can be made`, { skip: process.platform !== "linux" }, async () => {
+		const { store, warnings } = open(join(path, "b/c"));
+		await store.write("x", bytes(10, 1));
+		assert.equal(await store.read("x"), undefined);
+		assert.equal(warnings.length, 1);
+		assert.match(warnings[0] ?? "", /^Cannot use the cache folder \/proc\/.*ENOENT/);
+	});
+
 for (const [what, put] of [
 	["a pipe that nobody writes to", (path: string) => void execFileSync("mkfifo", [path])],
 	[

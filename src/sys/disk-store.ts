@@ -1,19 +1,8 @@
 import { randomUUID } from "node:crypto";
-import {
-	chmod,
-	constants,
-	mkdir,
-	open,
-	readdir,
-	realpath,
-	rename,
-	rm,
-	stat,
-	utimes,
-	writeFile,
-} from "node:fs/promises";
+import { chmod, constants, open, readdir, realpath, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { crc32 } from "node:zlib";
+import { makeFolder } from "./make-folder.ts";
 
 export interface DiskStoreOptions {
 	/** Made, for its owner alone, where it is not there. */
@@ -110,7 +99,7 @@ export class DiskStore {
 	async #open(): Promise<boolean> {
 		const { folder } = this.#options;
 		try {
-			if ((await mkdir(folder, { recursive: true, mode: 0o700 })) !== undefined) await chmod(folder, 0o700);
+			if (await makeFolder(folder, 0o700)) await chmod(folder, 0o700);
 			const { uid, mode } = await stat(folder);
 			// What is in it is run. Windows has neither of the two.
 			const user = process.getuid?.();

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { SkerryError } from "../fault/mod.ts";
 import { headOf, textOf } from "./sexpr.ts";
 import { type Command, parseScript } from "./script.ts";
 
@@ -10,6 +11,33 @@ function shapeOf(command: Command): unknown {
 	const message = "message" in command ? command.message : undefined;
 	return [command.kind, sort, id, definition, source.kind, message];
 }
+
+test("what is no script is refused with its line", () => {
+	const cases: readonly [string, RegExp][] = [
+		["(module", /unfinished list/],
+		['\n(module "', /unfinished string/],
+		["(; (; ;)", /unfinished comment/],
+		[")", /unexpected \)/],
+		['(module quote "\\u{41")', /no character has this escape/],
+		['(module quote "\\u41}")', /no character has this escape/],
+		['(module quote "\\u{110000}")', /no character has this escape/],
+		['(module quote "\\u{}")', /no character has this escape/],
+		['(module quote "\\u', /no character has this escape/],
+		['(module quote "\\4")', /unknown escape/],
+		['(module quote "\\zz")', /unknown escape/],
+		["(".repeat(300_000), /more than 1000 lists within each other/],
+	];
+	for (const [script, message] of cases) {
+		assert.throws(
+			() => parseScript(script),
+			(error: SkerryError) =>
+				error.code === "wast/malformed" && message.test(error.message) && error.place !== undefined,
+			script.slice(0, 40),
+		);
+	}
+	assert.equal(parseScript(`${"(".repeat(1000)}${")".repeat(1000)}`).length, 1);
+	assert.deepEqual(parseScript('(module quote "\\u{1_0FFFF}")').length, 1);
+});
 
 test("each form of command", () => {
 	const script = `

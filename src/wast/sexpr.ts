@@ -16,6 +16,13 @@ export type SExpr =
 
 const SIMPLE_ESCAPES: Readonly<Record<string, number>> = { t: 9, n: 10, r: 13, '"': 34, "'": 39, "\\": 92 };
 
+/** Lists within each other: the test suites' scripts have 43, and the stack has room for several times as many. */
+const MAX_DEPTH = 1000;
+
+/** `\u{1F600}`, `\u{1_f600}`; `\0a` */
+const UNICODE_ESCAPE = /\\u\{([\da-fA-F]+(?:_[\da-fA-F]+)*)\}/y;
+const BYTE_ESCAPE = /\\[\da-fA-F]{2}/y;
+
 const encoder = new TextEncoder();
 /** A name may begin with U+FEFF. */
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -32,10 +39,14 @@ export function headOf(expr: SExpr | undefined): string {
 	return first?.kind === "atom" ? first.text : "";
 }
 
-/** All top-level expressions of a script. Line comments, nested block comments and annotations are left out. */
+/**
+ * All top-level expressions of a script. Line comments, nested block comments and annotations are left out.
+ * @throws SkerryError `wast/malformed`
+ */
 export function parseSExprs(text: string): readonly SExpr[] {
 	let at = 0;
 	let line = 1;
+	let depth = 0;
 
 	const fail = (message: string): SkerryError =>
 		new SkerryError("wast/malformed", `Cannot read the script: ${message}`, { place: { line } });
@@ -72,6 +83,11 @@ export function parseSExprs(text: string): readonly SExpr[] {
 		}
 	}
 
+	function matchAt(pattern: RegExp): RegExpExecArray | null {
+		pattern.lastIndex = at;
+		return pattern.exec(text);
+	}
+
 	function string(): Uint8Array {
 		const bytes: number[] = [];
 		for (at++; text[at] !== '"';) {
@@ -89,12 +105,16 @@ export function parseSExprs(text: string): readonly SExpr[] {
 				bytes.push(simple);
 				at += 2;
 			} else if (next === "u") {
-				const end = text.indexOf("}", at);
-				bytes.push(...encoder.encode(String.fromCodePoint(Number.parseInt(text.slice(at + 3, end), 16))));
-				at = end + 1;
+				const [whole, digits = ""] = matchAt(UNICODE_ESCAPE) ?? [];
+				const point = Number.parseInt(digits.replaceAll("_", ""), 16);
+				if (whole === undefined || point > 0x10_ffff) throw fail("no character has this escape");
+				bytes.push(...encoder.encode(String.fromCodePoint(point)));
+				at += whole.length;
 			} else {
-				bytes.push(Number.parseInt(text.slice(at + 1, at + 3), 16));
-				at += 3;
+				const [whole] = matchAt(BYTE_ESCAPE) ?? [];
+				if (whole === undefined) throw fail("unknown escape");
+				bytes.push(Number.parseInt(whole.slice(1), 16));
+				at += whole.length;
 			}
 		}
 		at++;
@@ -106,6 +126,7 @@ export function parseSExprs(text: string): readonly SExpr[] {
 		const startLine = line;
 		if (text[at] === "(") {
 			at++;
+			if (++depth > MAX_DEPTH) throw fail(`more than ${MAX_DEPTH} lists within each other`);
 			const items: SExpr[] = [];
 			for (space(); text[at] !== ")"; space()) {
 				if (at >= text.length) throw fail("unfinished list");
@@ -113,6 +134,7 @@ export function parseSExprs(text: string): readonly SExpr[] {
 				if (!isAnnotation(item)) items.push(item);
 			}
 			at++;
+			depth--;
 			return { kind: "list", items, start, end: at, line: startLine };
 		}
 		if (text[at] === '"') return { kind: "string", bytes: string(), start, end: at, line: startLine };

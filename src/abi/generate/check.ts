@@ -3,6 +3,7 @@ import { isNestedOption, type VariantType } from "../cases.ts";
 import { MAX_BYTE_LENGTH } from "../context.ts";
 import { layoutOf } from "../layout.ts";
 import { arrayName, isNumeric } from "../numeric-list.ts";
+import { partExpression } from "../parts.ts";
 import type { Emitter } from "./emitter.ts";
 import { caseNames } from "./lift.ts";
 import { caseMap, isPlain } from "./lower.ts";
@@ -55,7 +56,7 @@ export class CheckEmitter {
 			}
 			case "record":
 				this.#requireObject(value);
-				for (const { key, type: field } of type.fields) this.#part(field, `${value}[${JSON.stringify(key)}]`);
+				for (const { key, type: field } of type.fields) this.#part(field, partExpression(value, key));
 				return;
 			case "tuple":
 				this.#require(`Array.isArray(${value}) && ${value}.length === ${type.elements.length}`);
@@ -65,7 +66,7 @@ export class CheckEmitter {
 				this.#requireObject(value);
 				this.#require(`!Array.isArray(${value})`);
 				for (const key of type.keys) {
-					const flag = this.#out.define(`${value}[${JSON.stringify(key)}]`);
+					const flag = this.#out.define(partExpression(value, key));
 					this.#require(`${flag} === undefined || typeof ${flag} === "boolean"`);
 				}
 				return;
@@ -121,7 +122,7 @@ export class CheckEmitter {
 		out.line(`for (let ${index} = 0; ${index} < ${value}.length; ${index}++) {`);
 		this.#part(element, `${value}[${index}]`);
 		out.line("}");
-		if (isNumeric(element)) out.line("}");
+		if (isNumeric(element)) out.line(`} else if (${value}.length === 0 && !isList(${value})) return false;`);
 		if (length !== undefined) this.#require(`${value}.length === ${length}`);
 		this.#require(`${value}.length <= ${Math.floor(MAX_BYTE_LENGTH / Math.max(1, layoutOf(element).size))}`);
 	}

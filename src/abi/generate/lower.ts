@@ -2,6 +2,7 @@ import type { ValueType } from "../../component/mod.ts";
 import { isNestedOption, type VariantType } from "../cases.ts";
 import { layoutOf } from "../layout.ts";
 import { arrayName, isNumeric } from "../numeric-list.ts";
+import { partExpression } from "../parts.ts";
 import type { Emitter } from "./emitter.ts";
 import { caseNames, unsigned } from "./lift.ts";
 import { FlatPlace, MemoryPlace, type Target } from "./places.ts";
@@ -46,7 +47,7 @@ export class LowerEmitter {
 			case "record": {
 				const record = out.define(value);
 				for (const [i, field] of type.fields.entries()) {
-					this.lower(field.type, `${record}[${JSON.stringify(field.key)}]`, to.part(type, i));
+					this.lower(field.type, partExpression(record, field.key), to.part(type, i));
 				}
 				return;
 			}
@@ -57,7 +58,7 @@ export class LowerEmitter {
 			}
 			case "flags": {
 				const flags = out.define(value);
-				const bits = type.keys.map((key, i) => `(${flags}[${JSON.stringify(key)}] === true ? ${2 ** i} : 0)`);
+				const bits = type.keys.map((key, i) => `(${partExpression(flags, key)} === true ? ${2 ** i} : 0)`);
 				const { size } = layoutOf(type);
 				return to.write(unsigned(size), bits.length === 0 ? "0" : bits.join(" + "));
 			}

@@ -5,6 +5,7 @@
 import type { ValueType } from "../../component/mod.ts";
 import { layoutOf } from "../layout.ts";
 import { isNumeric } from "../numeric-list.ts";
+import { partExpression } from "../parts.ts";
 import { CheckEmitter } from "./check.ts";
 import type { Emitter } from "./emitter.ts";
 import { LowerEmitter } from "./lower.ts";
@@ -78,7 +79,7 @@ function writePack(out: Emitter, { element }: List): string {
 	const pack = (type: ValueType, value: string, to: MemoryPlace): void => {
 		if (type.kind === "record") {
 			for (const [i, field] of type.fields.entries()) {
-				const part = out.define(`${value}[${JSON.stringify(field.key)}]`);
+				const part = out.define(partExpression(value, field.key));
 				// V8 knows a prototype from the property that was read, while `typeof` takes longer than all the rest.
 				if (i === 0) out.line(`if (prototypeOf(${value}) !== plain && typeof ${value} !== "object") return false;`);
 				pack(field.type, part, to.part(type, i));

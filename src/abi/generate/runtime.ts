@@ -6,6 +6,7 @@ import { f32Bits, f32FromBits, f64Bits, f64FromBits } from "../flat.ts";
 import { CallScope } from "../handles.ts";
 import { checkListRange, toChar } from "../load.ts";
 import type { GuestMemory } from "../memory.ts";
+import { partOf } from "../parts.ts";
 import { liftBorrow, liftOwn, lowerBorrow, lowerOwn } from "../resources.ts";
 import { scratch } from "./pack.ts";
 import { type ComponentInstance, type CoreValue, enterInstances, leaveInstances, type Store } from "../store.ts";
@@ -113,6 +114,7 @@ export const runtime: Readonly<Record<string, unknown>> = {
 	lowerBorrow,
 	lowerOwn,
 	notLowered,
+	partOf,
 	plain: Object.prototype,
 	prototypeOf: Object.getPrototypeOf,
 	putBytes,

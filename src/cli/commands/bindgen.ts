@@ -4,7 +4,8 @@ import { printTypeScript, readComponentWorld, readWorld, type WitPackage, type W
 import { inFile, SkerryError } from "../../fault/mod.ts";
 import { isPacked, unpackComponent } from "../../link/mod.ts";
 import type { CommandModule } from "../command.ts";
-import { readInput, unreadable, unwritable } from "../target.ts";
+import { unreadable, unwritable } from "../file-errors.ts";
+import { readInput } from "../target.ts";
 import { usageError } from "../usage.ts";
 
 export const bindgenCommand: CommandModule = {

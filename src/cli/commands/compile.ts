@@ -5,7 +5,8 @@ import { compileComponent } from "../../pool/mod.ts";
 import type { CommandModule } from "../command.ts";
 import { METERING_HELP } from "../limit-options.ts";
 import { withProgress } from "../progress.ts";
-import { readInput, requireFile, unwritable } from "../target.ts";
+import { unwritable } from "../file-errors.ts";
+import { readInput, requireFile } from "../target.ts";
 import { usageError } from "../usage.ts";
 
 type Metering = Parameters<typeof compileComponent>[1];
