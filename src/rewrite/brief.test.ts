@@ -11,6 +11,7 @@ async function briefOf(fields: string, options: RewriteOptions = TRAP): Promise<
 
 /** A loop beside what is looked at, so that there is a flag. */
 const BESIDE = `(memory 1) (table $t 2 funcref) (type $v (func)) (global $g (mut i32) (i32.const 0)) (tag $e)
+	(func $spacious (local ${"i64 ".repeat(40_000)}))
 	(func $leaf (result i32) (i32.load (i32.const 4)))
 	(func (export "beside") (loop $again (br_if $again (global.get $g))))`;
 
@@ -27,6 +28,8 @@ const CASES: readonly (readonly [what: string, body: string, isBrief: boolean])[
 	["a call by name", "(drop (call $leaf))", true],
 	["36 accesses of memory", "(drop (call $leaf))".repeat(36), true],
 	["37 accesses of memory", "(drop (call $leaf))".repeat(37), false],
+	["many locals, in one function", "(call $spacious)", true],
+	["many locals, in two functions", "(call $spacious) (call $spacious)", false],
 	["a loop", "(loop)", false],
 	["a call of the host", "(call $host)", false],
 	["a call of what calls the host", "(call $visitor)", false],

@@ -1,5 +1,5 @@
 import { CodeReader, countImports, type Module, OP, type OpName } from "../wasm/mod.ts";
-import { BRIEF, COST } from "./metering/costs.ts";
+import { BRIEF, COST, costOfLocals } from "./metering/costs.ts";
 
 /** What comes to its end, and to nothing but the guest's own numbers: no loops, no bulk operations, no tables, no heap, no exceptions. */
 const PLAIN =
@@ -38,8 +38,8 @@ export function findBrief(module: Module, names: ReadonlySet<string>, flag: bool
 		if (known !== undefined) return known;
 		costs.set(fn, Infinity);
 		const calls: number[] = [];
-		let cost = 0;
 		reader.enter(fn - imported.func);
+		let cost = costOfLocals(reader.declared);
 		while (reader.next() && cost <= left) {
 			const { op, first } = reader;
 			const kind = KINDS[op];

@@ -1,5 +1,6 @@
 import { decodeModule, encodeModule } from "../wasm/mod.ts";
 import { findBrief } from "./brief.ts";
+import { checkCompileWeight } from "./compile-weight.ts";
 import { checkIndices } from "./index-check.ts";
 import { liftModule } from "./lift/lift.ts";
 import type { CheckKind } from "./metering/check.ts";
@@ -23,12 +24,13 @@ export interface RewriteOptions {
  * Rewrites a core module so that the engine owns its state and can stop it: first it is lifted, then metered, and each step has a proof
  * of its own.
  * @param offset where the module starts in the outermost binary, for errors
- * @throws SkerryError `binary/*`, `core/invalid`
+ * @throws SkerryError `binary/*`, also for functions of which V8 would make too much, `core/invalid`
  */
 export function rewriteModule(bytes: Uint8Array, offset: number, options: RewriteOptions): RewrittenModule {
 	const original = decodeModule(bytes, offset);
 	const survey = surveyCode(original);
 	checkIndices(original, offset);
+	checkCompileWeight(original);
 	const { module, state, imports, exports, initial, host } = liftModule(original, survey, offset);
 	const lifted = module === original ? bytes : encodeModule(module);
 	if (options.verify) verifyLift(bytes, lifted, { state, imports, exports, initial });

@@ -1,6 +1,6 @@
 import { SkerryError } from "../fault/mod.ts";
 import { CodeReader, defineSkim, type Module, OP, type OpName, operatorOf, type Skim } from "../wasm/mod.ts";
-import { COST } from "./metering/costs.ts";
+import { COST, costOfLocals } from "./metering/costs.ts";
 import { createIndexCheck, type IndexCheck } from "./index-check.ts";
 import { NumberList } from "./number-list.ts";
 
@@ -17,7 +17,7 @@ export interface Survey {
 	/** Pairs of a type and a table: what is called through it. The table of `call_ref` is `NO_TABLE`. Grouped like loops. */
 	readonly indirect: Uint32Array;
 	readonly indirectStarts: Uint32Array;
-	/** What all instructions of each body cost together, by `COST`. */
+	/** What all instructions of each body cost together, by `COST`, with what it costs to enter it. */
 	readonly costs: Float64Array;
 	/** Whether exceptions are thrown or caught, and whether by the legacy instructions. */
 	readonly exceptions: Exceptions;
@@ -255,7 +255,7 @@ class Surveyor {
 		const { global } = this.#check.counts;
 		reader.enter(body);
 		this.#checkLocals();
-		let cost = 0;
+		let cost = costOfLocals(reader.declared);
 		for (;;) {
 			const isThere = reader.nextOf(skim);
 			cost += reader.passed;

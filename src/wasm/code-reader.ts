@@ -90,6 +90,8 @@ export class CodeReader {
 	bodyStart = 0;
 	/** Where the first instruction of the body begins in `code.bytes`. */
 	codeStart = 0;
+	/** How many locals the body declares. */
+	declared = 0;
 	/** The operator of the current instruction. */
 	op = 0;
 	/** Where the current instruction begins and ends in `code.bytes`. */
@@ -131,6 +133,7 @@ export class CodeReader {
 			decodeCoreValueType(reader);
 		}
 		if (reader.position > this.#limit) throw this.#truncated();
+		this.declared = total;
 		this.codeStart = reader.position;
 		this.start = reader.position;
 		this.end = reader.position;

@@ -14,7 +14,7 @@ export interface Skim {
 	/** By first byte. */
 	readonly ways: Uint8Array;
 	/** What each costs; of those that are passed over, the reader tells the sum. */
-	readonly costs: Uint16Array;
+	readonly costs: Int32Array;
 }
 
 const NUMBERS: ReadonlySet<Atom> = new Set<Atom>(["local", "global", "func", "table", "tag", "s32", "s64"]);
@@ -32,6 +32,9 @@ function wayOf(op: number): number {
  * accesses of other memories than the first.
  * @param costs by operator
  */
-export function defineSkim(isWanted: (op: number) => boolean, costs: Uint16Array = new Uint16Array(256)): Skim {
-	return { ways: Uint8Array.from({ length: 256 }, (_, op) => (isWanted(op) ? STOP : wayOf(op))), costs };
+export function defineSkim(isWanted: (op: number) => boolean, costs: ArrayLike<number> = []): Skim {
+	return {
+		ways: Uint8Array.from({ length: 256 }, (_, op) => (isWanted(op) ? STOP : wayOf(op))),
+		costs: Int32Array.from({ length: 256 }, (_, op) => costs[op] ?? 0),
+	};
 }

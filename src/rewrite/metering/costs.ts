@@ -41,6 +41,11 @@ export const FOREIGN_TAIL = 135_000;
 /** What a turn of a loop may bring to its head, where the check is another loop's within. */
 export const TURN = 125_000;
 
+/** What it costs to enter a function that declares so many locals: where they are many, V8's first compiler writes them all. */
+export function costOfLocals(count: number): number {
+	return Math.max(0, Math.floor((count - 64) / 5));
+}
+
 const RULES: readonly (readonly [names: RegExp, cost: number])[] = [
 	[/^(memory|table|array)\.(fill|copy|init|init_data|init_elem)$/, 50_000],
 	[/^(throw|throw_ref|rethrow)$/, 3_000],

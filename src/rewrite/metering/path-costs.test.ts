@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
 import { decodeModule, encodeModule, type Module, OP } from "../../wasm/mod.ts";
+import { rewriteModule } from "../rewrite.ts";
 import { surveyCode } from "../survey.ts";
 import { verifyRewriting } from "../verify/verify.ts";
 import { TestEngine } from "./engine.fixture.ts";
@@ -124,6 +125,39 @@ suite("cycles of calls are checked before they call", () => {
 			verifyRewriting(original, encodeModule(module), { metering, contracts });
 		});
 	}
+
+	for (const metering of ["trap", "yield"] as const) {
+		test(`${metering}: many locals are written where a function begins: its callers are checked the earlier`, async () => {
+			const text = (locals: number): string =>
+				`(module (func $z (local ${"v128 ".repeat(locals)})) (func $y ${"(call $z)".repeat(12)}) (func (export "f") ${"(call $y)".repeat(4)}))`;
+			const few = decodeModule(await parse(text(100)));
+			assert.equal(meterModule(few, surveyCode(few), metering, undefined, undefined), undefined);
+			const { original, module, contracts } = await meterText(text(30_000), metering);
+			const rewritten = encodeModule(module);
+			verifyRewriting(original, rewritten, { metering, contracts });
+			assert.equal(contracts.heads[0], 5989);
+			for (const promise of ["heads", "through"] as const) {
+				const less = contracts[promise].slice();
+				less[0]!--;
+				const promised = { ...contracts, [promise]: less };
+				assert.throws(() => verifyRewriting(original, rewritten, { metering, contracts: promised }), REFUSED);
+			}
+		});
+	}
+
+	test("functions of nearly as many locals as V8 takes can be called from anywhere", async () => {
+		const locals = `(local ${"i32 ".repeat(49_990)})`;
+		const fields = `(memory 1) (tag $e) (table 2 funcref) (elem (i32.const 0) $f $g)
+			(func $f (export "f") (param i32) ${locals} (if (local.get 0) (then (call $g (local.get 0)))))
+			(func $g (param i32) ${locals} (loop (call $f (local.get 0))))
+			(func $h (param i32) ${locals} (call_indirect (param i32) (local.get 0) (i32.const 1)) (call $h (local.get 0)) ${LOADS})
+			(func $i (export "i") (param i32) ${locals} ${LOADS.repeat(2000)} (call $h (local.get 0)) (throw $e))`;
+		for (const metering of ["trap", "yield", "fuel"] as const) {
+			const bytes = await parse(`(module ${fields})`);
+			const { bytes: rewritten } = rewriteModule(bytes, 0, { metering, verify: true });
+			assert.ok((globalThis as any).WebAssembly.validate(rewritten));
+		}
+	});
 
 	for (const [name, fields] of [
 		[

@@ -18,7 +18,7 @@ import {
 	TRY,
 	UNREACHABLE,
 } from "./control.ts";
-import { BOUND, COST, TAIL, TURN, UP } from "./costs.ts";
+import { BOUND, COST, costOfLocals, TAIL, TURN, UP } from "./costs.ts";
 
 /** What callers are promised of a function; -1 where there is no such way. */
 export interface Contract {
@@ -162,7 +162,8 @@ export class PathWalk {
 		const reader = this.#reader;
 		const now = this.#now;
 		reader.enter(body);
-		now.head = 0;
+		// Locals are written before anything of the body is run, be it a check
+		now.head = this.#head = costOfLocals(reader.declared);
 		if (this.#rules.entry === "early") this.#check(reader.codeStart);
 		this.#push(BLOCK);
 		for (let from = reader.end; reader.nextOf(SKIM); from = reader.end) {

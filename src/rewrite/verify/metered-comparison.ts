@@ -114,12 +114,12 @@ export class BodyComparison {
 		const instructions = this.#instructions;
 		const { fuel } = this.#module;
 		const { paths } = this.#module;
-		this.#compareLocals();
+		const locals = this.#compareLocals();
 		this.#isSame = sameContent(from, this.#beside.to);
 		if (this.#fuel.isThreaded)
 			this.#beside.expect([0x02, ...this.#module.threading.blockOf(this.#index)], "the block around its body");
 		this.#push(0, 0);
-		paths.enter(this.#index);
+		paths.enter(this.#index, locals);
 		instructions.depth = 1;
 		this.#hasCheck(true);
 		if (fuel) this.#fuel.pay();
@@ -175,7 +175,8 @@ export class BodyComparison {
 		return refuse(`function ${this.#index} ${what}`);
 	}
 
-	#compareLocals(): void {
+	/** @returns how many the original declares */
+	#compareLocals(): number {
 		const { fuel, pieces, threading } = this.#module;
 		const book = this.#fuel;
 		const { isThreaded } = book;
@@ -183,11 +184,12 @@ export class BodyComparison {
 		const { locals, isLonger } = compareLocals(this.#from, this.#beside.to, added, this.#index);
 		this.#beside.passed(this.#from.at);
 		this.#hasLimit = isLonger && !fuel;
-		if (!fuel) return;
+		if (!fuel) return locals;
 		const params = threading.paramsOf(this.#index);
 		if (isThreaded) book.local = params;
 		else if (isLonger) book.local = params + locals;
 		book.length = params + locals + 1;
+		return locals;
 	}
 
 	#checkNames(): void {

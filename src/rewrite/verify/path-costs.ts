@@ -7,6 +7,9 @@ const MOST = 525_000;
 /** The same behind a call that closes a cycle, to the function's end: that many frames may be returned to as a stack holds, without a check. */
 const MOST_UP = 96;
 
+/** More locals than these are written where a function begins, a fifth of a nanosecond each. */
+const FEW_LOCALS = 64;
+
 /** What a turn may bring to the head of a loop that has no check. */
 export const TURN = 125_000;
 
@@ -92,7 +95,8 @@ export class PathCosts {
 		return this.#head >= 0 || this.#since >= 0;
 	}
 
-	enter(index: number): void {
+	/** @param locals how many it declares */
+	enter(index: number, locals: number): void {
 		const calls = this.#calls;
 		this.#function = index;
 		this.#group = calls.groupOf(index);
@@ -105,6 +109,7 @@ export class PathCosts {
 		this.#labels.clear();
 		this.#head = 0;
 		this.#since = this.#up = -1;
+		if (locals > FEW_LOCALS) this.run(Math.floor((locals - FEW_LOCALS) / 5));
 		this.open(PLAIN_BLOCK);
 	}
 
