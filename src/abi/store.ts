@@ -118,6 +118,11 @@ export class Store {
 		this.maxValues = values;
 	}
 
+	/** Whether a call that is under way keeps others out, for as long as it takes. */
+	get occupied(): boolean {
+		return !this.shut && this.#instances.some(({ entered }) => entered);
+	}
+
 	/** A token of this use of the store: what was made in an earlier one has another. */
 	get epoch(): object {
 		return this.#epoch;

@@ -70,6 +70,12 @@ suite("of a guest", () => {
 		[{ wasi: { args: "x" } }, 'wasi.args must be an array of strings, and is "x"'],
 		[{ wasi: { env: { TOKEN: undefined } } }, "wasi.env.TOKEN must be a string, and is undefined"],
 		[{ wasi: { folders: { "/x": { path: 5 } } } }, "wasi.folders./x.path must be a string, and is 5"],
+		[{ wasi: { stderr: "inherit" } }, 'wasi.stderr must be a Writable of node:stream, and is "inherit"'],
+		[{ wasi: { stdout: new WritableStream() } }, "wasi.stdout must be a Writable of node:stream, and is an object"],
+		[
+			{ wasi: { stdin: new Blob(["x"]).stream() } },
+			"wasi.stdin must be a string, bytes, a Readable of node:stream, or a function that gives one, and is an object",
+		],
 		[{ warm: 1.5 }, "warm must be a number of sandboxes, and is 1.5"],
 	];
 	for (const [options, problem] of cases) {

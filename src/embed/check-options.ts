@@ -1,4 +1,5 @@
 /** What an embedder asks for, checked before anything is done: by a slip in a name, a guest would go without its limit. */
+import { Readable } from "node:stream";
 import { LIMIT_NAMES, LIMITS, type LimitName, METERING_MODES, nearest, SkerryError } from "../fault/mod.ts";
 
 /** What an option may be; a function says what is wrong with the value at `path`, if anything is. */
@@ -42,6 +43,9 @@ const called = expect("a function", (value) => typeof value === "function");
 const string = expect("a string", isString);
 const strings = expect("an array of strings", (value) => Array.isArray(value) && value.every(isString));
 const list = expect("an array of objects", (value) => Array.isArray(value) && value.every(isObject));
+const writable = expect("a Writable of node:stream", (value) => {
+	return isObject(value) && ["write", "on", "off"].every((name) => typeof value[name] === "function");
+});
 const anything: Kind = () => [];
 
 const limit = (name: LimitName): Kind => {
@@ -61,9 +65,11 @@ const limits = objectOf({
 const grants = objectOf({
 	args: strings,
 	env: recordOf(string),
-	stdin: anything,
-	stdout: anything,
-	stderr: anything,
+	stdin: expect("a string, bytes, a Readable of node:stream, or a function that gives one", (value) => {
+		return isString(value) || typeof value === "function" || value instanceof Uint8Array || value instanceof Readable;
+	}),
+	stdout: writable,
+	stderr: writable,
 	terminal: objectOf({ stdin: boolean, stdout: boolean, stderr: boolean }),
 	folders: recordOf((value, path) =>
 		isString(value) ? [] : objectOf({ path: string, readOnly: boolean })(value, path),

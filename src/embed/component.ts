@@ -40,6 +40,8 @@ export class Component<E extends object = Exports> {
 	readonly #metering: MeteringMode;
 	readonly #pool: SandboxPool;
 	readonly #onStreamError: (error: unknown) => void;
+	/** A core module that is to be told before it is called. */
+	readonly #isReactor: boolean;
 
 	/** Made by `Engine.load`. */
 	constructor({
@@ -59,6 +61,8 @@ export class Component<E extends object = Exports> {
 		this.kind = kind;
 		this.imports = imports;
 		this.#plan = linked.plan;
+		const { params, results } = this.coreType(INITIALIZE) ?? {};
+		this.#isReactor = params?.length === 0 && results?.length === 0;
 		this.#metering = linked.metering;
 		this.#grants = grants;
 		this.#limits = limits;
@@ -92,7 +96,7 @@ export class Component<E extends object = Exports> {
 
 	/**
 	 * Calls an export in a fresh sandbox, by its names in the binary: `["wasi:cli/run@0.2.3", "run"]`; of a core module `["_start"]`. The
-	 * sandbox ends with the call; where components are asynchronous, once the guest's tasks have ended, and the streams and futures between
+	 * sandbox ends with the call, and begins with `_initialize` where a core module has that; where components are asynchronous, once the guest's tasks have ended, and the streams and futures between
 	 * it and the host, too.
 	 */
 	async call(path: readonly string[], args: readonly unknown[], options?: CallOptions): Promise<unknown> {
@@ -118,6 +122,7 @@ export class Component<E extends object = Exports> {
 		try {
 			return await callExport(type, path.join("#"), args, async (values) => {
 				signal?.throwIfAborted();
+				if (this.#isReactor && path[0] !== INITIALIZE) await sandbox.call([INITIALIZE], []);
 				const result = await sandbox.call(path, values);
 				if (this.#plan.async) settled = sandbox.settled;
 				return result;
@@ -147,6 +152,9 @@ export class Component<E extends object = Exports> {
 		});
 	}
 }
+
+/** WASI's application ABI (legacy/application-abi.md): a reactor's, called once, before anything else. */
+const INITIALIZE = "_initialize";
 
 /** What the call came to is what its caller is told; and where it has returned, or a signal ends it, nobody is there who could be. */
 function warnOfEnd(error: unknown): void {

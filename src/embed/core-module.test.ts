@@ -100,6 +100,42 @@ suite("a core module", () => {
 	});
 });
 
+suite("a reactor", () => {
+	const REACTOR = `(module (import "env" "told" (func $told (param i32)))
+		(global $begun (mut i32) (i32.const 0))
+		(func (export "_initialize") (call $told (global.get $begun)) (global.set $begun (i32.add (global.get $begun) (i32.const 1))))
+		(func (export "begun") (result i32) (global.get $begun)))`;
+
+	for (const options of [{}, { metering: "yield" }, { metering: "off" }, { warm: 0 }] as const) {
+		test(`is told once in each call's sandbox, before the call: ${JSON.stringify(options)}`, async () => {
+			const told: number[] = [];
+			const module = await engine.load(await assemble(REACTOR), {
+				...options,
+				imports: { env: { told: async (n: number) => void told.push(await Promise.resolve(n)) } },
+			});
+			assert.equal(await module.exports["begun"](), 1);
+			assert.equal(await module.call(["begun"], []), 1);
+			await module.exports["_initialize"]();
+			assert.deepEqual(told, [0, 0, 0]);
+			await assert.rejects(module.call(["begun"], [1]), { code: "call/bad-value" });
+			using sandbox = module.instantiate();
+			assert.equal(await sandbox.exports["begun"](), 0, "one that is kept is its owner's");
+			await sandbox.exports["_initialize"]();
+			assert.equal(await sandbox.exports["begun"](), 1);
+			assert.deepEqual(told, [0, 0, 0, 0]);
+		});
+	}
+
+	test("what is called so and takes something is a function like others", async () => {
+		const module = await engine.load(
+			await assemble(
+				`(module (func (export "_initialize") (param i32) unreachable) (func (export "one") (result i32) (i32.const 1)))`,
+			),
+		);
+		assert.equal(await module.exports["one"](), 1);
+	});
+});
+
 suite("imports of a core module", () => {
 	test("are plain functions; `this` is the guest that calls", async () => {
 		const said: string[] = [];

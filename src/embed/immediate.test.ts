@@ -75,7 +75,7 @@ test("while another call waits, its limits do not begin anew, and nobody comes i
 	const { add, ask } = sandbox.exports;
 	assert.equal(await add(1, 2), 3);
 	const asked = ask(1);
-	await assert.rejects(async () => await add(1, 2), /cannot enter component instance/);
+	await assert.rejects(async () => await add(1, 2), { code: "call/reentrant" });
 	resolve(5);
 	await assert.rejects(async () => await asked, LimitExceeded);
 });

@@ -21,6 +21,7 @@ const COUNTERS = await assemble(`(component
 		(func (export "next") (param i32) (result i32)
 			(i32.store (local.get 0) (i32.add (i32.load (local.get 0)) (i32.const 1))) (i32.load (local.get 0)))
 		(func (export "sum") (param i32 i32) (result i32) (i32.add (i32.load (local.get 0)) (i32.load (local.get 1))))
+		(func (export "tell") (param i32) (result i32) (call $told (i32.load (local.get 0))) (i32.load (local.get 0)))
 		(func (export "wrap") (param i32) (result i32)
 			(i32.store (i32.const 512) (i32.const 0)) (i32.store (i32.const 516) (local.get 0)) (i32.const 512))
 		(func (export "drop") (param i32) (call $told (i32.load (local.get 0)))
@@ -42,19 +43,22 @@ const COUNTERS = await assemble(`(component
 		(canon lift (core func $g "try") (memory (core memory $i "memory"))))
 	(func $next (param "self" (borrow $counter')) (result u32) (canon lift (core func $i "next")))
 	(func $sum (param "self" (borrow $counter')) (param "other" (borrow $counter')) (result u32) (canon lift (core func $i "sum")))
+	(func $tell (param "self" (borrow $counter')) (result u32) (canon lift (core func $i "tell")))
 	(component $shim
 		(import "counter" (type $c (sub resource)))
 		(import "make" (func $make (param "from" u32) (result (own $c))))
 		(import "try" (func $try (param "from" u32) (result (result (own $c) (error u32)))))
 		(import "next" (func $next (param "self" (borrow $c)) (result u32)))
 		(import "sum" (func $sum (param "self" (borrow $c)) (param "other" (borrow $c)) (result u32)))
+		(import "tell" (func $tell (param "self" (borrow $c)) (result u32)))
 		(export $t "step-counter" (type $c))
 		(export "[constructor]step-counter" (func $make) (func (param "from" u32) (result (own $t))))
 		(export "[static]step-counter.try-make" (func $try) (func (param "from" u32) (result (result (own $t) (error u32)))))
 		(export "[method]step-counter.next-one" (func $next) (func (param "self" (borrow $t)) (result u32)))
+		(export "[method]step-counter.tell" (func $tell) (func (param "self" (borrow $t)) (result u32)))
 		(export "[method]step-counter.sum" (func $sum) (func (param "self" (borrow $t)) (param "other" (borrow $t)) (result u32))))
 	(instance $s (instantiate $shim (with "counter" (type $counter')) (with "make" (func $make)) (with "try" (func $try))
-		(with "next" (func $next)) (with "sum" (func $sum))))
+		(with "next" (func $next)) (with "sum" (func $sum)) (with "tell" (func $tell))))
 	(export "a:b/counters@1.0.0" (instance $s)))`);
 
 async function refusal(act: () => Promise<unknown>): Promise<SkerryError> {
@@ -115,6 +119,40 @@ suite("resources of a guest are classes", () => {
 		const late = await refusal(() => new StepCounter(1));
 		assert.equal(late.code, "guest/killed");
 		assert.match(late.message, /the sandbox was disposed/);
+	});
+
+	test("while a call waits, no other begins; what is disposed of meanwhile is dropped behind it", async () => {
+		const told: number[] = [];
+		const component = await engine.load(COUNTERS, {
+			imports: { told: (n: number) => new Promise<void>((resolve) => setImmediate(() => resolve(void told.push(n)))) },
+		});
+		using sandbox = component.instantiate();
+		const { StepCounter } = sandbox.exports["a:b/counters"];
+		const [one, two, three] = [await new StepCounter(1), await new StepCounter(2), await new StepCounter(3)];
+		const waits = one.tell();
+		for (const [what, act] of [
+			["call a:b/counters@1.0.0#[method]step-counter.next-one", () => two.nextOne()],
+			["call a:b/counters@1.0.0#[method]step-counter.tell", () => two.tell()],
+			["drop resource step-counter", () => two[Symbol.asyncDispose]()],
+			["drop resource step-counter", () => sandbox.drop(two)],
+		] as const) {
+			const error = await refusal(act);
+			assert.equal(error.code, "call/reentrant");
+			assert.equal(error.message, `Cannot ${what}: the sandbox is in a call that has not ended`);
+		}
+		two[Symbol.dispose]();
+		three[Symbol.dispose]();
+		three[Symbol.dispose]();
+		assert.deepEqual(told, []);
+		assert.equal(await waits, 1);
+		assert.equal(await one.nextOne(), 2);
+		assert.deepEqual(told, [1, 2, 3]);
+		assert.equal((await refusal(() => two.nextOne())).code, "call/bad-value");
+		const last = one.tell();
+		one[Symbol.dispose]();
+		sandbox[Symbol.dispose]();
+		assert.equal((await refusal(() => last)).code, "guest/killed");
+		assert.deepEqual(told, [1, 2, 3]);
 	});
 
 	test("a destructor that fails ends the sandbox", async () => {

@@ -9,8 +9,8 @@ import { createWardrobe } from "./streams.ts";
 /** How a call finds its function: in the sandbox at hand, or in a new one. */
 export type Caller = (path: readonly string[], args: readonly unknown[]) => Promise<unknown>;
 
-/** Drops a resource that a call returned. */
-export type Dropper = (resource: GuestResource) => Promise<void>;
+/** Drops a resource that a call returned; `deferred`, not before the calls have ended that are under way, should they keep it out. */
+export type Dropper = (resource: GuestResource, deferred: boolean) => Promise<void>;
 
 /** What the guests' resources are in JavaScript, in one sandbox. */
 export class ResourceClasses {
@@ -76,11 +76,11 @@ export class ResourceClasses {
 		const drop = this.#drop;
 		const prototype = Object.create(GuestResource.prototype) as Record<string | symbol, unknown>;
 		prototype[Symbol.asyncDispose] = async function (this: GuestResource): Promise<void> {
-			if (!GuestResource.isSpent(this)) await drop(this);
+			if (!GuestResource.isSpent(this)) await drop(this, false);
 		};
 		prototype[Symbol.dispose] = function (this: GuestResource): void {
 			// A destructor that fails ends the sandbox: the next call says so.
-			if (!GuestResource.isSpent(this)) drop(this).catch(() => {});
+			if (!GuestResource.isSpent(this)) drop(this, true).catch(() => {});
 		};
 		this.#prototypes.set(type, prototype);
 		return prototype;

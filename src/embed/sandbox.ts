@@ -1,4 +1,4 @@
-import type { GuestResource, Surfaced } from "../abi/mod.ts";
+import { GuestResource, type Surfaced } from "../abi/mod.ts";
 import { SkerryError } from "../fault/mod.ts";
 import type { GuestMemory, Instance, Linked } from "../link/mod.ts";
 import type { WasiContext } from "../wasi/mod.ts";
@@ -42,6 +42,8 @@ export class Sandbox<E extends object = Exports> implements Disposable {
 	#disposed = false;
 	/** Destructors that run, or wait. */
 	#dropping: Promise<void> | undefined;
+	/** Told when the last call that is under way has ended. */
+	#atRest: PromiseWithResolvers<void> | undefined;
 
 	/** Made by `Component.instantiate`. */
 	constructor(plan: Linked["plan"], context: WasiContext, instantiate: () => Instance) {
@@ -55,7 +57,7 @@ export class Sandbox<E extends object = Exports> implements Disposable {
 		}
 		this.#cannotWait = this.#instance.beginEachCall();
 		const caller: Caller = (path, args) => this.call(path, args);
-		this.#classes = new ResourceClasses(caller, (resource) => this.drop(resource));
+		this.#classes = new ResourceClasses(caller, (...drop) => this.#drop(...drop));
 		this.exports = createExports(plan.exports, (path, type) => this.#bind(path, type), this.#classes) as E;
 	}
 
@@ -178,7 +180,8 @@ export class Sandbox<E extends object = Exports> implements Disposable {
 			);
 		}
 		// A guest is entered once at a time
-		if (this.#dropping !== undefined) await this.#dropping;
+		while (this.#dropping !== undefined) await this.#dropping;
+		if (!("results" in type) && this.#isBusy) throw busyError(`call ${name}`);
 		const call = (values: readonly unknown[]): unknown =>
 			this.#limited(() => this.#instance.function(path)?.call(values, signal));
 		return await callExport(type, name, args, call, this.#classes.wardrobe);
@@ -190,7 +193,10 @@ export class Sandbox<E extends object = Exports> implements Disposable {
 		try {
 			return await call();
 		} finally {
-			this.#calls--;
+			if (--this.#calls === 0) {
+				this.#atRest?.resolve();
+				this.#atRest = undefined;
+			}
 			// Tasks go on after they have returned.
 			if (this.#plan.async) void this.#instance.settled;
 		}
@@ -201,10 +207,27 @@ export class Sandbox<E extends object = Exports> implements Disposable {
 		return this.#instance.memory(name);
 	}
 
-	/** Drops a resource of the guest that a call returned: its destructor runs. Calls that are made meanwhile begin after it. */
+	/** Whether calls keep others out: those of asynchronous components wait for their turn in the guest. */
+	get #isBusy(): boolean {
+		return this.#calls > 0 && !this.#plan.async && this.#instance.store.occupied;
+	}
+
+	/**
+	 * Drops a resource of the guest that a call returned: its destructor runs. Calls that are made meanwhile begin after it.
+	 * @throws SkerryError `call/reentrant` while a call waits for the host, in a sandbox that takes one at a time
+	 */
 	async drop(resource: GuestResource): Promise<void> {
+		await this.#drop(resource, false);
+	}
+
+	/** @param deferred once no call keeps it out: for those who do not wait for it, as the call that does may wait for them */
+	async #drop(resource: GuestResource, deferred: boolean): Promise<void> {
+		while (this.#dropping !== undefined || this.#isBusy) {
+			if (this.#dropping !== undefined) await this.#dropping;
+			else if (!deferred) throw busyError(`drop resource ${GuestResource.typeOf(resource).name}`);
+			else await (this.#atRest ??= Promise.withResolvers<void>()).promise;
+		}
 		if (this.#disposed) return;
-		while (this.#dropping !== undefined) await this.#dropping;
 		const dropping = this.#limited(() => this.#instance.store.drop(resource)) as Promise<void>;
 		const settled = dropping
 			.catch(() => {})
@@ -243,6 +266,12 @@ export class Sandbox<E extends object = Exports> implements Disposable {
 
 function disposedError(name: string): SkerryError {
 	return new SkerryError("guest/killed", `Cannot call ${name}: the sandbox was disposed`);
+}
+
+function busyError(what: string): SkerryError {
+	return new SkerryError("call/reentrant", `Cannot ${what}: the sandbox is in a call that has not ended`, {
+		hint: "await that call first, or make another sandbox: this one takes one call at a time",
+	});
 }
 
 /** V8 makes the promise of an async function in less time than any other. */

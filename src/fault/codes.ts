@@ -28,7 +28,7 @@ export const CODES = {
 	"wit/invalid": { exit: 65, summary: "WIT text that is not right" },
 	// Calls from the host
 	"call/bad-value": { exit: 65, summary: "a host value that does not have the component type" },
-	"call/reentrant": { exit: 65, summary: "a host function calls into the sandbox that waits for it" },
+	"call/reentrant": { exit: 65, summary: "a call into a sandbox that is in another and cannot take a second" },
 	"call/may-wait": { exit: 65, summary: "a call without a promise where the guest may wait" },
 	// Guests
 	"guest/trap": { exit: 134, summary: "the guest trapped" },
