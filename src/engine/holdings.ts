@@ -27,7 +27,7 @@ const PORTION = 64 * 1024;
 /** A limit of V8's heap below this is one of all that is made, garbage or not: the host's own part is not smaller. */
 const COLLECTED_FROM = 64 * 1024 * 1024;
 /** Bytes of V8's heap that an element of a table takes, about. */
-const ELEMENT_BYTES = 32;
+export const ELEMENT_BYTES = 32;
 
 /** What one sandbox holds of the host's memory, against its limits. */
 export class Holdings {

@@ -22,6 +22,7 @@ export type { Growth } from "./holdings.ts";
 export { CoreMemories, type OwnedParts } from "./owned.ts";
 export type { PageMapper } from "./pages.ts";
 export { limitStacks } from "./stack-size.ts";
+export { threadNursery } from "./nursery.ts";
 export { decodePlain, encodePlain } from "./plain-data.ts";
 export { optimizeGuestsEarly, optimizeHostEarly } from "./tiering.ts";
 export type { Reading } from "./readings.ts";

@@ -21,17 +21,108 @@ suite("new objects of guests are collected while there is time for it", () => {
 		test(name, () => {
 			let times = 0;
 			const look = (): ReturnType<typeof youngHeap> => ({ small: small * MIB, large: large * MIB, room: room * MIB });
-			new Nursery(look, () => times++).make(left);
+			new Nursery(look, () => times++).make(left, 0);
 			assert.equal(times, collected ? 1 : 0);
 		});
 	}
 
+	for (const [name, before, bytes, room, collected] of [
+		["it was slow until now", 3, 1, 8, false],
+		["it was fast", 2.5, 2, 31.9, true],
+		["it was, and there is room for all that it can make", 2.5, 2, 32, false],
+		["it was neither", 3, 2, 15.9, true],
+		["it was neither, and may be some times as fast", 3, 2, 16, false],
+		["another guest came before", 1, 8, 8, false],
+	] as const) {
+		test(`what a guest may make yet: ${name}`, () => {
+			let times = 0;
+			let young = { small: 0, large: 0, room: Infinity };
+			const nursery = new Nursery(
+				() => young,
+				() => times++,
+			);
+			nursery.make(before, bytes * MIB);
+			young = { small: 6 * MIB, large: 0, room: room * MIB };
+			nursery.make(2, 0);
+			assert.equal(times, collected ? 1 : 0);
+		});
+	}
+
+	/** Guests of so many milliseconds leave so many MiB each, of which some are still in use after one collection and not after the next. */
+	for (const [name, guests, collections] of [
+		["a guest that has long in all", [{ most: 640, small: 32 }], 0],
+		["one that has little, and may have left nothing in use", [{ most: 10, small: 0.6 }], 1],
+		["it has left little", [{ most: 10, small: 0.4 }], 0],
+		["one with next to no time", [{ most: 0, small: 0.09 }], 0],
+		["what is still in use is moved to where it is not new", [{ most: 10, small: 2, used: 2 }], 2],
+		["but not when it is little", [{ most: 10, small: 2, used: 0.4 }], 1],
+		[
+			"another one has little time",
+			[
+				{ most: 10, small: 0 },
+				{ most: 640, small: 0.6 },
+			],
+			1,
+		],
+		[
+			"nothing of it was in use the last time",
+			[
+				{ most: 10, small: 2 },
+				{ most: 10, small: 2 },
+			],
+			1,
+		],
+		[
+			"but that is not believed for ever",
+			[
+				{ most: 10, small: 2 },
+				{ most: 10, small: 2.1 },
+			],
+			2,
+		],
+		[
+			"all was in use the last time",
+			[
+				{ most: 10, small: 2, used: 2 },
+				{ most: 10, small: 0.6 },
+			],
+			3,
+		],
+	] as const) {
+		test(`a guest has ended: ${name}`, () => {
+			let times = 0;
+			let now = 0;
+			let [small, used] = [0, 0];
+			const look = (): ReturnType<typeof youngHeap> => ({ small: small * MIB, large: 0, room: Infinity });
+			const collect = (): void => {
+				times++;
+				// As long as a MiB in use takes
+				now += 5 * used;
+				[small, used] = [used, 0];
+			};
+			const nursery = new Nursery(look, collect, () => now);
+			for (const guest of guests) {
+				({ small, used } = { used: 0, ...guest });
+				nursery.make(Infinity, 0);
+				nursery.leave(guest.most);
+			}
+			assert.equal(times, collections);
+		});
+	}
+
+	test("guests that have made nothing leave nothing", () => {
+		const nursery = new Nursery(() => assert.fail("it looked"), assert.fail);
+		nursery.leave(1);
+		nursery.make(Infinity, 0);
+		nursery.leave(Infinity);
+	});
+
 	test("far from its end nobody looks", () => {
-		new Nursery(() => assert.fail("it looked"), assert.fail).make(1_000);
+		new Nursery(() => assert.fail("it looked"), assert.fail).make(1_000, 0);
 	});
 
 	test("where the heap cannot be looked into, nothing is collected", () => {
-		new Nursery(() => undefined, assert.fail).make(0);
+		new Nursery(() => undefined, assert.fail).make(0, 0);
 	});
 
 	test("V8 says how much is there, and a collection makes room", () => {

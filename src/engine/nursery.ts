@@ -7,10 +7,22 @@ const MOVES = 5;
 const LOOKS = 1.5;
 /** So many milliseconds that takes at most: V8's part for new objects has no more than 32 MiB. */
 const LONGEST = 32 * MOVES;
-/** Bytes that a guest makes in a millisecond, if it does nothing else. */
-const MAKES = 4 * MIB;
+/** Bytes that a guest makes in a millisecond, if it does nothing else: small objects, each of which holds the one before. */
+const MAKES = 16 * MIB;
+/** The same of one that was slower until now, at least; and so many times as much as it made then. */
+const MAKES_LEAST = 4 * MIB;
+const FASTER = 4;
 /** Milliseconds that a guest may come to its end too late. */
 const LATE = 1;
+/** Of the time that the most limited of guests have in all: as much may what others have left take, so that they have the rest. */
+const LEFT_SHARE = 0.25;
+/**
+ * Of what the collection of the last guests' objects would have taken, had all been in use, it took so much; it is taken for as much as this:
+ * who has left garbage for long may leave something else.
+ */
+const LEAST_USED = 0.25;
+/** What is still in use after so many collections V8 counts as new no longer. */
+const ROUNDS = 2;
 
 /**
  * V8's part of the heap for new objects. When it is full, V8 collects it, whoever holds the thread then, and moves what is still in use: a guest
@@ -20,23 +32,71 @@ const LATE = 1;
 export class Nursery {
 	readonly #look: () => YoungHeap | undefined;
 	readonly #collect: () => void;
+	readonly #clock: () => number;
+	/** What the last that made objects had left then, and how many bytes it was about to make. */
+	#left = Number.NaN;
+	#bytes = 0;
+	/** A guest has made objects since `leave`. */
+	#made = false;
+	/** Milliseconds that the most limited of those have in all. */
+	#shortest = Infinity;
+	/** The share of what guests have made that is in use when they have ended, by what collecting it took the last time. */
+	#used = 1;
 
-	constructor(look: () => YoungHeap | undefined = youngHeap, collect: () => void = collectYoung) {
+	constructor(
+		look: () => YoungHeap | undefined = youngHeap,
+		collect: () => void = collectYoung,
+		clock: () => number = () => performance.now(),
+	) {
 		this.#look = look;
 		this.#collect = collect;
+		this.#clock = clock;
 	}
 
 	/**
 	 * A guest is about to make objects.
 	 * @param left milliseconds until it is to be stopped
+	 * @param bytes what they take; it comes again when it has made them
 	 */
-	make(left: number): void {
+	make(left: number, bytes: number): void {
+		this.#made = true;
 		if (left >= LONGEST) return;
+		// Less than nothing, or much, where another guest came in between: it is known the next time.
+		const took = this.#left - left;
+		const makes = took > 0 ? Math.min(Math.max((FASTER * this.#bytes) / took, MAKES_LEAST), MAKES) : MAKES_LEAST;
+		this.#left = left;
+		this.#bytes = bytes;
 		const young = this.#look();
-		if (young === undefined || young.room >= left * MAKES) return;
-		const takes = (young.small * MOVES + young.large * LOOKS) / MIB;
-		if (takes > left + LATE) this.#collect();
+		if (young === undefined || young.room >= left * makes) return;
+		if (collectionOf(young) > left + LATE) this.#collect();
 	}
+
+	/**
+	 * A guest has ended, and its instance been put back or thrown away: what it has left in use is little now, and the next one, which may
+	 * have no time for it, has not begun.
+	 * @param most milliseconds that it had in all
+	 */
+	leave(most: number): void {
+		if (!this.#made) return;
+		this.#made = false;
+		this.#shortest = Math.min(this.#shortest, most);
+		const spare = Math.max(this.#shortest * LEFT_SHARE, LATE / 2);
+		if (spare >= LONGEST) return;
+		for (let i = 0; i < ROUNDS; i++) {
+			const young = this.#look();
+			const longest = young === undefined ? 0 : collectionOf(young);
+			if (longest * this.#used <= spare) return;
+			const from = this.#clock();
+			this.#collect();
+			// What is collected once more is what was in use.
+			if (i === 0) this.#used = Math.min(Math.max((this.#clock() - from) / longest, LEAST_USED), 1);
+		}
+	}
+}
+
+/** Milliseconds that it takes at most, when all is still in use. */
+function collectionOf({ small, large }: YoungHeap): number {
+	return (small * MOVES + large * LOOKS) / MIB;
 }
 
 let nursery: Nursery | undefined;

@@ -1,7 +1,7 @@
 import { SkerryError } from "../fault/mod.ts";
 import type { EngineExports, EngineImports, RewrittenModule } from "../rewrite/mod.ts";
 import { interruptFlag } from "./flag.ts";
-import { Holdings, type HoldingsOptions } from "./holdings.ts";
+import { ELEMENT_BYTES, Holdings, type HoldingsOptions } from "./holdings.ts";
 import { fillHostTable } from "./host-functions.ts";
 import type { StartState } from "./initial-state.ts";
 import { threadNursery } from "./nursery.ts";
@@ -173,7 +173,7 @@ export class CoreMemories {
 			holdings.giveBack("tables", delta);
 			return 0;
 		}
-		if (elements > MANY_ELEMENTS) threadNursery().make(schedule.left());
+		if (elements > MANY_ELEMENTS) threadNursery().make(schedule.left(), delta * ELEMENT_BYTES);
 		return 1;
 	}
 
@@ -182,7 +182,7 @@ export class CoreMemories {
 		if (bytes > LARGE_OBJECT && !schedule.affords((bytes / LARGE_OBJECT) * LARGE_OBJECT_TIME)) return 0n;
 		const given = this.holdings.allocate(bytes, (time) => schedule.affords(time));
 		if (typeof given === "number") {
-			threadNursery().make(schedule.left());
+			threadNursery().make(schedule.left(), given);
 			return BigInt(given);
 		}
 		if (given !== undefined) schedule.current?.guest.fail(given);

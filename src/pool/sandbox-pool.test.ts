@@ -3,7 +3,7 @@ import { readdirSync, readlinkSync } from "node:fs";
 import { suite, test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
-import { CompileCache, createLinuxPageMapper } from "../engine/mod.ts";
+import { CompileCache, createLinuxPageMapper, threadNursery } from "../engine/mod.ts";
 import { SkerryError } from "../fault/mod.ts";
 import { type HostFunction, type Linked, linkComponent, loadComponent } from "../link/mod.ts";
 import { type PooledSandbox, type PoolOptions, SandboxPool } from "./sandbox-pool.ts";
@@ -118,6 +118,25 @@ suite("SandboxPool", () => {
 		assert.equal(pool.freshBecause, "no instance is to be kept");
 		pool.close(OVER);
 	});
+
+	for (const [name, options, guest, due] of [
+		["put back", {}, "next", 10],
+		["thrown away", { warm: 0 }, "next", 10],
+		["ended by its trap", {}, "trap", 10],
+		["of an app whose calls may take long", { limits: { cpu: 5_000, wall: 100 } }, "next", 100],
+	] as const) {
+		test(`the objects of a guest are seen to behind its end, not in the next one's time: ${name}`, async (t) => {
+			const pool = await counter({ limits: { cpu: 10, wall: 1_000 }, ...options });
+			const left: unknown[] = [];
+			t.mock.method(threadNursery(), "leave", (most: number) => {
+				left.push([most, pool.counts.reset + pool.counts.discarded]);
+			});
+			await once(pool, guest).catch(() => {});
+			await turn();
+			assert.deepEqual(left, [[due, 1]]);
+			pool.close(OVER);
+		});
+	}
 
 	for (const { name, with: pageMapper, due } of [
 		{

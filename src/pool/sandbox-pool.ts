@@ -1,4 +1,11 @@
-import type { CoreSnapshot, GateUsage, Growth, MemoryChoice, PageMapper } from "../engine/mod.ts";
+import {
+	type CoreSnapshot,
+	type GateUsage,
+	type Growth,
+	type MemoryChoice,
+	type PageMapper,
+	threadNursery,
+} from "../engine/mod.ts";
 import { type Limits, SkerryError, withDefaultLimits } from "../fault/mod.ts";
 import {
 	forgetInitial,
@@ -234,6 +241,12 @@ export class SandboxPool {
 	}
 
 	#recycle(slot: Slot): void {
+		this.#putBack(slot);
+		const { cpu, wall } = this.#limits;
+		threadNursery().leave(Math.min(cpu ?? Infinity, wall ?? Infinity));
+	}
+
+	#putBack(slot: Slot): void {
 		const { instance } = slot;
 		const wanted = typeof this.#tenant === "object" && this.#closed === undefined && this.#slots.room;
 		if (!wanted || slot.extra || !instance.quiet) {

@@ -10,10 +10,12 @@ import { availableParallelism } from "node:os";
 import { setImmediate as turn, setTimeout as sleep } from "node:timers/promises";
 import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
 import { CompileCache, watchdogReady } from "../../src/engine/mod.ts";
+import { openProcessorTime } from "../../src/engine/processor-time.ts";
 import { LimitExceeded, Trap } from "../../src/fault/mod.ts";
 import { linkComponent, loadComponent } from "../../src/link/mod.ts";
 import { SandboxPool } from "../../src/pool/mod.ts";
 import { ENDLESS, ENDLESS_HOST_CALLS, ENDLESS_START, UNWOUND } from "../server/endless-shapes.ts";
+import { Pauses } from "./pauses.ts";
 import { StallWitness } from "./stall-witness.ts";
 
 /** Milliseconds of CPU time that each guest has. */
@@ -40,7 +42,11 @@ const LATEST: Readonly<Record<Load, number>> = { idle: 2, load: 25 };
 /** Milliseconds between two ticks of a timer beside two endless guests that can be suspended. */
 const WIDEST = 20;
 
+/** Milliseconds that a timer beside them waits. */
+const TIMER = 5;
+
 const cache = new CompileCache();
+const pauses = new Pauses();
 
 async function start(text: string, metering: Metering, cpu: number): Promise<SandboxPool> {
 	const host = { interfaces: [], functions: { act: () => {} } };
@@ -54,18 +60,46 @@ async function start(text: string, metering: Metering, cpu: number): Promise<San
 
 const OVER = new Error("over");
 
-/**
- * A stretch of the process's clock, in milliseconds; how much of it this thread ran, at most, where that is known; and how much of that was
- * V8's way out.
- */
-type Stretch = readonly [from: number, to: number, ran?: number | undefined, unwinding?: number];
+/** A stretch of the process's clock, in milliseconds, that was to be over at `due`. */
+interface Stretch {
+	readonly from: number;
+	readonly due: number;
+	readonly to: number;
+	/** How much of it this thread ran, where that is known, and how much all threads of the process together. */
+	readonly ran: number;
+	readonly allRan: number;
+	/** How much of it was V8's way out. */
+	readonly unwinding: number;
+}
 
 const clock = (): number => Number(process.hrtime.bigint()) / 1e6;
 
-/** Milliseconds. */
+const processorTime = openProcessorTime();
+
+/** Milliseconds. Node's own is a tick (4 ms) behind. */
 function threadTime(): number {
-	const { user, system } = process.threadCpuUsage();
+	return processorTime?.now() ?? Number.NaN;
+}
+
+/** Milliseconds that all threads of the process have run. */
+function processTime(): number {
+	const { user, system } = process.cpuUsage();
 	return (user + system) / 1000;
+}
+
+/** What a stretch began with. */
+interface Beginning {
+	readonly from: number;
+	readonly ran: number;
+	readonly allRan: number;
+}
+
+const begin = (): Beginning => ({ from: clock(), ran: threadTime(), allRan: processTime() });
+
+/** @param due milliseconds from its beginning */
+function endStretch({ from, ran, allRan }: Beginning, due: number, unwinding = 0): Stretch {
+	const to = clock();
+	return { from, due: from + due, to, ran: threadTime() - ran, allRan: processTime() - allRan, unwinding };
 }
 
 /** Milliseconds that all processes of the machine have run. */
@@ -85,33 +119,26 @@ function watchOthers(): () => string {
 	return () => `${((100 * (othersTime() - before)) / (clock() - from)).toFixed(0)} % of a processor`;
 }
 
-/** From the deadline of one guest until its caller knew. The deadline is counted from the call, or from its start function. */
-async function stopOnce(pool: SandboxPool, cpu: number, starts: boolean): Promise<Stretch> {
-	let from = clock();
-	let known = from;
-	let before = threadTime();
-	let ran = 0;
-	const knows = (): void => {
-		known = clock();
-		ran = threadTime() - before - cpu;
-	};
+/** One guest until its caller knew that it was stopped. The deadline is counted from the call, or from its start function. */
+async function stopOnce(pool: SandboxPool, cpu: number, starts: boolean, unwinding = 0): Promise<Stretch> {
+	let beginning = begin();
+	let stretch: Stretch | undefined;
 	try {
 		const sandbox = await pool.acquire();
 		try {
 			assert.ok(starts, "a start function that never ends has ended");
-			before = threadTime();
-			from = clock();
+			beginning = begin();
 			await sandbox.call(["f"], []);
 		} catch (error) {
-			knows();
+			stretch = endStretch(beginning, cpu, unwinding);
 			throw error;
 		} finally {
 			sandbox.end(OVER);
 		}
 	} catch (error) {
-		if (!starts) knows();
+		stretch ??= endStretch(beginning, cpu, unwinding);
 		assert.ok(error instanceof LimitExceeded && error.limit === "cpu", String(error));
-		return [from + cpu, known, Math.max(ran, 0)];
+		return stretch;
 	}
 	return assert.fail("it ended by itself");
 }
@@ -142,7 +169,10 @@ async function askNeighbour(pool: SandboxPool): Promise<void> {
 	sandbox.end(OVER);
 }
 
-/** What was measured, as it was; and without what the machine was away, this thread was kept from running, or V8 took for the way out: its own. */
+/**
+ * What was measured, as it was; and without what the machine was away, this thread was kept from running by other processes, or V8 took for the
+ * way out: its own. V8's collections are its own, whichever of V8's threads does them.
+ */
 class Lateness {
 	readonly #witness: StallWitness | undefined;
 	readonly #bound: number;
@@ -164,7 +194,7 @@ class Lateness {
 			const over = sorted.filter((time) => time > this.#bound).length;
 			return `median ${at(0.5)}, p99 ${at(0.99)}, worst ${at(1)} ms, ${over} over ${this.#bound}`;
 		};
-		const raw = line(this.#stretches.map(([from, to]) => to - from));
+		const raw = line(this.#stretches.map(({ due, to }) => to - due));
 		return `${raw} | its own: ${line(this.#own)}`;
 	}
 
@@ -174,10 +204,18 @@ class Lateness {
 	}
 
 	get #own(): number[] {
-		return this.#stretches.map(([from, to, ran = Infinity, unwinding = 0]) =>
-			Math.max(Math.min(ran, to - from - (this.#witness?.stalled(from, to) ?? 0)) - unwinding, 0),
-		);
+		return this.#stretches.map((stretch) => {
+			const { due, to, unwinding } = stretch;
+			const there = to - due - (this.#witness?.stalled(due, to) ?? 0);
+			return Math.max(Math.min(there, ownTime(stretch)) - unwinding, 0);
+		});
 	}
+}
+
+/** Milliseconds beyond what it was due after that this thread ran, or waited for others of V8's that ran. */
+function ownTime({ from, due, to, ran, allRan }: Stretch): number {
+	if (Number.isNaN(ran)) return Infinity;
+	return ran + Math.min(pauses.between(from, to), Math.max(allRan - ran, 0)) - (due - from);
 }
 
 async function stopAll(
@@ -199,24 +237,24 @@ async function stopAll(
 		const neighbour = await start(ENDLESS["a loop"] ?? "", metering, 5_000);
 		const unwinding = await unwindingOf(name, metering);
 		const own: Stretch[] = [];
+		const starts = text !== ENDLESS_START;
 		// What is compiled for the first of all is no part of its time, and comes before it
-		const first = await stopOnce(pool, cpu, text !== ENDLESS_START);
+		const first = await stopOnce(pool, cpu, starts);
 		for (let i = 0; i < times; i++) {
 			const asked = i % NEIGHBOURLY === 0 ? askNeighbour(neighbour) : undefined;
-			const [from, to, ran] = await stopOnce(pool, cpu, text !== ENDLESS_START);
-			own.push([from, to, ran, unwinding]);
+			own.push(await stopOnce(pool, cpu, starts, unwinding));
 			await asked;
 			await turn();
 		}
-		// The witness has to have woken
-		await sleep(2);
+		// The witness has to have woken, and pauses to be known
+		await sleep(20);
 		assert.deepEqual([pool.usage().sandboxes, neighbour.usage().sandboxes], [0, 0]);
 		pool.close(OVER);
 		neighbour.close(OVER);
 		const late = new Lateness(witness, LATEST[load]);
 		late.add(own);
 		console.log(
-			`  ${name}: ${late.toString()}; its first ${Math.min(first[2] ?? Infinity, first[1] - first[0]).toFixed(2)}${unwinding === 0 ? "" : `; without V8's way out, ${unwinding.toFixed(2)}`}`,
+			`  ${name}: ${late.toString()}; its first ${Math.min(ownTime(first), first.to - first.due).toFixed(2)}${unwinding === 0 ? "" : `; without V8's way out, ${unwinding.toFixed(2)}`}`,
 		);
 		all.add(own);
 		guests += own.length;
@@ -235,21 +273,19 @@ async function share(metering: Metering, witness?: StallWitness): Promise<void> 
 		sandbox.end(OVER);
 		return performance.now() - from;
 	});
-	const tick = (): readonly [at: number, ran: number] => [clock(), threadTime()];
-	const ticks = [tick()];
-	const timer = setInterval(() => void ticks.push(tick()), 5);
+	const gaps: Stretch[] = [];
+	let last = begin();
+	const timer = setInterval(() => {
+		gaps.push(endStretch(last, 0));
+		last = begin();
+	}, TIMER);
 	const took = await Promise.all(ended);
 	clearInterval(timer);
-	await sleep(2);
+	await sleep(20);
 	pool.close(OVER);
-	const gaps = new Lateness(witness, WIDEST);
-	gaps.add(
-		ticks.slice(1).map(([to, after], i) => {
-			const [from, before] = ticks[i] ?? [to, after];
-			// A thread that waits for its timer does not run, and is not late for that.
-			return [from, to, Math.max(after - before, 5)];
-		}),
-	);
+	const widths = new Lateness(witness, WIDEST);
+	// A thread that waits for its timer does not run, and is not late for that.
+	widths.add(gaps.map((gap) => ({ ...gap, ran: Math.max(gap.ran, TIMER) })));
 	const guests = `${metering}, two endless guests of ${SHARED_CPU} ms each, over after ${took.map((ms) => ms.toFixed(0)).join(" and ")} ms`;
 	if (metering === "trap") {
 		console.log(
@@ -257,8 +293,8 @@ async function share(metering: Metering, witness?: StallWitness): Promise<void> 
 		);
 		return;
 	}
-	console.log(`${guests}, beside a 5 ms timer of ${ticks.length - 1} ticks, gaps: ${gaps.toString()}`);
-	gaps.check();
+	console.log(`${guests}, beside a 5 ms timer of ${gaps.length} ticks, gaps: ${widths.toString()}`);
+	widths.check();
 }
 
 async function idleCost(): Promise<void> {
@@ -300,4 +336,5 @@ export async function soakStop(
 		}
 	}
 	await witness?.stop();
+	pauses.stop();
 }
