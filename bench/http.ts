@@ -3,7 +3,15 @@ import { fileURLToPath } from "node:url";
 import { buildComponent } from "../src/build/mod.ts";
 import { commit } from "./commit.ts";
 import { findLoadTool, type LoadResult, type LoadSettings, type LoadTool } from "./load.ts";
-import { chooseCores, describeMachine, moveTo } from "./machine.ts";
+import {
+	chooseCores,
+	comeFirst,
+	type CoreTime,
+	describeMachine,
+	moveTo,
+	othersPercent,
+	readCoreTime,
+} from "./machine.ts";
 import { jco } from "./peers/jco.ts";
 import { nodeHttp } from "./peers/node-http.ts";
 import type { Peer, PeerFound, Workload } from "./peers/peer.ts";
@@ -62,6 +70,8 @@ export async function benchHttp(options: HttpOptions): Promise<HttpReport> {
 
 	const workloads = await findWorkloads(options.app, onProgress);
 	if (cores !== undefined) moveTo(cores.load);
+	// Each server is in a session of its own, which does so too.
+	const first = comeFirst(process.pid);
 	const results: HttpResult[] = [];
 	for (const workload of workloads) {
 		const measured = await measure(workload, found, {
@@ -72,6 +82,7 @@ export async function benchHttp(options: HttpOptions): Promise<HttpReport> {
 			onProgress,
 			failed,
 			pin: pin(cores?.server),
+			core: cores?.server,
 		});
 		const own = measured.find(({ peer }) => peer === skerry.name)?.requestsPerSecond.median;
 		for (const result of measured) {
@@ -86,6 +97,7 @@ export async function benchHttp(options: HttpOptions): Promise<HttpReport> {
 		machine,
 		load: { tool: tool.name, version: tool.version, connections: CONNECTIONS, seconds, rounds, warmupSeconds },
 		cores: cores ?? null,
+		first,
 		peers: found.map(({ name, version, isolation }) => ({ peer: name, version, isolation })),
 		absent,
 		failed,
@@ -106,6 +118,8 @@ interface Run {
 	readonly onProgress: (line: string) => void;
 	readonly failed: FailedPeer[];
 	readonly pin: readonly string[];
+	/** The servers'; `undefined` when not pinned. */
+	readonly core: number | undefined;
 }
 
 /**
@@ -118,7 +132,7 @@ async function measure(
 	run: Run,
 ): Promise<Omit<HttpResult, "skerryRatio">[]> {
 	await using stack = new AsyncDisposableStack();
-	const servers: { peer: FoundPeer; server: Served; warm: WarmUp; loads: LoadResult[] }[] = [];
+	const servers: { peer: FoundPeer; server: Served; warm: WarmUp; loads: LoadResult[]; others: number[] }[] = [];
 	for (const peer of peers) {
 		if (peer.serves?.(workload) === false) continue;
 		run.onProgress(`${workload.name}: starting ${peer.name}`);
@@ -128,18 +142,24 @@ async function measure(
 				const { requestsPerSecond } = await run.tool.run(server.url, { ...run.load, seconds: 1 });
 				return requestsPerSecond;
 			});
-			servers.push({ peer, server, warm, loads: [] });
+			servers.push({ peer, server, warm, loads: [], others: [] });
 		} catch (error) {
 			run.failed.push({ workload: workload.name, peer: peer.name, reason: (error as Error).message });
 		}
 	}
 	for (let round = 1; round <= run.rounds; round++) {
 		run.onProgress(`${workload.name}: round ${round} of ${run.rounds}`);
-		for (const { server, loads } of servers) loads.push(await run.tool.run(server.url, run.load));
+		for (const { server, loads, others } of servers) {
+			const time = (): CoreTime | undefined =>
+				run.core === undefined ? undefined : readCoreTime(run.core, server.pid);
+			const before = time();
+			loads.push(await run.tool.run(server.url, run.load));
+			others.push(othersPercent(before, time()));
+		}
 	}
 	const wrong = new Map<Served, number>();
 	for (const { server } of servers) wrong.set(server, await countWrong(server.url, workload.answer));
-	return servers.map(({ peer, server, warm, loads }) => {
+	return servers.map(({ peer, server, warm, loads, others }) => {
 		const memory = server.memory();
 		return {
 			workload: workload.name,
@@ -149,6 +169,7 @@ async function measure(
 			p99Ms: toSpread(loads.map((load) => load.p99Ms)),
 			requests: loads.reduce((sum, load) => sum + load.requests, 0),
 			failures: loads.reduce((sum, load) => sum + load.failures, wrong.get(server) ?? 0),
+			othersPercent: others.some(Number.isNaN) ? null : toSpread(others),
 			startMs: server.startMs,
 			warmUp: warm,
 			peakRssBytes: memory?.peakRssBytes ?? null,

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, release, totalmem, type } from "node:os";
 
 /** What a figure depends on besides the programs. */
@@ -40,6 +40,20 @@ function allowedCores(): number[] | undefined {
 	return parseCoreList(stdout.slice(stdout.lastIndexOf(":") + 1));
 }
 
+/**
+ * Has the system give its processors to the session of a process before it gives them to others, where that may be asked for: Linux shares
+ * them out among sessions (`kernel.sched_autogroup_enabled`), and those of other sessions get as much however nice they are.
+ * @returns whether it does
+ */
+export function comeFirst(pid: number): boolean {
+	try {
+		writeFileSync(`/proc/${pid}/autogroup`, "-20");
+		return true;
+	} catch {
+		return false;
+	}
+}
+
 /** A list such as `0-2,5`. */
 export function parseCoreList(text: string): number[] {
 	return text.split(",").flatMap((part) => {
@@ -57,6 +71,59 @@ export interface TreeMemory {
 
 /** Reads `/proc`; nothing where there is none. Processes that have ended already do not count. */
 export function readTreeMemory(root: number): TreeMemory | undefined {
+	let peakRssBytes = 0;
+	let rssBytes = 0;
+	const tree = readTree(root);
+	for (const status of tree?.values() ?? []) {
+		peakRssBytes += field(status, "VmHWM") * 1024;
+		rssBytes += field(status, "VmRSS") * 1024;
+	}
+	return tree && { peakRssBytes, rssBytes };
+}
+
+/** What a core has done since the system began, in ticks of its clock. */
+export interface CoreTime {
+	readonly all: number;
+	/** For processes that are not among those that were asked about. */
+	readonly others: number;
+}
+
+/** Of a process and all below it; nothing without `/proc`. */
+export function readCoreTime(core: number, root: number): CoreTime | undefined {
+	const tree = readTree(root);
+	if (tree === undefined) return undefined;
+	const line = new RegExp(`^cpu${core} (.*)$`, "m").exec(readFileSync("/proc/stat", "utf8"))?.[1];
+	const [user = 0, nice = 0, system = 0, idle = 0, waiting = 0, ...rest] = (line ?? "").split(" ").map(Number);
+	const busy = user + nice + system;
+	let own = 0;
+	for (const pid of tree.keys()) own += ticksOf(pid);
+	// Of what follows, guests' time is within the user's.
+	const [hardware = 0, software = 0, stolen = 0] = rest;
+	return { all: busy + idle + waiting + hardware + software + stolen, others: busy - own + stolen };
+}
+
+/** In percent of the time between. */
+export function othersPercent(before: CoreTime | undefined, after: CoreTime | undefined): number {
+	if (before === undefined || after === undefined) return Number.NaN;
+	return Math.max(0, (100 * (after.others - before.others)) / (after.all - before.all));
+}
+
+function ticksOf(pid: number): number {
+	try {
+		const text = readFileSync(`/proc/${pid}/stat`, "utf8");
+		// Behind the name, which may have anything in it
+		const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+		return Number(fields[11]) + Number(fields[12]);
+	} catch {
+		return 0; // ended meanwhile
+	}
+}
+
+const field = (status: string, key: string): number =>
+	Number(new RegExp(`^${key}:\\s+(\\d+)`, "m").exec(status)?.[1] ?? 0);
+
+/** `/proc/PID/status` of a process and all below it. */
+function readTree(root: number): Map<number, string> | undefined {
 	let names: string[];
 	try {
 		names = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
@@ -71,19 +138,10 @@ export function readTreeMemory(root: number): TreeMemory | undefined {
 			// ended meanwhile
 		}
 	}
-	const field = (status: string, key: string): number =>
-		Number(new RegExp(`^${key}:\\s+(\\d+)`, "m").exec(status)?.[1] ?? 0);
-	const tree = new Set([root]);
+	const tree = new Map([[root, statuses.get(root) ?? ""]]);
 	for (let size = 0; size < tree.size;) {
 		size = tree.size;
-		for (const [id, status] of statuses) if (tree.has(field(status, "PPid"))) tree.add(id);
+		for (const [id, status] of statuses) if (tree.has(field(status, "PPid"))) tree.set(id, status);
 	}
-	let peakRssBytes = 0;
-	let rssBytes = 0;
-	for (const id of tree) {
-		const status = statuses.get(id) ?? "";
-		peakRssBytes += field(status, "VmHWM") * 1024;
-		rssBytes += field(status, "VmRSS") * 1024;
-	}
-	return { peakRssBytes, rssBytes };
+	return tree;
 }

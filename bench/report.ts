@@ -23,6 +23,8 @@ export interface HttpResult {
 	/** In all rounds. */
 	readonly requests: number;
 	readonly failures: number;
+	/** Of the core, for processes that are not the server's; null when not pinned. */
+	readonly othersPercent: Spread | null;
 	readonly startMs: number;
 	readonly warmUp: WarmUp;
 	readonly peakRssBytes: number | null;
@@ -47,6 +49,8 @@ export interface HttpReport {
 		readonly warmupSeconds: number;
 	};
 	readonly cores: { readonly server: number; readonly load: number } | null;
+	/** Whether the system was told to let servers and load come before others. */
+	readonly first: boolean;
 	readonly peers: readonly { readonly peer: string; readonly version: string; readonly isolation: string }[];
 	readonly absent: readonly AbsentPeer[];
 	readonly failed: readonly FailedPeer[];
@@ -55,13 +59,14 @@ export interface HttpReport {
 
 /** The report as a person reads it. */
 export function renderHttp(report: HttpReport): string {
-	const { machine, load, cores } = report;
+	const { machine, load, cores, first } = report;
 	const lines = [
 		`${machine.cpu}, ${machine.cores} cores, ${bytes(machine.memoryBytes)}, ${machine.system}, load average ${figure(machine.loadAverage)} before`,
 		`${load.tool} ${load.version}: ${load.connections} connections, medians of ${load.rounds} rounds of ${load.seconds} s, warm-up of ${load.warmupSeconds} s at most; ` +
 			(cores === null
 				? "NOT PINNED: server and load share cores"
-				: `server on core ${cores.server}, load on core ${cores.load}`),
+				: `server on core ${cores.server}, load on core ${cores.load}`) +
+			(first ? ", before others" : ", LIKE OTHERS that want them"),
 	];
 	for (const workload of new Set(report.results.map(({ workload }) => workload))) {
 		const rows = report.results.filter((result) => result.workload === workload);
@@ -88,6 +93,7 @@ const HEAD = [
 	"(min–max)",
 	"p50 ms",
 	"p99 ms",
+	"others %",
 	"peak RSS",
 	"start",
 	"1st second",
@@ -97,7 +103,7 @@ const HEAD = [
 ];
 
 function cells(result: HttpResult, report: HttpReport): string[] {
-	const { requestsPerSecond: rate, p50Ms, p99Ms, peakRssBytes, skerryRatio, warmUp } = result;
+	const { requestsPerSecond: rate, p50Ms, p99Ms, othersPercent, peakRssBytes, skerryRatio, warmUp } = result;
 	const peer = report.peers.find(({ peer }) => peer === result.peer);
 	return [
 		`${result.peer} ${peer?.version ?? ""}`,
@@ -106,6 +112,7 @@ function cells(result: HttpResult, report: HttpReport): string[] {
 		`${figure(rate.min)}–${figure(rate.max)}`,
 		figure(p50Ms.median),
 		figure(p99Ms.median),
+		othersPercent === null ? "–" : othersPercent.max.toFixed(0),
 		peakRssBytes === null ? "–" : bytes(peakRssBytes),
 		`${figure(result.startMs / 1000)} s`,
 		figure(warmUp.rates[0] ?? Number.NaN),

@@ -4,7 +4,7 @@ import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { readTreeMemory, type TreeMemory } from "./machine.ts";
+import { comeFirst, readTreeMemory, type TreeMemory } from "./machine.ts";
 import type { PeerFound, Workload } from "./peers/peer.ts";
 
 /** Milliseconds for a server to give its first answer; compiling a JavaScript engine takes Wasmtime 10 s on one core. */
@@ -25,6 +25,8 @@ export interface Served extends AsyncDisposable {
 	readonly url: string;
 	/** Milliseconds from the start of the process to its first answer. */
 	readonly startMs: number;
+	/** Of the process that was started. */
+	readonly pid: number;
 	memory(): TreeMemory | undefined;
 }
 
@@ -41,7 +43,10 @@ export async function serve(peer: PeerFound, workload: Workload, prefix: readonl
 	const started = performance.now();
 	// A process group of its own, so that what it starts ends with it.
 	const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], detached: true });
-	if (child.pid !== undefined) running.add(child.pid);
+	if (child.pid !== undefined) {
+		running.add(child.pid);
+		comeFirst(child.pid);
+	}
 	let output = "";
 	for (const stream of [child.stdout, child.stderr]) {
 		stream.setEncoding("utf8").on("data", (chunk: string) => (output = (output + chunk).slice(-MAX_OUTPUT)));
@@ -49,6 +54,7 @@ export async function serve(peer: PeerFound, workload: Workload, prefix: readonl
 	const served = {
 		url,
 		startMs: 0,
+		pid: child.pid ?? 0,
 		memory: () => (child.pid === undefined ? undefined : readTreeMemory(child.pid)),
 		async [Symbol.asyncDispose]() {
 			await stop(child);

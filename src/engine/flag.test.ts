@@ -118,6 +118,32 @@ test("each stretch has a number of its own, and the cells lie where the watchdog
 	);
 });
 
+const UNTOLD = process.platform === "linux" ? false : "only Linux tells what a thread was given";
+
+test(
+	"the watchdog is rung for by a guest that has less than half of the time for which it paces its looks",
+	{ skip: UNTOLD },
+	async () => {
+		await flag.watched();
+		/** How long before the end of a guest's time the watchdog has to have been rung for another, in milliseconds. */
+		const planned = async (left: number): Promise<number> => {
+			const now = performance.now();
+			flag.enter(now + left, now + left, false);
+			const [entry, until] = [words[ENTRY_WORD], words[UNTIL_WORD] ?? 0];
+			for (let looks = 0; looks < 20; looks++) {
+				await new Promise((resolve) => setTimeout(resolve, 5));
+				assert.equal(words[ENTRY_WORD], entry, "it is not interrupted");
+			}
+			const ahead = (until - Atomics.load(words, PLANNED_WORD)) / 10;
+			flag.leave();
+			return ahead;
+		};
+		const [long, medium] = [await planned(60_000), await planned(10_000)];
+		assert.ok(long > 29_000 && long < 31_000, `${long} ms before its end`);
+		assert.ok(medium > 4_500 && medium < 5_500, `${medium} ms before its end`);
+	},
+);
+
 test("fuel is a signed number of 64 bits", () => {
 	for (const fuel of [0, 1, -1, 2 ** 32 - 1, 2 ** 32, -(2 ** 32), -(2 ** 40) - 5, 2 ** 52 + 1]) {
 		flag.fuel = fuel;

@@ -72,6 +72,12 @@ export function watch(): void {
 	 * `schedule.ts`: each would have to ring.
 	 */
 	const TICK = 3;
+	/**
+	 * The same where guests have much time, of which that is so small a share that it makes no difference from when on it is known what
+	 * others are given of it; and at most. A look leaves less of the processor's caches to the guests.
+	 */
+	const SHARE = 256;
+	const LONG_TICK = 20;
 	/** The same while calls come that nobody clocks. */
 	const CALL_TICK = 1;
 	/** Looks in a row without such a call before they have to ask for it again. */
@@ -151,8 +157,11 @@ export function watch(): void {
 			const left = (((until - whole) | 0) - (tenths - whole)) / 10;
 			if (left > 0) {
 				sample(thread, entry >>> 16);
-				// Who comes after it may be kept from the processor too, and does not ring when it has as much time.
-				return Math.min(left, unclocked, thread.sampled === 0 ? Infinity : TICK);
+				if (thread.sampled === 0) return Math.min(left, unclocked);
+				// Who comes after it may be kept from the processor too, and does not ring when it has half as much time.
+				pace = Math.min(Math.max(left / SHARE, TICK), LONG_TICK);
+				half = left / 2;
+				return Math.min(left, unclocked, pace);
 			}
 			const latest = Atomics.load(words, LATEST);
 			const room = latest === 0 ? Infinity : ((latest - until) | 0) / 10;
@@ -294,6 +303,9 @@ export function watch(): void {
 		return Number(process.hrtime.bigint()) / 1e6;
 	}
 	let idle = 0;
+	/** As the guest that was found last needs it: milliseconds until it is worth to look again, and half of what it had left. */
+	let pace: number = TICK;
+	let half = 0;
 	/** How often a thread was attended to. */
 	let times = 0;
 	for (;;) {
@@ -306,14 +318,16 @@ export function watch(): void {
 		const now = clock();
 		let sleep = Infinity;
 		for (const thread of threads) sleep = Math.min(sleep, look(thread, now));
-		if (sleep === Infinity && idle <= PATIENCE) sleep = TICK;
+		if (sleep === Infinity && idle <= PATIENCE) sleep = pace;
+		// Who has less time than the pace is meant for has to ring.
+		const within = sleep === pace ? Math.max(sleep, half) : sleep;
 		let missed = false;
 		for (const thread of threads) {
 			const { words, origin } = thread;
 			// The number of a stretch is unique for so long as somebody looks.
 			if (sleep === Infinity) thread.sampled = 0;
 			// Not rounded up: a plan that lies behind the deadline that it was made for would look like one that was missed.
-			const planned = sleep === Infinity ? 0 : Math.floor((now + sleep - origin) * 10) | 0 || 1;
+			const planned = sleep === Infinity ? 0 : Math.floor((now + within - origin) * 10) | 0 || 1;
 			Atomics.store(words, PLANNED, planned);
 			// Whoever came in between did not see that, and rang no bell.
 			const until = Atomics.load(words, UNTIL);
