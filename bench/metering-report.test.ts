@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { geomean, type MeteringReport, renderMetering } from "./metering-report.ts";
+import { geomean, join, type MeteringReport, type MeteringResult, renderMetering } from "./metering-report.ts";
 
 const REPORT: MeteringReport = {
 	schema: "skerry-bench-metering/1",
@@ -43,4 +43,18 @@ test("multiples of the untouched program, their geometric mean and their worst; 
 test("the geometric mean", () => {
 	assert.ok(Math.abs(geomean([2, 8]) - 4) < 1e-12);
 	assert.ok(Number.isNaN(geomean([])));
+});
+
+test("of several passes the shortest, of each by itself", () => {
+	const [one, two] = REPORT.results as [MeteringResult, MeteringResult];
+	const other = { ...one, rounds: 3, milliseconds: { off: 9, trap: 11, yield: 10, fuel: 13 } };
+	assert.deepEqual(join(undefined, one), one);
+	assert.deepEqual(join(one, { ...other, wasmtime: { off: 11, epochs: 21, fuel: 24 } }), {
+		...one,
+		rounds: 10,
+		milliseconds: { off: 9, trap: 10, yield: 10, fuel: 12 },
+		wasmtime: { off: 10, epochs: 21, fuel: 24 },
+	});
+	assert.equal(join(one, { ...other, wasmtime: null }).wasmtime, null);
+	assert.equal(join(two, { ...two, wasmtime: one.wasmtime }).wasmtime, null);
 });

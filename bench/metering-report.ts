@@ -7,7 +7,7 @@ export type MeteringVariant = (typeof VARIANTS)[number];
 
 export interface MeteringResult {
 	readonly program: string;
-	/** Of each variant, how many. */
+	/** How many turns all variants have had. */
 	readonly rounds: number;
 	/** The shortest round of each variant. */
 	readonly milliseconds: Readonly<Record<MeteringVariant, number>>;
@@ -33,6 +33,25 @@ export interface MeteringReport {
 /** The geometric mean; NaN of nothing. */
 export function geomean(values: readonly number[]): number {
 	return Math.exp(values.reduce((sum, value) => sum + Math.log(value), 0) / values.length);
+}
+
+/** What another pass has found added to what those before it have: of each the shortest. */
+export function join(before: MeteringResult | undefined, found: MeteringResult): MeteringResult {
+	if (before === undefined) return found;
+	return {
+		...found,
+		rounds: before.rounds + found.rounds,
+		milliseconds: shorter(before.milliseconds, found.milliseconds),
+		wasmtime: before.wasmtime === null || found.wasmtime === null ? null : shorter(before.wasmtime, found.wasmtime),
+	};
+}
+
+function shorter<K extends string>(
+	one: Readonly<Record<K, number>>,
+	other: Readonly<Record<K, number>>,
+): Record<K, number> {
+	const names = Object.keys(one) as K[];
+	return Object.fromEntries(names.map((name) => [name, Math.min(one[name], other[name])])) as Record<K, number>;
 }
 
 const HEAD = [
@@ -73,7 +92,7 @@ export function renderMetering({ machine, milliseconds, results, failed }: Meter
 	];
 	return [
 		`${machine.cpu}, ${machine.cores} cores, ${bytes(machine.memoryBytes)}, ${machine.system}, load average ${figure(machine.loadAverage)} before`,
-		`shortest of many rounds, variants in turns, ${milliseconds} ms each; times as multiples of the same program without metering`,
+		`shortest of many rounds, variants in turns, ${milliseconds} ms each, in several processes; times as multiples of the same program without metering`,
 		"",
 		...renderTable(HEAD, [
 			...rows,

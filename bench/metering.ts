@@ -1,18 +1,15 @@
 import { spawn } from "node:child_process";
-import { closeSync, existsSync, globSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, globSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { WASI } from "node:wasi";
-import { CoreMemories, interruptFlag, webAssembly, type WasmExtern, type WasmModule } from "../src/engine/mod.ts";
-import { FUEL_CELL, meterBinary } from "../src/rewrite/mod.ts";
 import { commit } from "./commit.ts";
 import { describeMachine } from "./machine.ts";
-import type { MeteringReport, MeteringResult, MeteringVariant } from "./metering-report.ts";
-import { VARIANTS } from "./metering-report.ts";
+import type { MeteringPass } from "./metering-child.ts";
+import type { MeteringReport, MeteringResult } from "./metering-report.ts";
+import { join, VARIANTS } from "./metering-report.ts";
 
 export interface MeteringOptions {
-	/** Milliseconds that each variant of each program is measured for, after half as long that is not. */
+	/** Milliseconds that each variant of each program is measured for, in all passes. */
 	readonly milliseconds: number;
 	/** Parts of the names of the programs that are run, with commas between them; all without. */
 	readonly only: string | undefined;
@@ -24,50 +21,44 @@ export interface MeteringOptions {
 	readonly onProgress: (line: string) => void;
 }
 
-interface Variant {
-	readonly name: MeteringVariant;
-	readonly bytes: number;
-	/** Runs the program once: milliseconds between its own calls of `bench.start` and `bench.end`. */
-	readonly run: () => number;
-}
-
+const CHILD = fileURLToPath(new URL("metering-child.ts", import.meta.url));
+const WASMTIME = fileURLToPath(new URL("metering-wasmtime.py", import.meta.url));
 const SIGHTGLASS = fileURLToPath(new URL("../../shared/suites/sightglass", import.meta.url));
 
 /** Nothing is done in it, or it is all optimised away. */
 const EMPTY = new Set(["noop", "shootout-nestedloop"]);
 
 /**
- * Real programs with each kind of metering, in one process, in turns: what slows the machine for a while slows all of them. The
- * figure of each is the shortest of many rounds: whatever else runs on the machine can only add to one.
+ * How often it is gone through all programs, each time with a new process for each: what keeps the machine busy for seconds hits one
+ * pass of a program then, and what V8 chose to inline, and where it put it, is chosen anew.
  */
+const PASSES = 3;
+
+/** Real programs with each kind of metering, in turns. The figure of each is the shortest of many rounds: whatever else runs on the machine can only add to one. */
 export async function benchMetering(options: MeteringOptions): Promise<MeteringReport> {
+	const { milliseconds, command, only, python, onProgress } = options;
 	const machine = describeMachine();
-	const folder = mkdtempSync(path.join(tmpdir(), "skerry-bench-"));
-	const output = openSync(path.join(folder, "output"), "w");
-	const results: MeteringResult[] = [];
-	const failed: { program: string; reason: string }[] = [];
-	try {
-		for (const { program, file } of listSightglass(options.only)) {
-			options.onProgress(program);
+	const results = new Map<string, MeteringResult>();
+	const failed = new Map<string, string>();
+	for (let pass = 1; pass <= PASSES; pass++) {
+		for (const { program, file } of listSightglass(only)) {
+			if (failed.has(program)) continue;
 			try {
-				const variants = VARIANTS.map((name) => prepare(name, file, output));
-				const times = measure(variants, options.milliseconds);
+				const budget = Math.ceil(milliseconds / PASSES);
+				const found = (await runChild(process.execPath, ["--no-warnings", CHILD, file, `${budget}`])) as MeteringPass;
 				const wasmtime =
-					options.python === undefined ? null : await runWasmtime(options.python, file, options.milliseconds);
-				const bytes = Object.fromEntries(variants.map((variant) => [variant.name, variant.bytes]));
-				options.onProgress(
-					`  ${VARIANTS.map((name) => `${name} ${times.milliseconds[name].toFixed(2)} ms`).join(", ")}`,
-				);
-				results.push({ program, ...times, bytes: bytes as MeteringResult["bytes"], wasmtime });
+					python === undefined
+						? null
+						: ((await runChild(python, [WASMTIME, file, `${budget}`])) as MeteringResult["wasmtime"]);
+				results.set(program, join(results.get(program), { program, ...found, wasmtime }));
+				const times = VARIANTS.map((name) => `${name} ${found.milliseconds[name].toFixed(2)} ms`).join(", ");
+				onProgress(`${pass} of ${PASSES} ${program}: ${times}`);
 			} catch (error) {
-				failed.push({ program, reason: (error as Error).message });
+				results.delete(program);
+				failed.set(program, (error as Error).message);
 			}
 		}
-	} finally {
-		closeSync(output);
-		rmSync(folder, { recursive: true });
 	}
-	const { milliseconds, command } = options;
 	return {
 		schema: "skerry-bench-metering/1",
 		date: new Date().toISOString(),
@@ -75,8 +66,8 @@ export async function benchMetering(options: MeteringOptions): Promise<MeteringR
 		commit: commit(),
 		machine,
 		milliseconds,
-		results,
-		failed,
+		results: [...results.values()],
+		failed: [...failed].map(([program, reason]) => ({ program, reason })),
 	};
 }
 
@@ -96,113 +87,15 @@ function listSightglass(only: string | undefined): { readonly program: string; r
 		);
 }
 
-/** What a module that is metered and not lifted exports of the engine's: nothing, for the flag is never raised. */
-const NOTHING = {
-	exports: { pages: [], writesData: false, tableElements: 0 },
-	initial: { data: [], globals: [] },
-} as const;
-
-function prepare(name: MeteringVariant, file: string, output: number): Variant {
-	const original = new Uint8Array(readFileSync(file));
-	const metered = name === "off" ? undefined : meterBinary(original, name, interruptFlag().check);
-	const bytes = metered?.bytes ?? original;
-	const module = new (webAssembly().Module)(bytes);
-	const run = (): number => {
-		const engine: Record<string, Record<string, WasmExtern>> = {};
-		if (metered !== undefined) new CoreMemories().prepare(module, { ...NOTHING, imports: metered.imports }, engine);
-		if (name === "fuel") new DataView(interruptFlag().memory.buffer).setBigInt64(FUEL_CELL, 1n << 62n, true);
-		return runCommand(module, file, output, engine);
-	};
-	return { name, bytes: bytes.length, run };
-}
-
-/** One run of a WASI 0.1 command in a new instance. V8's optimised code belongs to the module and stays. */
-function runCommand(
-	module: WasmModule,
-	file: string,
-	output: number,
-	engine: Record<string, Record<string, WasmExtern>>,
-): number {
-	const wasi = new WASI({
-		version: "preview1",
-		args: [path.basename(file)],
-		preopens: { ".": path.dirname(file) },
-		stdout: output,
-		stderr: output,
-	});
-	let took = 0;
-	let started: Clocks = readClocks();
-	const bench = {
-		start: () => {
-			started = readClocks();
-		},
-		end: () => {
-			took += elapsed(started);
-		},
-	};
-	const imports = { ...(wasi.getImportObject() as Record<string, Record<string, WasmExtern>>), bench, ...engine };
-	const instance = new (webAssembly().Instance)(module, imports);
-	const status = wasi.start(instance);
-	if (status !== 0) throw new Error(`it ended with status ${status}`);
-	return took;
-}
-
-/** In milliseconds. */
-interface Clocks {
-	readonly wall: number;
-	/** Time for which this thread has had a core. */
-	readonly thread: number;
-}
-
-/** Above this the time of the thread counts: that has steps of a few milliseconds, but does not grow while others have the core. */
-const LONG = 250;
-
-function readClocks(): Clocks {
-	const { user, system } = process.threadCpuUsage();
-	return { wall: performance.now(), thread: (user + system) / 1000 };
-}
-
-function elapsed(since: Clocks): number {
-	const now = readClocks();
-	const wall = now.wall - since.wall;
-	return wall > LONG ? now.thread - since.thread : wall;
-}
-
-function measure(
-	variants: readonly Variant[],
-	milliseconds: number,
-): { readonly milliseconds: MeteringResult["milliseconds"]; readonly rounds: number } {
-	const shortest = variants.map(() => Infinity);
-	let rounds = 0;
-	const turns = (until: number, least: number): void => {
-		const started = performance.now();
-		for (let round = 0; round < least || performance.now() - started < until; round++) {
-			// Now in one order, now in the other: none always follows the same one
-			const order = [...variants.keys()];
-			for (const i of round % 2 === 0 ? order : order.toReversed()) {
-				const took = variants[i]?.run() ?? Infinity;
-				shortest[i] = Math.min(shortest[i] ?? Infinity, took);
-			}
-			rounds++;
-		}
-	};
-	turns((variants.length * milliseconds) / 2, 2);
-	shortest.fill(Infinity);
-	rounds = 0;
-	turns(variants.length * milliseconds, 8);
-	const times = Object.fromEntries(variants.map(({ name }, i) => [name, shortest[i]]));
-	return { milliseconds: times as MeteringResult["milliseconds"], rounds };
-}
-
-/** The same program on Wasmtime, in a process of its own that does the same. */
-async function runWasmtime(python: string, file: string, milliseconds: number): Promise<MeteringResult["wasmtime"]> {
-	const script = fileURLToPath(new URL("metering-wasmtime.py", import.meta.url));
-	const child = spawn(python, [script, file, `${milliseconds}`], { stdio: ["ignore", "pipe", "inherit"] });
+/** The last line that a program writes, which is JSON. Its errors go where this process's go. */
+async function runChild(command: string, args: readonly string[]): Promise<unknown> {
+	const child = spawn(command, args, { stdio: ["ignore", "pipe", "inherit"] });
 	let text = "";
 	child.stdout.setEncoding("utf8").on("data", (piece: string) => (text += piece));
-	const status = await new Promise((resolve) => child.once("close", resolve));
-	if (status !== 0) throw new Error(`wasmtime: status ${String(status)}`);
-	return JSON.parse(text.trim().split("\n").at(-1) ?? "null") as MeteringResult["wasmtime"];
+	const status = await new Promise((resolve, reject) => child.once("close", resolve).once("error", reject));
+	if (status !== 0)
+		throw new Error(`${path.basename(args.find((arg) => !arg.startsWith("-")) ?? command)}: status ${String(status)}`);
+	return JSON.parse(text.trim().split("\n").at(-1) ?? "null");
 }
 
 /** Where a Python with Wasmtime is: what the environment says, or nothing. */

@@ -21,6 +21,7 @@ export type { MemoryChoice } from "./memory-strategy.ts";
 export type { Growth } from "./holdings.ts";
 export { CoreMemories, type OwnedParts } from "./owned.ts";
 export type { PageMapper } from "./pages.ts";
+export { openProcessorTime } from "./processor-time.ts";
 export { limitStacks } from "./stack-size.ts";
 export { threadNursery } from "./nursery.ts";
 export { decodePlain, encodePlain } from "./plain-data.ts";

@@ -1,0 +1,91 @@
+/**
+ * One program with each kind of metering, in turns, in a process of its own: `node metering-child.ts FILE MILLISECONDS`. Writes the shortest
+ * time of each, in milliseconds, and how many bytes its binary has, as JSON.
+ */
+import { openSync, readFileSync } from "node:fs";
+import { devNull } from "node:os";
+import path from "node:path";
+import { WASI } from "node:wasi";
+import { CoreMemories, interruptFlag, openProcessorTime, webAssembly, type WasmExtern } from "../src/engine/mod.ts";
+import { FUEL_CELL, meterBinary } from "../src/rewrite/mod.ts";
+import type { MeteringResult, MeteringVariant } from "./metering-report.ts";
+import { VARIANTS } from "./metering-report.ts";
+import { takeTurns } from "./turns.ts";
+
+export type MeteringPass = Pick<MeteringResult, "milliseconds" | "bytes" | "rounds">;
+
+interface Variant {
+	readonly name: MeteringVariant;
+	readonly bytes: number;
+	/** Runs the program once: milliseconds between its own calls of `bench.start` and `bench.end`. */
+	readonly run: () => number;
+}
+
+/** Of each variant: about what V8's optimising compiler needs to be done, on the one core that it may have. */
+const WARM_UP = 300;
+/** Turns of programs so long that these are more than that: what they run is optimised in the first. */
+const LEAST_WARM_UP = 1;
+const LEAST = 3;
+
+const [file = "", milliseconds = ""] = process.argv.slice(2);
+const output = openSync(devNull, "w");
+/** What others are given of a core meanwhile does not count. */
+const clock = openProcessorTime() ?? performance;
+
+/** What a module that is metered and not lifted exports of the engine's: nothing, for the flag is never raised. */
+const NOTHING = {
+	exports: { pages: [], writesData: false, tableElements: 0 },
+	initial: { data: [], globals: [] },
+} as const;
+
+/** A run is one of a WASI 0.1 command in a new instance. V8's optimised code belongs to the module and stays. */
+function prepare(name: MeteringVariant): Variant {
+	const original = new Uint8Array(readFileSync(file));
+	const metered = name === "off" ? undefined : meterBinary(original, name, interruptFlag().check);
+	const bytes = metered?.bytes ?? original;
+	const module = new (webAssembly().Module)(bytes);
+	const run = (): number => {
+		const engine: Record<string, Record<string, WasmExtern>> = {};
+		if (metered !== undefined) new CoreMemories().prepare(module, { ...NOTHING, imports: metered.imports }, engine);
+		if (name === "fuel") new DataView(interruptFlag().memory.buffer).setBigInt64(FUEL_CELL, 1n << 62n, true);
+		const wasi = new WASI({
+			version: "preview1",
+			args: [path.basename(file)],
+			preopens: { ".": path.dirname(file) },
+			stdout: output,
+			stderr: output,
+		});
+		let took = 0;
+		let started = 0;
+		const bench = {
+			start: () => void (started = clock.now()),
+			end: () => void (took += clock.now() - started),
+		};
+		const imports = { ...(wasi.getImportObject() as Record<string, Record<string, WasmExtern>>), bench, ...engine };
+		const instance = new (webAssembly().Instance)(module, imports);
+		const status = wasi.start(instance);
+		if (status !== 0) throw new Error(`it ended with status ${status}`);
+		return took;
+	};
+	return { name, bytes: bytes.length, run };
+}
+
+const variants = VARIANTS.map(prepare);
+const { shortest, rounds } = takeTurns(
+	variants.map(({ run }) => run),
+	{
+		warmUp: WARM_UP,
+		milliseconds: Number(milliseconds),
+		leastWarmUp: LEAST_WARM_UP,
+		least: LEAST,
+		now: () => performance.now(),
+	},
+);
+const pass: MeteringPass = {
+	milliseconds: Object.fromEntries(variants.map(({ name }, i) => [name, shortest[i]])) as MeteringPass["milliseconds"],
+	bytes: Object.fromEntries(variants.map(({ name, bytes }) => [name, bytes])) as MeteringPass["bytes"],
+	rounds,
+};
+process.stdout.write(JSON.stringify(pass));
+// V8 may still be compiling in the background.
+process.exit(0);
