@@ -7,7 +7,7 @@ import { FIRST_REVIEWS, IDLE_REVIEWS } from "./pages.ts";
 import { webAssembly } from "./v8.ts";
 
 const PAGE = 4096;
-const PAGES = 8;
+const PAGES = 16;
 
 /** A system that tells of faults and of written pages what it is told to. */
 function createSystem(): {
@@ -131,5 +131,30 @@ suite("a mapping and page faults", () => {
 		system.memory[2 * PAGE] = 99;
 		assert.equal(mapping.restore(NO_DELTA), PAGE);
 		assert.equal(system.memory[2 * PAGE], 2);
+	});
+
+	test("the longer the same pages are written, the more seldom it is looked which; soon again where there are more", () => {
+		const system = createSystem();
+		const { asked, mapping, memory, written } = system;
+		let bytes: number | undefined;
+		/** @returns which of so many calls were followed by a look, counted from 1 */
+		const call = (times: number): number[] => {
+			const looks: number[] = [];
+			for (let i = 1; i <= times; i++) {
+				for (const page of [1, 2, 3]) memory[page * PAGE] = 99;
+				const before = asked();
+				bytes = mapping.restore(NO_DELTA);
+				if (asked() > before) looks.push(i);
+			}
+			return looks;
+		};
+		for (const page of [1, 2, 3]) written.add(page);
+		assert.deepEqual(call(FIRST_REVIEWS.until), [1, 8, 16, 24, 32, 40, 48, 56, 64]);
+		assert.deepEqual(call(5000), [64, 128, 192, 256, 384, 640, 1152, 2176, 3200, 4224]);
+		// As many as that are written once, and given up in the end.
+		for (let page = 4; page < PAGES; page++) written.add(page);
+		system.faults++;
+		assert.deepEqual(call(400), [1, 65, 129, 193, 257, 258, 321]);
+		assert.equal(bytes, 3 * PAGE);
 	});
 });

@@ -12,6 +12,7 @@ import {
 import type { PageScan } from "./page-scan.ts";
 import {
 	FIRST_REVIEWS,
+	GROWTH,
 	IDLE_ALLOWANCE,
 	IDLE_REVIEWS,
 	type MappedPages,
@@ -38,6 +39,12 @@ export class Mapping implements MappedPages {
 	#plan: Plan | undefined;
 	/** By what is due, for these written pages. */
 	readonly #plans = new Map<PageDelta, Plan>();
+	/** The count of restores at which pages are reviewed next, how many there are from then to the one after that, and how often so many. */
+	#reviewAt: number = FIRST_REVIEWS.interval;
+	#interval: number = REVIEW_INTERVAL.least;
+	#repeats: number = IDLE_REVIEWS;
+	/** Written pages that the last review found, or that made another one due sooner. */
+	#reviewed = 0;
 	/** By page: how many reviews in a row have found it as it was. */
 	#idle: Uint8Array | undefined;
 
@@ -60,9 +67,7 @@ export class Mapping implements MappedPages {
 	}
 
 	restore(due: PageDelta): number | undefined {
-		const count = ++this.#restores;
-		const interval = count <= FIRST_REVIEWS.until ? FIRST_REVIEWS.interval : REVIEW_INTERVAL;
-		const idle = count % interval === 0 ? this.#review(due) : NOTHING;
+		const idle = ++this.#restores === this.#reviewAt ? this.#review(due) : NOTHING;
 		if (idle === undefined || !this.#findWritten()) return undefined;
 		const plan = this.#planFor(due);
 		this.#patch.put(plan);
@@ -119,7 +124,23 @@ export class Mapping implements MappedPages {
 		this.#written = written;
 		this.#plans.clear();
 		this.#base = written.map((at) => this.#pages.get(at));
+		if (written.length > this.#reviewed + Math.max(GROWTH.pages, this.#reviewed * GROWTH.share)) {
+			this.#reviewed = written.length;
+			this.#interval = REVIEW_INTERVAL.least;
+			this.#repeats = IDLE_REVIEWS;
+			this.#reviewAt = Math.min(this.#reviewAt, this.#restores + this.#interval);
+		}
 		return true;
+	}
+
+	/** When to review next, at a review. */
+	#planReview(): void {
+		if (this.#restores < FIRST_REVIEWS.until) this.#reviewAt += FIRST_REVIEWS.interval;
+		else {
+			if (this.#repeats > 0) this.#repeats--;
+			else this.#interval = Math.min(this.#interval * 2, REVIEW_INTERVAL.most);
+			this.#reviewAt += this.#interval;
+		}
 	}
 
 	change(from: PageDelta, to: PageDelta): number {
@@ -132,6 +153,7 @@ export class Mapping implements MappedPages {
 	 * @returns those that did so for long, if it is worth it to have them unwritten; `undefined` when the system did not say
 	 */
 	#review(due: PageDelta): readonly Run[] | undefined {
+		this.#planReview();
 		const idle = (this.#idle ??= new Uint8Array(this.#memory.length / DELTA_PAGE));
 		const held = this.#held;
 		const own = new Map(held.offsets.map((at, i) => [at, (held.pages[i] as PageContent).bytes]));
@@ -151,6 +173,7 @@ export class Mapping implements MappedPages {
 			}
 		});
 		if (!known) return undefined;
+		this.#reviewed = written;
 		const isWorth = this.#scan.renews || (found.length > IDLE_ALLOWANCE && found.length * 2 > written);
 		if (!isWorth) return NOTHING;
 		for (const at of found) idle[at / DELTA_PAGE] = 0;

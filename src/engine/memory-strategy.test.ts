@@ -142,7 +142,7 @@ for (const strategy of STRATEGIES) {
 			// Across the looks at what is still written, and after everything was given back
 			const [, some, other] = contents;
 			assert.ok(some && other);
-			for (let i = 0; i < 2 * REVIEW_INTERVAL; i++) {
+			for (let i = 0; i < 2 * REVIEW_INTERVAL.least; i++) {
 				const next: (typeof contents)[number] = i % 3 === 0 ? some : other;
 				if (i % 100 === 50) memory.bytes.fill(1);
 				memory.bytes[(i * 12_345) % bytes.length] = 1;
@@ -180,7 +180,7 @@ for (const strategy of STRATEGIES) {
 				);
 			// Everything, and no more than once
 			restore(far);
-			for (let i = 0; i < 2 * REVIEW_INTERVAL; i++) restore(i % 3 ? own : near);
+			for (let i = 0; i < 2 * REVIEW_INTERVAL.least; i++) restore(i % 3 ? own : near);
 			restore(far);
 			restore(near);
 		});
@@ -203,7 +203,7 @@ for (const strategy of STRATEGIES) {
 			});
 			let hot: readonly number[] = [];
 			let from = contents[0] as (typeof contents)[number];
-			for (let i = 0; i < 12 * REVIEW_INTERVAL; i++) {
+			for (let i = 0; i < 12 * REVIEW_INTERVAL.least; i++) {
 				// Some time with one app, then apps in turns, and other pages that are written
 				if (i % 80 === 0) hot = Array.from({ length: below(40) }, () => below(256));
 				const next = i % 160 < 80 && below(12) > 0 ? from : (contents[below(contents.length)] as typeof from);

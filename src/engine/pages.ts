@@ -39,11 +39,15 @@ export interface PageMapper {
 export const RESIDENT_LIMIT = 2048;
 
 /**
- * Every so many resets it is looked at which of the pages that are kept resident are still written; more often at first, as pages of an
- * app's state are written once to put them there.
+ * Every so many resets it is looked at which of the pages that are kept resident are still written: more often at first, as pages of an
+ * app's state are written once to put them there; and less and less often, up to `most`, as long as no more pages come to be written than
+ * there were. A review takes as long as many a call, for every page and the image of it goes through the processor's cache.
  */
-export const REVIEW_INTERVAL = 64;
+export const REVIEW_INTERVAL = { least: 64, most: 1024 } as const;
 export const FIRST_REVIEWS = { interval: 8, until: 64 } as const;
+
+/** More pages than were there at the last review by so much, or such a share of them, are another load. */
+export const GROWTH = { pages: 8, share: 0.25 } as const;
 
 /** A page that so many reviews in a row found as it was is not kept any more: a page that 1 call in 3 writes mostly stays. */
 export const IDLE_REVIEWS = 4;
