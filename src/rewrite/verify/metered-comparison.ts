@@ -13,12 +13,12 @@ import {
 } from "./instructions.ts";
 import { type Fuel, FuelBook, type FuelSurroundings, isTailCall, SETTLED } from "./fuel.ts";
 import { Beside } from "./metered-body.ts";
-import { compareLocals, FUEL, LENGTH, LIMIT, MOST_STRIPS, NOTHING } from "./metered-locals.ts";
+import { compareLocals, FUEL, LENGTH, LIMIT, NOTHING } from "./metered-locals.ts";
+import { OpenStrips } from "./open-strips.ts";
 import type { Outline } from "./outline.ts";
-import { BARE_LOOP, costOf, IF_BLOCK, LOOP_BLOCK, type PathCosts, PLAIN_BLOCK, TRY_BLOCK, TURN } from "./path-costs.ts";
+import { BARE_LOOP, costOf, IF_BLOCK, LOOP_BLOCK, type PathCosts, PLAIN_BLOCK, TRY_BLOCK } from "./path-costs.ts";
 import type { PlainRun } from "./plain.ts";
 import { moveFirstLocal } from "./threading.ts";
-import { readLatch, readLimit, readStripLoop, type StripLoop } from "./strips.ts";
 
 /** What is known of the module, and what is found out about it from one body to the next. */
 export interface Surroundings extends FuelSurroundings {
@@ -42,12 +42,6 @@ interface Frame {
 	/** How many blocks were added right around it, and around all that it stands in as well. */
 	added: number;
 	shift: number;
-}
-
-/** A loop in strips, and the local with its limit. */
-interface OpenStrip {
-	readonly loop: StripLoop;
-	readonly limit: number;
 }
 
 /** What is added around an outlined loop, and around one that runs in strips. */
@@ -91,10 +85,7 @@ export class BodyComparison {
 	#beyond: Fuel | undefined;
 	/** Up to here something was added among plain instructions: they are looked at one by one. */
 	#stepped = 0;
-	/** Whether there are locals more for limits of strips; the lowest that is one, or -1; and the loops in strips that are open. */
-	#hasLimit = false;
-	#limit = -1;
-	readonly #strips: OpenStrip[] = [];
+	readonly #strips: OpenStrips;
 
 	/** @param body of the original */
 	constructor(body: Cursor, to: Cursor, index: number, module: Surroundings) {
@@ -107,6 +98,7 @@ export class BodyComparison {
 		this.#module = module;
 		this.#instructions = new Instructions(from, true);
 		this.#fuel = new FuelBook(from, this.#beside, index, module);
+		this.#strips = new OpenStrips(from, this.#beside, index, module.paths);
 	}
 
 	run(): void {
@@ -183,7 +175,7 @@ export class BodyComparison {
 		const added = fuel ? (isThreaded ? LENGTH : FUEL) : pieces.strips ? LIMIT : NOTHING;
 		const { locals, isLonger } = compareLocals(this.#from, this.#beside.to, added, this.#index);
 		this.#beside.passed(this.#from.at);
-		this.#hasLimit = isLonger && !fuel;
+		this.#strips.hasLimit = isLonger && !fuel;
 		if (!fuel) return locals;
 		const params = threading.paramsOf(this.#index);
 		if (isThreaded) book.local = params;
@@ -196,7 +188,8 @@ export class BodyComparison {
 		const { highestMemory, highestTable, highestFunction } = this.#instructions;
 		const { memories, outline, plain } = this.#module;
 		// Those of functions that are given the fuel were looked at before
-		const local = this.#limit >= 0 ? this.#limit : this.#fuel.isThreaded ? -1 : this.#fuel.local;
+		const { lowest } = this.#strips;
+		const local = lowest >= 0 ? lowest : this.#fuel.isThreaded ? -1 : this.#fuel.local;
 		const highestLocal = Math.max(this.#instructions.highestLocal, plain.highestLocal);
 		const foreign =
 			highestMemory >= memories || (plain.accesses && memories === 0)
@@ -214,10 +207,7 @@ export class BodyComparison {
 	/** A check may stand between any two instructions. */
 	#findCheck(): void {
 		const { next } = this.#beside;
-		const { at } = this.#from;
-		// What a strip ends with is another comparison than the original's
-		const strip = this.#strips.at(-1);
-		if (strip !== undefined && at > strip.loop.test && at <= strip.loop.branch) return;
+		if (this.#strips.isLatch) return;
 		if (next !== CONSTANT && (next !== LOCAL_GET || !this.#module.fuel)) return;
 		this.#beside.equalUpTo(this.#from.at);
 		this.#hasCheck(false);
@@ -305,33 +295,10 @@ export class BodyComparison {
 		if (!isChecked && fuel) throw this.#refuse("has a loop that has no check");
 		paths.open(isChecked ? LOOP_BLOCK : BARE_LOOP);
 		if (fuel) this.#fuel.pay();
-		if (this.#hasLimit && isChecked && !isOutlined) this.#openStrip(start);
-	}
-
-	/** Behind its check, a loop may begin a strip: from there to the next check so many turns are run, and one that is counted as all code is. */
-	#openStrip(start: number): void {
-		const { to } = this.#beside;
-		const from = this.#from;
 		const frame = this.#at(0);
-		const loop = readStripLoop(from);
-		const limit = loop === undefined ? undefined : readLimit(to, loop);
-		if (loop === undefined || limit === undefined || frame === undefined) return;
-		const strips = this.#strips;
-		if (strips.length > 0) this.#checkNested(limit.local, limit.turns * loop.cost);
-		this.#limit = this.#limit < 0 ? limit.local : Math.min(this.#limit, limit.local);
-		strips.push({ loop, limit: limit.local });
+		if (frame === undefined || !this.#strips.hasLimit || !isChecked || isOutlined || !this.#strips.begin(start)) return;
 		frame.added = STRIP;
 		frame.shift += STRIP;
-		this.#beside.expect([...from.bytes.subarray(start, from.at)], "the loop of a strip");
-		// A turn that passes a check within may end that long behind it, and then others may pass none
-		this.#module.paths.run(limit.turns * loop.cost + (loop.hasLoops ? TURN + loop.cost : 0));
-	}
-
-	/** A strip within others has a limit of its own, and is as short as the turn of a loop that has no check. */
-	#checkNested(limit: number, cost: number): void {
-		const isOwn = this.#strips.every((around) => around.limit !== limit);
-		if (!isOwn || cost > TURN || this.#strips.length >= MOST_STRIPS)
-			throw this.#refuse("has a strip that does not fit into another");
 	}
 
 	#step(kind: number, start: number): void {
@@ -379,12 +346,7 @@ export class BodyComparison {
 			return;
 		}
 		if (this.#module.fuel && this.#comparesPayment(start)) return;
-		const strip = this.#strips.at(-1);
-		if (strip?.loop.branch === start) {
-			this.#compareLatch(strip);
-			return;
-		}
-		if (this.#added === 0) return;
+		if (this.#strips.compareLatch(start, labels[0] ?? 0) || this.#added === 0) return;
 		const shift = labels.map((label) => this.#shift(label));
 		if (shift.every((by) => by === 0)) return;
 		const beside = this.#beside;
@@ -396,15 +358,6 @@ export class BodyComparison {
 		];
 		if (to.byte() !== op || wanted.some((number) => to.number() !== number))
 			throw this.#refuse("has a branch that goes elsewhere");
-		beside.passed(this.#from.at);
-	}
-
-	/** The branch back of a strip leads to its limit, and from there to the next check. */
-	#compareLatch({ loop, limit }: OpenStrip): void {
-		const beside = this.#beside;
-		beside.equalUpTo(loop.test);
-		const [label = 0] = this.#instructions.labels;
-		if (!readLatch(beside.to, loop, limit, label)) throw this.#refuse("has a strip that ends elsewhere");
 		beside.passed(this.#from.at);
 	}
 
@@ -524,11 +477,7 @@ export class BodyComparison {
 		this.#fuel.now = frame.end;
 		this.#module.paths.end();
 		if (frame.added === OUTLINE) this.#endOutlined();
-		else if (frame.added === STRIP) {
-			this.#beside.equalUpTo(this.#from.at);
-			this.#beside.expect([END_OP], "the end of a strip");
-			this.#strips.pop();
-		}
+		else if (frame.added === STRIP) this.#strips.end();
 		if (this.#depth > 0) return;
 		if (this.#fuel.isThreaded) this.#fuel.giveBack();
 		this.#fuel.leave();
