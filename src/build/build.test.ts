@@ -133,6 +133,19 @@ describe("buildComponent and its cache", () => {
 		assert.equal((await buildComponent({ entry })).cached, false);
 	});
 
+	it("builds with a warning where the cache's folder cannot be made", async () => {
+		const folder = await project({ ...standIn(COPY), "app.ts": APP });
+		const entry = join(folder, "app.ts");
+		const cacheDir = join(entry, "cache");
+		const good = await buildComponent({ entry });
+		for (let i = 0; i < 2; i++) {
+			const { component, file, cached, warnings } = await buildComponent({ entry, cacheDir });
+			assert.deepEqual({ component, file, cached }, { component: good.component, file: entry, cached: false });
+			assert.equal(warnings.length, 1);
+			assert.match(warnings[0] ?? "", /^Cannot keep components in .*app\.ts\/cache: ENOTDIR/);
+		}
+	});
+
 	it("detects a damaged entry and builds it again", async () => {
 		const folder = await project({ ...standIn(COPY), "app.ts": APP });
 		const cacheDir = join(folder, "elsewhere");

@@ -1,8 +1,10 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { SkerryError } from "../fault/mod.ts";
 import { bundleScript } from "./bundle.ts";
-import { hash, readCache, writeCache } from "./cache.ts";
+import { type Cached, type CacheKey, hash, openCache, readCache, writeCache } from "./cache.ts";
 import { componentize } from "./componentize.ts";
 import { ENTRY_MODULE, GUEST_VERSION, WORLD_WIT } from "./guest.ts";
 import { TOP_LEVEL_DEADLINE } from "./limits.ts";
@@ -25,14 +27,17 @@ export interface BuildOptions {
 }
 
 export interface BuildResult {
-	/** Absolute path of the component; it stays until builds of newer content push it out of the cache. */
+	/**
+	 * Absolute path of the component; it stays until builds of newer content push it out of the cache. That of the script, where nothing
+	 * can be kept.
+	 */
 	readonly file: string;
 	readonly component: Uint8Array;
 	/** Whether it was in the cache. */
 	readonly cached: boolean;
 	/** Milliseconds; `componentize` is 0 when the component was in the cache. */
 	readonly times: { readonly bundle: number; readonly componentize: number };
-	/** What the bundler warns of, each with its place. */
+	/** What the bundler warns of, each with its place; and that there is no use of the cache, and why. */
 	readonly warnings: readonly string[];
 }
 
@@ -53,11 +58,13 @@ export async function buildComponent(options: BuildOptions): Promise<BuildResult
 	const start = performance.now();
 	const bundle = bundleScript(tools.esbuild, entry, folder);
 	const bundled = performance.now() - start;
-	const { code, warnings } = bundle;
+	const { code } = bundle;
+	const warnings = [...bundle.warnings];
 	const key = hash(
 		JSON.stringify([tools.componentize.version, WORLD_WIT, ENTRY_MODULE, GUEST_VERSION, bundle.hasDefault, code]),
 	);
-	const known = await readCache(cacheDir, key);
+	const unusable = await openCache(cacheDir);
+	const known = await readCache(cacheDir, key).catch(() => undefined);
 	if (known !== undefined) {
 		return { ...known, cached: true, times: { bundle: bundled, componentize: 0 }, warnings };
 	}
@@ -65,11 +72,25 @@ export async function buildComponent(options: BuildOptions): Promise<BuildResult
 	options.onProgress?.("componentize");
 	const from = performance.now();
 	const script = { entry, folder, bundle };
-	const built = await writeCache(cacheDir, key, async (work) => {
+	const fill = async (work: string): Promise<void> => {
 		await componentize(tools.componentize, script, work, options.deadlineMs ?? TOP_LEVEL_DEADLINE);
-	}).catch((cause: unknown) => {
+	};
+	if (unusable !== undefined) warnings.push(`Cannot keep components in ${cacheDir}: ${unusable}`);
+	const kept = unusable === undefined ? writeCache(cacheDir, key, fill) : buildAside(entry, key, fill);
+	const built = await kept.catch((cause: unknown) => {
 		if (cause instanceof SkerryError) throw cause;
 		throw new SkerryError("build/failed", `Cannot build ${relative(folder, entry)}`, { place: { file: entry }, cause });
 	});
 	return { ...built, cached: false, times: { bundle: bundled, componentize: performance.now() - from }, warnings };
+}
+
+/** Where there is no cache: in a folder that is gone when it is built. */
+async function buildAside(entry: string, key: CacheKey, fill: (work: string) => Promise<void>): Promise<Cached> {
+	const folder = await mkdtemp(join(tmpdir(), "skerry-build-"));
+	try {
+		const { component } = await writeCache(folder, key, fill);
+		return { file: entry, component };
+	} finally {
+		await rm(folder, { recursive: true, force: true });
+	}
 }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { MAX_CACHED } from "./limits.ts";
 
 /** An entry's component, its file as an absolute path. */
-interface Cached {
+export interface Cached {
 	readonly file: string;
 	readonly component: Uint8Array;
 }
@@ -17,6 +17,17 @@ const SEAL = "component.sha256";
 
 export function hash(content: string | Uint8Array): string {
 	return createHash("sha256").update(content).digest("hex");
+}
+
+/** Makes the folder where it is not there. @returns why nothing can be kept in it, or nothing where it can */
+export async function openCache(folder: string): Promise<string | undefined> {
+	try {
+		await mkdir(folder, { recursive: true });
+		await writeFile(join(folder, ".gitignore"), "*\n");
+		return undefined;
+	} catch (error) {
+		return (error as Error).message;
+	}
 }
 
 /** The component of an entry, or nothing when there is none or its bytes are not those that were written. */

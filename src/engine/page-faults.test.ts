@@ -104,6 +104,8 @@ function pretendKernel(pages: number) {
 		getpagesize: () => PAGE,
 		mmap: () => 4096n,
 		close: (fd: number) => closed.push(fd),
+		// Refused: the file keeps its number.
+		dup3: () => -1,
 	};
 	const write = (kind: number, record: readonly number[]): void => {
 		const size = (record.length + 2) * 4;
