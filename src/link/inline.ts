@@ -7,6 +7,7 @@ import type {
 	ResourceType,
 } from "../component/mod.ts";
 import { isAsync } from "../abi/mod.ts";
+import { SkerryError } from "../fault/mod.ts";
 import { CanonicalDefinitions } from "./canonical-definitions.ts";
 import { type Features, unsupported } from "./features.ts";
 import type {
@@ -60,6 +61,11 @@ export function createGraphPlan(graph: ResolvedGraph, features: Features = {}): 
 	return new Inliner(graph.type, features).runGraph(graph);
 }
 
+/** Ours: component instances in one sandbox, twice as many as one index space may hold (wasmtime). Components that instantiate another twice double them at each level. */
+const MAX_INSTANCES = 20_000;
+/** Ours: definitions of all these instances together, some two microseconds each. */
+const MAX_DEFINITIONS = 1_000_000;
+
 class Inliner {
 	readonly #type: ComponentType;
 	/** The host gives an async function. */
@@ -68,6 +74,7 @@ class Inliner {
 	readonly #moduleIndex = new Map<Uint8Array, number>();
 	readonly #instances: (number | null)[] = [];
 	#coreInstances = 0;
+	#definitions = 0;
 	readonly #host: HostFunctionSlot[] = [];
 	readonly #steps: Step[] = [];
 	readonly #canons: CanonicalDefinitions;
@@ -178,10 +185,25 @@ class Inliner {
 	): InstanceRef {
 		const instance = this.#instances.length;
 		this.#instances.push(parent);
+		this.#definitions += component.definitions.length;
+		this.#checkSize(component);
 		const scope = new Scope(outer, instance);
 		const exports = new Map<string, Item>();
 		for (const definition of component.definitions) this.#define(definition, scope, args, exports);
 		return { exports };
+	}
+
+	#checkSize({ offset }: Component): void {
+		const tooMany = (count: number, what: string): SkerryError =>
+			new SkerryError(
+				"binary/limit",
+				`Cannot link the component: its instances, one in another, have more than ${count} ${what}`,
+				{
+					place: { offset },
+				},
+			);
+		if (this.#instances.length > MAX_INSTANCES) throw tooMany(MAX_INSTANCES, "component instances");
+		if (this.#definitions > MAX_DEFINITIONS) throw tooMany(MAX_DEFINITIONS, "definitions");
 	}
 
 	#define(definition: Definition, scope: Scope, args: ReadonlyMap<string, Item>, exports: Map<string, Item>): void {
