@@ -2,7 +2,7 @@ import { type CodeReader, type Module, OP } from "../../wasm/mod.ts";
 import type { Survey } from "../survey.ts";
 import { type CallGraph, findCalls } from "./call-graph.ts";
 import { countParams } from "./control.ts";
-import { FOREIGN, FOREIGN_TAIL, HEAD, OFTEN, SHORT, TAIL, UP } from "./costs.ts";
+import { costOfLocals, FOREIGN, FOREIGN_TAIL, HEAD, OFTEN, SHORT, TAIL, UP } from "./costs.ts";
 import { type Callee, type PathRules, PathWalk } from "./path-costs.ts";
 import { findLatches } from "./latches.ts";
 import { findStrips, hasLarge, type Strip } from "./strips.ts";
@@ -160,6 +160,7 @@ class Planner {
 		const sorted = this.#sort(nodes.length === 1 ? nodes : nodes.toSorted());
 		for (const node of sorted) {
 			if (this.#entries[node] === EARLY) this.#tryLate(node);
+			if (this.#entries[node] === EARLY) this.#heads[node] = this.#costOfEntry(node);
 		}
 		for (const node of nodes) {
 			if (node < this.#graph.outside) continue;
@@ -329,6 +330,12 @@ class Planner {
 	#stripOf(body: number): (loop: number) => number {
 		const strips = this.#findStrips(body);
 		return (loop) => strips.get(loop)?.cost ?? 0;
+	}
+
+	/** What runs before the check at its beginning. */
+	#costOfEntry(node: number): number {
+		this.#reader.enter(node - this.#graph.imported);
+		return costOfLocals(this.#reader.declared);
 	}
 
 	/** What the group is left with. */

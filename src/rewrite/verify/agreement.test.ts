@@ -14,6 +14,8 @@ const METERING = [
 	["yield", undefined],
 	["fuel", undefined],
 ] as const;
+/** So many that to write them counts. */
+const MANY_LOCALS = `(local i32 ${"f64 ".repeat(400)})`;
 const LOAD = "(drop (i32.load (local.get 0)))";
 /** Much code, of which nothing runs. */
 const MUCH = "(block)".repeat(200);
@@ -83,9 +85,12 @@ function randomModule(dice: Dice): string {
 	const exported = (name: string): string => (dice.oneIn(2) ? "" : `(export "${name}")`);
 	const functions = [
 		...(withValue ?? []).map(
-			(name) => `(func ${name} ${exported(name)} (type $t) ${dice.pick(["", "(local f32 i32)"])} ${body([])})`,
+			(name) =>
+				`(func ${name} ${exported(name)} (type $t) ${dice.pick(["", "(local f32 i32)", MANY_LOCALS])} ${body([])})`,
 		),
-		...(without ?? []).map((name) => `(func ${name} ${exported(name)} (local i32) ${body([])})`),
+		...(without ?? []).map(
+			(name) => `(func ${name} ${exported(name)} ${dice.pick(["(local i32)", MANY_LOCALS])} ${body([])})`,
+		),
 	];
 	const taken = callees.filter(() => dice.oneIn(2));
 	return `(module (type $t (func (param i32)))
