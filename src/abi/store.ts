@@ -59,6 +59,8 @@ export interface ComponentFunction {
 	readonly brief?: ((...args: unknown[]) => unknown) | undefined;
 	/** Whether a call by the host is over when it returns: the guest does not come to the host in it. */
 	readonly immediate?: boolean;
+	/** Tells it under which name the host calls it, for errors; the first counts. */
+	known?(name: string): void;
 }
 
 /** What stands behind a resource type in one store. Two types with the same implementation are the same resource. */
