@@ -59,7 +59,10 @@ export interface LoadOptions<I extends object = Imports> extends GuestOptions {
 	readonly wasi?: Grants;
 	/** What errors call whose limits these are. */
 	readonly app?: string;
-	/** Sandboxes that are kept ready between calls of `exports`; after a burst there are more for some seconds. 0 makes a new one for each. */
+	/**
+	 * Sandboxes that are kept ready between calls of `exports`, 16 by default; after a burst there are up to 64, or this many, for some seconds. Of
+	 * calls at the same time, those beyond that number have an instance made for them, which takes a fraction of a millisecond. 0 makes a new one for each.
+	 */
 	readonly warm?: number;
 	/**
 	 * Sandboxes of its own. By default components of one engine that differ in nothing but their initial state (scripts in the same

@@ -41,7 +41,7 @@ export class SkerryError extends Error {
 
 	/** For `JSON.stringify`: all that it says of itself, without `stack` and `cause`, which are the host's. */
 	toJSON(): object {
-		return { ...this, message: this.message };
+		return Object.fromEntries([["message", this.message], ...Object.entries(this)]);
 	}
 }
 
