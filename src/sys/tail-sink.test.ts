@@ -8,6 +8,7 @@ suite("the end of what is written", () => {
 		["nothing", [], undefined],
 		["empty writes", ["", ""], undefined],
 		["one line", ["gone wrong\n"], "gone wrong"],
+		["empty lines at its end", ["a\n\nb\n\n"], "a\n\nb"],
 		["its line ends as on Windows", ["a\r\nb\r\n"], "a\r\nb"],
 		["exactly as much as is kept", ["0123456789", "abcde\n"], "0123456789abcde"],
 		["one byte more", ["0123456789", "abcdef\n"], "…123456789abcdef"],

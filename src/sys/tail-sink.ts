@@ -51,7 +51,7 @@ export class TailSink implements ByteSink {
 	}
 
 	/**
-	 * The last of what was written, as UTF-8, without the end of its last line; U+FFFD where it is not UTF-8. With `…` in front where something
+	 * The last of what was written, as UTF-8, without the ends of lines behind the last; U+FFFD where it is not UTF-8. With `…` in front where something
 	 * is left out, it begins with a line where there is more than one. `undefined`: nothing was written.
 	 */
 	text(): string | undefined {
@@ -63,7 +63,7 @@ export class TailSink implements ByteSink {
 			// Not from the middle of a character
 			else while (from < 3 && ((this.#kept[from] ?? 0) & 0xc0) === 0x80) from++;
 		}
-		const text = new TextDecoder().decode(this.#kept.subarray(from, this.#length)).replace(/\r?\n$/, "");
+		const text = new TextDecoder().decode(this.#kept.subarray(from, this.#length)).replace(/[\r\n]+$/, "");
 		return this.#cut ? `…${from > 0 && this.#kept[from - 1] === NEWLINE ? "\n" : ""}${text}` : text;
 	}
 
