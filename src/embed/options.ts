@@ -61,7 +61,8 @@ export interface LoadOptions<I extends object = Imports> extends GuestOptions {
 	readonly app?: string;
 	/**
 	 * Sandboxes that are kept ready between calls of `exports`, 16 by default; after a burst there are up to 64, or this many, for some seconds. Of
-	 * calls at the same time, those beyond that number have an instance made for them, which takes a fraction of a millisecond. 0 makes a new one for each.
+	 * calls at the same time, each beyond that number has an instance made for it, which takes a fraction of a millisecond, or some ten of
+	 * them where the guest brings a language engine: give the number of calls that you make at a time. 0 makes a new one for each.
 	 */
 	readonly warm?: number;
 	/**
