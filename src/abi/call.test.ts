@@ -156,6 +156,7 @@ test("rule 5: an instance that is inside a call cannot be entered again by the h
 	again = lift(guest, () => assert.fail("entered"));
 	outer.call([]);
 	assert.ok(caught instanceof Trap && caught.message === ENTER.message);
+	assert.match(caught.hint ?? "", /waits for the host function that makes this one.*make another sandbox$/);
 	assert.equal(guest.store.poison, undefined, "a host that was refused did not hurt the guest");
 	assert.equal(guest.instance.entered, false);
 });

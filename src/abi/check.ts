@@ -29,21 +29,34 @@ const INTEGERS = {
 /** Throws `call/bad-value`, naming the path from `root` and the expected type, unless a host's `value` has `type`. */
 export function checkValue(store: Store, type: ValueType, value: unknown, root: string): void {
 	const mismatch = find(store, type, value);
-	if (mismatch === null) return;
-	const path = root + mismatch.path.reverse().join("");
-	throw new SkerryError("call/bad-value", `${path}: expected ${mismatch.expected}, got ${show(mismatch.got)}`);
+	if (mismatch !== null) throw refuse(mismatch, root);
 }
 
-/** Checks the arguments that a host passes. */
+function refuse({ path, expected, got }: Mismatch, root: string): SkerryError {
+	return new SkerryError(
+		"call/bad-value",
+		`${root}${path.toReversed().join("")}: expected ${expected}, got ${show(got)}`,
+	);
+}
+
+/**
+ * Checks the arguments that a host passes.
+ * @param name of the function, where it has one: `acme:text/upper@1.0.0#upper`
+ */
 export function checkArguments(
 	store: Store,
 	params: readonly { readonly name: string; readonly type: ValueType }[],
 	args: readonly unknown[],
+	name: string | undefined,
 ): void {
+	const root = (what: string): string => (name === undefined ? what : `${name} → ${what}`);
 	if (args.length > params.length) {
-		throw new SkerryError("call/bad-value", `arguments: expected ${params.length}, got ${args.length}`);
+		throw new SkerryError("call/bad-value", `${root("arguments")}: expected ${params.length}, got ${args.length}`);
 	}
-	for (let i = 0; i < params.length; i++) checkValue(store, params[i]!.type, args[i], params[i]!.name);
+	for (let i = 0; i < params.length; i++) {
+		const mismatch = find(store, params[i]!.type, args[i]);
+		if (mismatch !== null) throw refuse(mismatch, root(params[i]!.name));
+	}
 }
 
 function wrong(type: ValueType, got: unknown): Mismatch {

@@ -77,6 +77,8 @@ export interface Lift {
 	readonly instance: ComponentInstance;
 	/** For calls of the host; `null` where `core` is all there is. */
 	readonly bare: Bare | null;
+	/** Under which the host calls it, for errors. */
+	name?: string;
 }
 
 /**
@@ -117,7 +119,7 @@ export class InterpretedLift {
 	}
 
 	call(args: readonly unknown[]): unknown {
-		checkArguments(this.instance.store, this.#lift.type.params, args);
+		checkArguments(this.instance.store, this.#lift.type.params, args, this.#lift.name);
 		return this.#call(this.#enteredFromHost, args, null);
 	}
 

@@ -39,6 +39,10 @@ export class LiftedFunction implements ComponentFunction {
 		return (this.#interpreted ??= new InterpretedLift(this.#lift));
 	}
 
+	known(name: string): void {
+		this.#lift.name ??= name;
+	}
+
 	get immediate(): boolean {
 		const { bare } = this.#lift;
 		return bare !== null && bare.brief !== null;

@@ -1,5 +1,5 @@
 import type { FunctionType, ResourceType } from "../component/mod.ts";
-import { type Limits, SkerryError, Trap } from "../fault/mod.ts";
+import { type Limits, nameApp, SkerryError, Trap } from "../fault/mod.ts";
 import { HandleTable, MAX_HANDLES } from "./handles.ts";
 import type { SharedBuffer } from "./shared-buffer.ts";
 import type { HeldEnd, Pledges, StorePart } from "./store-part.ts";
@@ -59,6 +59,8 @@ export interface ComponentFunction {
 	readonly brief?: ((...args: unknown[]) => unknown) | undefined;
 	/** Whether a call by the host is over when it returns: the guest does not come to the host in it. */
 	readonly immediate?: boolean;
+	/** Tells it under which name the host calls it, for errors; the first counts. */
+	known?(name: string): void;
 }
 
 /** What stands behind a resource type in one store. Two types with the same implementation are the same resource. */
@@ -78,6 +80,8 @@ type StoreLimits = Pick<Limits, "handles" | "streams" | "values">;
 export class Store {
 	/** Handed to host functions as their first argument. */
 	context: unknown;
+	/** Whose it is, for errors. */
+	app: string | undefined;
 	readonly resources: Map<ResourceType, ResourceImplementation> = new Map();
 	/** Handles in the tables of all instances; 0 when nothing is held. */
 	handles = 0;
@@ -159,7 +163,11 @@ export class Store {
 	}
 
 	/** The store is another app's: its tables are empty. */
-	adopt({ handles: maximum = MAX_HANDLES, streams = Infinity, values = Infinity }: StoreLimits): void {
+	adopt(
+		{ handles: maximum = MAX_HANDLES, streams = Infinity, values = Infinity }: StoreLimits,
+		app: string | undefined,
+	): void {
+		this.app = app;
 		this.maxHandles = maximum;
 		this.#maxStreams = streams;
 		this.maxValues = values;
@@ -204,7 +212,7 @@ export class Store {
 		this.onEnd?.();
 		this.shut = true;
 		this.poison ??= error instanceof Error ? error : new Trap("a host function failed", { cause: error });
-		return error;
+		return nameApp(error, this.app);
 	}
 
 	/**
@@ -308,6 +316,14 @@ function lineage(instance: ComponentInstance): ComponentInstance[] {
 
 const ENDED =
 	"an earlier call trapped or reached a limit, as `cause` says, and with it the sandbox ended: make another one";
+const INSIDE =
+	"a call into it has not ended, or waits for the host function that makes this one: call it when that has returned, or make another sandbox";
+
+/** Why no instance of the store may be entered, or one is entered already. */
+export function refusal({ app, disposed, poison }: Store): Trap {
+	const why = poison === undefined ? (disposed ? {} : { hint: INSIDE }) : { cause: poison, hint: ENDED };
+	return nameApp(new Trap("cannot enter component instance", why), app);
+}
 
 /** Enters what `enteredFrom` returned, or traps. */
 export function enterInstances(instances: readonly ComponentInstance[] | null): void {
@@ -315,10 +331,7 @@ export function enterInstances(instances: readonly ComponentInstance[] | null): 
 	for (let i = 0; i < instances.length; i++) {
 		const { entered, store } = instances[i]!;
 		if (store.disposed && store.gone !== null) throw store.gone();
-		if (store.poison !== undefined) {
-			throw new Trap("cannot enter component instance", { cause: store.poison, hint: ENDED });
-		}
-		if (entered || store.disposed) trap("cannot enter component instance");
+		if (store.poison !== undefined || store.disposed || entered) throw refusal(store);
 	}
 	for (let i = 0; i < instances.length; i++) instances[i]!.entered = true;
 }

@@ -32,6 +32,7 @@ async function refusal(promise: Promise<unknown>, code: Code = "app/manifest"): 
 	return error;
 }
 
+const SMALLEST = /^the smallest skerry\.toml:\n\n {4}\[application\]\n[^]*\[\[trigger\.http\]\]\n/;
 const TRIGGER = '[[trigger.http]]\nroute = "/..."\ncomponent = "app"\n';
 const APPLICATION = '[application]\nname = "a"\n';
 const COMPONENT = '[component.app]\nsource = "src/app.ts"\n';
@@ -216,6 +217,7 @@ describe("a manifest with one mistake names it, its line and its key", () => {
 			message: /`http` is missing$/,
 			line: 3,
 			key: "trigger",
+			hint: SMALLEST,
 		},
 		{
 			name: "a component that is not there",
@@ -312,6 +314,10 @@ describe("what else loadApp refuses", () => {
   line 5, key component.app.source: \`source\` must be a text that is not empty, not 3`,
 		);
 		assert.deepEqual(error.place, { file: join(folder, "skerry.toml") });
+		assert.match(error.hint ?? "", SMALLEST);
+		const typing = await refusal(load(MINIMAL_MANIFEST.replace('"app"', '"ap"').replace("my-app", "")));
+		assert.match(typing.message, /2 problems/);
+		assert.equal(typing.hint, undefined, "nothing is missing");
 	});
 
 	it("names the manifest that is due in a folder without one, and shows a minimal one", async () => {

@@ -20,6 +20,7 @@ import { describe, TableReader } from "./table.ts";
 
 /** The manifest's name in the folder of an application. */
 const MANIFEST_NAME = "skerry.toml";
+const SMALLEST = `the smallest ${MANIFEST_NAME}:\n\n${MINIMAL_MANIFEST.replaceAll(/^(?=.)/gm, "    ")}`;
 
 const SCRIPT = /\.[cm]?[jt]sx?$/;
 /** Spin's `scheme://host[:port]`: what each part may be is the grant's business, a path or a missing scheme is refused here. */
@@ -42,7 +43,7 @@ export async function loadApp(folder: string): Promise<App> {
 			problems.add(["component", id, "source"], `there is no file ${component.source}`);
 		}
 	}
-	problems.raise(file, text);
+	problems.raise(file, text, SMALLEST);
 	return freeze(app);
 }
 
@@ -74,7 +75,7 @@ async function readManifest(root: string, file: string): Promise<string> {
 			`Cannot load an application from ${root}: there is no ${MANIFEST_NAME}${spin}`,
 			{
 				place: { file },
-				hint: `the smallest ${MANIFEST_NAME}:\n\n${MINIMAL_MANIFEST.replaceAll(/^(?=.)/gm, "    ")}`,
+				hint: SMALLEST,
 			},
 		);
 	}

@@ -11,18 +11,27 @@ interface Problem {
 /** Collects what is wrong with one manifest, so that all of it is reported together. */
 export class Problems {
 	readonly #found: Problem[] = [];
+	#incomplete = false;
 
 	/** Adds a problem with the value at `path`. */
 	add(path: KeyPath, message: string, hint?: string): void {
 		this.#found.push({ path, message, hint });
 	}
 
+	/** Adds that a key of the table at `path` is missing. */
+	addMissing(path: KeyPath, key: string): void {
+		// In tables of one component or trigger, the message says enough.
+		this.#incomplete ||= path.length < 2;
+		this.add(path, `\`${key}\` is missing`);
+	}
+
 	/**
 	 * Throws when anything was added: one `app/manifest` whose place is that of the first problem and whose message lists them all.
 	 * @param file the manifest's path
 	 * @param text its content, from which the lines are found
+	 * @param smallest the hint where what every manifest has is missing
 	 */
-	raise(file: string, text: string): void {
+	raise(file: string, text: string, smallest: string): void {
 		if (this.#found.length === 0) return;
 		const lines = findKeyLines(text);
 		const placed = this.#found
@@ -31,7 +40,8 @@ export class Problems {
 		const [first] = placed;
 		const place: Place = { file, ...first?.place };
 		if (placed.length === 1 && first !== undefined) {
-			const options = first.hint === undefined ? { place } : { place, hint: first.hint };
+			const hint = first.hint ?? (this.#incomplete ? smallest : undefined);
+			const options = hint === undefined ? { place } : { place, hint };
 			throw new SkerryError("app/manifest", `Cannot read the manifest: ${first.message}`, options);
 		}
 		const list = placed.map(({ message, place, hint }) => {
@@ -42,6 +52,7 @@ export class Problems {
 		});
 		throw new SkerryError("app/manifest", `Cannot read the manifest: ${placed.length} problems${list.join("")}`, {
 			place,
+			...(this.#incomplete ? { hint: smallest } : {}),
 		});
 	}
 }

@@ -30,7 +30,7 @@ export class TableReader {
 		}
 		for (const [key, row] of Object.entries(schema)) {
 			if (row.required === true && !Object.hasOwn(table, key)) {
-				problems.add(path, `\`${key}\` is missing`);
+				problems.addMissing(path, key);
 			}
 		}
 	}

@@ -114,7 +114,9 @@ const noFailure: AcmeKvStore.Error = { tag: "other" }; // wrong
 const nothing: void = await letter("c");
 await exports.run(["a"]);
 await exports.run("a"); // wrong
-export { count, id, text, maybe, blob, numbers, x, y, size, huge, wrapped, nested, orders, failure, noFailure, nothing, note };
+const versioned: AcmeShopOrders.Order[] = await exports["acme:shop/orders@1.2.0"].all();
+exports["acme:shop/orders@1.2.1"]; // wrong
+export { count, id, text, maybe, blob, numbers, x, y, size, huge, wrapped, nested, orders, failure, noFailure, nothing, note, versioned };
 `;
 
 const GUEST = `import { Bucket } from "acme:kv/store@0.1.0";

@@ -90,6 +90,8 @@ class Printer {
 			const key = role === "given by guest" ? propertyKey(base) : propertyName(unique ? base : name);
 			const optional = role === "given by host" && base.startsWith("wasi:") ? "?" : "";
 			lines.push(...this.#doc(name), `${key}${optional}: ${space};`);
+			// An interface is called by either name; two that differ in their version have theirs only
+			if (role === "called by host" && unique && base !== name) lines.push(`${propertyName(name)}: ${space};`);
 		}
 		const { place } = this.#world;
 		const body: string[] = [];

@@ -4,7 +4,7 @@ import { buildComponent } from "../build/mod.ts";
 import { inFile, type Limits, type MeteringMode, SkerryError } from "../fault/mod.ts";
 import { serve as serveComponent, type Server } from "../server/mod.ts";
 import { withProgress } from "./progress.ts";
-import { describeDenied, describeRequest, type GrantedBy } from "./server-log.ts";
+import { describeDenied, describeOutput, describeRequest, type GrantedBy } from "./server-log.ts";
 import type { StopRequest } from "./signals.ts";
 import { readInput, type Target } from "./target.ts";
 import { paint } from "./terminal.ts";
@@ -133,7 +133,7 @@ async function startServer(service: Service, options: UpOptions): Promise<Server
 				},
 				troubleOnly: !options.verbose,
 				onDenied: (...denied) => say(describeDenied(service.grantedBy, ...denied)),
-				onOutput: (stream, line) => say(`${paint("dim", `[${service.name} ${stream}]`, process.stderr)} ${line}`),
+				onOutput: (...output) => say(describeOutput(service.name, ...output)),
 			}),
 		);
 	} catch (error) {

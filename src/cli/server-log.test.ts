@@ -3,9 +3,23 @@ import { suite, test } from "node:test";
 import { stripVTControlCharacters } from "node:util";
 import { SkerryError } from "../fault/mod.ts";
 import type { RequestRecord } from "../trigger/mod.ts";
-import { describeDenied, describeRequest, type GrantedBy } from "./server-log.ts";
+import { describeDenied, describeOutput, describeRequest, type GrantedBy } from "./server-log.ts";
 
 const plain = (text: string | undefined): string | undefined => text && stripVTControlCharacters(text);
+
+suite("describeOutput", () => {
+	const cases: readonly (readonly [string, string])[] = [
+		["Error: no such thing", "Error: no such thing"],
+		["\ta\tb", "\ta\tb"],
+		["\u001b[2J\u001b[31mgone\r\u0007\u009b1m", "\\u{1b}[2J\\u{1b}[31mgone\\u{d}\\u{7}\\u{9b}1m"],
+		["a\u202eb\u2028c", "a\\u{202e}b\\u{2028}c"],
+		["👩\u200d🚀 ä", "👩\u200d🚀 ä"],
+	];
+	for (const [line, shown] of cases)
+		test(JSON.stringify(line), () =>
+			assert.equal(plain(describeOutput("shop", "stderr", line)), `[shop stderr] ${shown}`),
+		);
+});
 
 suite("describeDenied", () => {
 	const origin = "https://api.example.com";

@@ -1,5 +1,5 @@
 /** What `skerry up` says of its guests and their requests. */
-import { renderError, SkerryError } from "../fault/mod.ts";
+import { renderError, renderLine, SkerryError } from "../fault/mod.ts";
 import type { RequestRecord } from "../trigger/mod.ts";
 import { paint } from "./terminal.ts";
 
@@ -15,6 +15,11 @@ export function describeDenied(by: GrantedBy, what: string, hint: string, origin
 	const line = `allowed_outbound_hosts = ["${origin}"]`;
 	const grant = by === "flag" ? `grant it with ${flag}` : `grant it in skerry.toml with ${line}, or with ${flag}`;
 	return `${paint("yellow", "denied:", process.stderr)} ${what}; ${origin === undefined ? hint : grant}`;
+}
+
+/** A line of a guest's standard output or error. */
+export function describeOutput(app: string, stream: "stdout" | "stderr", line: string): string {
+	return `${paint("dim", `[${app} ${stream}]`, process.stderr)} ${renderLine(line)}`;
 }
 
 /** Failures are always shown, with the id that the client was given; the rest where it is asked for. */

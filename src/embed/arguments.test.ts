@@ -47,7 +47,7 @@ test("labels of the names that every object inherits something under can be left
 	}
 	await assert.rejects(exports["flags"]({ toString: () => "" }), {
 		code: "call/bad-value",
-		message: "f → toString: expected bool, got a function",
+		message: "flags → f → toString: expected bool, got a function",
 	});
 	await assert.rejects(
 		exports["record"]({}),
@@ -82,7 +82,7 @@ test("a typed array whose buffer was given away is refused, and nothing else is 
 		structuredClone(array, { transfer: [array.buffer] });
 		const refusal = {
 			code: "call/bad-value",
-			message: `l: expected list<${type}>, got a typed array whose buffer was transferred or made smaller`,
+			message: `${type} → l: expected list<${type}>, got a typed array whose buffer was transferred or made smaller`,
 		};
 		await assert.rejects(exports[type](array), refusal);
 		assert.throws(() => sync[type](array), refusal);

@@ -168,7 +168,10 @@ suite("asynchronous components", () => {
 		const once = await sandbox.exports.echo([1, 2, 3]);
 		const twice = await sandbox.exports.echo(once);
 		assert.deepEqual(await Array.fromAsync(twice), [Uint8Array.of(1, 2, 3)]);
-		await assert.rejects(sandbox.exports.echo(5), { code: "call/bad-value", message: "s: expected stream<u8>, got 5" });
+		await assert.rejects(sandbox.exports.echo(5), {
+			code: "call/bad-value",
+			message: "echo → s: expected stream<u8>, got 5",
+		});
 		const locked = new Blob(["x"]).stream();
 		locked.getReader();
 		await assert.rejects(sandbox.exports.echo(locked), { code: "call/bad-value" });
@@ -217,7 +220,7 @@ suite("asynchronous components", () => {
 		assert.equal(await read.readLast(1), undefined);
 		await assert.rejects(component.exports.echo({ [Symbol.asyncIterator]: 5 }), {
 			code: "call/bad-value",
-			message: "s: expected stream<u8>, got an object (Object)",
+			message: "echo → s: expected stream<u8>, got an object (Object)",
 		});
 	});
 

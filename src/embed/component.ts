@@ -6,6 +6,7 @@ import { createWasiContext } from "../wasi/mod.ts";
 import { checkOptions } from "./check-options.ts";
 import { callExport, createExports, type Exports, typeOf } from "./exports.ts";
 import { type GrantsAndLimit, SHARED_CLIENT, toWasiOptions } from "./grants.ts";
+import { withStderr } from "./guest-error.ts";
 import type { Loaded } from "./linking.ts";
 import type { CallOptions, GuestOptions, InstantiateOptions } from "./options.ts";
 import { Sandbox } from "./sandbox.ts";
@@ -127,6 +128,8 @@ export class Component<E extends object = Exports> {
 				if (this.#plan.async) settled = sandbox.settled;
 				return result;
 			});
+		} catch (error) {
+			throw withStderr(error, sandbox.context);
 		} finally {
 			if (settled === undefined) end();
 			else void settled.then(end);

@@ -192,9 +192,9 @@ test("arguments that do not fit are refused, with their path, and leave the sand
 	for (const [args, message] of [
 		[[], "Cannot call try-it: 0 arguments for 1 parameters"],
 		[[1, 2], "Cannot call try-it: 2 arguments for 1 parameters"],
-		[["1"], 'x: expected u32, got "1"'],
-		[[-1], "x: expected u32, got -1"],
-		[[2 ** 32], "x: expected u32, got 4294967296"],
+		[["1"], 'try-it → x: expected u32, got "1"'],
+		[[-1], "try-it → x: expected u32, got -1"],
+		[[2 ** 32], "try-it → x: expected u32, got 4294967296"],
 	] as const) {
 		const error = await refusal(tryIt(...args));
 		assert.equal(error.code, "call/bad-value");

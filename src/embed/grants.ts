@@ -35,6 +35,9 @@ export interface Grants {
 	readonly onDenied?: (what: string, hint: string, origin?: string) => void;
 }
 
+/** Bytes of a call's standard error that its error shows: a message and some lines of a stack. */
+const KEPT_STDERR = 2 * 1024;
+
 /** With what is bounded of it. */
 export interface GrantsAndLimit extends Grants {
 	/** Bytes of standard output, and as many of standard error; who writes more is ended. */
@@ -56,6 +59,7 @@ export function toWasiOptions(grants: GrantsAndLimit, client: HttpClient): WasiO
 		...(stdin === undefined ? {} : { stdin: toSource(stdin) }),
 		...(stdout === undefined ? {} : { stdout: toSink(stdout, outputLimit, app) }),
 		...(stderr === undefined ? {} : { stderr: toSink(stderr, outputLimit, app) }),
+		keptStderr: KEPT_STDERR,
 		...(terminal === undefined ? {} : { terminal }),
 		...(folders === undefined ? {} : { folders: Object.entries(folders).map(toFolder) }),
 		...(onDenied === undefined ? {} : { onDenied: inOptions(onDenied) }),

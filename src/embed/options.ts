@@ -59,7 +59,11 @@ export interface LoadOptions<I extends object = Imports> extends GuestOptions {
 	readonly wasi?: Grants;
 	/** What errors call whose limits these are. */
 	readonly app?: string;
-	/** Sandboxes that are kept ready between calls of `exports`; after a burst there are more for some seconds. 0 makes a new one for each. */
+	/**
+	 * Sandboxes that are kept ready between calls of `exports`, 16 by default; after a burst there are up to 64, or this many, for some seconds. Of
+	 * calls at the same time, each beyond that number has an instance made for it, which takes a fraction of a millisecond, or some ten of
+	 * them where the guest brings a language engine: give the number of calls that you make at a time. 0 makes a new one for each.
+	 */
 	readonly warm?: number;
 	/**
 	 * Sandboxes of its own. By default components of one engine that differ in nothing but their initial state (scripts in the same

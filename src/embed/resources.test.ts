@@ -103,7 +103,10 @@ suite("resources of a guest are classes", () => {
 		const foreign = await new other.exports["a:b/counters"].StepCounter(1);
 		const misfit = await refusal(() => counter.sum(foreign));
 		assert.equal(misfit.code, "call/bad-value");
-		assert.match(misfit.message, /^other: expected borrow<step-counter>, got a step-counter$/);
+		assert.match(
+			misfit.message,
+			/^a:b\/counters@1\.0\.0#\[method\]step-counter\.sum → other: expected borrow<step-counter>, got a step-counter$/,
+		);
 		await counter[Symbol.asyncDispose]();
 		await counter[Symbol.asyncDispose]();
 		counter[Symbol.dispose]();

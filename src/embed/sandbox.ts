@@ -15,6 +15,7 @@ import {
 	type SyncExports,
 	typeOf,
 } from "./exports.ts";
+import { withStderr } from "./guest-error.ts";
 import { findInside } from "./inside.ts";
 import type { CallOptions } from "./options.ts";
 import { type Caller, ResourceClasses } from "./resources.ts";
@@ -53,7 +54,7 @@ export class Sandbox<E extends object = Exports> implements Disposable {
 			this.#instance = instantiate();
 		} catch (error) {
 			context.end();
-			throw error;
+			throw withStderr(error, context);
 		}
 		this.#cannotWait = this.#instance.beginEachCall();
 		const caller: Caller = (path, args) => this.call(path, args);
@@ -99,7 +100,7 @@ export class Sandbox<E extends object = Exports> implements Disposable {
 		const slowly = (...args: unknown[]): Promise<unknown> => {
 			const rests = this.#calls === 0 && this.#dropping === undefined && this.#instance.isSettled;
 			if (!rests || this.#disposed || args.length !== length) return call(...args);
-			this.#instance.begin();
+			this.#begin();
 			// It counts from here, also for what the host's own code calls while its arguments are looked at.
 			this.#calls = 1;
 			let given: unknown;
@@ -189,9 +190,11 @@ export class Sandbox<E extends object = Exports> implements Disposable {
 
 	/** The limits of a call count from its start; calls that are under way at the same time have them together. */
 	async #limited(call: () => unknown, begins = true): Promise<unknown> {
-		if (this.#calls++ === 0 && begins) this.#instance.begin();
+		if (this.#calls++ === 0 && begins) this.#begin();
 		try {
 			return await call();
+		} catch (error) {
+			throw withStderr(error, this.#context);
 		} finally {
 			if (--this.#calls === 0) {
 				this.#atRest?.resolve();
@@ -200,6 +203,11 @@ export class Sandbox<E extends object = Exports> implements Disposable {
 			// Tasks go on after they have returned.
 			if (this.#plan.async) void this.#instance.settled;
 		}
+	}
+
+	#begin(): void {
+		this.#instance.begin();
+		this.#context.forgetStderr();
 	}
 
 	/** A memory that a core module exports. */

@@ -1,6 +1,6 @@
 import type { BriefCalls, CoreFunction, CoreValue, PassedSides } from "../abi/mod.ts";
 import type { CoreFunctionType } from "../component/mod.ts";
-import { SkerryError } from "../fault/mod.ts";
+import { nameApp, SkerryError } from "../fault/mod.ts";
 import { Account, type AccountOptions, type Accounted, LEASED_CALLS } from "./account.ts";
 import { ATTENTIVE_WORD, CALL_WORD, ENTRY_WORD, interruptFlag, NUMBER_SHIFT, SEEN_WORD } from "./flag.ts";
 import { isOwnTrap, type ModuleOrigin, withOrigin } from "./frames.ts";
@@ -319,6 +319,6 @@ export class Gate implements Accounted {
 			const stopped = this.#schedule.takeStrike(this.#account, isOwnTrap(error));
 			if (stopped !== undefined) this.fail(stopped);
 		}
-		return this.#failed ? this.#fault : toTrap(error);
+		return nameApp(this.#failed ? this.#fault : toTrap(error), this.#account.app);
 	}
 }

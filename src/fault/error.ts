@@ -38,6 +38,11 @@ export class SkerryError extends Error {
 	get exitStatus(): number {
 		return CODES[this.code].exit;
 	}
+
+	/** For `JSON.stringify`: all that it says of itself, without `stack` and `cause`, which are the host's. */
+	toJSON(): object {
+		return Object.fromEntries([["message", this.message], ...Object.entries(this)]);
+	}
 }
 
 /** A line of the guest's source. */
@@ -80,6 +85,13 @@ export class Trap extends SkerryError {
 	readonly explanation: string | undefined;
 	/** The guest's stack, innermost frame first, where it is known. */
 	readonly frames: readonly TrapFrame[];
+	/** Whose guest it was, as `load` was told. */
+	readonly app: string | undefined = undefined;
+	/**
+	 * The last of what the call wrote to standard error, at most 2 KiB, with `…` in front where there was more; `undefined` where it wrote
+	 * nothing. Calls that are under way in one sandbox at the same time have it together. Chosen by the guest: any text, control characters too.
+	 */
+	readonly stderr: string | undefined = undefined;
 
 	constructor(message: string, options: TrapOptions = {}) {
 		super("guest/trap", message, options);

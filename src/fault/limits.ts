@@ -165,7 +165,10 @@ export class LimitExceeded extends SkerryError {
 	readonly limit: LimitName;
 	/** What was allowed, in the limit's unit. */
 	readonly allowed: number;
+	/** Whose guest it was, as `load` was told. */
 	readonly app: string | undefined;
+	/** The last of what the call wrote to standard error, as of a `Trap`. */
+	readonly stderr: string | undefined = undefined;
 
 	/**
 	 * @param app whose limit it is; left out where there is but one guest

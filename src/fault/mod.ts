@@ -3,7 +3,8 @@ export { CODES, type Code } from "./codes.ts";
 export { type FaultOptions, inFile, type Place, SkerryError, type SourceLine, Trap, type TrapFrame } from "./error.ts";
 export { describeLimit, LIMIT_NAMES, parseLimit } from "./limit-value.ts";
 export { nearest } from "./nearest.ts";
-export { renderError, renderPlace } from "./render.ts";
+export { renderError, renderLine, renderPlace } from "./render.ts";
+export { nameApp, nameStderr } from "./whose.ts";
 export {
 	checkMetered,
 	formatLimit,

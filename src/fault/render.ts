@@ -11,7 +11,19 @@ const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
 /** A name that a guest chose, safe to show: on one line, nothing hidden, and of bounded length. */
 function renderName(name: string): string {
 	const cut = name.length > NAME_LENGTH ? `${name.slice(0, NAME_LENGTH)}…` : name;
-	return cut.replaceAll(UNPRINTABLE, (c) => `\\u{${(c.codePointAt(0) ?? 0).toString(16)}}`);
+	return cut.replaceAll(UNPRINTABLE, toEscape);
+}
+
+function toEscape(character: string): string {
+	return `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`;
+}
+
+/** As above, but what joins characters into others is text, as are tabs; of format characters, only those that turn the direction of text. */
+const DISOBEYED = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}\u202a-\u202e\u2066-\u2069]/gu;
+
+/** A line that a guest wrote, safe to show: it stays one line, and no terminal obeys it. */
+export function renderLine(line: string): string {
+	return line.replaceAll(DISOBEYED, (character) => (character === "\t" ? character : toEscape(character)));
 }
 
 /** `parse (module app) at 0x1f4, in the component at 0x2a40`; offsets as `wasm-objdump` and `wasm-tools` count them. */

@@ -80,6 +80,7 @@ export class Instance {
 		});
 		this.#gate = new Gate({ limits, metering, ...(app === undefined ? {} : { app }) });
 		this.store = new Store(context, limits);
+		this.store.app = app;
 		if (linked.sharedBuffers) this.store.shared = new SharedBuffer();
 		this.store.onEnd = () => this.#gate.tellAll();
 		this.#tasks = plan.async ? new Tasks(this.#gate, this.store, linked.lenientCancel) : null;
@@ -167,7 +168,7 @@ export class Instance {
 		const whose = app === undefined ? {} : { app };
 		this.#memories.holdings.adopt({ limits, app, onGrow });
 		this.#gate.adopt({ limits, ...whose });
-		this.store.adopt(limits);
+		this.store.adopt(limits, app);
 		for (const { module, origin } of this.#wiring.origins) {
 			const next = origins[module];
 			if (next === undefined) continue;

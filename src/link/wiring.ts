@@ -351,14 +351,17 @@ export class Wiring {
 	}
 
 	/** What the instance gives to those outside. */
-	export(exports: ReadonlyMap<string, PlanExport>): Map<string, InstanceExport> {
+	export(exports: ReadonlyMap<string, PlanExport>, path = ""): Map<string, InstanceExport> {
 		const made = new Map<string, InstanceExport>();
 		for (const [name, item] of exports) {
-			if (item.kind === "func") made.set(name, this.#function(item.ref));
-			else if (item.kind === "core") {
+			if (item.kind === "func") {
+				const fn = this.#function(item.ref);
+				fn.known?.(path + name);
+				made.set(name, fn);
+			} else if (item.kind === "core") {
 				const fn = this.#gate.wrapExport(this.#core(item.slot).exports[name], this.#blocking, item.type);
 				made.set(name, { core: item.type, call: (args) => fn(...(args as CoreValue[])) });
-			} else if (item.kind === "instance") made.set(name, { exports: this.export(item.exports) });
+			} else if (item.kind === "instance") made.set(name, { exports: this.export(item.exports, `${path}${name}#`) });
 			else if (item.kind === "resource") made.set(name, { resource: item.resource });
 		}
 		return made;

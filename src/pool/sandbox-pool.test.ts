@@ -283,7 +283,7 @@ suite("SandboxPool", () => {
 		await second.call(["make"], []);
 		await assert.rejects(second.call(["take"], [kept]), {
 			code: "call/bad-value",
-			message: "it: expected own<r>, got a r",
+			message: "take → it: expected own<r>, got a r",
 		});
 		// `take` leaves its handle open: the count goes back to zero all the same.
 		assert.equal(await second.call(["take"], [await second.call(["make"], [])]), 7);

@@ -10,6 +10,7 @@ import {
 	createWallClock,
 	type MonotonicClock,
 	type RandomSource,
+	TailSink,
 	type WallClock,
 } from "../sys/mod.ts";
 import { LimitExceeded, LIMITS } from "../fault/mod.ts";
@@ -50,6 +51,8 @@ export interface WasiOptions {
 	/** A function makes it when the guest first asks. */
 	readonly stdout?: ByteSink | (() => ByteSink);
 	readonly stderr?: ByteSink | (() => ByteSink);
+	/** Bytes of the end of standard error that are kept, for `lastStderr`; by default none. */
+	readonly keptStderr?: number;
 	readonly terminal?: TerminalFlags;
 	readonly folders?: readonly GrantedFolder[];
 	readonly monotonicClock?: MonotonicClock;
@@ -103,6 +106,8 @@ export class WasiContext {
 	#stdin: ByteSource | undefined;
 	#stdout: ByteSink | (() => ByteSink) | undefined;
 	#stderr: ByteSink | (() => ByteSink) | undefined;
+	readonly #keptStderr: number;
+	#stderrTail: TailSink | undefined;
 	#monotonicClock: MonotonicClock | undefined;
 	#insecureRandom: RandomSource | undefined;
 	#insecureSeed: readonly [bigint, bigint] | undefined;
@@ -123,6 +128,7 @@ export class WasiContext {
 		this.#stdin = options.stdin;
 		this.#stdout = options.stdout;
 		this.#stderr = options.stderr;
+		this.#keptStderr = options.keptStderr ?? 0;
 		this.terminal = options.terminal ?? NO_NAMES;
 		this.folders = options.folders ?? NOTHING;
 		this.#monotonicClock = options.monotonicClock;
@@ -144,7 +150,20 @@ export class WasiContext {
 	}
 
 	get stderr(): ByteSink {
-		return (this.#stderr = toSink(this.#stderr));
+		if (this.#stderrTail !== undefined) return this.#stderrTail;
+		const sink = toSink(this.#stderr);
+		if (this.#keptStderr > 0) this.#stderrTail = new TailSink(sink, this.#keptStderr);
+		return (this.#stderr = this.#stderrTail ?? sink);
+	}
+
+	/** The end of what was written to standard error since `forgetStderr`; `undefined` when that was nothing, or none is kept. */
+	get lastStderr(): string | undefined {
+		return this.#stderrTail?.text();
+	}
+
+	/** A call begins: what was written before is not its own. */
+	forgetStderr(): void {
+		this.#stderrTail?.forget();
 	}
 
 	get monotonicClock(): MonotonicClock {

@@ -186,7 +186,10 @@ suite("runtime-types", { skip: absent }, () => {
 			]) {
 				assert.equal(await exports.roundtrip(text), text);
 			}
-			await assert.rejects(exports.roundtrip("\ud800"), { code: "call/bad-value", message: /^s: expected string/ });
+			await assert.rejects(exports.roundtrip("\ud800"), {
+				code: "call/bad-value",
+				message: /^roundtrip → s: expected string/,
+			});
 		},
 	);
 
@@ -255,7 +258,7 @@ suite("runtime-types", { skip: absent }, () => {
 				for (const value of cases) {
 					await assert.rejects(guest[`roundtrip${kind}`](value), {
 						code: "call/bad-value",
-						message: new RegExp(`^a: expected ${kind.toLowerCase()}, got`),
+						message: new RegExp(`^[a-z:/-]+#roundtrip-${kind.toLowerCase()} → a: expected ${kind.toLowerCase()}, got`),
 					});
 				}
 			}
@@ -350,7 +353,7 @@ suite("runtime-types", { skip: absent }, () => {
 
 			await assert.rejects(guest.listParam4([["foo"], ["baz", 7]]), {
 				code: "call/bad-value",
-				message: "a[1][1]: expected string, got 7",
+				message: "test:lists/test#list-param4 → a[1][1]: expected string, got 7",
 			});
 			await assert.rejects(guest.listParam([4, 3, 2, 1]), Trap, "the guest checks its arguments");
 		},
@@ -413,7 +416,7 @@ suite("runtime-types", { skip: absent }, () => {
 			});
 			await assert.rejects(guest.roundtripRecord1({ a: 256, b: {} }), {
 				code: "call/bad-value",
-				message: "a → a: expected u8, got 256",
+				message: "test:records/test#roundtrip-record1 → a → a: expected u8, got 256",
 			});
 			await assert.rejects(guest.swapTuple([1]), { code: "call/bad-value" });
 			assert.deepEqual(log.take(), []);
@@ -491,10 +494,13 @@ suite("runtime-types", { skip: absent }, () => {
 			assert.deepEqual(await guest.variantZeros(zeros), zeros);
 			await guest.variantTypedefs(7, true, { tag: "ok", val: 3 });
 
-			await assert.rejects(guest.roundtripEnum("c"), { code: "call/bad-value", message: /^a: expected / });
+			await assert.rejects(guest.roundtripEnum("c"), {
+				code: "call/bad-value",
+				message: /#roundtrip-enum → a: expected /,
+			});
 			await assert.rejects(guest.variantZeros([{ tag: "c" }, ...zeros.slice(1)]), {
 				code: "call/bad-value",
-				message: /^a\[0\]: expected /,
+				message: /#variant-zeros → a\[0\]: expected /,
 			});
 			assert.deepEqual(log.take(), []);
 		},

@@ -110,6 +110,11 @@ export class AtOnceCalls {
 		return first === null ? null : new AtOnceCalls(lift, scheduler, first, callOn);
 	}
 
+	/** See `ComponentFunction.known`. */
+	known(name: string): void {
+		this.#first.known?.(name);
+	}
+
 	/**
 	 * For calls with as many arguments as there are parameters, by who has each of them begin anew if it goes by untold: gives what it
 	 * returns, `null` where it has not begun, and otherwise what it `Surfaced` with. Nothing until such calls are known to be worth it.

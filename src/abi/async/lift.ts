@@ -48,6 +48,7 @@ export class AsyncLiftedFunction implements ComponentFunction, Callee {
 	/** As `call` without a signal. */
 	readonly invoke: (...args: unknown[]) => unknown;
 	readonly #lift: AsyncLift;
+	#name: string | undefined;
 	readonly #scheduler: Scheduler;
 	readonly #params: FlatValues;
 	readonly #results: FlatValues;
@@ -75,6 +76,11 @@ export class AsyncLiftedFunction implements ComponentFunction, Callee {
 		};
 	}
 
+	known(name: string): void {
+		this.#name ??= name;
+		this.#atOnce?.known(name);
+	}
+
 	/** See `AtOnceCalls.brief`. */
 	get brief(): ((...args: unknown[]) => unknown) | undefined {
 		return this.#atOnce?.brief;
@@ -91,7 +97,7 @@ export class AsyncLiftedFunction implements ComponentFunction, Callee {
 	#callLater(args: readonly unknown[], signal?: AbortSignal): unknown {
 		const scheduler = this.#scheduler;
 		const { instance } = this.#lift.instance;
-		checkArguments(instance.store, this.type.params, args);
+		checkArguments(instance.store, this.type.params, args, this.#name);
 		if (signal !== undefined) return this.#callCancellable(args, signal);
 		return scheduler.call(instance, (resolve) => {
 			const onResolve = (outcome: Outcome): void => resolve(outcome === CANCELLED ? undefined : outcome.value);

@@ -1,6 +1,6 @@
 import { LimitExceeded, Trap } from "../../fault/mod.ts";
 import type { Pledges, StorePart } from "../store-part.ts";
-import { type ComponentInstance, enterInstances, leaveInstances, type Store } from "../store.ts";
+import { type ComponentInstance, enterInstances, leaveInstances, refusal, type Store } from "../store.ts";
 import { type HostCall, HostCalls } from "./host-calls.ts";
 import { AsyncInstance, DEADLOCK } from "./instance.ts";
 import type { StopListener, Thread, Turns } from "./thread.ts";
@@ -304,7 +304,7 @@ export class Scheduler implements Pledges, StorePart, Turns {
 	#refusal(instance: ComponentInstance): Trap | undefined {
 		const { poison, disposed } = this.store;
 		if (poison === undefined && !disposed && !isEntered(instance)) return undefined;
-		return new Trap("cannot enter component instance", poison === undefined ? {} : { cause: poison });
+		return refusal(this.store);
 	}
 
 	/** Runs a function of the host: what it calls before it returns, it calls from inside of its caller. */

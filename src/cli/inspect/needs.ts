@@ -79,10 +79,16 @@ const RULES: readonly Rule[] = [
 		need: undefined,
 	})),
 	{ matches: isWasi03, need: { grant: null, meaning: "WASI 0.3, which is not supported yet: it cannot be run" } },
-	{ matches: () => true, need: { grant: null, meaning: "nothing here provides it: it cannot be run" } },
+	{
+		matches: () => true,
+		need: { grant: null, meaning: "nothing here provides it: only a program that embeds Skerry can, with `imports`" },
+	},
 ];
 
 const UNKNOWN: Rule = { matches: () => true, need: RULES.at(-1)?.need };
+
+/** What no command gives. */
+const MISSING: ReadonlySet<unknown> = new Set(RULES.slice(-2).map(({ need }) => need));
 
 function ruleFor(name: string): Rule {
 	const parsed = splitName(name);
@@ -110,7 +116,7 @@ const ENTRIES = [
 export function judgeCommands(imports: readonly string[], exports: readonly string[]): Verdict[] {
 	const missing = imports.filter((name) => {
 		const { need } = ruleFor(name);
-		return need !== undefined && need.meaning.endsWith("it cannot be run");
+		return need !== undefined && MISSING.has(need);
 	});
 	const names = exports.map((name) => ({ name, parsed: splitName(name) }));
 	return ENTRIES.map((entry) => {
