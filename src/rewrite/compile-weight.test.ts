@@ -51,6 +51,21 @@ for (const [name, [locals, count, body]] of Object.entries(HEAVY)) {
 	});
 }
 
+test("many functions of which V8 would make much weigh together, whatever else the module has; what is light weighs nothing", async () => {
+	const moduleOfMany = async (heavy: number, light: number) => {
+		const body = `(local ${times(4_000, "i32")}) ${times(100, "(block (br_if 0 (local.get 0)))")}`;
+		const ways = times(20, "(if (local.get 0) (then (call 0 (local.get 0))))");
+		const functions = [`(func (param i32) ${body})`, `(func (param i32) (local i32 i32) ${ways})`];
+		return decodeModule(await parse(`(module ${times(light, functions[1]!)} ${times(heavy, functions[0]!)})`));
+	};
+	checkCompileWeight(await moduleOfMany(12, 200));
+	const expected = { code: "binary/limit", message: /its functions, up to \d+, have too many locals/ };
+	for (const light of [0, 200]) {
+		const many = await moduleOfMany(30, light);
+		throws(() => checkCompileWeight(many), expected);
+	}
+});
+
 /** Straight code, whose stack is never high: however long it is, it is compiled in its order. */
 const STRAIGHT = [
 	"local.get 0 local.set 0",

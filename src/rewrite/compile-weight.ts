@@ -29,6 +29,12 @@ import {
  */
 export const MAX_COMPILE_WEIGHT = 16_000_000;
 
+/**
+ * What each byte of code may weigh, whichever function it is in, before it counts against what a module may weigh besides: that is no more than one
+ * function may, as many may be called in a row. Of real programs no byte weighs four on average, and what weighs more comes to half a million in 13 MB.
+ */
+const WEIGHT_OF_BYTE = 4;
+
 /** What operators without a signature do to the height of the stack, as far as the operator alone decides. */
 const EFFECTS: Readonly<Partial<Record<OpName, number>>> = {
 	drop: -1,
@@ -105,20 +111,28 @@ const NOTHING: Arity = { takes: 0, gives: 0 };
 const ONE: Arity = { takes: 0, gives: 1 };
 
 /**
- * Refuses functions of which V8 would make many times as much as they are.
+ * Refuses functions of which V8 would make many times as much as they are, and modules with too many of them.
  * @throws SkerryError `binary/limit`
  */
 export function checkCompileWeight(module: Module): void {
 	const { code } = module;
-	let weigher: Weigher | undefined;
+	if (code.starts.length === 0) return;
+	const weigher = new Weigher(module);
+	let total = 0;
 	for (let body = 0; body < code.starts.length; body++) {
-		weigher ??= new Weigher(module);
-		if (weigher.isLight(body)) continue;
+		const size = (code.ends[body] as number) - (code.starts[body] as number);
+		if (weigher.mostOf(body) <= size * WEIGHT_OF_BYTE) continue;
 		const weight = weigher.weigh(body);
-		if (weight <= MAX_COMPILE_WEIGHT) continue;
+		total += Math.max(0, weight - size * WEIGHT_OF_BYTE);
+		if (weight <= MAX_COMPILE_WEIGHT && total <= MAX_COMPILE_WEIGHT) continue;
+		const index = weigher.indexOf(body);
+		const [what, sum] =
+			weight > MAX_COMPILE_WEIGHT
+				? [`function ${index} has too many locals and values on its stack where ways part or meet`, weight]
+				: [`its functions, up to ${index}, have too many locals and values on their stacks for their size`, total];
 		throw new SkerryError(
 			"binary/limit",
-			`Cannot compile a core module: function ${weigher.indexOf(body)} has too many locals and values on its stack where ways part or meet: ${weight} in all, more than ${MAX_COMPILE_WEIGHT}`,
+			`Cannot compile a core module: ${what}: ${sum} in all, more than ${MAX_COMPILE_WEIGHT}`,
 			{ place: { offset: code.offset + (code.starts[body] as number) } },
 		);
 	}
@@ -169,12 +183,11 @@ class Weigher {
 		return this.#imported + body;
 	}
 
-	/** Whether the body cannot weigh too much whatever its instructions are: each is of one byte at least, and what pushes something of two. */
-	isLight(body: number): boolean {
+	/** What the body may weigh, whatever its instructions are: each is of one byte at least, and what pushes something of two. */
+	mostOf(body: number): number {
 		const { starts, ends } = this.#module.code;
 		const size = (ends[body] as number) - (starts[body] as number);
-		const each = (size / 2) * this.#mostGiven + this.#most;
-		return size * each <= MAX_COMPILE_WEIGHT && size * (each + this.#localsOf(body)) <= MAX_COMPILE_WEIGHT;
+		return size * ((size / 2) * this.#mostGiven + this.#most + this.#localsOf(body));
 	}
 
 	#localsOf(body: number): number {

@@ -55,11 +55,19 @@ export function liftData(
 	};
 }
 
-/** The globals of the module, the mutable numbers among them exported and beginning as 0; and what the others of these are to be. */
+/** Mutable ones that can be put back. Each costs 10 µs of the main thread where its module is loaded; real programs have a few dozen. */
+export const MAX_GLOBALS = 10_000;
+
+export function hasManyGlobals({ globals }: Module): boolean {
+	return globals.length > MAX_GLOBALS && globals.filter(({ type }) => type.mutable).length > MAX_GLOBALS;
+}
+
+/** The globals of the module, the mutable numbers among them exported and beginning as 0; and what the others of these are to be. Where they are too many to be put back, they stay as they are. */
 export function liftGlobals(
 	module: Module,
 	added: Additions,
 ): { readonly globals: readonly GlobalDefinition[]; readonly lifted: InitialState["globals"] } {
+	if (hasManyGlobals(module)) return { globals: module.globals, lifted: [] };
 	const known = knownGlobals(module);
 	const lifted: { name: string; value: number | bigint }[] = [];
 	let changed = false;

@@ -42,6 +42,19 @@ suite("findState", () => {
 		assert.deepEqual(result.state, { memories: [], globals: [], tables: [] });
 	});
 
+	test("exports mutable globals up to their bound", async () => {
+		const globals = (count: number): string =>
+			"(global (mut i32) (i32.const 1)) (global i32 (i32.const 2))".repeat(count);
+		const within = rewriteModule(await parse(`(module ${globals(10_000)})`), 0, AS_IT_IS);
+		assert.equal(typeof within.state === "object" && within.state.globals.length, 10_000);
+		assert.equal(within.initial.globals.length, 10_000);
+		const bytes = await parse(`(module ${globals(10_001)})`);
+		const beyond = rewriteModule(bytes, 0, AS_IT_IS);
+		assert.equal(beyond.state, "it has more than 10000 mutable globals");
+		assert.deepEqual(beyond.initial.globals, []);
+		assert.equal(beyond.bytes, bytes);
+	});
+
 	for (const { name, text, why } of [
 		{ name: "a mutable vector", text: `(global (mut v128) (v128.const i64x2 0 0))`, why: /references or vectors/ },
 		{ name: "a mutable reference", text: `(global (mut externref) (ref.null extern))`, why: /references or vectors/ },

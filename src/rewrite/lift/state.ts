@@ -1,6 +1,6 @@
 import { type ConstExpr, countImports, type Module, OP, type OpName, type ValueTypeSyntax } from "../../wasm/mod.ts";
 import type { Additions } from "./additions.ts";
-import { exportGlobal } from "./initial.ts";
+import { exportGlobal, hasManyGlobals, MAX_GLOBALS } from "./initial.ts";
 import type { ModuleState } from "../rewritten.ts";
 import type { Survey } from "../survey.ts";
 
@@ -53,6 +53,7 @@ function makesStructures({ globals, tables, elements }: Module): boolean {
 /** What of a module changes without that a reset could put it back; `undefined` where nothing does. */
 function irreversible(module: Module, survey: Survey): string | undefined {
 	if (module.memories.some(({ limits }) => limits.shared)) return "its memory is shared with other threads";
+	if (hasManyGlobals(module)) return `it has more than ${MAX_GLOBALS} mutable globals`;
 	for (const { type } of module.globals) {
 		// A mutable vector or reference cannot be put back from outside; an immutable reference may lead to what is mutable.
 		if (type.mutable ? !isNumber(type.type) : isStructured(type.type))
