@@ -57,18 +57,20 @@ export class Nursery {
 	 * A guest is about to make objects.
 	 * @param left milliseconds until it is to be stopped
 	 * @param bytes what they take; it comes again when it has made them
+	 * @returns whether there was a collection
 	 */
-	make(left: number, bytes: number): void {
+	make(left: number, bytes: number): boolean {
 		this.#made = true;
-		if (left >= LONGEST) return;
+		if (left >= LONGEST) return false;
 		// Less than nothing, or much, where another guest came in between: it is known the next time.
 		const took = this.#left - left;
 		const makes = took > 0 ? Math.min(Math.max((FASTER * this.#bytes) / took, MAKES_LEAST), MAKES) : MAKES_LEAST;
 		this.#left = left;
 		this.#bytes = bytes;
 		const young = this.#look();
-		if (young === undefined || young.room >= left * makes) return;
-		if (collectionOf(young) > left + LATE) this.#collect();
+		if (young === undefined || young.room >= left * makes || collectionOf(young) <= left + LATE) return false;
+		this.#collect();
+		return true;
 	}
 
 	/**

@@ -152,7 +152,7 @@ export class CoreMemories {
 		if (!schedule.suspendable) reserveStack();
 		let grows = false;
 		try {
-			grows = this.holdings.grow(what, amount);
+			grows = this.holdings.grow(what, amount, (time) => schedule.affords(time));
 		} catch (error) {
 			schedule.current?.guest.fail(hostFault(error));
 		}
@@ -173,18 +173,23 @@ export class CoreMemories {
 			holdings.giveBack("tables", delta);
 			return 0;
 		}
-		if (elements > MANY_ELEMENTS) threadNursery().make(schedule.left(), delta * ELEMENT_BYTES);
+		if (elements > MANY_ELEMENTS && !makes(delta * ELEMENT_BYTES)) {
+			holdings.giveBack("tables", delta);
+			return 0;
+		}
 		return 1;
 	}
 
 	#allocate(bytes: number): bigint {
 		const schedule = threadSchedule();
 		if (bytes > LARGE_OBJECT && !schedule.affords((bytes / LARGE_OBJECT) * LARGE_OBJECT_TIME)) return 0n;
-		const given = this.holdings.allocate(bytes, (time) => schedule.affords(time));
-		if (typeof given === "number") {
-			threadNursery().make(schedule.left(), given);
-			return BigInt(given);
-		}
+		let collects = false;
+		const given = this.holdings.allocate(bytes, (time) => {
+			collects = true;
+			return schedule.affords(time);
+		});
+		if (collects && !schedule.charge()) return 0n;
+		if (typeof given === "number") return makes(given) ? BigInt(given) : 0n;
 		if (given !== undefined) schedule.current?.guest.fail(given);
 		return 0n;
 	}
@@ -196,6 +201,15 @@ export class CoreMemories {
 			.filter(({ kind }) => kind === "memory")
 			.map((item) => this.of(imports[item.module]?.[item.name] as WasmMemory));
 	}
+}
+
+/** The guest that runs is about to make objects of so many bytes. False: it is to end. */
+function makes(bytes: number): boolean {
+	const schedule = threadSchedule();
+	const left = schedule.left();
+	// Its next check may come behind a collection of V8's.
+	if (left < 0) return schedule.affords(0);
+	return !threadNursery().make(left, bytes) || schedule.charge();
 }
 
 function createOwnMemory(...[limits, mapper, capacity]: Parameters<typeof createSlotMemory>): SlotMemory {
