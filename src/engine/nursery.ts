@@ -21,6 +21,8 @@ const LEFT_SHARE = 0.25;
  * who has left garbage for long may leave something else.
  */
 const LEAST_USED = 0.25;
+/** Milliseconds for which the limit of a guest counts after its end, or up to twice as long: it is likely to come again. */
+const RECENT = 300_000;
 /** What is still in use after so many collections V8 counts as new no longer. */
 const ROUNDS = 2;
 
@@ -38,8 +40,10 @@ export class Nursery {
 	#bytes = 0;
 	/** A guest has made objects since `leave`. */
 	#made = false;
-	/** Milliseconds that the most limited of those have in all. */
+	/** Milliseconds that the most limited of those have in all that ended in this period, and in the one before. */
 	#shortest = Infinity;
+	#shortestBefore = Infinity;
+	#periodEnd = -Infinity;
 	/** The share of what guests have made that is in use when they have ended, by what collecting it took the last time. */
 	#used = 1;
 
@@ -73,6 +77,18 @@ export class Nursery {
 		return true;
 	}
 
+	/** Milliseconds that it has in all, of those that have ended of late, this one among them. */
+	#mostLimited(most: number): number {
+		const now = this.#clock();
+		if (now >= this.#periodEnd) {
+			this.#shortestBefore = now < this.#periodEnd + RECENT ? this.#shortest : Infinity;
+			this.#shortest = Infinity;
+			this.#periodEnd = now + RECENT;
+		}
+		this.#shortest = Math.min(this.#shortest, most);
+		return Math.min(this.#shortest, this.#shortestBefore);
+	}
+
 	/**
 	 * A guest has ended, and its instance been put back or thrown away: what it has left in use is little now, and the next one, which may
 	 * have no time for it, has not begun.
@@ -81,8 +97,7 @@ export class Nursery {
 	leave(most: number): void {
 		if (!this.#made) return;
 		this.#made = false;
-		this.#shortest = Math.min(this.#shortest, most);
-		const spare = Math.max(this.#shortest * LEFT_SHARE, LATE / 2);
+		const spare = Math.max(this.#mostLimited(most) * LEFT_SHARE, LATE / 2);
 		if (spare >= LONGEST) return;
 		for (let i = 0; i < ROUNDS; i++) {
 			const young = this.#look();
