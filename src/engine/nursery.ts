@@ -38,8 +38,6 @@ export class Nursery {
 	/** What the last that made objects had left then, and how many bytes it was about to make. */
 	#left = Number.NaN;
 	#bytes = 0;
-	/** A guest has made objects since `leave`. */
-	#made = false;
 	/** Milliseconds that the most limited of those have in all that ended in this period, and in the one before. */
 	#shortest = Infinity;
 	#shortestBefore = Infinity;
@@ -64,7 +62,6 @@ export class Nursery {
 	 * @returns whether there was a collection
 	 */
 	make(left: number, bytes: number): boolean {
-		this.#made = true;
 		if (left >= LONGEST) return false;
 		// Less than nothing, or much, where another guest came in between: it is known the next time.
 		const took = this.#left - left;
@@ -90,13 +87,11 @@ export class Nursery {
 	}
 
 	/**
-	 * A guest has ended, and its instance been put back or thrown away: what it has left in use is little now, and the next one, which may
+	 * A guest that has made objects has ended, and its instance been put back or thrown away: what it has left in use is little now, and the next one, which may
 	 * have no time for it, has not begun.
 	 * @param most milliseconds that it had in all
 	 */
 	leave(most: number): void {
-		if (!this.#made) return;
-		this.#made = false;
 		const spare = Math.max(this.#mostLimited(most) * LEFT_SHARE, LATE / 2);
 		if (spare >= LONGEST) return;
 		for (let i = 0; i < ROUNDS; i++) {

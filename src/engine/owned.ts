@@ -60,6 +60,7 @@ export class CoreMemories {
 	readonly #options: CoreMemoriesOptions;
 	readonly #memories = new Map<WasmMemory, SlotMemory>();
 	#keptElements = 0;
+	#hasMade = false;
 
 	constructor(options: CoreMemoriesOptions = {}) {
 		this.#options = options;
@@ -71,6 +72,13 @@ export class CoreMemories {
 		let largest = 0;
 		for (const { byteLength } of this.#memories.values()) largest = Math.max(largest, byteLength);
 		return largest;
+	}
+
+	/** Whether its guests have made objects since they were last asked. */
+	takeMade(): boolean {
+		const made = this.#hasMade;
+		this.#hasMade = false;
+		return made;
 	}
 
 	/** Whether so many elements of tables more may be remembered, to be put back. */
@@ -173,7 +181,7 @@ export class CoreMemories {
 			holdings.giveBack("tables", delta);
 			return 0;
 		}
-		if (elements > MANY_ELEMENTS && !makes(delta * ELEMENT_BYTES)) {
+		if (elements > MANY_ELEMENTS && !this.#makes(delta * ELEMENT_BYTES)) {
 			holdings.giveBack("tables", delta);
 			return 0;
 		}
@@ -189,9 +197,19 @@ export class CoreMemories {
 			return schedule.affords(time);
 		});
 		if (collects && !schedule.charge()) return 0n;
-		if (typeof given === "number") return makes(given) ? BigInt(given) : 0n;
+		if (typeof given === "number") return this.#makes(given) ? BigInt(given) : 0n;
 		if (given !== undefined) schedule.current?.guest.fail(given);
 		return 0n;
+	}
+
+	/** The guest that runs is about to make objects of so many bytes. False: it is to end. */
+	#makes(bytes: number): boolean {
+		this.#hasMade = true;
+		const schedule = threadSchedule();
+		const left = schedule.left();
+		// Its next check may come behind a collection of V8's.
+		if (left < 0) return schedule.affords(0);
+		return !threadNursery().make(left, bytes) || schedule.charge();
 	}
 
 	/** The memories of an instance by their index: all of them are imported. */
@@ -201,15 +219,6 @@ export class CoreMemories {
 			.filter(({ kind }) => kind === "memory")
 			.map((item) => this.of(imports[item.module]?.[item.name] as WasmMemory));
 	}
-}
-
-/** The guest that runs is about to make objects of so many bytes. False: it is to end. */
-function makes(bytes: number): boolean {
-	const schedule = threadSchedule();
-	const left = schedule.left();
-	// Its next check may come behind a collection of V8's.
-	if (left < 0) return schedule.affords(0);
-	return !threadNursery().make(left, bytes) || schedule.charge();
 }
 
 function createOwnMemory(...[limits, mapper, capacity]: Parameters<typeof createSlotMemory>): SlotMemory {
