@@ -32,15 +32,20 @@ function statistics(): ReturnType<NodeV8["getHeapStatistics"]> | undefined {
 	return v8?.getHeapStatistics();
 }
 
-/** Whether there is room for so many bytes more of guests'. */
-export function heapHasRoom(bytes: number): boolean {
+/**
+ * Whether there is room for so many bytes more of guests'.
+ * @param affords whether the guest that asks has so many milliseconds left, for a collection; it is ended where it has not
+ * @returns `undefined` where it was
+ */
+export function heapHasRoom(bytes: number, affords: (time: number) => boolean): boolean | undefined {
 	unseen += bytes;
 	if (unseen < LOOK_AFTER) return true;
 	unseen = 0;
 	const seen = statistics();
 	if (seen === undefined) return true;
 	const most = Math.max(seen.heap_size_limit - YOUNG_BYTES, 0) * GUESTS_SHARE - bytes;
-	return seen.used_heap_size <= most || collectHeap() <= most;
+	if (seen.used_heap_size <= most) return true;
+	return affords(collectionTakes()) ? collectHeap() <= most : undefined;
 }
 
 /** Has garbage collected, unless that was done just now. The bytes in use then, of everyone's; Infinity where that is not known. */

@@ -5,6 +5,10 @@ import { collectHeap } from "./heap.ts";
 import { Holdings } from "./holdings.ts";
 
 const MIB = 1024 * 1024;
+/** Than V8's heap can have. */
+const TOO_MUCH: number = 2 ** 42;
+
+type Ask = (holdings: Holdings, affords: (time: number) => boolean) => unknown;
 
 for (const [name, limit, affords, outcome] of [
 	["is let go on, if it has the time", 4096, true, 5 * MIB],
@@ -41,3 +45,21 @@ test("a guest asks for V8's heap as often, whatever others hold of it", () => {
 	for (const before of [0, 2999, 3000, 4000, 70_000])
 		assert.deepEqual(asks(before), asks(MIB), `${before} bytes before the limit`);
 });
+
+for (const [what, ask] of [
+	["objects", (holdings, affords) => holdings.allocate(TOO_MUCH, affords)],
+	["tables", (holdings, affords) => holdings.grow("tables", TOO_MUCH, affords)],
+] as const satisfies readonly [string, Ask][]) {
+	test(`no collection makes room for ${what} where there is no time for it`, () => {
+		// How long that takes is known then
+		collectHeap();
+		let asked = 0;
+		const given = ask(new Holdings(), (time) => {
+			assert.ok(time >= 0 && time < 60_000);
+			asked++;
+			return false;
+		});
+		assert.equal(asked, 1);
+		assert.equal(given, what === "objects" ? undefined : false);
+	});
+}

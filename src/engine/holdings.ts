@@ -65,9 +65,10 @@ export class Holdings {
 
 	/**
 	 * Whether the guest may have so much more. Then it is held.
+	 * @param affords whether it has so many milliseconds left; it is ended where it has not
 	 * @throws what `onGrow` does; SkerryError `call/bad-value` where that gives no boolean
 	 */
-	grow(what: "memory" | "tables", amount: number): boolean {
+	grow(what: "memory" | "tables", amount: number, affords: (time: number) => boolean): boolean {
 		const limit = this.#limits[what] ?? Infinity;
 		if (this.#held[what] + amount > limit) return false;
 		if (amount > 0 && !this.#isGranted(what, amount)) return false;
@@ -75,7 +76,7 @@ export class Holdings {
 		const to = this.#held[what] + amount;
 		if (to > limit) return false;
 		// To have room for more, V8 makes a table anew, twice as large.
-		if (what === "tables" && amount > 0 && !heapHasRoom(2 * to * ELEMENT_BYTES)) return false;
+		if (what === "tables" && amount > 0 && heapHasRoom(2 * to * ELEMENT_BYTES, affords) !== true) return false;
 		this.#held[what] = to;
 		return true;
 	}
@@ -108,7 +109,9 @@ export class Holdings {
 		}
 		// What others use has no part in how much it is: how often the guest asks is a part of its fuel.
 		const given = collects ? bytes + PORTION : Math.min(bytes + PORTION, limit - this.#held.gcHeap);
-		if (!heapHasRoom(given)) {
+		const room = heapHasRoom(given, affords);
+		if (room === undefined) return undefined;
+		if (!room) {
 			return new SkerryError("guest/killed", "killed: no more room for the objects of guests in V8's heap", {
 				hint: "give Node more with --max-old-space-size, or guests less with the limit gcHeap",
 			});

@@ -21,7 +21,7 @@ suite("new objects of guests are collected while there is time for it", () => {
 		test(name, () => {
 			let times = 0;
 			const look = (): ReturnType<typeof youngHeap> => ({ small: small * MIB, large: large * MIB, room: room * MIB });
-			new Nursery(look, () => times++).make(left, 0);
+			assert.equal(new Nursery(look, () => times++).make(left, 0), collected);
 			assert.equal(times, collected ? 1 : 0);
 		});
 	}
@@ -110,11 +110,41 @@ suite("new objects of guests are collected while there is time for it", () => {
 		});
 	}
 
-	test("guests that have made nothing leave nothing", () => {
-		const nursery = new Nursery(() => assert.fail("it looked"), assert.fail);
-		nursery.leave(1);
-		nursery.make(Infinity, 0);
-		nursery.leave(Infinity);
+	for (const [name, limited, others, collected] of [
+		["at once", [0], [0], [true]],
+		["some minutes later", [0], [550], [true]],
+		["some minutes later, and in between", [0], [250, 550], [true, true]],
+		["after a long time of others", [0], [300, 600], [true, false]],
+		["after a long time of nothing", [0], [600], [false]],
+		["after a long time in which those have come again and again", [0, 250, 500], [800], [true]],
+	] as const) {
+		test(`what a guest of much time leaves is in the way of those who have little, and have ended of late: ${name}`, () => {
+			let now = 0;
+			let times = 0;
+			let small = 0.4 * MIB;
+			const nursery = new Nursery(
+				() => ({ small, large: 0, room: Infinity }),
+				() => times++,
+				() => now,
+			);
+			const isCollectedFor = (second: number, most: number): boolean => {
+				const before = times;
+				now = second * 1_000;
+				nursery.make(Infinity, 0);
+				nursery.leave(most);
+				return times > before;
+			};
+			for (const second of limited) assert.ok(!isCollectedFor(second, 10));
+			small = 4 * MIB;
+			assert.deepEqual(
+				others.map((second) => isCollectedFor(second, 640)),
+				collected,
+			);
+		});
+	}
+
+	test("after guests that have long in all nobody looks", () => {
+		new Nursery(() => assert.fail("it looked"), assert.fail).leave(Infinity);
 	});
 
 	test("far from its end nobody looks", () => {

@@ -21,6 +21,8 @@ const LEFT_SHARE = 0.25;
  * who has left garbage for long may leave something else.
  */
 const LEAST_USED = 0.25;
+/** Milliseconds for which the limit of a guest counts after its end, or up to twice as long: it is likely to come again. */
+const RECENT = 300_000;
 /** What is still in use after so many collections V8 counts as new no longer. */
 const ROUNDS = 2;
 
@@ -36,10 +38,10 @@ export class Nursery {
 	/** What the last that made objects had left then, and how many bytes it was about to make. */
 	#left = Number.NaN;
 	#bytes = 0;
-	/** A guest has made objects since `leave`. */
-	#made = false;
-	/** Milliseconds that the most limited of those have in all. */
+	/** Milliseconds that the most limited of those have in all that ended in this period, and in the one before. */
 	#shortest = Infinity;
+	#shortestBefore = Infinity;
+	#periodEnd = -Infinity;
 	/** The share of what guests have made that is in use when they have ended, by what collecting it took the last time. */
 	#used = 1;
 
@@ -57,30 +59,40 @@ export class Nursery {
 	 * A guest is about to make objects.
 	 * @param left milliseconds until it is to be stopped
 	 * @param bytes what they take; it comes again when it has made them
+	 * @returns whether there was a collection
 	 */
-	make(left: number, bytes: number): void {
-		this.#made = true;
-		if (left >= LONGEST) return;
+	make(left: number, bytes: number): boolean {
+		if (left >= LONGEST) return false;
 		// Less than nothing, or much, where another guest came in between: it is known the next time.
 		const took = this.#left - left;
 		const makes = took > 0 ? Math.min(Math.max((FASTER * this.#bytes) / took, MAKES_LEAST), MAKES) : MAKES_LEAST;
 		this.#left = left;
 		this.#bytes = bytes;
 		const young = this.#look();
-		if (young === undefined || young.room >= left * makes) return;
-		if (collectionOf(young) > left + LATE) this.#collect();
+		if (young === undefined || young.room >= left * makes || collectionOf(young) <= left + LATE) return false;
+		this.#collect();
+		return true;
+	}
+
+	/** Milliseconds that it has in all, of those that have ended of late, this one among them. */
+	#mostLimited(most: number): number {
+		const now = this.#clock();
+		if (now >= this.#periodEnd) {
+			this.#shortestBefore = now < this.#periodEnd + RECENT ? this.#shortest : Infinity;
+			this.#shortest = Infinity;
+			this.#periodEnd = now + RECENT;
+		}
+		this.#shortest = Math.min(this.#shortest, most);
+		return Math.min(this.#shortest, this.#shortestBefore);
 	}
 
 	/**
-	 * A guest has ended, and its instance been put back or thrown away: what it has left in use is little now, and the next one, which may
+	 * A guest that has made objects has ended, and its instance been put back or thrown away: what it has left in use is little now, and the next one, which may
 	 * have no time for it, has not begun.
 	 * @param most milliseconds that it had in all
 	 */
 	leave(most: number): void {
-		if (!this.#made) return;
-		this.#made = false;
-		this.#shortest = Math.min(this.#shortest, most);
-		const spare = Math.max(this.#shortest * LEFT_SHARE, LATE / 2);
+		const spare = Math.max(this.#mostLimited(most) * LEFT_SHARE, LATE / 2);
 		if (spare >= LONGEST) return;
 		for (let i = 0; i < ROUNDS; i++) {
 			const young = this.#look();

@@ -60,6 +60,7 @@ export class CoreMemories {
 	readonly #options: CoreMemoriesOptions;
 	readonly #memories = new Map<WasmMemory, SlotMemory>();
 	#keptElements = 0;
+	#hasMade = false;
 
 	constructor(options: CoreMemoriesOptions = {}) {
 		this.#options = options;
@@ -71,6 +72,13 @@ export class CoreMemories {
 		let largest = 0;
 		for (const { byteLength } of this.#memories.values()) largest = Math.max(largest, byteLength);
 		return largest;
+	}
+
+	/** Whether its guests have made objects since they were last asked. */
+	takeMade(): boolean {
+		const made = this.#hasMade;
+		this.#hasMade = false;
+		return made;
 	}
 
 	/** Whether so many elements of tables more may be remembered, to be put back. */
@@ -152,7 +160,7 @@ export class CoreMemories {
 		if (!schedule.suspendable) reserveStack();
 		let grows = false;
 		try {
-			grows = this.holdings.grow(what, amount);
+			grows = this.holdings.grow(what, amount, (time) => schedule.affords(time));
 		} catch (error) {
 			schedule.current?.guest.fail(hostFault(error));
 		}
@@ -173,20 +181,35 @@ export class CoreMemories {
 			holdings.giveBack("tables", delta);
 			return 0;
 		}
-		if (elements > MANY_ELEMENTS) threadNursery().make(schedule.left(), delta * ELEMENT_BYTES);
+		if (elements > MANY_ELEMENTS && !this.#makes(delta * ELEMENT_BYTES)) {
+			holdings.giveBack("tables", delta);
+			return 0;
+		}
 		return 1;
 	}
 
 	#allocate(bytes: number): bigint {
 		const schedule = threadSchedule();
 		if (bytes > LARGE_OBJECT && !schedule.affords((bytes / LARGE_OBJECT) * LARGE_OBJECT_TIME)) return 0n;
-		const given = this.holdings.allocate(bytes, (time) => schedule.affords(time));
-		if (typeof given === "number") {
-			threadNursery().make(schedule.left(), given);
-			return BigInt(given);
-		}
+		let collects = false;
+		const given = this.holdings.allocate(bytes, (time) => {
+			collects = true;
+			return schedule.affords(time);
+		});
+		if (collects && !schedule.charge()) return 0n;
+		if (typeof given === "number") return this.#makes(given) ? BigInt(given) : 0n;
 		if (given !== undefined) schedule.current?.guest.fail(given);
 		return 0n;
+	}
+
+	/** The guest that runs is about to make objects of so many bytes. False: it is to end. */
+	#makes(bytes: number): boolean {
+		this.#hasMade = true;
+		const schedule = threadSchedule();
+		const left = schedule.left();
+		// Its next check may come behind a collection of V8's.
+		if (left < 0) return schedule.affords(0);
+		return !threadNursery().make(left, bytes) || schedule.charge();
 	}
 
 	/** The memories of an instance by their index: all of them are imported. */

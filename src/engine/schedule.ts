@@ -314,6 +314,21 @@ export class Schedule {
 		return false;
 	}
 
+	/**
+	 * What has passed since `affords` or `left` was asked was done for the guest that runs, by other threads, too (V8's, which collect
+	 * garbage): it has not been kept from the processor, and is charged for all of it.
+	 * @returns whether it has any time left. If not, it is to end now
+	 */
+	charge(): boolean {
+		const account = this.current;
+		if (account === undefined || account.metering === "off") return true;
+		this.#flag.sample(clock());
+		if (!this.affords(0)) return false;
+		// Where the watchdog takes that for time that others were given, too, it is to count from here.
+		if (account.metering === "trap") this.#grant(account, clock());
+		return true;
+	}
+
 	/** Milliseconds until the guest that runs is to be ended; Infinity for one that is not. */
 	left(): number {
 		const account = this.current;

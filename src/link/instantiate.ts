@@ -177,6 +177,11 @@ export class Instance {
 		}
 	}
 
+	/** Whether its guests have made objects in V8's heap since this was last asked. */
+	takeMade(): boolean {
+		return this.#memories.takeMade();
+	}
+
 	/** No guest is on any stack, and nothing is to come of one that was: `reset` may be called. */
 	get quiet(): boolean {
 		return this.#gate.quiet && (this.#tasks === null || this.#tasks.idle);

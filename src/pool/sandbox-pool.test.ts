@@ -30,6 +30,15 @@ const COUNTER = `(component
 	(core instance $i (instantiate $m (with "" (instance (export "ask" (func $ask'))))))
 	${["next", "ask", "grow", "trap"].map((name) => `(func (export "${name}") (result u32) (canon lift (core func $i "${name}")))`).join(" ")})`;
 
+/** Makes objects in V8's heap, or none. */
+const MAKER = `(component
+	(core module $m (type $s (struct))
+		(func (export "next") (result i32) (i32.const 1))
+		(func (export "make") (result i32) (ref.is_null (struct.new $s)))
+		(func (export "end") (result i32) (drop (struct.new $s)) (unreachable)))
+	(core instance $i (instantiate $m))
+	${["next", "make", "end"].map((name) => `(func (export "${name}") (result u32) (canon lift (core func $i "${name}")))`).join(" ")})`;
+
 async function link(wat: string, functions: Record<string, HostFunction<unknown>> = {}): Promise<Linked> {
 	const loaded = loadComponent(new Uint8Array(await parse(wat)));
 	return await linkComponent(loaded, { interfaces: [], functions }, cache);
@@ -119,21 +128,26 @@ suite("SandboxPool", () => {
 		pool.close(OVER);
 	});
 
-	for (const [name, options, guest, due] of [
-		["put back", {}, "next", 10],
-		["thrown away", { warm: 0 }, "next", 10],
-		["ended by its trap", {}, "trap", 10],
-		["of an app whose calls may take long", { limits: { cpu: 5_000, wall: 100 } }, "next", 100],
+	for (const [name, options, guests, due] of [
+		["put back", {}, ["make"], [[10, 1]]],
+		["thrown away", { warm: 0 }, ["make"], [[10, 1]]],
+		["ended by its trap", {}, ["end"], [[10, 1]]],
+		["of an app whose calls may take long", { limits: { cpu: 5_000, wall: 100 } }, ["make"], [[100, 1]]],
+		["but not of one that has made none", {}, ["next"], []],
+		["nor where it comes after one that has", { warm: 1 }, ["make", "next"], [[10, 1]]],
 	] as const) {
 		test(`the objects of a guest are seen to behind its end, not in the next one's time: ${name}`, async (t) => {
-			const pool = await counter({ limits: { cpu: 10, wall: 1_000 }, ...options });
+			const linked = await link(MAKER);
+			const pool = new SandboxPool(linked, { wasi: () => ({}), limits: { cpu: 10, wall: 1_000 }, ...options });
 			const left: unknown[] = [];
 			t.mock.method(threadNursery(), "leave", (most: number) => {
 				left.push([most, pool.counts.reset + pool.counts.discarded]);
 			});
-			await once(pool, guest).catch(() => {});
-			await turn();
-			assert.deepEqual(left, [[due, 1]]);
+			for (const called of guests) {
+				await once(pool, called).catch(() => {});
+				await turn();
+			}
+			assert.deepEqual(left, due);
 			pool.close(OVER);
 		});
 	}

@@ -241,7 +241,10 @@ export class SandboxPool {
 	}
 
 	#recycle(slot: Slot): void {
+		const made = slot.instance.takeMade();
 		this.#putBack(slot);
+		// Others may be suspended: what they hold is moved in nobody's time, and for nothing.
+		if (!made) return;
 		const { cpu, wall } = this.#limits;
 		threadNursery().leave(Math.min(cpu ?? Infinity, wall ?? Infinity));
 	}
