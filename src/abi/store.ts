@@ -1,5 +1,5 @@
 import type { FunctionType, ResourceType } from "../component/mod.ts";
-import { type Limits, nameApp, SkerryError, Trap } from "../fault/mod.ts";
+import { isErrorOf, type Limits, nameApp, SkerryError, Trap } from "../fault/mod.ts";
 import { HandleTable, MAX_HANDLES } from "./handles.ts";
 import type { SharedBuffer } from "./shared-buffer.ts";
 import type { HeldEnd, Pledges, StorePart } from "./store-part.ts";
@@ -107,6 +107,8 @@ export class Store {
 	readonly held: Set<HeldEnd> = new Set();
 	/** Told of what a stream of the host's fails with, which ends for the guest then. `null`: it ends the sandbox. */
 	report: ((error: unknown) => void) | null = null;
+	/** Told of what a destructor of the host's comes to that ends after the sandbox has: nobody waits for it. */
+	warn: (error: unknown) => void = () => {};
 	/** What a call of the host's is told when the sandbox has ended for good; by default, what guests are told. */
 	gone: (() => unknown) | null = null;
 	/** Told when the sandbox has failed or ends: who may enter it unasked is to ask again. */
@@ -211,7 +213,7 @@ export class Store {
 	fail(error: unknown): unknown {
 		this.onEnd?.();
 		this.shut = true;
-		this.poison ??= error instanceof Error ? error : new Trap("a host function failed", { cause: error });
+		this.poison ??= isErrorOf(error, Error) ? error : new Trap("a host function failed", { cause: error });
 		return nameApp(error, this.app);
 	}
 
@@ -266,7 +268,8 @@ export class Store {
 				const { instance: owner, destructor } = this.implementation(handle.type);
 				if (!handle.owned || owner !== null) continue;
 				try {
-					destructor?.(handle.rep);
+					const result = destructor?.(handle.rep);
+					if (result instanceof Promise) result.catch(this.warn);
 				} catch (error) {
 					errors.push(error);
 				}

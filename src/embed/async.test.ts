@@ -285,6 +285,7 @@ suite("asynchronous components", () => {
 			[gives(twice), 7, []],
 			[fails(throws), 0, ["thrown"]],
 			[fails(async () => undefined), 0, [none]],
+			[fails(async () => Object.defineProperty({}, "done", { get: throws })), 0, ["thrown"]],
 			[{ [Symbol.iterator]: () => ({ next: () => undefined }) }, 0, [none]],
 		] as const) {
 			reported.length = 0;

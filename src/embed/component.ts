@@ -1,5 +1,12 @@
 import type { PageMapper } from "../engine/mod.ts";
-import { checkMetered, type Limits, type MeteringMode, SkerryError, withDefaultLimits } from "../fault/mod.ts";
+import {
+	checkMetered,
+	type Limits,
+	messageOf,
+	type MeteringMode,
+	SkerryError,
+	withDefaultLimits,
+} from "../fault/mod.ts";
 import type { Linked } from "../link/mod.ts";
 import { SandboxPool, type SharedSlots } from "../pool/mod.ts";
 import { createWasiContext } from "../wasi/mod.ts";
@@ -119,6 +126,7 @@ export class Component<E extends object = Exports> {
 		};
 		signal?.addEventListener("abort", abort);
 		sandbox.report = this.#onStreamError;
+		sandbox.warn = warnOfEnd;
 		let settled: Promise<void> | undefined;
 		try {
 			return await callExport(type, path.join("#"), args, async (values) => {
@@ -151,6 +159,7 @@ export class Component<E extends object = Exports> {
 		return new Sandbox(this.#plan, context, () => {
 			const instance = this.#pool.instantiate(context, limits);
 			instance.store.report = this.#onStreamError;
+			instance.store.warn = warnOfEnd;
 			return instance;
 		});
 	}
@@ -161,6 +170,5 @@ const INITIALIZE = "_initialize";
 
 /** What the call came to is what its caller is told; and where it has returned, or a signal ends it, nobody is there who could be. */
 function warnOfEnd(error: unknown): void {
-	const why = error instanceof Error ? error.message : String(error);
-	process.emitWarning(`what a guest held of the host was not given back cleanly: ${why}`, "SkerryWarning");
+	process.emitWarning(`what a guest held of the host was not given back cleanly: ${messageOf(error)}`, "SkerryWarning");
 }

@@ -1,5 +1,5 @@
 import { type CompileCache, limitStacks, watchdogReady, webAssembly } from "../engine/mod.ts";
-import { checkMetered, inFile, withDefaultLimits } from "../fault/mod.ts";
+import { checkMetered, inFile, messageOf, withDefaultLimits } from "../fault/mod.ts";
 import type { LinkOptions } from "../link/mod.ts";
 import { createCompileCache, findPageMapper, SharedSlots } from "../pool/mod.ts";
 import { checkOptions } from "./check-options.ts";
@@ -97,6 +97,8 @@ export class Engine {
 }
 
 function warnOfStream(error: unknown): void {
-	const why = error instanceof Error ? error.message : String(error);
-	process.emitWarning(`a stream that was given to a guest failed, and ended for it: ${why}`, "SkerryWarning");
+	process.emitWarning(
+		`a stream that was given to a guest failed, and ended for it: ${messageOf(error)}`,
+		"SkerryWarning",
+	);
 }

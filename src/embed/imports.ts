@@ -1,6 +1,6 @@
 import { GuestResource } from "../abi/mod.ts";
 import { type ExternType, type FunctionType, type InstanceType, isCompatible, toCamelCase } from "../component/mod.ts";
-import { nearest, SkerryError } from "../fault/mod.ts";
+import { isErrorOf, nearest, SkerryError } from "../fault/mod.ts";
 import type { HostFunction, HostImports, HostInterface, HostResource } from "../link/mod.ts";
 import { dress, needsDress } from "./dress.ts";
 import { runInside } from "./inside.ts";
@@ -182,7 +182,7 @@ function ok(val: unknown): unknown {
 }
 
 function err(error: unknown): unknown {
-	if (error instanceof ComponentError) return { tag: "err", val: error.payload };
+	if (isErrorOf(error, ComponentError)) return { tag: "err", val: error.payload };
 	throw error;
 }
 

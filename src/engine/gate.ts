@@ -1,6 +1,6 @@
 import type { BriefCalls, CoreFunction, CoreValue, PassedSides } from "../abi/mod.ts";
 import type { CoreFunctionType } from "../component/mod.ts";
-import { nameApp, SkerryError } from "../fault/mod.ts";
+import { isErrorOf, messageOf, nameApp, SkerryError } from "../fault/mod.ts";
 import { Account, type AccountOptions, type Accounted, LEASED_CALLS } from "./account.ts";
 import { ATTENTIVE_WORD, CALL_WORD, ENTRY_WORD, interruptFlag, NUMBER_SHIFT, SEEN_WORD } from "./flag.ts";
 import { isOwnTrap, type ModuleOrigin, withOrigin } from "./frames.ts";
@@ -304,8 +304,8 @@ export class Gate implements Accounted {
 	}
 
 	#refusal(error: unknown): unknown {
-		if (!(error instanceof webAssembly().LinkError || error instanceof TypeError)) return this.reason(error);
-		const message = error.message.replace(/^WebAssembly\.Instance\(\): /, "");
+		if (!isErrorOf(error, webAssembly().LinkError) && !isErrorOf(error, TypeError)) return this.reason(error);
+		const message = messageOf(error).replace(/^WebAssembly\.Instance\(\): /, "");
 		return new SkerryError("link/instantiation", `Cannot instantiate a core module: ${message}`, { cause: error });
 	}
 

@@ -1,4 +1,4 @@
-import { SkerryError, Trap } from "../fault/mod.ts";
+import { isErrorOf, messageOf, SkerryError, Trap } from "../fault/mod.ts";
 import { readFrames } from "./frames.ts";
 import { TRAPS } from "./trap-table.ts";
 import { webAssembly } from "./v8.ts";
@@ -9,16 +9,17 @@ import { webAssembly } from "./v8.ts";
  */
 export function toTrap(error: unknown): unknown {
 	if (error instanceof SkerryError) return error;
-	const { RuntimeError, SuspendError, Exception } = webAssembly();
-	if (error instanceof Exception) {
+	const { RuntimeError, SuspendError } = webAssembly();
+	if (isException(error)) {
 		const explanation = "the guest threw an exception that nothing in it caught";
 		return new Trap("uncaught exception", { cause: error, kind: "uncaught-exception", explanation });
 	}
-	if (error instanceof RuntimeError || error instanceof SuspendError || isStackOverflow(error)) {
-		const message = plainMessage(error.message);
+	if (isErrorOf(error, RuntimeError) || isErrorOf(error, SuspendError) || isStackOverflow(error)) {
+		const said = messageOf(error);
+		const message = plainMessage(said);
 		const frames = readFrames(error);
 		const known = TRAPS.find(({ v8 }) => message.startsWith(v8));
-		if (known === undefined) return new Trap(error.message, { cause: error, frames });
+		if (known === undefined) return new Trap(said, { cause: error, frames });
 		return new Trap(known.specification, { cause: error, kind: known.kind, explanation: known.guest, frames });
 	}
 	return error;
@@ -38,14 +39,23 @@ export function hostFault(error: unknown): unknown {
 
 /** Whether it is the trap of `unreachable`: the guest's own, or that of a check which stops it. */
 export function isUnreachable(error: unknown): boolean {
-	return error instanceof webAssembly().RuntimeError && error.message.startsWith("unreachable");
+	return isErrorOf(error, webAssembly().RuntimeError) && messageOf(error).startsWith("unreachable");
 }
 
 /** Whether it is the trap of an access behind the end of a memory: the guest's own, or that of a check whose page is protected. */
 export function isOutOfBounds(error: unknown): error is Error {
-	return error instanceof webAssembly().RuntimeError && error.message.startsWith("memory access out of bounds");
+	return isErrorOf(error, webAssembly().RuntimeError) && messageOf(error).startsWith("memory access out of bounds");
+}
+
+/** No `Error` to V8. Asked of what hosts throw, too, which may be a proxy that throws when it is asked. */
+function isException(error: unknown): boolean {
+	try {
+		return error instanceof webAssembly().Exception;
+	} catch {
+		return false;
+	}
 }
 
 function isStackOverflow(error: unknown): error is RangeError {
-	return error instanceof RangeError && error.message === "Maximum call stack size exceeded";
+	return isErrorOf(error, RangeError) && messageOf(error) === "Maximum call stack size exceeded";
 }

@@ -1,4 +1,5 @@
 import { CODES, type Code } from "./codes.ts";
+import { isErrorOf } from "./thrown.ts";
 
 /** Where an error lies: a byte offset in a binary, or a line or key of a file. */
 export interface Place {
@@ -32,6 +33,11 @@ export class SkerryError extends Error {
 		this.code = code;
 		this.place = options.place;
 		this.hint = options.hint;
+	}
+
+	/** Asked of whatever hosts throw, which may be a proxy that throws when it is asked. */
+	static override [Symbol.hasInstance](value: unknown): boolean {
+		return isErrorOf(value, this);
 	}
 
 	/** The process status for this error on the command line. */

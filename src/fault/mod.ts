@@ -4,6 +4,7 @@ export { type FaultOptions, inFile, type Place, SkerryError, type SourceLine, Tr
 export { describeLimit, LIMIT_NAMES, parseLimit } from "./limit-value.ts";
 export { nearest } from "./nearest.ts";
 export { renderError, renderLine, renderPlace } from "./render.ts";
+export { isErrorOf, messageOf } from "./thrown.ts";
 export { nameApp, nameStderr } from "./whose.ts";
 export {
 	checkMetered,

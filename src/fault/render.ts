@@ -1,7 +1,10 @@
 import { type Place, SkerryError, Trap, type TrapFrame } from "./error.ts";
+import { isErrorOf, messageOf, stackOf } from "./thrown.ts";
 
 /** Frames of a guest's stack that are shown. */
 const FRAMES = 12;
+/** Causes of an error that are shown. */
+const CAUSES = 12;
 /** Characters of a guest's name that are shown. */
 const NAME_LENGTH = 160;
 
@@ -54,16 +57,33 @@ export function renderPlace(place: Place): string {
 	return parts.join(", ");
 }
 
+/** What the causes of an error say, each the cause of the one before. They may be anybody's: one in a circle, or no more than a getter that throws. */
+function causesOf(error: Error): string[] {
+	const seen = new Set<Error>();
+	const messages: string[] = [];
+	try {
+		for (
+			let { cause } = error;
+			isErrorOf(cause, Error) && !seen.has(cause) && seen.size < CAUSES;
+			cause = cause.cause
+		) {
+			seen.add(cause);
+			messages.push(messageOf(cause));
+		}
+	} catch {
+		// The rest cannot be had
+	}
+	return messages;
+}
+
 /** An error as a person reads it: `error[code]: message`, its place, its causes and what to do. No colours. */
 export function renderError(error: unknown): string {
 	if (!(error instanceof SkerryError)) {
-		return `error[cli/internal]: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
+		return `error[cli/internal]: ${stackOf(error)}`;
 	}
 	const lines = [`error[${error.code}]: ${error.message}`];
 	if (error.place !== undefined) lines.push(`  at ${renderPlace(error.place)}`);
-	for (let cause = error.cause; cause instanceof Error; cause = cause.cause) {
-		if (cause.message !== error.message) lines.push(`  because: ${cause.message}`);
-	}
+	for (const message of causesOf(error)) if (message !== error.message) lines.push(`  because: ${message}`);
 	if (error instanceof Trap) {
 		if (error.explanation !== undefined) lines.push(`  that is: ${error.explanation}`);
 		for (const frame of error.frames.slice(0, FRAMES)) lines.push(`    in ${renderFrame(frame)}`);

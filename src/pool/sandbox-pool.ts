@@ -356,6 +356,11 @@ export class PooledSandbox {
 		if (this.#instance !== undefined) this.#instance.store.report = report;
 	}
 
+	/** Told of what destructors of the host's fail with after it has ended. */
+	set warn(warn: (error: unknown) => void) {
+		if (this.#instance !== undefined) this.#instance.store.warn = warn;
+	}
+
 	/** Settles once its tasks have ended, or wait for ever. */
 	get settled(): Promise<void> {
 		return this.#instance?.settled ?? Promise.resolve();

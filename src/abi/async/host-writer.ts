@@ -150,9 +150,15 @@ class HostWriter implements HeldEnd, Copier<Remainder> {
 			if (this.#isOver || store.isOver(epoch)) return;
 			// Who writes an iterator by hand may give anything.
 			if (!isObject(next)) return failed(notAResult(next));
+			let isLast: boolean;
+			try {
+				isLast = next.done === true;
+			} catch (error) {
+				return failed(error);
+			}
 			this.#arrived = next;
 			// Who reads next finds it there.
-			if (next.done === true || !shared.isIdle) this.#pledges.enqueue(take);
+			if (isLast || !shared.isIdle) this.#pledges.enqueue(take);
 		};
 		const failed = (error: unknown): void => {
 			if (!this.#isOver && !store.isOver(epoch)) this.#pledges.enqueue(() => this.#fail(error));

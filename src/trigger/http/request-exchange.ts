@@ -1,6 +1,6 @@
 import type { TLSSocket } from "node:tls";
 import { Soon, threadRelay } from "../../engine/mod.ts";
-import { LimitExceeded, SkerryError } from "../../fault/mod.ts";
+import { LimitExceeded, messageOf, SkerryError } from "../../fault/mod.ts";
 import {
 	announcesTrailers,
 	atTurnEnd,
@@ -127,13 +127,13 @@ export class RequestExchange implements ResponseReceiver, ResponseWatcher, Expir
 	#onRefused(error: unknown): void {
 		const guestFailed = error instanceof SkerryError && error.code.startsWith("guest/");
 		if (guestFailed) this.#failGuest(error);
-		else this.#fail(503, "refused", describe(error), error);
+		else this.#fail(503, "refused", messageOf(error), error);
 		this.#endGuest(error);
 	}
 
 	#failGuest(error: unknown): void {
 		if (error instanceof LimitExceeded && error.limit === "wall") this.#fail(504, "timed-out", error.message, error);
-		else this.#fail(500, "failed", describe(error), error);
+		else this.#fail(500, "failed", messageOf(error), error);
 	}
 
 	#enter(guest: GuestHandler, target: RequestTarget): void {
@@ -369,7 +369,7 @@ export class RequestExchange implements ResponseReceiver, ResponseWatcher, Expir
 			guest.context.end();
 			guest.end(reason);
 		} catch (error) {
-			this.#note(this.#outcome, describe(error), error);
+			this.#note(this.#outcome, messageOf(error), error);
 		}
 	}
 
@@ -394,10 +394,6 @@ export class RequestExchange implements ResponseReceiver, ResponseWatcher, Expir
 			error: this.#error,
 		});
 	}
-}
-
-function describe(error: unknown): string {
-	return error instanceof Error ? error.message : String(error);
 }
 
 /** Names and values in turn, less one field. */
