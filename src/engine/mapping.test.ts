@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
+import { Dice } from "../../test/reset/dice.ts";
 import { LinePatch, LineStore } from "./line-patch.ts";
 import { Mapping } from "./mapping.ts";
-import { ImagePages, NO_DELTA } from "./page-delta.ts";
+import { changePages, comparePages, ImagePages, NO_DELTA, PageShelf } from "./page-delta.ts";
 import { FIRST_REVIEWS, IDLE_REVIEWS } from "./pages.ts";
 import { webAssembly } from "./v8.ts";
 
@@ -15,6 +16,8 @@ function createSystem(): {
 	readonly mapping: Mapping;
 	readonly written: Set<number>;
 	readonly asked: () => number;
+	/** Takes pages that changed for written, each with a fault, as a kernel does. */
+	readonly tellWritten: () => void;
 	faults: number;
 	refuses: boolean;
 } {
@@ -24,6 +27,8 @@ function createSystem(): {
 	memory.set(image);
 	const written = new Set<number>();
 	let asked = 0;
+	/** What was there when nothing was written. */
+	const clean = memory.slice();
 	const scan = {
 		each(found: (from: number, to: number) => void): boolean {
 			asked++;
@@ -37,10 +42,12 @@ function createSystem(): {
 		renews: true,
 		renew(from: number, to: number) {
 			for (let at = from; at < to; at += PAGE) written.delete(at / PAGE);
+			clean.set(memory.subarray(from, to), from);
 		},
 	};
 	const drop = (): boolean => {
 		memory.set(image);
+		clean.set(image);
 		return true;
 	};
 	const system = {
@@ -55,6 +62,14 @@ function createSystem(): {
 		),
 		written,
 		asked: () => asked,
+		tellWritten() {
+			for (let page = 0; page < PAGES; page++) {
+				const [from, to] = [page * PAGE, (page + 1) * PAGE];
+				if (written.has(page) || Buffer.compare(memory.subarray(from, to), clean.subarray(from, to)) === 0) continue;
+				written.add(page);
+				system.faults++;
+			}
+		},
 		faults: 1,
 		refuses: false,
 	};
@@ -157,4 +172,54 @@ suite("a mapping and page faults", () => {
 		assert.deepEqual(call(400), [1, 65, 129, 193, 257, 258, 321]);
 		assert.equal(bytes, 3 * PAGE);
 	});
+
+	for (const seed of [1, 2, 3, 4]) {
+		test(`nothing of an earlier call is left, whichever pages are written when and whose turn it is: seed ${seed}`, () => {
+			const dice = new Dice(seed);
+			const system = createSystem();
+			const { mapping, memory, written } = system;
+			const image = memory.slice();
+			const shelf = new PageShelf();
+			const apps = [NO_DELTA, ...dice.times(3, createApp)];
+			const due = apps.map((delta) => {
+				const bytes = image.slice();
+				changePages(bytes, image, NO_DELTA, delta);
+				return bytes;
+			});
+			let app = 0;
+			let pages: readonly number[] = [];
+			let renewed = 0;
+			for (let call = 0; call < 6000; call++) {
+				// What is written again and again, who has turns, and how many pages are written beside, by a few calls
+				if (dice.oneIn(400)) pages = dice.times(dice.below(6), () => dice.below(PAGES));
+				const rare = call % 1000 < 300 && dice.oneIn(20) ? dice.times(1 + dice.below(6), () => dice.below(PAGES)) : [];
+				for (const page of [...pages, ...rare])
+					if (!dice.oneIn(5)) memory[page * PAGE + dice.below(PAGE)] = dice.bits();
+				system.tellWritten();
+				if (dice.oneIn(50)) system.faults++;
+				const before = written.size;
+				app = dice.oneIn(call % 2000 < 1000 ? 500 : 2) ? dice.below(apps.length) : app;
+				assert.ok(mapping.restore(apps[app] ?? NO_DELTA) !== undefined);
+				renewed += Math.max(0, before - written.size);
+				// What was put there is a fault as well
+				system.tellWritten();
+				const found = Buffer.compare(memory, due[app] ?? image);
+				assert.equal(found, 0, `call ${call}`);
+				if (!dice.oneIn(20)) continue;
+				const next = dice.below(apps.length);
+				mapping.change(apps[app] ?? NO_DELTA, apps[next] ?? NO_DELTA);
+				system.tellWritten();
+				assert.equal(Buffer.compare(memory, due[next] ?? image), 0, `a change behind call ${call}`);
+				app = next;
+			}
+			assert.ok(renewed > 10, `${renewed} pages were taken for unwritten again`);
+
+			function createApp(): typeof NO_DELTA {
+				const own = image.slice();
+				for (const page of dice.times(1 + dice.below(5), () => dice.below(PAGES)))
+					own[page * PAGE + 9] = dice.bits() | 1;
+				return comparePages(image, own, shelf);
+			}
+		});
+	}
 });

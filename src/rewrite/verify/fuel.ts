@@ -159,10 +159,12 @@ export class FuelBook {
 		if (now === undefined || this.local < 0) return false;
 		const paid = this.#beside.payment(this.#module.pieces, this.local);
 		if (paid === undefined) return false;
-		if (now.ahead + paid.amount < 0) throw this.#refuse("gives back what was not paid");
+		const ahead = now.ahead + paid.amount;
+		if (ahead < 0) throw this.#refuse("gives back what was not paid");
+		if (!Number.isSafeInteger(ahead)) throw this.#refuse("pays more than can be counted");
 		if (!(paid.fromLocal ? now.local : now.cell)) throw this.#refuse("pays from what may be wrong");
 		this.#touches = true;
-		this.now = { ...now, ahead: now.ahead + paid.amount, local: true, cell: false };
+		this.now = { ...now, ahead, local: true, cell: false };
 		return true;
 	}
 

@@ -33,6 +33,20 @@ async function meter(text: string = PROGRAM) {
 	return { original, rewritten: encodeModule(metered.module), ledger, contracts };
 }
 
+/** A signed LEB128, of ten bytes where a long way is wanted, else as short as it can be. */
+function encodeSigned(value: bigint, isLong: boolean): number[] {
+	const bytes: number[] = [];
+	for (let rest = value; ; rest >>= 7n) {
+		const low = Number(rest & 0x7fn);
+		const isLast = isLong ? bytes.length === 9 : rest >> 6n === 0n || rest >> 6n === -1n;
+		bytes.push(isLast ? low : low | 0x80);
+		if (isLast) return bytes;
+	}
+}
+
+/** Together more than 53 bits. */
+const PIECES: readonly bigint[] = Array<bigint>(70).fill(1n << 47n);
+
 const refused = { code: "engine/verification" };
 
 suite("the ledger of fuel", () => {
@@ -137,6 +151,42 @@ suite("the ledger of fuel", () => {
 			assert.throws(() => verifyRewriting(honest.original, forged, { metering: "fuel", contracts, ledger }), {
 				message,
 			});
+		});
+	}
+
+	for (const [what, paid, refunds, isLong = false] of [
+		["a few", [100n], [-100n]],
+		["what a number of 53 bits says otherwise", [1n << 50n], [-(1n << 50n) - 3n]],
+		["a long way of writing little", [1n << 17n], [-(1n << 17n) - 90n], true],
+		["very much in pieces that are exact", PIECES, [-1n, -1n, ...PIECES.map((piece) => -piece), 1n]],
+	] as const) {
+		const isHonest = paid[0] === 100n;
+		test(`${isHonest ? "accepts" : "refuses"} ${what} that is paid and given back`, async () => {
+			// A payment may stand behind each beginning and end of a block
+			const blocks = paid.length + refunds.length;
+			const { original, rewritten, ledger, contracts } = await meter(
+				`(module (func (export "f") (local i64) ${"(block)".repeat(blocks)} (drop (i32.const 1))))`,
+			);
+			const module = decodeModule(rewritten);
+			const { starts, ends } = module.code;
+			const code = Buffer.from(module.code.bytes);
+			// The first local that is added stands behind the guest's
+			const local = 1;
+			const amounts = [...paid, ...refunds];
+			const forged = amounts.map((amount) =>
+				Buffer.from([0x20, local, 0x42, ...encodeSigned(amount, isLong), 0x7d, 0x21, local]),
+			);
+			const first = code.indexOf(Buffer.from([0x02, 0x40, 0x0b]));
+			const inserted = Buffer.concat(forged.flatMap((payment) => [Buffer.from([0x02, 0x40, 0x0b]), payment]));
+			const bytes = Buffer.concat([code.subarray(0, first), inserted, code.subarray(first + 3 * blocks)]);
+			const by = bytes.length - code.length;
+			const moved = (position: number): number => (position > first ? position + by : position);
+			const forgedModule = { ...module, code: { bytes, offset: 0, starts: starts.map(moved), ends: ends.map(moved) } };
+			const changed = encodeModule(forgedModule);
+			assert.ok(first > 0 && WebAssembly.validate(changed));
+			const verify = (): void => verifyRewriting(original, changed, { metering: "fuel", contracts, ledger });
+			if (isHonest) verify();
+			else assert.throws(verify, { message: /function 0 (is not what it was|pays more than can be counted)/ });
 		});
 	}
 

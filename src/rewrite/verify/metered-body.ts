@@ -205,13 +205,18 @@ export class Beside {
 		const start = to.at;
 		const fromLocal = this.has(pieces.get(local));
 		if ((fromLocal || this.has(pieces.cell)) && this.has([0x42])) {
+			const { at } = to;
 			const amount = to.signed();
-			if (amount !== 0 && this.has([0x7d, 0x21]) && to.number() === local) return { amount, fromLocal };
+			const isExact = to.at - at <= EXACT_BYTES;
+			if (isExact && amount !== 0 && this.has([0x7d, 0x21]) && to.number() === local) return { amount, fromLocal };
 		}
 		to.at = start;
 		return undefined;
 	}
 }
+
+/** Of a signed LEB128: 49 bits. A longer one may be another number than what it is read as, however small that is. */
+const EXACT_BYTES = 7;
 
 /** What a length is divided by, for an instruction that is paid by it: 64 bytes of a memory, one element; `undefined` for all others. */
 export function divisorOf({ op, code }: Instructions): readonly number[] | undefined {
