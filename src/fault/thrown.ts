@@ -30,7 +30,7 @@ export function stackOf(thrown: unknown): string {
 	try {
 		// Which may have been set to anything
 		const stack: unknown = Error.isError(thrown) ? thrown.stack : undefined;
-		if (stack !== undefined) return String(stack);
+		if (typeof stack === "string") return stack;
 	} catch {
 		// As where there is none
 	}
