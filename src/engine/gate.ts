@@ -10,7 +10,7 @@ import { MOST_PASSED, type PassedCall, passFirst } from "./pass-calls.ts";
 import { type Returns, threadReturns } from "./returns.ts";
 import { type Schedule, threadSchedule } from "./schedule.ts";
 import type { Reading } from "./readings.ts";
-import { isOutOfBounds, isUnreachable, toTrap } from "./traps.ts";
+import { hostFault, isOutOfBounds, isUnreachable, toTrap } from "./traps.ts";
 import { webAssembly, type WasmExtern, type WasmInstance, type WasmModule } from "./v8.ts";
 import { Waits } from "./waits.ts";
 
@@ -319,6 +319,7 @@ export class Gate implements Accounted {
 			const stopped = this.#schedule.takeStrike(this.#account, isOwnTrap(error));
 			if (stopped !== undefined) this.fail(stopped);
 		}
-		return nameApp(this.#failed ? this.#fault : toTrap(error), this.#account.app);
+		// At the stack's end there was no room to look at what was thrown.
+		return nameApp(this.#failed ? hostFault(this.#fault) : toTrap(error), this.#account.app);
 	}
 }

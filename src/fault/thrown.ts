@@ -3,13 +3,17 @@ const UNREADABLE = "an error that cannot be read";
 
 type Class<T> = abstract new (...args: never[]) => T;
 
+/** Node 22 has none; it is told that it is too old, in an error like any other. */
+const isError = (value: unknown): value is Error =>
+	"isError" in Error ? Error.isError(value) : (value as unknown) instanceof Error;
+
 /**
  * `instanceof` for errors that somebody else threw: never throws itself. A proxy, which may answer anything or throw whenever it is asked,
  * is no error.
  */
 export function isErrorOf<T extends Error>(value: unknown, type: Class<T>): value is T {
 	try {
-		return Error.isError(value) && Function.prototype[Symbol.hasInstance].call(type, value);
+		return isError(value) && Function.prototype[Symbol.hasInstance].call(type, value);
 	} catch {
 		// A prototype may be a proxy, too.
 		return false;
@@ -19,7 +23,7 @@ export function isErrorOf<T extends Error>(value: unknown, type: Class<T>): valu
 /** What an error says, or whatever else was thrown; never throws itself, and is text whatever that answers. */
 export function messageOf(thrown: unknown): string {
 	try {
-		return String(Error.isError(thrown) ? thrown.message : thrown);
+		return String(isError(thrown) ? thrown.message : thrown);
 	} catch {
 		return UNREADABLE;
 	}
@@ -29,7 +33,7 @@ export function messageOf(thrown: unknown): string {
 export function stackOf(thrown: unknown): string {
 	try {
 		// Which may have been set to anything
-		const stack: unknown = Error.isError(thrown) ? thrown.stack : undefined;
+		const stack: unknown = isError(thrown) ? thrown.stack : undefined;
 		if (typeof stack === "string") return stack;
 	} catch {
 		// As where there is none
