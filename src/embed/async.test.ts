@@ -301,6 +301,20 @@ suite("asynchronous components", () => {
 	});
 
 	for (const [name, source] of [
+		["at once", { [Symbol.iterator]: () => ({ next: () => ({ done: false, value: [] }) }) }],
+		["later", { [Symbol.asyncIterator]: () => ({ next: async () => ({ done: false, value: [] }) }) }],
+	] as const)
+		test(`empty chunks for ever, ${name}, hold up nobody else`, { timeout: 20_000 }, async () => {
+			const { component } = await start();
+			const signal = new AbortController();
+			const call = component.call(["count"], [source], { signal: signal.signal });
+			await sleep(2);
+			assert.equal(await component.exports.count([1, 2]), 3);
+			signal.abort(new Error("gone"));
+			await assert.rejects(call, /gone/);
+		});
+
+	for (const [name, source] of [
 		[
 			"throws",
 			{ [Symbol.asyncIterator]: () => ({ next: () => new Promise(() => {}), return: () => assert.fail("mine") }) },

@@ -5,7 +5,7 @@ type Class<T> = abstract new (...args: never[]) => T;
 
 /** Node 22 has none; it is told that it is too old, in an error like any other. */
 const isError = (value: unknown): value is Error =>
-	"isError" in Error ? Error.isError(value) : (value as unknown) instanceof Error;
+	"isError" in Error ? Error.isError(value) : value instanceof Error;
 
 /**
  * `instanceof` for errors that somebody else threw: never throws itself. A proxy, which may answer anything or throw whenever it is asked,

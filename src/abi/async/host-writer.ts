@@ -6,6 +6,7 @@ import type { HeldEnd, Pledges } from "../store-part.ts";
 import type { Store } from "../store.ts";
 import type { EndKind } from "./copy-end.ts";
 import { endOf, pledgesOf } from "./host-end.ts";
+import { nextTurn } from "./next-turn.ts";
 import {
 	COPY,
 	type Copier,
@@ -15,6 +16,9 @@ import {
 	SharedFuture,
 	SharedStream,
 } from "./shared-stream.ts";
+
+/** So many chunks without elements are asked for in one turn of the event loop. */
+const EMPTY_IN_A_TURN = 64;
 
 type EndType = ValueType & { readonly kind: EndKind };
 
@@ -51,6 +55,8 @@ class HostWriter implements HeldEnd, Copier<Remainder> {
 	#taken = 0;
 	readonly #shared: Shared;
 	readonly #release: () => void;
+	/** Chunks without elements that came. */
+	#empty = 0;
 	/** What it reads are all elements, in one array. */
 	#whole = false;
 	readonly instance = null;
@@ -189,10 +195,19 @@ class HostWriter implements HeldEnd, Copier<Remainder> {
 		if (!isObject(next)) return this.#fail(notAResult(next));
 		if (next.done === true) return this.#end();
 		const values = this.#checked(this.#chunk(next.value));
-		// Not at once: there may be any number of them.
-		if (values.length === 0) return this.#pledges.enqueue(step);
+		if (values.length === 0) return this.#skip(step);
 		this.#step = step;
 		this.#write(values, this.#goOn);
+	}
+
+	/** A chunk without elements. There may be any number of them: not at once, and not for ever before anything else. */
+	#skip(step: () => void): void {
+		if (++this.#empty % EMPTY_IN_A_TURN > 0) return this.#pledges.enqueue(step);
+		const store = this.#store;
+		const { epoch } = store;
+		void nextTurn().then(() => {
+			if (!this.#isOver && !store.isOver(epoch)) this.#pledges.enqueue(step);
+		});
 	}
 
 	readonly #goOn = (open: boolean): void => {

@@ -3,6 +3,7 @@ import type { Pledges, StorePart } from "../store-part.ts";
 import { type ComponentInstance, enterInstances, leaveInstances, refusal, type Store } from "../store.ts";
 import { type HostCall, HostCalls } from "./host-calls.ts";
 import { AsyncInstance, DEADLOCK } from "./instance.ts";
+import { nextTurn } from "./next-turn.ts";
 import type { StopListener, Thread, Turns } from "./thread.ts";
 
 /** Whoever looks at the limits of a sandbox while no guest of it is on any stack. */
@@ -28,13 +29,6 @@ interface PumpedRun extends StopListener {
 }
 
 const NOTHING: Promise<void> = Promise.resolve();
-
-/** Goes on in the next turn of the event loop. */
-const nextTurn = (): Promise<void> =>
-	new Promise((resolve) => {
-		if (typeof setImmediate === "function") setImmediate(resolve);
-		else setTimeout(resolve, 0);
-	});
 
 /**
  * CanonicalABI.md `Store`, its threads: which one runs, and which are next. They take turns in the order in which they came to wait;
