@@ -35,6 +35,7 @@ export { announcesTrailers, type ResponseHead, type ResponseOutlet, ResponseSink
 export { Signal } from "./signal.ts";
 export { type ByteSink, type ByteSource, StreamFailure, type Waitable } from "./stream.ts";
 export { FileTooLong, readWholeFile } from "./whole-file.ts";
+export { PassingSink } from "./passing-sink.ts";
 export { TailSink } from "./tail-sink.ts";
 export { atTurnEnd, type TurnEnding } from "./turn-end.ts";
 export { createWritableSink } from "./writable-sink.ts";

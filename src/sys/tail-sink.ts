@@ -1,8 +1,8 @@
+import { PassingSink } from "./passing-sink.ts";
 import type { ByteSink } from "./stream.ts";
 
 /** Passes everything on to another sink, and keeps the end of it. */
-export class TailSink implements ByteSink {
-	readonly #sink: ByteSink;
+export class TailSink extends PassingSink {
 	readonly #most: number;
 	/** Made with the first write. */
 	#kept: Uint8Array | undefined;
@@ -11,37 +11,13 @@ export class TailSink implements ByteSink {
 
 	/** @param most bytes that are kept */
 	constructor(sink: ByteSink, most: number) {
-		this.#sink = sink;
+		super(sink);
 		this.#most = most;
 	}
 
-	ready(): boolean {
-		return this.#sink.ready();
-	}
-
-	wait(): Promise<void> {
-		return this.#sink.wait();
-	}
-
-	capacity(): number | null {
-		return this.#sink.capacity();
-	}
-
-	write(bytes: Uint8Array): void {
+	override write(bytes: Uint8Array): void {
 		this.#keep(bytes);
-		this.#sink.write(bytes);
-	}
-
-	flush(): void {
-		this.#sink.flush();
-	}
-
-	flushed(): boolean {
-		return this.#sink.flushed();
-	}
-
-	close(): void {
-		this.#sink.close();
+		super.write(bytes);
 	}
 
 	/** From here on it is as if nothing had been written. */

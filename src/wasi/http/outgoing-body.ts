@@ -1,5 +1,5 @@
 import { Trap } from "../../fault/mod.ts";
-import { type BodySink, type ByteSink, DeferredSink } from "../../sys/mod.ts";
+import { PassingSink, type BodySink, type ByteSink, DeferredSink } from "../../sys/mod.ts";
 import type { WasiContext } from "../context.ts";
 import { OutputStream } from "../io/output-stream.ts";
 import { err, ok, type Result } from "../result.ts";
@@ -96,39 +96,18 @@ export class OutgoingBody {
 }
 
 /** A body's sink as the guest's stream sees it: what is written is counted first, and the stream's end is not the body's. */
-class CountedSink implements ByteSink {
-	readonly #sink: ByteSink;
+class CountedSink extends PassingSink {
 	readonly #accept: (bytes: Uint8Array) => void;
 
 	constructor(sink: ByteSink, accept: (bytes: Uint8Array) => void) {
-		this.#sink = sink;
+		super(sink);
 		this.#accept = accept;
 	}
 
-	ready(): boolean {
-		return this.#sink.ready();
-	}
-
-	wait(): Promise<void> {
-		return this.#sink.wait();
-	}
-
-	capacity(): number | null {
-		return this.#sink.capacity();
-	}
-
-	write(bytes: Uint8Array): void {
+	override write(bytes: Uint8Array): void {
 		this.#accept(bytes);
-		this.#sink.write(bytes);
+		super.write(bytes);
 	}
 
-	flush(): void {
-		this.#sink.flush();
-	}
-
-	flushed(): boolean {
-		return this.#sink.flushed();
-	}
-
-	close(): void {}
+	override close(): void {}
 }
