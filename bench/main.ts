@@ -130,7 +130,8 @@ if (values.app !== undefined && !WORKLOAD_NAMES.includes(values.app))
 // The servers run in groups of their own, which a Ctrl-C does not reach; ending this way ends them.
 const ended = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
-	process.once(signal, () => (what === "metering" ? ended.abort() : process.exit(130)));
+	// `timeout` tells the process and then its group
+	process.on(signal, () => (what === "metering" ? ended.abort() : process.exit(130)));
 }
 
 const common = {

@@ -1,6 +1,6 @@
 /**
- * One program with each kind of metering, in turns, in a process of its own: `node metering-child.ts FILE MILLISECONDS PROBE BEST`, the
- * probe in hexadecimal, and its quickest reading so far. Writes a `MeteringPass` as JSON.
+ * One program with each kind of metering, in turns, in a process of its own: `node metering-child.ts FILE MILLISECONDS PROBE BEST FIRST`, the
+ * probe in hexadecimal, its quickest reading so far, and the number of the variant that is compiled and run first. Writes a `MeteringPass` as JSON.
  */
 import { openSync, readFileSync } from "node:fs";
 import { devNull } from "node:os";
@@ -23,12 +23,13 @@ interface Variant {
 const WARM_UP = 100;
 /** Turns of programs so long that these are more than that: what they run is optimised in the first. */
 const LEAST_WARM_UP = 1;
-const LEAST = 1;
+/** Of runs of half a second, one in some is disturbed in its midst. */
+const LEAST = 2;
 /** Longer in all, on a machine whose cores are seldom its own. */
 const PATIENCE = 12_000;
 const PAUSE = 2;
 
-const [file = "", milliseconds = "", probe = "", best = ""] = process.argv.slice(2);
+const [file = "", milliseconds = "", probe = "", best = "", first = ""] = process.argv.slice(2);
 const output = openSync(devNull, "w");
 /** What others are given of a core meanwhile does not count. */
 const clock = openProcessorTime() ?? performance;
@@ -77,7 +78,7 @@ function setApart(bytes: Uint8Array): Uint8Array {
 	return Buffer.concat([bytes, Uint8Array.of(0, name.length + 1, name.length), name]);
 }
 
-const variants = VARIANTS.map(prepare);
+const variants = [...VARIANTS.slice(Number(first)), ...VARIANTS.slice(0, Number(first))].map(prepare);
 const core = OwnCore.create(Buffer.from(probe, "hex"), () => clock.now(), Number(best));
 const asleep = new Int32Array(new SharedArrayBuffer(4));
 const { shortest, undisturbed, rounds } = takeTurns(

@@ -38,6 +38,7 @@ test("multiples of the untouched program, their geometric mean and their worst; 
 		["one", "2", "10", "1.000 ±0", "1.000 ±0", "1.100 ±0", "1.200 ±0", "0.500", "0.500", "1.010", "1.020", "1.300"],
 		["two", "1 (1 not)", "100", "1.210", "1.100", "1.000", "1.200", "–", "–", "1.000", "1.000", "1.000"],
 		["geometric mean", "1.100", "1.049", "1.049", "1.200", "0.500", "0.500"],
+		["of the shortest", "1.100", "1.100", "1.100", "1.259", "–", "–"],
 		["worst", "1.210", "1.100", "1.100", "1.200", "0.500", "0.500"],
 		["failed: three: it ended with status 1"],
 	]);
@@ -51,10 +52,11 @@ test("the geometric mean", () => {
 test("ratios are taken within a process, over both runs of the untouched module", () => {
 	const slow = entry({ off: 20, again: 20, trap: 22, yield: 22, fuel: 24 });
 	const fast = entry({ off: 8, again: 12.5, trap: 10, yield: 11, fuel: 12 });
-	const { ratios, milliseconds, processes } = summarize([slow, fast], 27);
+	const { ratios, milliseconds, shortest, processes } = summarize([slow, fast], 27);
 	assert.equal(processes, 2);
 	assert.deepEqual(milliseconds, { off: 14, again: 16.25, trap: 16, yield: 16.5, fuel: 18 });
 	const near = (found: number, expected: number): void => assert.ok(Math.abs(found - expected) < 1e-9, `${found}`);
+	assert.deepEqual(shortest, fast.milliseconds);
 	near(ratios.again.value, 1.25);
 	near(ratios.trap.value, Math.sqrt(1.1));
 	// Of two logarithms, half of what lies between them

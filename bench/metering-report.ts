@@ -51,6 +51,8 @@ export interface MeteringResult {
 	readonly disturbed: number;
 	/** Of the processes' figures the middle. */
 	readonly milliseconds: Readonly<Record<MeteringVariant, number>>;
+	/** The shortest of all processes. */
+	readonly shortest: Readonly<Record<MeteringVariant, number>>;
 	/** Multiples of the module as it is. */
 	readonly ratios: Readonly<Record<ComparedVariant, Ratio>>;
 	readonly bytes: Readonly<Record<MeteringVariant, number>>;
@@ -91,6 +93,7 @@ export function summarize(entries: readonly MeteringEntry[], best: number): Mete
 		processes: counted.length,
 		disturbed: entries.length - own.length,
 		milliseconds: pick(VARIANTS, (name) => median(counted.map(({ milliseconds }) => milliseconds[name]))),
+		shortest: pick(VARIANTS, (name) => Math.min(...counted.map(({ milliseconds }) => milliseconds[name]))),
 		ratios: pick(COMPARED, (name) => ratioOf(counted, name)),
 		bytes,
 		wasmtime:
@@ -152,7 +155,7 @@ export function renderMetering({ machine, milliseconds, results, failed }: Meter
 		"",
 		"",
 	];
-	const largest = (values: readonly number[]): number => Math.max(...values);
+	const largest = (values: readonly number[]): number => (values.length === 0 ? Number.NaN : Math.max(...values));
 	return [
 		`${machine.cpu}, ${machine.cores} cores, ${bytes(machine.memoryBytes)}, ${machine.system}, load average ${figure(machine.loadAverage)} before`,
 		`variants in turns, ${milliseconds} ms each, in several processes; times as multiples of the same program without metering ± standard error in thousandths`,
@@ -163,6 +166,11 @@ export function renderMetering({ machine, milliseconds, results, failed }: Meter
 				"geometric mean",
 				COMPARED.map((name) => withError(geomeanOf(results.map(({ ratios }) => ratios[name])))),
 				geomean,
+			),
+			summary(
+				"of the shortest",
+				COMPARED.map((name) => ratio(geomean(results.map(({ shortest }) => shortest[name] / shortest.off)))),
+				() => Number.NaN,
 			),
 			summary(
 				"worst",

@@ -56,7 +56,7 @@ export async function benchMetering(options: MeteringOptions): Promise<MeteringR
 			if (counted >= processes || tried >= pass) continue;
 			try {
 				const budget = Math.ceil(milliseconds / processes);
-				const args = ["--no-warnings", CHILD, file, `${budget}`, probe, `${store.best}`];
+				const args = ["--no-warnings", CHILD, file, `${budget}`, probe, `${store.best}`, `${tried % VARIANTS.length}`];
 				const found = (await runChild(process.execPath, args, signal)) as MeteringPass;
 				const wasmtime =
 					python === undefined

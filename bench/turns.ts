@@ -4,10 +4,10 @@ export interface TurnsOptions {
 	/** Milliseconds on the clock that are not counted, and those after them that are, for each that is compared. */
 	readonly warmUp: number;
 	readonly milliseconds: number;
-	/** How many turns there are at least of these. */
+	/** How many turns there are at least of these, and of the latter how many undisturbed runs of each. */
 	readonly leastWarmUp: number;
 	readonly least: number;
-	/** Milliseconds that it may take longer in all, until each has run undisturbed. */
+	/** Milliseconds that it may take longer in all, until there are as many. */
 	readonly patience: number;
 	/** Milliseconds from some moment on. */
 	readonly now: () => number;
@@ -77,7 +77,7 @@ export function takeTurns(runs: readonly (() => number)[], options: TurnsOptions
 	do {
 		runAll(until + patience);
 		rounds++;
-	} while (rounds < least || now() < until || (undisturbed.includes(0) && now() < until + patience));
+	} while (rounds < least || now() < until || (Math.min(...undisturbed) < least && now() < until + patience));
 	return {
 		shortest: shortest.map((time, i) => (time === Infinity ? disturbed[i] : time) as number),
 		undisturbed,
