@@ -79,7 +79,7 @@ function setApart(bytes: Uint8Array): Uint8Array {
 }
 
 const variants = [...VARIANTS.slice(Number(first)), ...VARIANTS.slice(0, Number(first))].map(prepare);
-const core = OwnCore.create(Buffer.from(probe, "hex"), () => clock.now(), Number(best));
+const core = OwnCore.create(Buffer.from(probe, "hex"), () => performance.now(), Number(best));
 const asleep = new Int32Array(new SharedArrayBuffer(4));
 const { shortest, undisturbed, rounds } = takeTurns(
 	variants.map(({ run }) => run),

@@ -12,13 +12,17 @@ function look(readings: readonly number[], best: number): { alone: boolean[]; be
 }
 
 test("a core is one's own while it is as quick as it ever was", () => {
-	assert.deepEqual(look([27, 28], Infinity), { alone: [true], best: 27 });
+	assert.deepEqual(look([27, 28], Infinity), { alone: [true], best: 28 });
 	assert.deepEqual(look([47, 47, 27, 27, 47, 47, 29, 29], Infinity), { alone: [true, true, false, true], best: 27 });
 	assert.deepEqual(look([47, 47], 27), { alone: [false], best: 27 });
 });
 
 test("an interrupt hits one of two readings", () => {
 	assert.deepEqual(look([27, 90, 90, 27, 90, 90], 27), { alone: [true, true, false], best: 27 });
+});
+
+test("a reading that is too short alone is none", () => {
+	assert.deepEqual(look([27, 27, 20, 27, 27, 27], Infinity), { alone: [true, true, true], best: 27 });
 });
 
 test("who knew only shared cores is found out later", () => {
