@@ -35,12 +35,12 @@ test("what was found is gone on with", (t) => {
 	first.add(entry("one", 30, 28));
 	const second = new MeteringStore(file, CONDITIONS);
 	assert.equal(second.best, 27);
-	assert.deepEqual(second.count("one"), { tried: 2, counted: 2 });
+	assert.equal(second.tried("one"), 2);
 	assert.deepEqual(second.results("one"), first.results("one"));
 	assert.equal(second.results("one")[0]?.milliseconds.off, 20);
 	second.add(entry("one", 20, 27));
 	assert.equal(readFileSync(file, "utf8").trim().split("\n").length, 5);
-	assert.equal(new MeteringStore(file, CONDITIONS).count("one").tried, 3);
+	assert.equal(new MeteringStore(file, CONDITIONS).tried("one"), 3);
 });
 
 test("figures of something else are not gone on with", (t) => {
@@ -52,10 +52,24 @@ test("figures of something else are not gone on with", (t) => {
 
 test("who was disturbed, or knew no core of its own, does not count", () => {
 	const store = new MeteringStore(undefined, CONDITIONS);
+	assert.equal(store.hasEnough("one", 1), false);
 	store.add(entry("one", 100, 47));
-	assert.deepEqual(store.count("one"), { tried: 1, counted: 1 });
+	assert.equal(store.hasEnough("one", 1), true);
 	store.add(entry("one", 10, 27));
 	store.add(entry("one", 50, 27, 0));
-	assert.deepEqual(store.count("one"), { tried: 3, counted: 1 });
+	assert.deepEqual([store.hasEnough("one", 1), store.hasEnough("one", 2)], [true, false]);
 	assert.deepEqual(store.results("one")[0]?.milliseconds.off, 10);
+});
+
+test("where processes differ there are more of them, but not for ever", () => {
+	const store = new MeteringStore(undefined, CONDITIONS);
+	const enough: boolean[] = [];
+	for (let i = 0; i < 6; i++) {
+		const found = entry("one", 10, 27);
+		store.add({ ...found, milliseconds: { ...found.milliseconds, fuel: i % 2 === 0 ? 10 : 14 } });
+		store.add(entry("two", 10 + i, 27));
+		enough.push(store.hasEnough("one", 2));
+		assert.equal(store.hasEnough("two", 2), i > 0);
+	}
+	assert.deepEqual(enough, [false, false, false, false, false, true]);
 });

@@ -1,6 +1,10 @@
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
-import { type MeteringEntry, type MeteringResult, summarize } from "./metering-report.ts";
-import { stillAlone } from "./own-core.ts";
+import { COMPARED, type MeteringEntry, type MeteringResult, summarize } from "./metering-report.ts";
+
+/** A standard error that needs no more processes: of 23 programs, it moves the mean of all by a thousandth. */
+const ENOUGH = 0.02;
+/** Processes for each that was asked for, at most. */
+export const MOST = 3;
 
 /** What figures that are put together must have in common. */
 export interface MeteringConditions {
@@ -38,12 +42,21 @@ export class MeteringStore {
 		return Math.min(...this.#entries.map(({ best }) => best));
 	}
 
-	/** How many processes of a program there were, and how many of them had the core for themselves. */
-	count(program: string): { readonly tried: number; readonly counted: number } {
-		const entries = this.#of(program);
-		const { best } = this;
-		const own = entries.filter((entry) => entry.undisturbed > 0 && stillAlone(entry.best, best));
-		return { tried: entries.length, counted: own.length };
+	/** How many processes of a program there were. */
+	tried(program: string): number {
+		return this.#of(program).length;
+	}
+
+	/**
+	 * Whether so many processes of a program had the core for themselves; more of them, up to `MOST` times as many, where their ratios
+	 * differ so much that the mean says little.
+	 */
+	hasEnough(program: string, processes: number): boolean {
+		const [result] = this.results(program);
+		if (result === undefined) return false;
+		const own = this.tried(program) - result.disturbed;
+		const error = Math.max(...COMPARED.map((name) => result.ratios[name].error));
+		return own >= MOST * processes || (own >= processes && !(error > ENOUGH));
 	}
 
 	/** Of a program; none before its first process. */

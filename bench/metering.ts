@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { commit } from "./commit.ts";
 import { describeMachine } from "./machine.ts";
 import { type MeteringPass, type MeteringReport, VARIANTS, type WasmtimePass } from "./metering-report.ts";
-import { MeteringStore } from "./metering-store.ts";
+import { MeteringStore, MOST } from "./metering-store.ts";
 import { assembleProbe } from "./own-core.ts";
 
 export interface MeteringOptions {
@@ -49,11 +49,11 @@ export async function benchMetering(options: MeteringOptions): Promise<MeteringR
 	const programs = listSightglass(only);
 	const failed = new Map<string, string>();
 	const probe = Buffer.from(await assembleProbe()).toString("hex");
-	for (let pass = 1; pass <= ATTEMPTS * processes && !signal.aborted; pass++) {
+	for (let pass = 1; pass <= ATTEMPTS * MOST * processes && !signal.aborted; pass++) {
 		for (const { program, file } of programs) {
 			if (failed.has(program) || signal.aborted) continue;
-			const { counted, tried } = store.count(program);
-			if (counted >= processes || tried >= pass) continue;
+			const tried = store.tried(program);
+			if (tried >= pass || store.hasEnough(program, processes)) continue;
 			try {
 				const budget = Math.ceil(milliseconds / processes);
 				const args = ["--no-warnings", CHILD, file, `${budget}`, probe, `${store.best}`, `${tried % VARIANTS.length}`];
