@@ -41,7 +41,7 @@ load: what it takes from the bytes of a component to what can be instantiated, e
   --only A,B      components with one of these in their names only
 metering: what it costs to be able to stop a guest
   --milliseconds N  how long each variant of each program is measured (default 1000)
-  --processes N   how many processes of each program count (default 7)
+  --processes N   how many processes of each program count, at least (default 7)
   --only A,B      programs with one of these in their names only
   --into FILE     keep what each process has found there; what is kept is not measured again
   SKERRY_BENCH_PYTHON  a Python with the package wasmtime, to be compared with
