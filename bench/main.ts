@@ -41,7 +41,9 @@ load: what it takes from the bytes of a component to what can be instantiated, e
   --only A,B      components with one of these in their names only
 metering: what it costs to be able to stop a guest
   --milliseconds N  how long each variant of each program is measured (default 1000)
+  --processes N   how many processes of each program count, at least (default 7)
   --only A,B      programs with one of these in their names only
+  --into FILE     keep what each process has found there; what is kept is not measured again
   SKERRY_BENCH_PYTHON  a Python with the package wasmtime, to be compared with
 all:
   --json FILE     write the figures there, too
@@ -72,11 +74,15 @@ function toNumber(name: string, text: string, maximum = MAX_NUMBER): number {
 
 function parse(args: string[]): {
 	positionals: string[];
-	values: Record<"seconds" | "rounds" | "warmup" | "cycles" | "milliseconds" | "apps" | "requests", string> & {
+	values: Record<
+		"seconds" | "rounds" | "warmup" | "cycles" | "milliseconds" | "processes" | "apps" | "requests",
+		string
+	> & {
 		only?: string;
 		app?: string;
 		json?: string;
 		soak?: string;
+		into?: string;
 		help: boolean;
 	};
 } {
@@ -93,6 +99,8 @@ function parse(args: string[]): {
 				apps: { type: "string", default: "200" },
 				requests: { type: "string", default: "1000" },
 				milliseconds: { type: "string", default: "1000" },
+				processes: { type: "string", default: "7" },
+				into: { type: "string" },
 				only: { type: "string" },
 				app: { type: "string" },
 				json: { type: "string" },
@@ -120,7 +128,11 @@ if (values.app !== undefined && !WORKLOAD_NAMES.includes(values.app))
 	usage(`There is no app ${JSON.stringify(values.app)}`);
 
 // The servers run in groups of their own, which a Ctrl-C does not reach; ending this way ends them.
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
+const ended = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+	// `timeout` tells the process and then its group
+	process.on(signal, () => (what === "metering" ? ended.abort() : process.exit(130)));
+}
 
 const common = {
 	command: `npm run bench -- ${args.join(" ")}`,
@@ -144,12 +156,15 @@ if (what === "http") {
 } else if (what === "metering") {
 	const report = await benchMetering({
 		milliseconds: toNumber("milliseconds", values.milliseconds, MAX_MILLISECONDS),
+		processes: toNumber("processes", values.processes),
 		only: values.only,
 		python: findPython(),
+		into: values.into,
+		signal: ended.signal,
 		...common,
 	});
 	print(renderMetering(report), report);
-	if (report.failed.length > 0) process.exitCode = 1;
+	if (report.failed.length > 0 || ended.signal.aborted) process.exitCode = 1;
 } else if (what === "tenants") {
 	const apps = toNumber("apps", values.apps, MAX_APPS);
 	if (apps < MIN_APPS) usage(`--apps is at least ${MIN_APPS}`);

@@ -1,6 +1,6 @@
 /**
- * One program with each kind of metering, in turns, in a process of its own: `node metering-child.ts FILE MILLISECONDS`. Writes the shortest
- * time of each, in milliseconds, and how many bytes its binary has, as JSON.
+ * One program with each kind of metering, in turns, in a process of its own: `node metering-child.ts FILE MILLISECONDS PROBE BEST FIRST`, the
+ * probe in hexadecimal, its quickest reading so far, and the number of the variant that is compiled and run first. Writes a `MeteringPass` as JSON.
  */
 import { openSync, readFileSync } from "node:fs";
 import { devNull } from "node:os";
@@ -8,11 +8,9 @@ import path from "node:path";
 import { WASI } from "node:wasi";
 import { CoreMemories, interruptFlag, openProcessorTime, webAssembly, type WasmExtern } from "../src/engine/mod.ts";
 import { FUEL_CELL, meterBinary } from "../src/rewrite/mod.ts";
-import type { MeteringResult, MeteringVariant } from "./metering-report.ts";
-import { VARIANTS } from "./metering-report.ts";
+import { type MeteringPass, type MeteringVariant, VARIANTS } from "./metering-report.ts";
+import { OwnCore } from "./own-core.ts";
 import { takeTurns } from "./turns.ts";
-
-export type MeteringPass = Pick<MeteringResult, "milliseconds" | "bytes" | "rounds">;
 
 interface Variant {
 	readonly name: MeteringVariant;
@@ -22,12 +20,16 @@ interface Variant {
 }
 
 /** Of each variant: about what V8's optimising compiler needs to be done, on the one core that it may have. */
-const WARM_UP = 300;
+const WARM_UP = 100;
 /** Turns of programs so long that these are more than that: what they run is optimised in the first. */
 const LEAST_WARM_UP = 1;
-const LEAST = 3;
+/** Of runs of half a second, one in some is disturbed in its midst. */
+const LEAST = 2;
+/** Longer in all, on a machine whose cores are seldom its own. */
+const PATIENCE = 12_000;
+const PAUSE = 2;
 
-const [file = "", milliseconds = ""] = process.argv.slice(2);
+const [file = "", milliseconds = "", probe = "", best = "", first = ""] = process.argv.slice(2);
 const output = openSync(devNull, "w");
 /** What others are given of a core meanwhile does not count. */
 const clock = openProcessorTime() ?? performance;
@@ -41,8 +43,8 @@ const NOTHING = {
 /** A run is one of a WASI 0.1 command in a new instance. V8's optimised code belongs to the module and stays. */
 function prepare(name: MeteringVariant): Variant {
 	const original = new Uint8Array(readFileSync(file));
-	const metered = name === "off" ? undefined : meterBinary(original, name, interruptFlag().check);
-	const bytes = metered?.bytes ?? original;
+	const metered = name === "off" || name === "again" ? undefined : meterBinary(original, name, interruptFlag().check);
+	const bytes = name === "again" ? setApart(original) : (metered?.bytes ?? original);
 	const module = new (webAssembly().Module)(bytes);
 	const run = (): number => {
 		const engine: Record<string, Record<string, WasmExtern>> = {};
@@ -70,21 +72,34 @@ function prepare(name: MeteringVariant): Variant {
 	return { name, bytes: bytes.length, run };
 }
 
-const variants = VARIANTS.map(prepare);
-const { shortest, rounds } = takeTurns(
+/** The same module with an empty custom section more: V8 compiles the same bytes once, and these anew. */
+function setApart(bytes: Uint8Array): Uint8Array {
+	const name = Buffer.from("again");
+	return Buffer.concat([bytes, Uint8Array.of(0, name.length + 1, name.length), name]);
+}
+
+const variants = [...VARIANTS.slice(Number(first)), ...VARIANTS.slice(0, Number(first))].map(prepare);
+const core = OwnCore.create(Buffer.from(probe, "hex"), () => performance.now(), Number(best));
+const asleep = new Int32Array(new SharedArrayBuffer(4));
+const { shortest, undisturbed, rounds } = takeTurns(
 	variants.map(({ run }) => run),
 	{
 		warmUp: WARM_UP,
 		milliseconds: Number(milliseconds),
 		leastWarmUp: LEAST_WARM_UP,
 		least: LEAST,
+		patience: PATIENCE,
 		now: () => performance.now(),
+		alone: () => core.isAlone(),
+		pause: () => void Atomics.wait(asleep, 0, 0, PAUSE),
 	},
 );
 const pass: MeteringPass = {
 	milliseconds: Object.fromEntries(variants.map(({ name }, i) => [name, shortest[i]])) as MeteringPass["milliseconds"],
 	bytes: Object.fromEntries(variants.map(({ name, bytes }) => [name, bytes])) as MeteringPass["bytes"],
 	rounds,
+	undisturbed: Math.min(...undisturbed),
+	best: core.best,
 };
 process.stdout.write(JSON.stringify(pass));
 // V8 may still be compiling in the background.

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { takeTurns } from "./turns.ts";
+import { takeTurns, type Turns } from "./turns.ts";
 
 /** Runs on a clock of their own; each is told how often it ran right before, and takes what it says. */
 function simulate(
@@ -18,9 +18,11 @@ function simulate(
 		clock += time;
 		return time;
 	});
-	const options = { warmUp: 0, milliseconds: 0, leastWarmUp: 1, least, now: () => clock };
+	const options = { ...ALONE, warmUp: 0, milliseconds: 0, leastWarmUp: 1, least, now: () => clock };
 	return { ...takeTurns(runs, options), order };
 }
+
+const ALONE = { patience: 0, alone: () => true, pause: () => assert.fail("nothing to wait for") };
 
 test("what is quicker behind itself is so for all", () => {
 	for (const least of [1, 2, 3, 7, 8]) {
@@ -49,6 +51,43 @@ test("what warms up is not counted, and time is what ends it", () => {
 		return ++runs <= 5 ? 1 : 2;
 	};
 	// A run of less than 60 ms is one of four: the sixth is in the second turn, which ends the warming up
-	const found = takeTurns([run], { warmUp: 800, milliseconds: 1000, leastWarmUp: 1, least: 1, now: () => clock });
-	assert.deepEqual(found, { shortest: [2], rounds: 3 });
+	const options = { ...ALONE, warmUp: 800, milliseconds: 1000, leastWarmUp: 1, least: 1, now: () => clock };
+	assert.deepEqual(takeTurns([run], options), { shortest: [2], undisturbed: [9], rounds: 3 });
+});
+
+/** Two runs of 100 ms, twice as long on a core that others use at the times that `shared` names. */
+function onSharedCore(shared: (clock: number) => boolean, patience: number): Turns & { readonly took: number } {
+	let clock = 0;
+	const run = (which: number) => (): number => {
+		const end = clock + 100 + which;
+		let work = 0;
+		for (; clock < end || work < 100 + which; clock++) work += shared(clock) ? 0.5 : 1;
+		return clock - end + 100 + which;
+	};
+	const found = takeTurns([run(0), run(1)], {
+		warmUp: 0,
+		milliseconds: 0,
+		leastWarmUp: 1,
+		least: 1,
+		patience,
+		now: () => clock,
+		alone: () => !shared(clock),
+		pause: () => void clock++,
+	});
+	return { ...found, took: clock };
+}
+
+test("runs wait for a core of their own, and count when it still is one afterwards", () => {
+	const cases: readonly [name: string, shared: (clock: number) => boolean, patience: number, expected: object][] = [
+		["never shared", () => false, 0, { shortest: [100, 101], undisturbed: [1, 1], rounds: 1 }],
+		["shared until later", (t) => t < 1000, 5000, { shortest: [100, 101], undisturbed: [1, 1], rounds: 1 }],
+		["shared from within the first on", (t) => t > 250, 0, { shortest: [200, 152], undisturbed: [0, 0], rounds: 1 }],
+		["shared within one", (t) => t > 260 && t < 500, 5000, { shortest: [100, 101], undisturbed: [2, 1], rounds: 2 }],
+		["always: given up", () => true, 3000, { shortest: [200, 202], undisturbed: [0, 0], rounds: 1 }],
+	];
+	for (const [name, shared, patience, expected] of cases) {
+		const { took, ...found } = onSharedCore(shared, patience);
+		assert.deepEqual(found, expected, name);
+		assert.ok(took <= patience + 1000 || !shared(0), `${name}: ${took}`);
+	}
 });
