@@ -279,7 +279,8 @@ export class PathWalk {
 				const loop = this.#loop++;
 				const short = this.#rules.shortOf(loop);
 				if (short > 0) {
-					if (now.isAlive) this.#pay(short);
+					if (now.isAlive && now.exceeds(short, this.#rules.head)) this.#checkBefore();
+					this.#pay(short);
 					this.#push(flow);
 					break;
 				}

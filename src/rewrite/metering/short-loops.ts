@@ -14,27 +14,28 @@ export class Constants {
 	#numbers: Map<number, number> | undefined;
 	/** The number that the last instruction has pushed. */
 	#pushed: number | undefined;
+	/** Whether the last instruction has set a local to it. */
+	#isSet = false;
 
-	/** What is known now: it does not change any more. */
+	/** What is known where a loop begins, if a local was set to a number right before: else hardly any counts from one. */
 	get known(): ReadonlyMap<number, number> {
-		return this.#numbers === undefined ? NO_CONSTANTS : new Map(this.#numbers);
+		return this.#isSet ? new Map(this.#numbers) : NO_CONSTANTS;
 	}
 
 	forget(): void {
 		this.#numbers = this.#pushed = undefined;
+		this.#isSet = false;
 	}
 
 	/** An instruction with its first immediate. */
 	pass(op: number, first: number): void {
-		if (op === OP["i32.const"]) {
-			this.#pushed = first;
-			return;
-		}
-		if (op === OP["local.set"] || op === OP["local.tee"]) {
-			if (this.#pushed !== undefined) (this.#numbers ??= new Map()).set(first, this.#pushed);
-			else this.#numbers?.delete(first);
-		}
-		this.#pushed = undefined;
+		const number = this.#pushed;
+		const isSet = op === OP["local.set"];
+		this.#pushed = op === OP["i32.const"] ? first : undefined;
+		this.#isSet = isSet && number !== undefined;
+		if (!isSet && op !== OP["local.tee"]) return;
+		if (number !== undefined) (this.#numbers ??= new Map()).set(first, number);
+		else this.#numbers?.delete(first);
 	}
 }
 
@@ -69,7 +70,7 @@ function goesOn(variable: number, bound: number, compare: number): boolean {
 const OF_LOOPS = defineSkim((op) => FLOW[op] === LOOP || FLOW[op] === BR_IF);
 
 /**
- * Whether the body that the reader is to enter may have a loop that comes back by `br_if` and before which a local is set to a number: which most code is
+ * Whether the body that the reader is to enter may have a loop with a `br_if` before which a local is set to a number: which most code is
  * passed by soon.
  */
 export function mayHaveShort(reader: CodeReader, body: number): boolean {
@@ -77,16 +78,21 @@ export function mayHaveShort(reader: CodeReader, body: number): boolean {
 	reader.enter(body);
 	while (reader.nextOf(OF_LOOPS)) {
 		if (FLOW[reader.op] === LOOP) isSet = followsNumber(reader);
-		else if (isSet && reader.first === 0) return true;
+		else if (isSet && FLOW[reader.op] === BR_IF) return true;
 	}
 	return false;
 }
 
-/** Whether the bytes before the current instruction look like `(local.set $v (i32.const n))`, each with an immediate of one or two bytes. */
+/** How many bytes an instruction with an index or a number has at least and at most. */
+const LEAST_BYTES = 2;
+const MOST_BYTES = 6;
+
+/** Whether the bytes before the current instruction look like `(local.set $v (i32.const n))`. */
 function followsNumber({ code: { bytes }, start, codeStart }: CodeReader): boolean {
-	for (const local of [2, 3]) {
-		if (start - local < codeStart || bytes[start - local] !== OP["local.set"]) continue;
-		for (const number of [2, 3]) if (bytes[start - local - number] === OP["i32.const"]) return true;
+	for (let set = start - LEAST_BYTES; set >= Math.max(codeStart, start - MOST_BYTES); set--) {
+		if (bytes[set] !== OP["local.set"]) continue;
+		const before = bytes.subarray(Math.max(codeStart, set - MOST_BYTES), set);
+		if (before.includes(OP["i32.const"])) return true;
 	}
 	return false;
 }

@@ -16,7 +16,8 @@ const four = "(i32.const 4)";
 const load = "(drop (i32.load8_u (i32.and (local.get 0) (i32.const 255))))";
 const down = "(br_if $l (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))";
 
-const inner = "(local.set 1 (i32.extend8_s (i32.const 3))) (loop $i (br_if $i (local.tee 1 (i32.sub (local.get 1) (i32.const 1)))))";
+const inner =
+	"(local.set 1 (i32.extend8_s (i32.const 3))) (loop $i (br_if $i (local.tee 1 (i32.sub (local.get 1) (i32.const 1)))))";
 
 /** Loops over local 0, with locals 1 and 2 to compare with and to add, and the turns of their strips; -1 where they have none. */
 const BODIES: readonly (readonly [name: string, body: string, turns: number])[] = [

@@ -322,6 +322,8 @@ function toStrip({ latch, backs, isLeft, height, sets, cost }: Candidate): Strip
 		return undefined;
 	const { step, bound, compare } = latch;
 	if ((step.isLocal && sets.has(step.value)) || (bound.isLocal && sets.has(bound.value))) return undefined;
+	// It never ends, and how far so many turns lead says nothing of how many they were
+	if (!step.isLocal && step.value === 0) return undefined;
 	// What is met exactly must be met: by steps that go on through all numbers of their kind
 	if (compare === OP["i32.ne"] && (step.isLocal || shiftOf(step.value) < 0)) return undefined;
 	const turns = Math.min(MOST_TURNS, Math.floor(BUDGET / cost));

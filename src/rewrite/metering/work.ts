@@ -328,8 +328,7 @@ class Planner {
 		if (known !== undefined) return known;
 		const loops = (loopStarts[body + 1] as number) - (loopStarts[body] as number);
 		const mayHave =
-			this.#isLate ||
-			(this.#isPlain && (hasLarge(this.#reader, body) || mayHaveShort(this.#reader, body)));
+			this.#isLate || (this.#isPlain && (hasLarge(this.#reader, body) || mayHaveShort(this.#reader, body)));
 		if (loops === 0 || !mayHave) return (this.#strips[body] = NO_STRIPS);
 		const counted = new Map<number, number>();
 		const strips = findStrips(this.#reader, body, this.#params, this.#isPlain, counted);

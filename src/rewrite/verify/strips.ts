@@ -105,8 +105,7 @@ export function readStripLoop(from: Cursor, isInnermost = false): StripLoop | un
 		const { op, depth, labels } = instructions;
 		way.pass(op, costOf(op, instructions.code), depth, BRANCHES.has(op) ? labels : NOWHERE);
 		if (kind === END && depth < 0) break;
-		if (kind === CALL || kind === CALL_INDIRECT || (kind === LOOP && (isInnermost || within > 0)))
-			return undefined;
+		if (kind === CALL || kind === CALL_INDIRECT || (kind === LOOP && (isInnermost || within > 0))) return undefined;
 		if (op === GROW || divisorOf(instructions) !== undefined) hasBulk = true;
 		if (kind === LOOP) {
 			hasLoops = true;
@@ -175,20 +174,19 @@ export function costOfCounted(from: Cursor, merge: number, start: number): numbe
 	return initial === undefined ? 0 : cost * countTurns(initial, step.value, bound.value, compare);
 }
 
-/** What a local is set to by straight code, if the last that it is set to is a number. */
+/** What a local is set to by straight code that ends with some local's being set to a number, if the last that it is set to is one. */
 function numberOf(local: number, code: Cursor): number | undefined {
 	const instructions = new Instructions(code);
 	let found: number | undefined;
-	let before = NOTHING;
+	let [before, last] = [NOTHING, NOTHING];
 	while (!code.done) {
 		const { at } = code;
 		instructions.next();
-		const operand = operandAt(code, at);
-		const isSet = (operand.op === SET || operand.op === TEE) && operand.value === local;
+		[before, last] = [last, operandAt(code, at)];
+		const isSet = (last.op === SET || last.op === TEE) && last.value === local;
 		if (isSet) found = before.op === CONSTANT ? before.value : undefined;
-		before = operand;
 	}
-	return found;
+	return last.op === SET && before.op === CONSTANT ? found : undefined;
 }
 
 /** How often a loop turns; 0 for more often than is of interest. */
