@@ -124,6 +124,16 @@ suite("loops that count from a number to a number", () => {
 			}
 		});
 
+		test(`${metering}: the proof takes a strip around one, be that checked or not`, async () => {
+			for (const count of [1, 20, 40, 400]) {
+				const within = `(if (local.get 3) (then ${set(count)} ${loop(by(-1), load.repeat(8))}))`;
+				const down = "(local.tee 0 (i32.sub (local.get 0) (i32.const 1)))";
+				const body = `(loop $o ${within} ${"(block)".repeat(200)} (br_if $o ${down}))`;
+				const { original, rewritten, contracts } = await meter(body, metering);
+				verifyRewriting(original, rewritten, { metering, check: "page", contracts });
+			}
+		});
+
 		test(`${metering}: what follows many of them is checked`, async () => {
 			const body = (set(20) + loop(by(-1), load.repeat(8))).repeat(12);
 			const { original, rewritten, contracts, checks } = await meter(body, metering);

@@ -72,6 +72,7 @@ const BODIES: readonly (readonly [name: string, body: string, turns: number])[] 
 		`(local.set 2 (i32.load (local.get 0))) (br_if $l (i32.lt_u ${plus("(local.get 2)")} (local.get 1)))`,
 		-1,
 	],
+	["a step of nothing", `(br_if $l (i32.lt_s ${plus("(i32.const 0)")} (local.get 1)))`, -1],
 	["two steps", `(local.set 0 (i32.const 9)) ${down}`, -1],
 	["two ways back", `(br_if $l (local.get 1)) ${down}`, -1],
 	["a way back without a step", "(br_if $l (local.get 0))", -1],

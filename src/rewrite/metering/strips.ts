@@ -115,7 +115,7 @@ type Latch = Omit<Strip, "turns" | "cost" | "height">;
 /**
  * The loops of the body that the reader is to enter that can be run in strips, by their number.
  * @param isLarge whether only those with much code are asked for, that have no loops in them
- * @param short gets the loops of which it is known how many turns they make, and what all of these cost; they are no strips
+ * @param short gets the loops of which it is known how many turns they make, and what all of these cost; where that is little, they are no strips
  */
 export function findStrips(
 	reader: CodeReader,
@@ -209,10 +209,11 @@ export function findStrips(
 					const cost = short === undefined ? 0 : costOfTurns(candidate);
 					if (cost > 0) {
 						short?.set(candidate.loop, cost);
-						if (cost <= MOST_SHORT) way.add(cost);
+						way.add(cost);
 					}
 					const isAsked = !isLarge || (candidate.height === 0 && reader.start - candidate.start >= LARGE);
-					const strip = candidate.isFit && isAsked && cost === 0 ? toStrip(candidate) : undefined;
+					const strip =
+						candidate.isFit && isAsked && (cost === 0 || cost > MOST_SHORT) ? toStrip(candidate) : undefined;
 					if (strip !== undefined) strips.set(candidate.loop, strip);
 					open.pop();
 					const around = open.at(-1);
