@@ -390,7 +390,7 @@ class Planner {
 		const body = node - this.#graph.imported;
 		let cost = this.#survey.costs[body] as number;
 		for (const strip of this.#findStrips(body).values()) cost += strip.cost;
-		for (const turns of this.#counted[body]?.values() ?? []) cost += Math.min(turns, MOST_SHORT);
+		for (const turns of this.#counted[body]?.values() ?? []) if (turns <= MOST_SHORT) cost += turns;
 		for (const target of this.#targetsOf(node)) {
 			const group = this.#groupOf(target);
 			const head = this.#heads[target] as number;
