@@ -44,6 +44,8 @@ export interface PathRules {
 	readonly isChecked: (loop: number) => boolean;
 	/** What a loop may run behind the check at its head before it comes to that again, by its number in the body; 0 but for strips. */
 	readonly stripOf: (loop: number) => number;
+	/** What all turns of a loop cost that has no check for that, by its number in the body; 0 for all others. */
+	readonly shortOf: (loop: number) => number;
 	/** Whether what runs behind calls that close a cycle is bounded in each frame, or told to whoever calls. */
 	readonly isBounded: boolean;
 	/** What the function may run before its first check, and from its last to its end. */
@@ -275,6 +277,13 @@ export class PathWalk {
 		switch (flow) {
 			case LOOP: {
 				const loop = this.#loop++;
+				const short = this.#rules.shortOf(loop);
+				if (short > 0) {
+					if (now.isAlive && now.exceeds(short, this.#rules.head)) this.#checkBefore();
+					this.#pay(short);
+					this.#push(flow);
+					break;
+				}
 				const isBare = !this.#rules.isChecked(loop);
 				if (now.isAlive && isBare) now.since = Math.max(now.since, TURN);
 				else if (now.isAlive) {

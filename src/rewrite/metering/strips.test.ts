@@ -16,7 +16,8 @@ const four = "(i32.const 4)";
 const load = "(drop (i32.load8_u (i32.and (local.get 0) (i32.const 255))))";
 const down = "(br_if $l (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))";
 
-const inner = "(local.set 1 (i32.const 3)) (loop $i (br_if $i (local.tee 1 (i32.sub (local.get 1) (i32.const 1)))))";
+const inner =
+	"(local.set 1 (i32.extend8_s (i32.const 3))) (loop $i (br_if $i (local.tee 1 (i32.sub (local.get 1) (i32.const 1)))))";
 
 /** Loops over local 0, with locals 1 and 2 to compare with and to add, and the turns of their strips; -1 where they have none. */
 const BODIES: readonly (readonly [name: string, body: string, turns: number])[] = [
@@ -34,7 +35,7 @@ const BODIES: readonly (readonly [name: string, body: string, turns: number])[] 
 	["with its branch in an arm", `${load.repeat(4)} (if (local.get 0) (then ${down} (br $x)))`, 57],
 	[
 		"with a way out of a loop within alone",
-		`(block $c (br_if $c (local.get 2)) (local.set 1 (i32.const 3))
+		`(block $c (br_if $c (local.get 2)) (local.set 1 (i32.extend8_s (i32.const 3)))
 			(loop $i ${load.repeat(4)} (br_if $c (i32.eqz (local.get 0)))
 				(br_if $i (local.tee 1 (i32.sub (local.get 1) (i32.const 1)))))) ${down}`,
 		56,
@@ -71,6 +72,7 @@ const BODIES: readonly (readonly [name: string, body: string, turns: number])[] 
 		`(local.set 2 (i32.load (local.get 0))) (br_if $l (i32.lt_u ${plus("(local.get 2)")} (local.get 1)))`,
 		-1,
 	],
+	["a step of nothing", `(br_if $l (i32.lt_s ${plus("(i32.const 0)")} (local.get 1)))`, -1],
 	["two steps", `(local.set 0 (i32.const 9)) ${down}`, -1],
 	["two ways back", `(br_if $l (local.get 1)) ${down}`, -1],
 	["a way back without a step", "(br_if $l (local.get 0))", -1],

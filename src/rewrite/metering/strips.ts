@@ -8,6 +8,7 @@ import {
 	CALL,
 	CATCH,
 	DELEGATE,
+	ELSE,
 	END,
 	FLOW,
 	IF,
@@ -20,6 +21,7 @@ import {
 } from "./control.ts";
 import { COST, TURN } from "./costs.ts";
 import { LongestWay } from "./longest-way.ts";
+import { Constants, countTurns, MOST_SHORT, NO_CONSTANTS } from "./short-loops.ts";
 
 /** What a strip may run at most: of that much that it adds behind a check, and so often that a check is of no account. */
 const BUDGET = 60_000;
@@ -102,6 +104,10 @@ interface Candidate {
 	latch: Latch | undefined;
 	/** How often each local is set. */
 	readonly sets: Map<number, number>;
+	/** The numbers that locals have where it is entered, as far as they are known. */
+	readonly initial: ReadonlyMap<number, number>;
+	/** Whether it has neither parameters nor results. */
+	readonly isEmpty: boolean;
 }
 
 type Latch = Omit<Strip, "turns" | "cost" | "height">;
@@ -109,14 +115,17 @@ type Latch = Omit<Strip, "turns" | "cost" | "height">;
 /**
  * The loops of the body that the reader is to enter that can be run in strips, by their number.
  * @param isLarge whether only those with much code are asked for, that have no loops in them
+ * @param short gets the loops of which it is known how many turns they make, and what all of these cost; where that is little, they are no strips
  */
 export function findStrips(
 	reader: CodeReader,
 	body: number,
 	params: readonly number[],
 	isLarge = false,
+	short?: Map<number, number>,
 ): ReadonlyMap<number, Strip> {
 	const strips = new Map<number, Strip>();
+	const constants = new Constants();
 	const ops = new Int32Array(WINDOW);
 	const firsts = new Int32Array(WINDOW);
 	const starts = new Int32Array(WINDOW);
@@ -182,6 +191,8 @@ export function findStrips(
 					backs: 0,
 					latch: undefined,
 					sets: new Map(),
+					initial: short === undefined ? NO_CONSTANTS : constants.known,
+					isEmpty: reader.code.bytes[reader.start + 1] === EMPTY,
 				});
 				loop++;
 				break;
@@ -195,8 +206,14 @@ export function findStrips(
 			case END:
 			case DELEGATE:
 				if (candidate?.depth === depth) {
+					const cost = short === undefined ? 0 : costOfTurns(candidate);
+					if (cost > 0) {
+						short?.set(candidate.loop, cost);
+						way.add(cost);
+					}
 					const isAsked = !isLarge || (candidate.height === 0 && reader.start - candidate.start >= LARGE);
-					const strip = candidate.isFit && isAsked ? toStrip(candidate) : undefined;
+					const strip =
+						candidate.isFit && isAsked && (cost === 0 || cost > MOST_SHORT) ? toStrip(candidate) : undefined;
 					if (strip !== undefined) strips.set(candidate.loop, strip);
 					open.pop();
 					const around = open.at(-1);
@@ -226,6 +243,10 @@ export function findStrips(
 				break;
 			default:
 				if (OPENS.has(reader.op)) depth++;
+		}
+		if (short !== undefined) {
+			if (MEETS.has(flow)) constants.forget();
+			else constants.pass(reader.op, reader.first);
 		}
 		way.step(flow, flow === BR || flow === BR_IF || flow === BR_TABLE ? labelsOf(reader) : NONE);
 		const place = count++ % WINDOW;
@@ -271,6 +292,12 @@ const NO_CODE: ReadonlySet<number> = new Set([OP.block, OP.end]);
 
 const NONE: readonly number[] = [];
 
+/** What control may come to from elsewhere. */
+const MEETS: ReadonlySet<number> = new Set([LOOP, END, ELSE, CATCH, DELEGATE]);
+
+/** The type of a block that has neither parameters nor results. */
+const EMPTY = 0x40;
+
 const OPENS: ReadonlySet<number> = new Set([OP.block, OP.if]);
 
 /** A loop stands in another. What is not to be in the one is not to be in the other; and what is nested too deep is not looked at. */
@@ -281,11 +308,23 @@ function include(around: Candidate, { isFit, height, sets }: Candidate): void {
 	for (const [local, times] of sets) around.sets.set(local, (around.sets.get(local) ?? 0) + times);
 }
 
+/** What all turns of a loop cost, if it begins at a number, steps by a number and ends at a number; 0 where it does not, or turns too often. */
+function costOfTurns({ isFit, isEmpty, height, latch, backs, sets, initial, cost }: Candidate): number {
+	if (!isFit || !isEmpty || height > 0 || latch === undefined || backs !== 1) return 0;
+	const { variable, step, bound, compare } = latch;
+	const from = initial.get(variable);
+	if (from === undefined || sets.get(variable) !== 1 || step.isLocal || bound.isLocal) return 0;
+	if (compare === OP["i32.ne"] && shiftOf(step.value) < 0) return 0;
+	return countTurns(from, step.value, bound.value, compare) * cost;
+}
+
 function toStrip({ latch, backs, isLeft, height, sets, cost }: Candidate): Strip | undefined {
 	if (latch === undefined || (isLeft && cost < LEAST_LEFT) || backs !== 1 || sets.get(latch.variable) !== 1)
 		return undefined;
 	const { step, bound, compare } = latch;
 	if ((step.isLocal && sets.has(step.value)) || (bound.isLocal && sets.has(bound.value))) return undefined;
+	// It never ends, and how far so many turns lead says nothing of how many they were
+	if (!step.isLocal && step.value === 0) return undefined;
 	// What is met exactly must be met: by steps that go on through all numbers of their kind
 	if (compare === OP["i32.ne"] && (step.isLocal || shiftOf(step.value) < 0)) return undefined;
 	const turns = Math.min(MOST_TURNS, Math.floor(BUDGET / cost));

@@ -4,18 +4,27 @@ import { Paths } from "./paths.ts";
 
 const OF_FLOW = defineSkim((op) => FLOW[op] !== 0);
 
+const NO_LOOPS: ReadonlySet<number> = new Set();
+
 /** More rounds than loops are nested in practice; what is not settled then keeps its check. */
 const MAX_ROUNDS = 8;
 
 /**
  * The loops of the body that the reader is to enter of which every turn passes the check of another loop within: 1 for each of these, in
  * their order. They need none of their own.
+ * @param short loops that have no check, and need none
  */
-export function findTurns(reader: CodeReader, body: number, loops: number): Uint8Array {
+export function findTurns(
+	reader: CodeReader,
+	body: number,
+	loops: number,
+	short: ReadonlySet<number> = NO_LOOPS,
+): Uint8Array {
 	const without = new Uint8Array(loops).fill(1);
+	for (const loop of short) without[loop] = 0;
 	for (let round = 0; round < MAX_ROUNDS; round++) {
 		reader.enter(body);
-		const found = walk(reader, without);
+		const found = walk(reader, without, short);
 		if (found === "settled") return without;
 		if (found === "unfit") break;
 	}
@@ -23,7 +32,7 @@ export function findTurns(reader: CodeReader, body: number, loops: number): Uint
 }
 
 /** Takes from `without` loops to which a turn comes back without a check, the innermost first: with theirs those around may need none. */
-function walk(reader: CodeReader, without: Uint8Array): "settled" | "changed" | "unfit" {
+function walk(reader: CodeReader, without: Uint8Array, short: ReadonlySet<number>): "settled" | "changed" | "unfit" {
 	const bare = new Set<number>();
 	/** For each loop the one around it, or -1. */
 	const around: number[] = [];
@@ -48,7 +57,7 @@ function walk(reader: CodeReader, without: Uint8Array): "settled" | "changed" | 
 				const loop = around.length;
 				around.push(paths.at(0)?.tag ?? -1);
 				if (paths.passed === undefined) keep(loop);
-				else paths.passed = without[loop] !== 1;
+				else if (!short.has(loop)) paths.passed = without[loop] !== 1;
 				paths.push(flow, loop);
 				break;
 			}

@@ -5,6 +5,7 @@ import { countParams } from "./control.ts";
 import { costOfLocals, FOREIGN, FOREIGN_TAIL, HEAD, OFTEN, SHORT, TAIL, UP } from "./costs.ts";
 import { type Callee, type PathRules, PathWalk } from "./path-costs.ts";
 import { findLatches } from "./latches.ts";
+import { mayHaveShort, MOST_SHORT } from "./short-loops.ts";
 import { findStrips, hasLarge, type Strip } from "./strips.ts";
 import { findTurns } from "./turns.ts";
 
@@ -53,6 +54,7 @@ const OPEN = 1;
 const DONE = 2;
 
 const NO_STRIPS: ReadonlyMap<number, Strip> = new Map();
+const NONE_COUNTED: ReadonlyMap<number, number> = new Map();
 
 /**
  * Bounds what runs between two checks, wherever the guest goes: `BOUND` on every way through calls, and `UP` more for each frame of a
@@ -89,6 +91,8 @@ class Planner {
 	readonly #sites: (readonly number[] | undefined)[];
 	readonly #bare: (Uint8Array | undefined)[];
 	readonly #strips: (ReadonlyMap<number, Strip> | undefined)[];
+	/** The loops of each body of which it is known what all their turns cost. */
+	readonly #counted: (ReadonlyMap<number, number> | undefined)[];
 	/** How many parameters each type has. */
 	readonly #params: readonly number[];
 	/** How each function is checked for the cycles that it is in. */
@@ -127,6 +131,7 @@ class Planner {
 		this.#sites = Array.from({ length: module.functions.length });
 		this.#bare = Array.from({ length: module.functions.length });
 		this.#strips = Array.from({ length: module.functions.length });
+		this.#counted = Array.from({ length: module.functions.length });
 		this.#params = countParams(module);
 	}
 
@@ -247,6 +252,7 @@ class Planner {
 			},
 			isChecked: (loop) => bare?.[loop] !== 1,
 			stripOf: this.#stripOf(body),
+			shortOf: this.#shortOf(body, bare),
 			throws: exceptions.any,
 			head: this.#headLimit(node),
 			tail: this.#isOften(node) ? SHORT : TAIL,
@@ -283,6 +289,7 @@ class Planner {
 			callee: () => this.#callee(),
 			isChecked: (loop) => bare?.[loop] !== 1,
 			stripOf: this.#stripOf(body),
+			shortOf: this.#shortOf(body, bare),
 			throws: exceptions.any,
 			head: this.#headLimit(node),
 			tail: this.#isOften(node) ? SHORT : TAIL,
@@ -304,11 +311,13 @@ class Planner {
 		const { loopStarts } = this.#survey;
 		const loops = (loopStarts[body + 1] as number) - (loopStarts[body] as number);
 		if (loops === 0 || !(this.#isLate || this.#isPlain)) return undefined;
-		const bare = findTurns(this.#reader, body, loops);
+		const strips = this.#findStrips(body);
+		const bare = this.#findTurns(body, loops);
 		if (this.#isPlain) {
 			findLatches(this.#reader, body, bare);
-			for (const loop of this.#findStrips(body).keys()) bare[loop] = 0;
+			for (const loop of strips.keys()) bare[loop] = 0;
 		}
+		for (const [loop, cost] of this.#counted[body] ?? NONE_COUNTED) bare[loop] = cost <= MOST_SHORT ? 1 : 0;
 		return bare.includes(1) ? (this.#bare[body] = bare) : undefined;
 	}
 
@@ -318,13 +327,30 @@ class Planner {
 		const known = this.#strips[body];
 		if (known !== undefined) return known;
 		const loops = (loopStarts[body + 1] as number) - (loopStarts[body] as number);
-		const mayHave = this.#isLate ? loops > 0 : this.#isPlain && loops > 0 && hasLarge(this.#reader, body);
-		if (!mayHave) return (this.#strips[body] = NO_STRIPS);
-		const strips = findStrips(this.#reader, body, this.#params, this.#isPlain);
+		const mayHave =
+			this.#isLate || (this.#isPlain && (hasLarge(this.#reader, body) || mayHaveShort(this.#reader, body)));
+		if (loops === 0 || !mayHave) return (this.#strips[body] = NO_STRIPS);
+		const counted = new Map<number, number>();
+		const strips = findStrips(this.#reader, body, this.#params, this.#isPlain, counted);
+		if (counted.size > 0) this.#counted[body] = counted;
 		if ([...strips.values()].every(({ height }) => height === 0)) return (this.#strips[body] = strips);
 		// What needs no check of its own would have one then
-		const bare = findTurns(this.#reader, body, loops);
+		const bare = this.#findTurns(body, loops);
 		return (this.#strips[body] = new Map([...strips].filter(([loop]) => bare[loop] !== 1)));
+	}
+
+	/** Strips have been looked for. */
+	#findTurns(body: number, loops: number): Uint8Array {
+		const counted = [...(this.#counted[body] ?? NONE_COUNTED)];
+		const short = new Set(counted.filter(([, cost]) => cost <= MOST_SHORT).map(([loop]) => loop));
+		return findTurns(this.#reader, body, loops, short);
+	}
+
+	/** @param bare the loops of the body that have no check at their heads */
+	#shortOf(body: number, bare: Uint8Array | undefined): (loop: number) => number {
+		this.#findStrips(body);
+		const counted = this.#counted[body];
+		return (loop) => (bare?.[loop] === 1 ? (counted?.get(loop) ?? 0) : 0);
 	}
 
 	#stripOf(body: number): (loop: number) => number {
@@ -364,6 +390,7 @@ class Planner {
 		const body = node - this.#graph.imported;
 		let cost = this.#survey.costs[body] as number;
 		for (const strip of this.#findStrips(body).values()) cost += strip.cost;
+		for (const turns of this.#counted[body]?.values() ?? []) if (turns <= MOST_SHORT) cost += turns;
 		for (const target of this.#targetsOf(node)) {
 			const group = this.#groupOf(target);
 			const head = this.#heads[target] as number;

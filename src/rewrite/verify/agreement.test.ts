@@ -35,6 +35,23 @@ function randomModule(dice: Dice): string {
 		const next = `(local.tee 0 (i32.add (local.get 0) (i32.const ${dice.pick([-4, -1, 1, 3])})))`;
 		return `(br_if ${label} ${dice.oneIn(2) ? next : `(i32.${dice.pick(["ne", "lt_u", "gt_s", "le_u"])} ${next} (i32.const 1000))`})`;
 	};
+	/** A loop from a number to a number, or nearly: of some the turns are counted. */
+	const known = (label: string): string => {
+		const next = `(local.tee 0 (i32.add (local.get 0) (i32.const ${dice.pick([-3, -1, 0, 1, 2, 7])})))`;
+		const end = dice.pick(["", "ne", "lt_s", "lt_u", "gt_s", "gt_u", "le_u"]);
+		const test = end === "" ? next : `(i32.${end} ${next} (i32.const ${dice.pick([-9, 0, 20, 1000])}))`;
+		const more = dice.pick([
+			"",
+			"",
+			"(memory.fill (local.get 0) (i32.const 0) (i32.const 9))",
+			"(local.set 0 (i32.const 4))",
+			"(call $j)",
+		]);
+		const within = dice.pick(["", "", `(br_if ${label} (local.get 0))`, "(br_if 1 (local.get 0))"]);
+		const loop = `(loop ${label} ${dice.pick(["", LOAD, LOAD.repeat(9), LOAD.repeat(300), MUCH])} ${more} ${within} (br_if ${label} ${test}))`;
+		const begin = `(local.set 0 (i32.const ${dice.pick([-20, 0, 5, 24, 500])}))`;
+		return `${begin} ${dice.pick(["", "", "(nop)", "(block)"])} ${dice.oneIn(3) ? `(block ${loop})` : loop}`;
+	};
 	/** A loop that counts by itself, or that does not, or one in the other. */
 	const counting = (label: string, depth = 0): string => {
 		const loop = `${label}i${depth}`;
@@ -70,6 +87,7 @@ function randomModule(dice: Dice): string {
 				return dice.oneIn(3) ? `(br ${target()})` : "(nop)";
 			case 9:
 			case 10:
+				if (dice.oneIn(6)) return known(label);
 				if (dice.oneIn(3))
 					return `(loop ${label} ${dice.pick(["", LOAD, MUCH, LOAD.repeat(20), LOAD.repeat(100)])} ${back(label)})`;
 				if (dice.oneIn(4)) return `(loop ${label} (if (local.get 0) (then ${counting(label)})) ${back(label)})`;

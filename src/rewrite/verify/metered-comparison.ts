@@ -18,6 +18,7 @@ import { OpenStrips } from "./open-strips.ts";
 import type { Outline } from "./outline.ts";
 import { BARE_LOOP, costOf, IF_BLOCK, LOOP_BLOCK, type PathCosts, PLAIN_BLOCK, TRY_BLOCK } from "./path-costs.ts";
 import type { PlainRun } from "./plain.ts";
+import { costOfCounted, isMerge } from "./strips.ts";
 import { moveFirstLocal } from "./threading.ts";
 
 /** What is known of the module, and what is found out about it from one body to the next. */
@@ -85,6 +86,8 @@ export class BodyComparison {
 	#beyond: Fuel | undefined;
 	/** Up to here something was added among plain instructions: they are looked at one by one. */
 	#stepped = 0;
+	/** Where control came together last. */
+	#merge = 0;
 	readonly #strips: OpenStrips;
 
 	/** @param body of the original */
@@ -113,6 +116,7 @@ export class BodyComparison {
 		this.#push(0, 0);
 		paths.enter(this.#index, locals);
 		instructions.depth = 1;
+		this.#merge = from.at;
 		this.#hasCheck(true);
 		if (fuel) this.#fuel.pay();
 		this.#module.plain.highestLocal = -1;
@@ -128,6 +132,7 @@ export class BodyComparison {
 				if (!isBulk && !this.#isSame) this.#fuel.settle(start);
 				if (kind === LOOP) this.#loop(start);
 				else this.#step(kind, start);
+				if (isMerge(kind, op)) this.#merge = from.at;
 			}
 			if (this.#isSame || this.#depth === 0 || this.#fuel.now === undefined) continue;
 			this.#findCheck();
@@ -267,7 +272,7 @@ export class BodyComparison {
 		if (this.#isSame) {
 			if (fuel && this.#fuel.now !== undefined) throw this.#refuse("has a loop that has no check");
 			this.#push(LOOP_OP, 0);
-			paths.open(BARE_LOOP);
+			this.#openUnchecked(start);
 			return;
 		}
 		beside.equalUpTo(start);
@@ -293,12 +298,21 @@ export class BodyComparison {
 		}
 		const isChecked = isOutlined || this.#hasCheck(true);
 		if (!isChecked && fuel) throw this.#refuse("has a loop that has no check");
-		paths.open(isChecked ? LOOP_BLOCK : BARE_LOOP);
+		if (isChecked) paths.open(LOOP_BLOCK);
+		else this.#openUnchecked(start);
 		if (fuel) this.#fuel.pay();
 		const frame = this.#at(0);
 		if (frame === undefined || !this.#strips.hasLimit || !isChecked || isOutlined || !this.#strips.begin(start)) return;
 		frame.added = STRIP;
 		frame.shift += STRIP;
+	}
+
+	/** A loop without a check at its head: all its turns may be counted, or each has to pass a check elsewhere. */
+	#openUnchecked(start: number): void {
+		const { paths } = this.#module;
+		const cost = paths.isAlive ? costOfCounted(this.#from, this.#merge, start) : 0;
+		if (cost > 0) paths.run(cost);
+		paths.open(cost > 0 ? LOOP_BLOCK : BARE_LOOP);
 	}
 
 	#step(kind: number, start: number): void {

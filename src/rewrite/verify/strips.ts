@@ -1,5 +1,6 @@
 import { Cursor } from "./cursor.ts";
 import { CALL, CALL_INDIRECT, CONTROL, END, Instructions, LOOP } from "./instructions.ts";
+import { divisorOf } from "./metered-body.ts";
 import { costOf } from "./path-costs.ts";
 
 const GET = 0x20;
@@ -30,6 +31,16 @@ const BRANCHES = new Set([0x0c, BR_IF, 0x0e, 0xd5, 0xd6]);
 /** try, catch, throw, rethrow, throw_ref, delegate, catch_all, try_table, and casts */
 const EXCLUDED = new Set([0x06, 0x07, 0x08, 0x09, 0x0a, 0x18, 0x19, 0x1f, 0xfb]);
 
+/** lt_u, gt_u; gt_s, gt_u */
+const UNSIGNED = new Set([LESS_UNSIGNED, 0x4b]);
+const ABOVE = new Set([0x4a, 0x4b]);
+const GROW = 0x40;
+const NO_TYPE = 0x40;
+/** else, catch, delegate, catch_all */
+const MERGES = new Set([0x05, 0x07, 0x18, 0x19]);
+/** More turns of a loop without a check are not counted. */
+const MOST_COUNTED = 1024;
+
 /** What a strip may have at most. */
 const MOST_TURNS = 0x1_0000;
 /** With `ne`, a step is two to the power of this at most: so that no distance is mistaken for a short one. */
@@ -57,6 +68,8 @@ export interface StripLoop {
 	readonly cost: number;
 	/** Whether there are loops in it. */
 	readonly hasLoops: boolean;
+	/** Whether something in it may take long by the length that it is given. */
+	readonly hasBulk: boolean;
 }
 
 /** What is known of a strip's beginning. */
@@ -65,8 +78,11 @@ export interface Limit {
 	readonly turns: number;
 }
 
-/** The loop whose body begins at the cursor, which stays there; `undefined` where its turns are not known to be bounded. */
-export function readStripLoop(from: Cursor): StripLoop | undefined {
+/**
+ * The loop whose body begins at the cursor, which stays there; `undefined` where its turns are not known to be bounded.
+ * @param isInnermost whether only one that has no loops in it is asked for
+ */
+export function readStripLoop(from: Cursor, isInnermost = false): StripLoop | undefined {
 	const cursor = new Cursor(from.bytes, from.at, from.end);
 	const instructions = new Instructions(cursor, true);
 	const starts: number[] = [];
@@ -75,6 +91,9 @@ export function readStripLoop(from: Cursor): StripLoop | undefined {
 	let cost = 0;
 	let backs = 0;
 	let hasLoops = false;
+	let hasBulk = false;
+	/** Where control came together last. */
+	let merge = cursor.at;
 	/** The depth of the loop within that is open; 0 for none. */
 	let within = 0;
 	/** Of the branch back, among the starts. */
@@ -86,11 +105,14 @@ export function readStripLoop(from: Cursor): StripLoop | undefined {
 		const { op, depth, labels } = instructions;
 		way.pass(op, costOf(op, instructions.code), depth, BRANCHES.has(op) ? labels : NOWHERE);
 		if (kind === END && depth < 0) break;
-		if (kind === CALL || kind === CALL_INDIRECT || (kind === LOOP && within > 0)) return undefined;
+		if (kind === CALL || kind === CALL_INDIRECT || (kind === LOOP && (isInnermost || within > 0))) return undefined;
+		if (op === GROW || divisorOf(instructions) !== undefined) hasBulk = true;
 		if (kind === LOOP) {
 			hasLoops = true;
 			within = depth;
+			way.add(costOfCounted(cursor, merge, start));
 		} else if (kind === END && depth < within) within = 0;
+		if (isMerge(kind, op)) merge = cursor.at;
 		if (kind === CONTROL && EXCLUDED.has(op)) return undefined;
 		if (op === SET || op === TEE) {
 			const local = operandAt(cursor, start).value;
@@ -128,7 +150,53 @@ export function readStripLoop(from: Cursor): StripLoop | undefined {
 	if (sets.get(variable) !== 1 || !isFixed(bound)) return undefined;
 	if (compare === NOT_EQUAL && (step.op !== CONSTANT || shiftOf(step.value) > MOST_SHIFT)) return undefined;
 	const test = starts[latch - tee + 1] as number;
-	return { variable, step, bound, compare, isShort, test, branch: starts[latch] as number, cost, hasLoops };
+	return { variable, step, bound, compare, isShort, test, branch: starts[latch] as number, cost, hasLoops, hasBulk };
+}
+
+/** Whether control may come from elsewhere to what stands behind an instruction. */
+export function isMerge(kind: number, op: number): boolean {
+	return kind === LOOP || kind === END || (kind === CONTROL && MERGES.has(op));
+}
+
+/**
+ * What all turns of the loop cost whose body begins at the cursor, which stays there: of one that has no loops in it, begins at a number, and steps by one to
+ * one. 0 where that is not known.
+ * @param merge where control came together last before the loop: from there to the loop all is run, once
+ * @param start where the loop begins
+ */
+export function costOfCounted(from: Cursor, merge: number, start: number): number {
+	if (from.bytes[start + 1] !== NO_TYPE) return 0;
+	const loop = readStripLoop(from, true);
+	if (loop === undefined || loop.hasBulk) return 0;
+	const { variable, step, bound, compare, cost } = loop;
+	if (step.op !== CONSTANT || bound.op !== CONSTANT) return 0;
+	const initial = numberOf(variable, new Cursor(from.bytes, merge, start));
+	return initial === undefined ? 0 : cost * countTurns(initial, step.value, bound.value, compare);
+}
+
+/** What a local is set to by straight code that ends with some local's being set to a number, if the last that it is set to is one. */
+function numberOf(local: number, code: Cursor): number | undefined {
+	const instructions = new Instructions(code);
+	let found: number | undefined;
+	let [before, last] = [NOTHING, NOTHING];
+	while (!code.done) {
+		const { at } = code;
+		instructions.next();
+		[before, last] = [last, operandAt(code, at)];
+		const isSet = (last.op === SET || last.op === TEE) && last.value === local;
+		if (isSet) found = before.op === CONSTANT ? before.value : undefined;
+	}
+	return last.op === SET && before.op === CONSTANT ? found : undefined;
+}
+
+/** How often a loop turns; 0 for more often than is of interest. */
+function countTurns(initial: number, step: number, bound: number, compare: number): number {
+	for (let turns = 1, value = initial; turns <= MOST_COUNTED; turns++) {
+		value = (value + step) | 0;
+		const [a, b] = UNSIGNED.has(compare) ? [value >>> 0, bound >>> 0] : [value, bound];
+		if (compare === NOT_EQUAL ? a === b : ABOVE.has(compare) ? a <= b : a >= b) return turns;
+	}
+	return 0;
 }
 
 /**
@@ -207,6 +275,11 @@ class Way {
 	readonly #before: number[] = [];
 	readonly #behind: number[] = [];
 	readonly #opened: number[] = [];
+
+	/** All turns of a loop within. */
+	add(cost: number): void {
+		if (this.now >= 0) this.now += cost;
+	}
 
 	/** @param depth behind the instruction; 0 in the loop itself */
 	pass(op: number, cost: number, depth: number, labels: readonly number[]): void {

@@ -42,7 +42,7 @@ const withMuch = (text: string): string => text.replaceAll("(loop $l", `$& ${"(b
 const NESTED = `(module (memory 1) (func (export "f") (param i32 i32)
 	(loop $o
 		(block $b (br_if $b (i32.load (local.get 0)))
-			(local.set 1 (i32.const 64))
+			(local.set 1 (i32.extend8_s (i32.const 64)))
 			(loop $i (i32.store (local.get 1) (i32.const 1)) (br_if $i (local.tee 1 (i32.sub (local.get 1) (i32.const 1))))))
 		(br_if $o (i32.ne (local.tee 0 (i32.add (local.get 0) (i32.const 1))) (i32.const 1000))))))`;
 
