@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { collectYoung, youngHeap } from "./heap.ts";
+import { collectYoung, heapUse } from "./heap.ts";
 import { Nursery } from "./nursery.ts";
 
 const MIB = 1024 * 1024;
@@ -20,7 +20,12 @@ suite("new objects of guests are collected while there is time for it", () => {
 	] as const) {
 		test(name, () => {
 			let times = 0;
-			const look = (): ReturnType<typeof youngHeap> => ({ small: small * MIB, large: large * MIB, room: room * MIB });
+			const look = (): ReturnType<typeof heapUse> => ({
+				small: small * MIB,
+				large: large * MIB,
+				room: room * MIB,
+				old: 0,
+			});
 			assert.equal(new Nursery(look, () => times++).make(left, 0), collected);
 			assert.equal(times, collected ? 1 : 0);
 		});
@@ -36,13 +41,13 @@ suite("new objects of guests are collected while there is time for it", () => {
 	] as const) {
 		test(`what a guest may make yet: ${name}`, () => {
 			let times = 0;
-			let young = { small: 0, large: 0, room: Infinity };
+			let young = { small: 0, large: 0, room: Infinity, old: 0 };
 			const nursery = new Nursery(
 				() => young,
 				() => times++,
 			);
 			nursery.make(before, bytes * MIB);
-			young = { small: 6 * MIB, large: 0, room: room * MIB };
+			young = { small: 6 * MIB, large: 0, room: room * MIB, old: 0 };
 			nursery.make(2, 0);
 			assert.equal(times, collected ? 1 : 0);
 		});
@@ -93,7 +98,7 @@ suite("new objects of guests are collected while there is time for it", () => {
 			let times = 0;
 			let now = 0;
 			let [small, used] = [0, 0];
-			const look = (): ReturnType<typeof youngHeap> => ({ small: small * MIB, large: 0, room: Infinity });
+			const look = (): ReturnType<typeof heapUse> => ({ small: small * MIB, large: 0, room: Infinity, old: 0 });
 			const collect = (): void => {
 				times++;
 				// As long as a MiB in use takes
@@ -123,7 +128,7 @@ suite("new objects of guests are collected while there is time for it", () => {
 			let times = 0;
 			let small = 0.4 * MIB;
 			const nursery = new Nursery(
-				() => ({ small, large: 0, room: Infinity }),
+				() => ({ small, large: 0, room: Infinity, old: 0 }),
 				() => times++,
 				() => now,
 			);
@@ -158,10 +163,10 @@ suite("new objects of guests are collected while there is time for it", () => {
 	test("V8 says how much is there, and a collection makes room", () => {
 		const objects: object[] = [];
 		for (let i = 0; i < 1_000; i++) objects.push({ i });
-		const before = youngHeap();
+		const before = heapUse();
 		collectYoung();
 		collectYoung();
-		const after = youngHeap();
+		const after = heapUse();
 		assert.ok(before !== undefined && after !== undefined && objects.length === 1_000);
 		assert.ok(before.small > 20_000, `${before.small}`);
 		assert.ok(after.small < before.small && after.room >= before.room, JSON.stringify({ before, after }));

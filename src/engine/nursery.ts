@@ -1,4 +1,4 @@
-import { collectYoung, youngHeap, type YoungHeap } from "./heap.ts";
+import { collectAll, collectYoung, heapUse, type HeapUse } from "./heap.ts";
 
 const MIB = 1024 * 1024;
 /** Milliseconds that it takes V8 to move a MiB of the smallest objects, each of which it finds by the one before; nothing interrupts that. */
@@ -27,13 +27,22 @@ const RECENT = 300_000;
 const ROUNDS = 2;
 
 /**
+ * So many bytes more of old objects than there were are collected behind a guest's end; or as many as were in use when they were last collected here,
+ * if that is more: V8 begins by itself a little later, at the soonest.
+ */
+const OLD = 8 * MIB;
+/** Of all time, such collections take so much at most. */
+const OLD_SHARE = 0.25;
+
+/**
  * V8's part of the heap for new objects. When it is full, V8 collects it, whoever holds the thread then, and moves what is still in use: a guest
  * for which that happens at its end is stopped late by that. So it is done before, while there is time for as much as there is. Guests that are
  * not near their end, or that cannot fill it any more, never notice.
  */
 export class Nursery {
-	readonly #look: () => YoungHeap | undefined;
+	readonly #look: () => HeapUse | undefined;
 	readonly #collect: () => void;
+	readonly #collectAll: () => void;
 	readonly #clock: () => number;
 	/** What the last that made objects had left then, and how many bytes it was about to make. */
 	#left = Number.NaN;
@@ -44,14 +53,21 @@ export class Nursery {
 	#periodEnd = -Infinity;
 	/** The share of what guests have made that is in use when they have ended, by what collecting it took the last time. */
 	#used = 1;
+	/** The least bytes of old objects there were since they were last collected here; and how many more there are to be the next time. */
+	#old = Infinity;
+	#oldMore = OLD;
+	/** When they may be again. */
+	#oldAgain = -Infinity;
 
 	constructor(
-		look: () => YoungHeap | undefined = youngHeap,
+		look: () => HeapUse | undefined = heapUse,
 		collect: () => void = collectYoung,
 		clock: () => number = () => performance.now(),
+		all: () => void = collectAll,
 	) {
 		this.#look = look;
 		this.#collect = collect;
+		this.#collectAll = all;
 		this.#clock = clock;
 	}
 
@@ -94,6 +110,7 @@ export class Nursery {
 	leave(most: number): void {
 		const spare = Math.max(this.#mostLimited(most) * LEFT_SHARE, LATE / 2);
 		if (spare >= LONGEST) return;
+		this.#leaveOld();
 		for (let i = 0; i < ROUNDS; i++) {
 			const young = this.#look();
 			const longest = young === undefined ? 0 : collectionOf(young);
@@ -104,10 +121,23 @@ export class Nursery {
 			if (i === 0) this.#used = Math.min(Math.max((this.#clock() - from) / longest, LEAST_USED), 1);
 		}
 	}
+
+	/** V8 would begin to collect them by itself, in the time of whoever runs then, and is not interrupted at the end of that. */
+	#leaveOld(): void {
+		const old = this.#look()?.old ?? 0;
+		this.#old = Math.min(this.#old, old);
+		const from = this.#clock();
+		if (old - this.#old < this.#oldMore || from < this.#oldAgain) return;
+		this.#collectAll();
+		const now = this.#clock();
+		this.#oldAgain = now + (now - from) / OLD_SHARE;
+		this.#old = this.#look()?.old ?? 0;
+		this.#oldMore = Math.max(this.#old, OLD);
+	}
 }
 
 /** Milliseconds that it takes at most, when all is still in use. */
-function collectionOf({ small, large }: YoungHeap): number {
+function collectionOf({ small, large }: HeapUse): number {
 	return (small * MOVES + large * LOOKS) / MIB;
 }
 
