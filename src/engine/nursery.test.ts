@@ -148,6 +148,77 @@ suite("new objects of guests are collected while there is time for it", () => {
 		});
 	}
 
+	/** At the end of each guest there are so many MiB of old objects, of which so many are in use. A collection takes a millisecond for each of these. */
+	for (const [name, guests, collections] of [
+		["few more than there were", [[20], [27.9]], 0],
+		["as many more as V8 begins by", [[20], [28]], 1],
+		["V8 has collected them in between", [[20], [27], [19], [26.9]], 0],
+		["the next time, as many more as were in use", [[20], [28], [39.9]], 1],
+		["that many", [[20], [28], [40]], 2],
+		[
+			"few in use, and no more than what V8 begins by",
+			[
+				[4, 4],
+				[12, 4],
+				[11.9, 4],
+			],
+			1,
+		],
+		[
+			"few in use, and more",
+			[
+				[4, 4],
+				[12, 4],
+				[12, 4],
+			],
+			2,
+		],
+		[
+			"so many in use that it would take long",
+			[
+				[97, 97],
+				[160, 97],
+			],
+			0,
+		],
+		["a guest that has long in all", [[20, 20, 640], [60, 20, 640]], 0],
+		[
+			"no more of all time than a quarter",
+			[
+				[4, 4],
+				[12, 4, 10, 80],
+				[60, 4, 10, 3],
+			],
+			1,
+		],
+	] as readonly (readonly [
+		string,
+		readonly (readonly [old: number, used?: number, most?: number, after?: number])[],
+		number,
+	])[]) {
+		test(`what guests leave of old objects: ${name}`, () => {
+			let times = 0;
+			let now = 0;
+			let [old, used] = [0, 0];
+			const nursery = new Nursery(
+				() => ({ small: 0, large: 0, room: Infinity, old: old * MIB }),
+				() => {},
+				() => now,
+				() => {
+					times++;
+					now += used;
+					old = used;
+				},
+			);
+			for (const [has, keeps = 20, most = 10, after = 100] of guests) {
+				now += after;
+				[old, used] = [has, keeps];
+				nursery.leave(most);
+			}
+			assert.equal(times, collections);
+		});
+	}
+
 	test("after guests that have long in all nobody looks", () => {
 		new Nursery(() => assert.fail("it looked"), assert.fail).leave(Infinity);
 	});

@@ -31,6 +31,8 @@ const ROUNDS = 2;
  * if that is more: V8 begins by itself a little later, at the soonest.
  */
 const OLD = 8 * MIB;
+/** Where more than that is in use, V8 is better at it: it marks in small steps and beside whoever runs, and a collection at once takes 1 ms a MiB. */
+const MOST_OLD = 96 * MIB;
 /** Of all time, such collections take so much at most. */
 const OLD_SHARE = 0.25;
 
@@ -103,36 +105,37 @@ export class Nursery {
 	}
 
 	/**
-	 * A guest that has made objects has ended, and its instance been put back or thrown away: what it has left in use is little now, and the next one, which may
+	 * A guest that has made objects has ended, and its instance been put back; or it was thrown away: what it has left in use is little now, and the next one, which may
 	 * have no time for it, has not begun.
 	 * @param most milliseconds that it had in all
 	 */
 	leave(most: number): void {
 		const spare = Math.max(this.#mostLimited(most) * LEFT_SHARE, LATE / 2);
 		if (spare >= LONGEST) return;
-		this.#leaveOld();
+		let young = this.#look();
+		if (young !== undefined && this.#leaveOld(young.old)) return;
 		for (let i = 0; i < ROUNDS; i++) {
-			const young = this.#look();
 			const longest = young === undefined ? 0 : collectionOf(young);
 			if (longest * this.#used <= spare) return;
 			const from = this.#clock();
 			this.#collect();
 			// What is collected once more is what was in use.
 			if (i === 0) this.#used = Math.min(Math.max((this.#clock() - from) / longest, LEAST_USED), 1);
+			young = this.#look();
 		}
 	}
 
-	/** V8 would begin to collect them by itself, in the time of whoever runs then, and is not interrupted at the end of that. */
-	#leaveOld(): void {
-		const old = this.#look()?.old ?? 0;
+	/** Left to itself, V8 collects them in the time of whoever runs then: tables that were grown, instances that were thrown away. */
+	#leaveOld(old: number): boolean {
 		this.#old = Math.min(this.#old, old);
 		const from = this.#clock();
-		if (old - this.#old < this.#oldMore || from < this.#oldAgain) return;
+		if (old - this.#old < this.#oldMore || this.#old > MOST_OLD || from < this.#oldAgain) return false;
 		this.#collectAll();
 		const now = this.#clock();
 		this.#oldAgain = now + (now - from) / OLD_SHARE;
 		this.#old = this.#look()?.old ?? 0;
 		this.#oldMore = Math.max(this.#old, OLD);
+		return true;
 	}
 }
 
