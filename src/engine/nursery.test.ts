@@ -181,7 +181,14 @@ suite("new objects of guests are collected while there is time for it", () => {
 			],
 			0,
 		],
-		["a guest that has long in all", [[20, 20, 640], [60, 20, 640]], 0],
+		[
+			"a guest that has long in all",
+			[
+				[20, 20, 640],
+				[60, 20, 640],
+			],
+			0,
+		],
 		[
 			"no more of all time than a quarter",
 			[
