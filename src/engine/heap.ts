@@ -52,7 +52,7 @@ export function heapHasRoom(bytes: number, affords: (time: number) => boolean): 
 export function collectHeap(): number {
 	const now = performance.now();
 	if (now >= nextCollection) {
-		collector()();
+		collectAll();
 		const end = performance.now();
 		lastTook = end - now;
 		nextCollection = end + Math.max(COLLECT_AFTER, lastTook / COLLECT_SHARE);
@@ -65,33 +65,42 @@ export function collectionTakes(): number {
 	return performance.now() < nextCollection ? 0 : lastTook;
 }
 
-/** V8's part for new objects, in bytes. */
-export interface YoungHeap {
-	/** Of objects that a collection moves, if they are still in use. */
+/** V8's heap, in bytes. */
+export interface HeapUse {
+	/** Of its part for new objects: of those that a collection moves, if they are still in use. */
 	readonly small: number;
 	/** Of those that it leaves where they are. */
 	readonly large: number;
-	/** What can be made before V8 collects it. */
+	/** What can be made before V8 collects that part. */
 	readonly room: number;
+	/** Of all other objects. */
+	readonly old: number;
 }
 
-/** Some 3 µs to read. `undefined` where that is not known. */
-export function youngHeap(): YoungHeap | undefined {
+/** Some 4 µs to read. `undefined` where that is not known. */
+export function heapUse(): HeapUse | undefined {
 	v8 ??= nodeV8();
 	const spaces = v8?.getHeapSpaceStatistics();
 	const small = spaces?.find((space) => space.space_name === "new_space");
 	const large = spaces?.find((space) => space.space_name === "new_large_object_space");
-	if (small === undefined || large === undefined) return undefined;
+	if (spaces === undefined || small === undefined || large === undefined) return undefined;
+	const used = spaces.reduce((sum, space) => sum + space.space_used_size, 0);
 	return {
 		small: small.space_used_size,
 		large: large.space_used_size,
 		room: Math.min(small.space_available_size, large.space_available_size),
+		old: used - small.space_used_size - large.space_used_size,
 	};
 }
 
 /** Has V8 collect its part for new objects: what is in use there is moved to the others. */
 export function collectYoung(): void {
 	collector()({ type: "minor" });
+}
+
+/** Has V8 collect all of its heap. */
+export function collectAll(): void {
+	collector()();
 }
 
 function collector(): NonNullable<typeof collect> {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { collectYoung, youngHeap } from "./heap.ts";
+import { collectYoung, heapUse } from "./heap.ts";
 import { Nursery } from "./nursery.ts";
 
 const MIB = 1024 * 1024;
@@ -20,7 +20,12 @@ suite("new objects of guests are collected while there is time for it", () => {
 	] as const) {
 		test(name, () => {
 			let times = 0;
-			const look = (): ReturnType<typeof youngHeap> => ({ small: small * MIB, large: large * MIB, room: room * MIB });
+			const look = (): ReturnType<typeof heapUse> => ({
+				small: small * MIB,
+				large: large * MIB,
+				room: room * MIB,
+				old: 0,
+			});
 			assert.equal(new Nursery(look, () => times++).make(left, 0), collected);
 			assert.equal(times, collected ? 1 : 0);
 		});
@@ -36,13 +41,13 @@ suite("new objects of guests are collected while there is time for it", () => {
 	] as const) {
 		test(`what a guest may make yet: ${name}`, () => {
 			let times = 0;
-			let young = { small: 0, large: 0, room: Infinity };
+			let young = { small: 0, large: 0, room: Infinity, old: 0 };
 			const nursery = new Nursery(
 				() => young,
 				() => times++,
 			);
 			nursery.make(before, bytes * MIB);
-			young = { small: 6 * MIB, large: 0, room: room * MIB };
+			young = { small: 6 * MIB, large: 0, room: room * MIB, old: 0 };
 			nursery.make(2, 0);
 			assert.equal(times, collected ? 1 : 0);
 		});
@@ -93,7 +98,7 @@ suite("new objects of guests are collected while there is time for it", () => {
 			let times = 0;
 			let now = 0;
 			let [small, used] = [0, 0];
-			const look = (): ReturnType<typeof youngHeap> => ({ small: small * MIB, large: 0, room: Infinity });
+			const look = (): ReturnType<typeof heapUse> => ({ small: small * MIB, large: 0, room: Infinity, old: 0 });
 			const collect = (): void => {
 				times++;
 				// As long as a MiB in use takes
@@ -123,7 +128,7 @@ suite("new objects of guests are collected while there is time for it", () => {
 			let times = 0;
 			let small = 0.4 * MIB;
 			const nursery = new Nursery(
-				() => ({ small, large: 0, room: Infinity }),
+				() => ({ small, large: 0, room: Infinity, old: 0 }),
 				() => times++,
 				() => now,
 			);
@@ -143,6 +148,84 @@ suite("new objects of guests are collected while there is time for it", () => {
 		});
 	}
 
+	/** At the end of each guest there are so many MiB of old objects, of which so many are in use. A collection takes a millisecond for each of these. */
+	for (const [name, guests, collections] of [
+		["few more than there were", [[20], [27.9]], 0],
+		["as many more as V8 begins by", [[20], [28]], 1],
+		["V8 has collected them in between", [[20], [27], [19], [26.9]], 0],
+		["the next time, as many more as were in use", [[20], [28], [39.9]], 1],
+		["that many", [[20], [28], [40]], 2],
+		[
+			"few in use, and no more than what V8 begins by",
+			[
+				[4, 4],
+				[12, 4],
+				[11.9, 4],
+			],
+			1,
+		],
+		[
+			"few in use, and more",
+			[
+				[4, 4],
+				[12, 4],
+				[12, 4],
+			],
+			2,
+		],
+		[
+			"so many in use that it would take long",
+			[
+				[97, 97],
+				[160, 97],
+			],
+			0,
+		],
+		[
+			"a guest that has long in all",
+			[
+				[20, 20, 640],
+				[60, 20, 640],
+			],
+			0,
+		],
+		[
+			"no more of all time than a quarter",
+			[
+				[4, 4],
+				[12, 4, 10, 80],
+				[60, 4, 10, 3],
+			],
+			1,
+		],
+	] as readonly (readonly [
+		string,
+		readonly (readonly [old: number, used?: number, most?: number, after?: number])[],
+		number,
+	])[]) {
+		test(`what guests leave of old objects: ${name}`, () => {
+			let times = 0;
+			let now = 0;
+			let [old, used] = [0, 0];
+			const nursery = new Nursery(
+				() => ({ small: 0, large: 0, room: Infinity, old: old * MIB }),
+				() => {},
+				() => now,
+				() => {
+					times++;
+					now += used;
+					old = used;
+				},
+			);
+			for (const [has, keeps = 20, most = 10, after = 100] of guests) {
+				now += after;
+				[old, used] = [has, keeps];
+				nursery.leave(most);
+			}
+			assert.equal(times, collections);
+		});
+	}
+
 	test("after guests that have long in all nobody looks", () => {
 		new Nursery(() => assert.fail("it looked"), assert.fail).leave(Infinity);
 	});
@@ -158,10 +241,10 @@ suite("new objects of guests are collected while there is time for it", () => {
 	test("V8 says how much is there, and a collection makes room", () => {
 		const objects: object[] = [];
 		for (let i = 0; i < 1_000; i++) objects.push({ i });
-		const before = youngHeap();
+		const before = heapUse();
 		collectYoung();
 		collectYoung();
-		const after = youngHeap();
+		const after = heapUse();
 		assert.ok(before !== undefined && after !== undefined && objects.length === 1_000);
 		assert.ok(before.small > 20_000, `${before.small}`);
 		assert.ok(after.small < before.small && after.room >= before.room, JSON.stringify({ before, after }));

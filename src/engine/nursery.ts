@@ -1,4 +1,4 @@
-import { collectYoung, youngHeap, type YoungHeap } from "./heap.ts";
+import { collectAll, collectYoung, heapUse, type HeapUse } from "./heap.ts";
 
 const MIB = 1024 * 1024;
 /** Milliseconds that it takes V8 to move a MiB of the smallest objects, each of which it finds by the one before; nothing interrupts that. */
@@ -27,13 +27,24 @@ const RECENT = 300_000;
 const ROUNDS = 2;
 
 /**
+ * So many bytes more of old objects than there were are collected behind a guest's end; or as many as were in use when they were last collected here,
+ * if that is more: V8 begins by itself a little later, at the soonest.
+ */
+const OLD = 8 * MIB;
+/** Where more than that is in use, V8 is better at it: it marks in small steps and beside whoever runs, and a collection at once takes 1 ms a MiB. */
+const MOST_OLD = 96 * MIB;
+/** Of all time, such collections take so much at most. */
+const OLD_SHARE = 0.25;
+
+/**
  * V8's part of the heap for new objects. When it is full, V8 collects it, whoever holds the thread then, and moves what is still in use: a guest
  * for which that happens at its end is stopped late by that. So it is done before, while there is time for as much as there is. Guests that are
  * not near their end, or that cannot fill it any more, never notice.
  */
 export class Nursery {
-	readonly #look: () => YoungHeap | undefined;
+	readonly #look: () => HeapUse | undefined;
 	readonly #collect: () => void;
+	readonly #collectAll: () => void;
 	readonly #clock: () => number;
 	/** What the last that made objects had left then, and how many bytes it was about to make. */
 	#left = Number.NaN;
@@ -44,14 +55,21 @@ export class Nursery {
 	#periodEnd = -Infinity;
 	/** The share of what guests have made that is in use when they have ended, by what collecting it took the last time. */
 	#used = 1;
+	/** The least bytes of old objects there were since they were last collected here; and how many more there are to be the next time. */
+	#old = Infinity;
+	#oldMore = OLD;
+	/** When they may be again. */
+	#oldAgain = -Infinity;
 
 	constructor(
-		look: () => YoungHeap | undefined = youngHeap,
+		look: () => HeapUse | undefined = heapUse,
 		collect: () => void = collectYoung,
 		clock: () => number = () => performance.now(),
+		all: () => void = collectAll,
 	) {
 		this.#look = look;
 		this.#collect = collect;
+		this.#collectAll = all;
 		this.#clock = clock;
 	}
 
@@ -87,27 +105,42 @@ export class Nursery {
 	}
 
 	/**
-	 * A guest that has made objects has ended, and its instance been put back or thrown away: what it has left in use is little now, and the next one, which may
+	 * A guest that has made objects has ended, and its instance been put back; or it was thrown away: what it has left in use is little now, and the next one, which may
 	 * have no time for it, has not begun.
 	 * @param most milliseconds that it had in all
 	 */
 	leave(most: number): void {
 		const spare = Math.max(this.#mostLimited(most) * LEFT_SHARE, LATE / 2);
 		if (spare >= LONGEST) return;
+		let young = this.#look();
+		if (young !== undefined && this.#leaveOld(young.old)) return;
 		for (let i = 0; i < ROUNDS; i++) {
-			const young = this.#look();
 			const longest = young === undefined ? 0 : collectionOf(young);
 			if (longest * this.#used <= spare) return;
 			const from = this.#clock();
 			this.#collect();
 			// What is collected once more is what was in use.
 			if (i === 0) this.#used = Math.min(Math.max((this.#clock() - from) / longest, LEAST_USED), 1);
+			young = this.#look();
 		}
+	}
+
+	/** Left to itself, V8 collects them in the time of whoever runs then: tables that were grown, instances that were thrown away. */
+	#leaveOld(old: number): boolean {
+		this.#old = Math.min(this.#old, old);
+		const from = this.#clock();
+		if (old - this.#old < this.#oldMore || this.#old > MOST_OLD || from < this.#oldAgain) return false;
+		this.#collectAll();
+		const now = this.#clock();
+		this.#oldAgain = now + (now - from) / OLD_SHARE;
+		this.#old = this.#look()?.old ?? 0;
+		this.#oldMore = Math.max(this.#old, OLD);
+		return true;
 	}
 }
 
 /** Milliseconds that it takes at most, when all is still in use. */
-function collectionOf({ small, large }: YoungHeap): number {
+function collectionOf({ small, large }: HeapUse): number {
 	return (small * MOVES + large * LOOKS) / MIB;
 }
 

@@ -133,7 +133,8 @@ suite("SandboxPool", () => {
 		["thrown away", { warm: 0 }, ["make"], [[10, 1]]],
 		["ended by its trap", {}, ["end"], [[10, 1]]],
 		["of an app whose calls may take long", { limits: { cpu: 5_000, wall: 100 } }, ["make"], [[100, 1]]],
-		["but not of one that has made none", {}, ["next"], []],
+		["what was an instance, of a guest that has made none", { warm: 0 }, ["next"], [[10, 1]]],
+		["but not of one that has made none and is put back", {}, ["next"], []],
 		["nor where it comes after one that has", { warm: 1 }, ["make", "next"], [[10, 1]]],
 	] as const) {
 		test(`the objects of a guest are seen to behind its end, not in the next one's time: ${name}`, async (t) => {

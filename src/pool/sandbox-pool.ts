@@ -242,19 +242,20 @@ export class SandboxPool {
 
 	#recycle(slot: Slot): void {
 		const made = slot.instance.takeMade();
-		this.#putBack(slot);
+		const isKept = this.#putBack(slot);
 		// Others may be suspended: what they hold is moved in nobody's time, and for nothing.
-		if (!made) return;
+		if (!made && isKept) return;
 		const { cpu, wall } = this.#limits;
 		threadNursery().leave(Math.min(cpu ?? Infinity, wall ?? Infinity));
 	}
 
-	#putBack(slot: Slot): void {
+	/** Whether it is kept. */
+	#putBack(slot: Slot): boolean {
 		const { instance } = slot;
 		const wanted = typeof this.#tenant === "object" && this.#closed === undefined && this.#slots.room;
 		if (!wanted || slot.extra || !instance.quiet) {
 			this.#counts.discarded++;
-			return;
+			return false;
 		}
 		// Where apps take turns in it, the next one is likely another's: then it is put into that one's state at once.
 		if (slot.moved) slot.dirty = true;
@@ -262,12 +263,13 @@ export class SandboxPool {
 			const restored = instance.reset(undefined);
 			if (restored === undefined) {
 				this.#counts.discarded++;
-				return;
+				return false;
 			}
 			this.#counts.reset++;
 			this.#restoredBytes += restored;
 		}
 		this.#slots.put(slot);
+		return true;
 	}
 
 	/** An instance in the state in which this app begins, which is the caller's own: nothing puts it back. */

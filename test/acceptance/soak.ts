@@ -1,8 +1,14 @@
 /**
- * What has to hold many times in a row: `npm run soak -- stop [times] [trap|yield|fuel] [idle|load] [part of a shape's name | 1/8]`, `-- reset [runs] [first seed]`,
+ * What has to hold many times in a row: `npm run soak -- stop [times] [trap|yield|fuel] [idle|load] [part of a shape's name | 1/8] [--into FILE [--for SECONDS]]`, `-- reset [runs] [first seed]`,
  * `-- tasks [runs] [first seed]`, `-- mutate [binaries] [first seed]`, `-- abi [cases]`.
  */
-const [name, ...rest] = process.argv.slice(2);
+import { parseArgs } from "node:util";
+
+const { values, positionals } = parseArgs({
+	options: { into: { type: "string" }, for: { type: "string", default: "Infinity" } },
+	allowPositionals: true,
+});
+const [name, ...rest] = positionals;
 const numbers = rest.filter((text) => /^[1-9]\d{0,8}$/.test(text)).map(Number);
 const words = rest.slice(numbers.length);
 if (name === "stop" && numbers.length <= 1) {
@@ -11,12 +17,13 @@ if (name === "stop" && numbers.length <= 1) {
 	const loads = LOADS.filter((load) => words.includes(load));
 	const [shape = "", ...more] = words.filter((word) => ![...METERINGS, ...LOADS].includes(word as never));
 	if (more.length === 0) {
-		await soakStop(
-			numbers[0] ?? 1000,
-			meterings.length === 0 ? METERINGS : meterings,
-			loads.length === 0 ? LOADS : loads,
+		await soakStop(numbers[0] ?? 1000, {
+			meterings: meterings.length === 0 ? METERINGS : meterings,
+			loads: loads.length === 0 ? LOADS : loads,
 			shape,
-		);
+			into: values.into,
+			seconds: Number(values.for),
+		});
 	} else explain();
 } else if (name === "reset" && numbers.length <= 2 && words.length === 0) {
 	const { soakReset } = await import("./reset.ts");
@@ -34,7 +41,7 @@ if (name === "stop" && numbers.length <= 1) {
 
 function explain(): void {
 	console.error(
-		"usage: npm run soak -- stop [times] [trap|yield|fuel] [idle|load] [part of a shape's name | 1/8] | reset|tasks|mutate [runs] [first seed] | abi [cases]",
+		"usage: npm run soak -- stop [times] [trap|yield|fuel] [idle|load] [part of a shape's name | 1/8] [--into FILE [--for SECONDS]] | reset|tasks|mutate [runs] [first seed] | abi [cases]",
 	);
 	process.exitCode = 2;
 }

@@ -1,7 +1,9 @@
 /**
- * `npm run soak -- stop [times] [metering] [idle|load] [part of a name | 1/8]`: every shape of endless guest stopped so many times in a row, on
- * an idle machine and under full load, with the distribution of how late; and two endless guests that share a thread with a timer. `1/8`:
- * the first of eight portions of the shapes. Fails where a bound is missed although the machine was there (see `StallWitness`) and the thread ran.
+ * `npm run soak -- stop [times] [metering] [idle|load] [part of a name | 1/8] [--into FILE] [--for SECONDS]`: every shape of endless guest
+ * stopped so many times in a row, on an idle machine and under full load, with the distribution of how late; and two endless guests that share a
+ * thread with a timer. `1/8`: the first of eight portions of the shapes. `--into`: goes on where the command was the last time, by that file, and
+ * ends with status 75 when there is more to do. Fails where a bound is missed although the machine was there (see `StallWitness`) and the
+ * thread ran.
  */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
@@ -10,13 +12,14 @@ import { availableParallelism } from "node:os";
 import { setImmediate as turn, setTimeout as sleep } from "node:timers/promises";
 import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
 import { CompileCache, watchdogReady } from "../../src/engine/mod.ts";
-import { openProcessorTime } from "../../src/engine/processor-time.ts";
 import { LimitExceeded, Trap } from "../../src/fault/mod.ts";
 import { linkComponent, loadComponent } from "../../src/link/mod.ts";
 import { SandboxPool } from "../../src/pool/mod.ts";
 import { ENDLESS, ENDLESS_HOST_CALLS, ENDLESS_START, UNWOUND } from "../server/endless-shapes.ts";
-import { Pauses } from "./pauses.ts";
+import { Collections } from "./collections.ts";
 import { StallWitness } from "./stall-witness.ts";
+import { type Stop, StopFigures } from "./stop-figures.ts";
+import { begin, clock, endStretch, ownTime, type Stretch, threadTime } from "./stretch.ts";
 
 /** Milliseconds of CPU time that each guest has. */
 const CPU = 2;
@@ -42,11 +45,15 @@ const LATEST: Readonly<Record<Load, number>> = { idle: 2, load: 25 };
 /** Milliseconds between two ticks of a timer beside two endless guests that can be suspended. */
 const WIDEST = 20;
 
+/** Stops of one shape, before the next one's: what goes on another time has some of each. */
+const PORTION = 100;
+/** The exit status when there is more to do: `EX_TEMPFAIL`. */
+const UNFINISHED = 75;
+
 /** Milliseconds that a timer beside them waits. */
 const TIMER = 5;
 
 const cache = new CompileCache();
-const pauses = new Pauses();
 
 async function start(text: string, metering: Metering, cpu: number): Promise<SandboxPool> {
 	const host = { interfaces: [], functions: { act: () => {} } };
@@ -59,48 +66,6 @@ async function start(text: string, metering: Metering, cpu: number): Promise<San
 }
 
 const OVER = new Error("over");
-
-/** A stretch of the process's clock, in milliseconds, that was to be over at `due`. */
-interface Stretch {
-	readonly from: number;
-	readonly due: number;
-	readonly to: number;
-	/** How much of it this thread ran, where that is known, and how much all threads of the process together. */
-	readonly ran: number;
-	readonly allRan: number;
-	/** How much of it was V8's way out. */
-	readonly unwinding: number;
-}
-
-const clock = (): number => Number(process.hrtime.bigint()) / 1e6;
-
-const processorTime = openProcessorTime();
-
-/** Milliseconds. Node's own is a tick (4 ms) behind. */
-function threadTime(): number {
-	return processorTime?.now() ?? Number.NaN;
-}
-
-/** Milliseconds that all threads of the process have run. */
-function processTime(): number {
-	const { user, system } = process.cpuUsage();
-	return (user + system) / 1000;
-}
-
-/** What a stretch began with. */
-interface Beginning {
-	readonly from: number;
-	readonly ran: number;
-	readonly allRan: number;
-}
-
-const begin = (): Beginning => ({ from: clock(), ran: threadTime(), allRan: processTime() });
-
-/** @param due milliseconds from its beginning */
-function endStretch({ from, ran, allRan }: Beginning, due: number, unwinding = 0): Stretch {
-	const to = clock();
-	return { from, due: from + due, to, ran: threadTime() - ran, allRan: processTime() - allRan, unwinding };
-}
 
 /** Milliseconds that all processes of the machine have run. */
 function machineTime(): number {
@@ -120,7 +85,7 @@ function watchOthers(): () => string {
 }
 
 /** One guest until its caller knew that it was stopped. The deadline is counted from the call, or from its start function. */
-async function stopOnce(pool: SandboxPool, cpu: number, starts: boolean, unwinding = 0): Promise<Stretch> {
+async function stopOnce(pool: SandboxPool, cpu: number, starts: boolean): Promise<Stretch> {
 	let beginning = begin();
 	let stretch: Stretch | undefined;
 	try {
@@ -130,13 +95,13 @@ async function stopOnce(pool: SandboxPool, cpu: number, starts: boolean, unwindi
 			beginning = begin();
 			await sandbox.call(["f"], []);
 		} catch (error) {
-			stretch = endStretch(beginning, cpu, unwinding);
+			stretch = endStretch(beginning, cpu);
 			throw error;
 		} finally {
 			sandbox.end(OVER);
 		}
 	} catch (error) {
-		stretch ??= endStretch(beginning, cpu, unwinding);
+		stretch ??= endStretch(beginning, cpu);
 		assert.ok(error instanceof LimitExceeded && error.limit === "cpu", String(error));
 		return stretch;
 	}
@@ -169,102 +134,116 @@ async function askNeighbour(pool: SandboxPool): Promise<void> {
 	sandbox.end(OVER);
 }
 
+interface Run {
+	readonly figures: StopFigures;
+	readonly collections: Collections;
+	readonly witness: StallWitness | undefined;
+}
+
 /**
- * What was measured, as it was; and without what the machine was away, this thread was kept from running by other processes, or V8 took for the
- * way out: its own. V8's collections are its own, whichever of V8's threads does them.
+ * As it was; and without what the machine was away, this thread was kept from running by other processes, or V8 took for the way out: its own.
+ * V8's collections are its own, whichever of V8's threads does them.
  */
-class Lateness {
-	readonly #witness: StallWitness | undefined;
-	readonly #bound: number;
-	readonly #stretches: Stretch[] = [];
-
-	constructor(witness: StallWitness | undefined, bound: number) {
-		this.#witness = witness;
-		this.#bound = bound;
-	}
-
-	add(stretches: readonly Stretch[]): void {
-		this.#stretches.push(...stretches);
-	}
-
-	toString(): string {
-		const line = (times: readonly number[]): string => {
-			const sorted = times.toSorted((a, b) => a - b);
-			const at = (share: number): string => (sorted[Math.ceil(share * sorted.length) - 1] ?? 0).toFixed(2);
-			const over = sorted.filter((time) => time > this.#bound).length;
-			return `median ${at(0.5)}, p99 ${at(0.99)}, worst ${at(1)} ms, ${over} over ${this.#bound}`;
-		};
-		const raw = line(this.#stretches.map(({ due, to }) => to - due));
-		return `${raw} | its own: ${line(this.#own)}`;
-	}
-
-	/** Sets the exit status when a bound was missed. */
-	check(): void {
-		if (this.#own.some((time) => time > this.#bound)) process.exitCode = 1;
-	}
-
-	get #own(): number[] {
-		return this.#stretches.map((stretch) => {
-			const { due, to, unwinding } = stretch;
-			const there = to - due - (this.#witness?.stalled(due, to) ?? 0);
-			return Math.max(Math.min(there, ownTime(stretch)) - unwinding, 0);
-		});
-	}
+function judge({ collections, witness }: Run, stretch: Stretch, unwinding = 0): Stop {
+	const { from, due, to, ran, queued } = stretch;
+	const late = to - due;
+	const away = witness?.stalled(due, to) ?? 0;
+	const own = Math.max(Math.min(late - away, ownTime(stretch)) - unwinding, 0);
+	const parts = [
+		`in ${(to - from).toFixed(2)} ms ran ${ran.toFixed(2)}, was in the queue ${queued.toFixed(2)}`,
+		`machine away ${away.toFixed(2)}`,
+		...collections.between(from, to).map((one) => `collection of ${one}`),
+	];
+	return { late, own, what: parts.join(", ") };
 }
 
-/** Milliseconds beyond what it was due after that this thread ran, or waited for others of V8's that ran. */
-function ownTime({ from, due, to, ran, allRan }: Stretch): number {
-	if (Number.isNaN(ran)) return Infinity;
-	return ran + Math.min(pauses.between(from, to), Math.max(allRan - ran, 0)) - (due - from);
+interface Shape {
+	readonly metering: Metering;
+	readonly load: Load;
+	readonly name: string;
+	readonly text: string;
+	/** Its list in the figures. */
+	readonly list: string;
 }
 
+/** Stops its guest so many times. */
+async function stopShape(run: Run, { metering, load, name, text, list }: Shape, times: number): Promise<void> {
+	const cpu = MORE_CPU[name] ?? CPU;
+	const pool = await start(text, metering, cpu);
+	const neighbour = await start(ENDLESS["a loop"] ?? "", metering, 5_000);
+	const unwinding = await unwindingOf(name, metering);
+	const stretches: Stretch[] = [];
+	const starts = text !== ENDLESS_START;
+	// What is compiled for the first of all is no part of its time, and comes before it
+	const first = await stopOnce(pool, cpu, starts);
+	for (let i = 0; i < times; i++) {
+		const asked = i % NEIGHBOURLY === 0 ? askNeighbour(neighbour) : undefined;
+		stretches.push(await stopOnce(pool, cpu, starts));
+		await asked;
+		await turn();
+	}
+	// The witness has to have woken, and collections to be known
+	await sleep(20);
+	assert.deepEqual([pool.usage().sandboxes, neighbour.usage().sandboxes], [0, 0]);
+	pool.close(OVER);
+	neighbour.close(OVER);
+	const stops = stretches.map((stretch) => judge(run, stretch, unwinding));
+	run.figures.add(list, stops, LATEST[load]);
+	console.log(
+		`  ${name}: ${run.figures.text([list], LATEST[load])}; its first ${judge(run, first).own.toFixed(2)}${unwinding === 0 ? "" : `; without V8's way out, ${unwinding.toFixed(2)}`}`,
+	);
+}
+
+/** Sets the exit status when a bound was missed. */
+function tell(figures: StopFigures, lists: readonly string[], bound: number): void {
+	for (const reason of figures.worst(lists)) console.log(`  ${reason}`);
+	if (figures.isOver(lists, bound)) process.exitCode = 1;
+}
+
+/**
+ * @param portion stops of one shape at a time
+ * @param end of the process's clock: after that, no further portion is begun
+ * @returns whether all are there
+ */
 async function stopAll(
-	metering: Metering,
-	load: Load,
+	run: Run,
+	shapes: readonly Shape[],
 	times: number,
-	shape: string,
-	witness?: StallWitness,
-): Promise<void> {
-	const [, portion, portions] = /^(\d+)\/(\d+)$/.exec(shape)?.map(Number) ?? [];
-	const all = new Lateness(witness, LATEST[load]);
+	portion: number,
+	end: number,
+): Promise<boolean> {
+	const { figures } = run;
+	const [{ metering, load }] = shapes as [Shape];
+	const lists = shapes.map(({ list }) => list);
 	const others = watchOthers();
-	const shapes = { ...ENDLESS, "calls of the host": ENDLESS_HOST_CALLS, "a start function": ENDLESS_START };
-	let guests = 0;
-	for (const [i, [name, text]] of Object.entries(shapes).entries()) {
-		if (portions === undefined ? !name.includes(shape) : i % portions !== (portion ?? 0) % portions) continue;
-		const cpu = MORE_CPU[name] ?? CPU;
-		const pool = await start(text, metering, cpu);
-		const neighbour = await start(ENDLESS["a loop"] ?? "", metering, 5_000);
-		const unwinding = await unwindingOf(name, metering);
-		const own: Stretch[] = [];
-		const starts = text !== ENDLESS_START;
-		// What is compiled for the first of all is no part of its time, and comes before it
-		const first = await stopOnce(pool, cpu, starts);
-		for (let i = 0; i < times; i++) {
-			const asked = i % NEIGHBOURLY === 0 ? askNeighbour(neighbour) : undefined;
-			own.push(await stopOnce(pool, cpu, starts, unwinding));
-			await asked;
-			await turn();
+	for (let isWhole = false; !isWhole;) {
+		isWhole = true;
+		for (const shape of shapes) {
+			const left = times - figures.count(shape.list);
+			if (left <= 0) continue;
+			if (clock() >= end) return false;
+			await stopShape(run, shape, Math.min(left, portion));
+			isWhole &&= left <= portion;
 		}
-		// The witness has to have woken, and pauses to be known
-		await sleep(20);
-		assert.deepEqual([pool.usage().sandboxes, neighbour.usage().sandboxes], [0, 0]);
-		pool.close(OVER);
-		neighbour.close(OVER);
-		const late = new Lateness(witness, LATEST[load]);
-		late.add(own);
-		console.log(
-			`  ${name}: ${late.toString()}; its first ${Math.min(ownTime(first), first.to - first.due).toFixed(2)}${unwinding === 0 ? "" : `; without V8's way out, ${unwinding.toFixed(2)}`}`,
-		);
-		all.add(own);
-		guests += own.length;
 	}
-	console.log(`${metering}, ${load}, ${guests} guests, late by: ${all.toString()}; others: ${others()}`);
-	all.check();
+	const guests = lists.reduce((sum, list) => sum + figures.count(list), 0);
+	console.log(
+		`${metering}, ${load}, ${guests} guests, late by: ${figures.text(lists, LATEST[load])}; others: ${others()}`,
+	);
+	tell(figures, lists, LATEST[load]);
+	return true;
+}
+
+function shapesOf(metering: Metering, load: Load, part: string): Shape[] {
+	const [, portion, portions] = /^(\d+)\/(\d+)$/.exec(part)?.map(Number) ?? [];
+	const all = { ...ENDLESS, "calls of the host": ENDLESS_HOST_CALLS, "a start function": ENDLESS_START };
+	return Object.entries(all)
+		.filter(([name], i) => (portions === undefined ? name.includes(part) : i % portions === (portion ?? 0) % portions))
+		.map(([name, text]) => ({ metering, load, name, text, list: `${metering} ${load} ${name}` }));
 }
 
 /** Guests that cannot give way run one after the other, and the timer in between. */
-async function share(metering: Metering, witness?: StallWitness): Promise<void> {
+async function share(run: Run, metering: Metering, list: string): Promise<void> {
 	const pool = await start(ENDLESS["a loop"] ?? "", metering, SHARED_CPU);
 	const ended = [0, 1].map(async () => {
 		const sandbox = await pool.acquire();
@@ -283,9 +262,6 @@ async function share(metering: Metering, witness?: StallWitness): Promise<void> 
 	clearInterval(timer);
 	await sleep(20);
 	pool.close(OVER);
-	const widths = new Lateness(witness, WIDEST);
-	// A thread that waits for its timer does not run, and is not late for that.
-	widths.add(gaps.map((gap) => ({ ...gap, ran: Math.max(gap.ran, TIMER) })));
 	const guests = `${metering}, two endless guests of ${SHARED_CPU} ms each, over after ${took.map((ms) => ms.toFixed(0)).join(" and ")} ms`;
 	if (metering === "trap") {
 		console.log(
@@ -293,8 +269,11 @@ async function share(metering: Metering, witness?: StallWitness): Promise<void> 
 		);
 		return;
 	}
-	console.log(`${guests}, beside a 5 ms timer of ${gaps.length} ticks, gaps: ${widths.toString()}`);
-	widths.check();
+	// A thread that waits for its timer does not run, and is not late for that.
+	const widths = gaps.map((gap) => judge(run, { ...gap, ran: Math.max(gap.ran, TIMER) }));
+	run.figures.add(list, widths, WIDEST);
+	console.log(`${guests}, beside a 5 ms timer of ${gaps.length} ticks, gaps: ${run.figures.text([list], WIDEST)}`);
+	tell(run.figures, [list], WIDEST);
 }
 
 async function idleCost(): Promise<void> {
@@ -312,29 +291,51 @@ async function burn(processes: number): Promise<ChildProcess[]> {
 	return burners;
 }
 
+export interface StopOptions {
+	readonly meterings?: readonly Metering[];
+	readonly loads?: readonly Load[];
+	/** Part of a name, or `1/8`. */
+	readonly shape?: string;
+	/** What was stopped before, and is: a file. */
+	readonly into?: string | undefined;
+	/** After so many seconds nothing more is begun; with `into`. */
+	readonly seconds?: number;
+}
+
 export async function soakStop(
 	times: number,
-	meterings: readonly Metering[] = METERINGS,
-	loads: readonly Load[] = LOADS,
-	shape = "",
+	{ meterings = METERINGS, loads = LOADS, shape = "", into, seconds = Infinity }: StopOptions = {},
 ): Promise<void> {
+	const end = clock() + seconds * 1_000;
 	await watchdogReady();
+	const figures = new StopFigures(into);
 	// The witness is no part of what it costs
-	if (loads.includes("idle")) await idleCost();
+	if (loads.includes("idle") && into === undefined) await idleCost();
 	const witness = await StallWitness.start();
+	const run: Run = { figures, collections: new Collections(), witness };
 	console.log(
 		`${times} times each, ${CPU} ms of CPU time${witness === undefined ? "; nobody watches the machine" : ""}`,
 	);
+	let isWhole = true;
 	for (const load of loads) {
 		const burners = load === "load" ? await burn(availableParallelism()) : [];
 		try {
 			// First: what the shapes leave in V8's heap is collected at its time
-			for (const metering of shape === "" || shape.startsWith("1/") ? meterings : []) await share(metering, witness);
-			for (const metering of meterings) await stopAll(metering, load, times, shape, witness);
+			for (const metering of shape === "" || shape.startsWith("1/") ? meterings : []) {
+				const list = `${metering} ${load} a timer beside two endless guests`;
+				if (figures.count(list) === 0 && clock() < end) await share(run, metering, list);
+			}
+			for (const metering of meterings) {
+				const shapes = shapesOf(metering, load, shape);
+				isWhole = (await stopAll(run, shapes, times, into === undefined ? times : PORTION, end)) && isWhole;
+			}
 		} finally {
 			for (const burner of burners) burner.kill();
 		}
 	}
 	await witness?.stop();
-	pauses.stop();
+	run.collections.stop();
+	if (isWhole) return;
+	console.log("not all yet: the same command goes on here");
+	process.exitCode = UNFINISHED;
 }
