@@ -86,6 +86,8 @@ export class Holdings {
 		const from = this.#held[what];
 		const granted: unknown = this.#onGrow({ what, from, to: from + amount });
 		if (typeof granted === "boolean") return granted;
+		// What that comes to is nobody's: it would end the process
+		if (granted instanceof Promise) granted.catch(() => {});
 		const given = granted instanceof Promise ? "a promise" : `a value of type ${typeof granted}`;
 		throw new SkerryError("call/bad-value", `Cannot grow the ${what} of a guest: onGrow gave ${given}`, {
 			hint: "it returns true or false, at once",
