@@ -104,11 +104,11 @@ const ROWS: Readonly<Record<Exclude<LimitName, "stack">, Row>> = {
 		below: killed(`instances 3 instances \\(limit "instances"`),
 	},
 	wall: {
-		needs: 60,
-		tolerance: 25,
-		act: () => sleep(30),
+		needs: 600,
+		tolerance: 250,
+		act: () => sleep(300),
 		...same("(call $act)"),
-		below: killed(`wall 35 ms \\(limit "wall"`),
+		below: killed(`wall 350 ms \\(limit "wall"`),
 	},
 	cpu: {
 		needs: 90,

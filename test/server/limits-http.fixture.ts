@@ -26,6 +26,12 @@ export interface LimitedOutcome {
 	readonly usage: ServerUsage;
 }
 
+/** The component, and the servers of it, one after another. */
+interface Work {
+	readonly bytes: Uint8Array;
+	readonly servers: readonly LimitedServer[];
+}
+
 async function ask(url: string): Promise<LimitedAnswer> {
 	const { promise, resolve } = Promise.withResolvers<LimitedAnswer>();
 	const request = httpRequest(url, { agent: false }, (response) => {
@@ -68,8 +74,10 @@ async function run(bytes: Uint8Array, { path, ...given }: LimitedServer): Promis
 	return { answer: answer as LimitedAnswer, others, log, usage };
 }
 
-process.once("message", async ({ bytes, servers }: { bytes: Uint8Array; servers: readonly LimitedServer[] }) => {
+async function runAll({ bytes, servers }: Work): Promise<void> {
 	const outcomes: LimitedOutcome[] = [];
 	for (const server of servers) outcomes.push(await run(bytes, server));
 	process.send?.(outcomes, () => process.disconnect?.());
-});
+}
+
+process.once("message", (work: Work) => void runAll(work));

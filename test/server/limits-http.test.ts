@@ -68,19 +68,20 @@ const ROWS: Readonly<Record<string, Row & { readonly limit: Exclude<LimitName, "
 	},
 	wall: {
 		limit: "wall",
-		wat: "(call $sleep (i64.const 60))",
-		needs: 60,
-		tolerance: 40,
+		wat: "(call $sleep (i64.const 2500))",
+		// So that nobody else comes to it because the machine is busy
+		needs: 2500,
+		tolerance: 500,
 		status: 504,
-		log: /^\S+-1 GET \/\d+ 504 \S+ ms timed-out: killed: wall 20 ms \(limit "wall" of app shop\)\n/,
+		log: /^\S+-1 GET \/\d+ 504 \S+ ms timed-out: killed: wall 2000 ms \(limit "wall" of app shop\)\n/,
 	},
 	cpu: {
 		limit: "cpu",
-		wat: `(local.set $a (i32.const 300000000))
+		wat: `(local.set $a (i32.const 1000000000))
 			(loop $again (br_if $again (local.tee $a (i32.sub (local.get $a) (i32.const 1)))))`,
-		needs: 50,
+		needs: 100,
 		tolerance: 40,
-		log: killed('cpu 10 ms \\(limit "cpu"'),
+		log: killed('cpu 60 ms \\(limit "cpu"'),
 	},
 	fuel: {
 		limit: "fuel",
@@ -164,9 +165,10 @@ suite("limits over HTTP, one below, at, and one above", () => {
 	const plans = Object.entries(ROWS).map(([name, row], i) => {
 		const { needs, tolerance = 1, limit, metering } = row;
 		const enough = row.tolerance === undefined ? [needs, needs + 1] : [AMPLE];
-		const servers = [needs - tolerance, ...enough].map((value) => {
+		const how = metering === undefined ? {} : { metering };
+		const servers = [needs - tolerance, ...enough].map((value): LimitedServer => {
 			const limits: Limits = { [limit]: value };
-			return { path: `/${i + 1}`, limits, ...(metering === undefined ? {} : { metering }) };
+			return Object.assign({ path: `/${i + 1}`, limits }, how);
 		});
 		return { name, row, servers };
 	});
