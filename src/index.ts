@@ -15,6 +15,7 @@ export {
 	type Grants,
 	type Growth,
 	type Guest,
+	GuestExit,
 	type GuestFuture,
 	type GuestMemory,
 	type GuestResource,

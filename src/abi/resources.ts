@@ -70,8 +70,10 @@ export function lowerOwn(cx: Context, value: unknown, type: ResourceType): numbe
 		return cx.instance.handles.add(new ResourceHandle(type, rep, null));
 	} catch (error) {
 		// The table is full. A host's resource is in no table then that would give it back.
-		const { instance, destructor } = cx.instance.store.implementation(type);
-		if (instance === null) destructor?.(rep);
+		const { store } = cx.instance;
+		const { instance, destructor } = store.implementation(type);
+		// What that comes to is not why the guest ends.
+		if (instance === null) Promise.try(() => destructor?.(rep)).catch(store.warn);
 		throw error;
 	}
 }

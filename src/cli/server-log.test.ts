@@ -19,6 +19,9 @@ suite("describeOutput", () => {
 		test(JSON.stringify(line), () =>
 			assert.equal(plain(describeOutput("shop", "stderr", line)), `[shop stderr] ${shown}`),
 		);
+
+	test("of a request", () =>
+		assert.equal(plain(describeOutput("shop", "stdout", "a", "8f0ea2-1")), "8f0ea2-1 [shop stdout] a"));
 });
 
 suite("describeDenied", () => {

@@ -17,9 +17,10 @@ export function describeDenied(by: GrantedBy, what: string, hint: string, origin
 	return `${paint("yellow", "denied:", process.stderr)} ${what}; ${origin === undefined ? hint : grant}`;
 }
 
-/** A line of a guest's standard output or error. */
-export function describeOutput(app: string, stream: "stdout" | "stderr", line: string): string {
-	return `${paint("dim", `[${app} ${stream}]`, process.stderr)} ${renderLine(line)}`;
+/** A line of a guest's standard output or error, behind the id of its request as `describeRequest` has it. */
+export function describeOutput(app: string, stream: "stdout" | "stderr", line: string, request?: string): string {
+	const whose = request === undefined ? "" : `${request} `;
+	return `${whose}${paint("dim", `[${app} ${stream}]`, process.stderr)} ${renderLine(line)}`;
 }
 
 /** Failures are always shown, with the id that the client was given; the rest where it is asked for. */

@@ -8,8 +8,7 @@ import { suite, test } from "node:test";
 import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
 
 import { LimitExceeded, SkerryError, Trap } from "../fault/mod.ts";
-import { GuestExit } from "../wasi/mod.ts";
-import { Engine, type Guest } from "./mod.ts";
+import { Engine, GuestExit, type Guest } from "./mod.ts";
 
 const engine = new Engine();
 const assemble = async (wat: string): Promise<Uint8Array> => new Uint8Array(await parse(wat));

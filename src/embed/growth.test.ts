@@ -64,6 +64,11 @@ for (const kind of ["imports", "alone"] as const)
 		for (const [what, onGrow, message] of [
 			["throws", () => assert.fail("mine"), /^mine$/],
 			["gives a promise", async () => true, /^Cannot grow the \w+ of a guest: onGrow gave a promise$/],
+			[
+				"gives a promise that rejects",
+				async () => assert.fail("later"),
+				/^Cannot grow the \w+ of a guest: onGrow gave a promise$/,
+			],
 			["gives nothing", () => undefined, /^Cannot grow the \w+ of a guest: onGrow gave a value of type undefined$/],
 		] as const)
 			for (const name of ["memory", "other", "table"])

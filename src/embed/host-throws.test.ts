@@ -21,11 +21,13 @@ const bytes = new Uint8Array(
 			(import "h" "fail" (func $fail (result i32)))
 			(import "h" "try" (func $try (param i32)))
 			(func (export "keep") (result i32) (call $new))
+			(func (export "keep-two") (result i32) (drop (call $new)) (call $new))
 			(func (export "fail") (result i32) (call $fail))
 			(func (export "try") (result i32) (call $try (i32.const 0)) (i32.const 1)))
 		(core instance $m (instantiate $m (with "h" (instance
 			(export "new" (func $new)) (export "fail" (func $fail)) (export "try" (func $try))))))
 		(func (export "keep") (result u32) (canon lift (core func $m "keep")))
+		(func (export "keep-two") (result u32) (canon lift (core func $m "keep-two")))
 		(func (export "fail") (result u32) (canon lift (core func $m "fail")))
 		(func (export "try-it") (result u32) (canon lift (core func $m "try"))))`),
 );
@@ -81,26 +83,56 @@ suite("what a host's function throws", () => {
 			});
 });
 
-test("a destructor that fails after the sandbox has ended is a warning", { timeout: 60_000 }, async () => {
+/** What `count` warnings of the process say that come while `act` runs, or after it. */
+async function warnings(count: number, act: () => Promise<void>): Promise<string[]> {
 	const warned: string[] = [];
 	const listen = ({ message }: Error): void => void warned.push(message);
 	process.on("warning", listen);
-	class Late {
-		async [Symbol.dispose](): Promise<void> {
-			await sleep(1);
-			throw new Error("too late");
-		}
-	}
 	try {
+		await act();
+		while (warned.length < count) await sleep(1);
+	} finally {
+		process.off("warning", listen);
+	}
+	return warned;
+}
+
+class Late {
+	async [Symbol.dispose](): Promise<void> {
+		await sleep(1);
+		throw new Error("too late");
+	}
+}
+class AtOnce {
+	[Symbol.dispose](): void {
+		throw new Error("at once");
+	}
+}
+
+test("a destructor that fails after the sandbox has ended is a warning", { timeout: 60_000 }, async () => {
+	const text = "what a guest held of the host was not given back cleanly: too late";
+	const warned = await warnings(2, async () => {
 		const component = await engine.load(bytes, { imports: { ...fine, R: Late } });
 		assert.equal(typeof (await component.exports.keep()), "number");
 		const sandbox = component.instantiate();
 		await sandbox.exports.keep();
 		sandbox[Symbol.dispose]();
-		while (warned.length < 2) await sleep(1);
-	} finally {
-		process.off("warning", listen);
-	}
-	const text = "what a guest held of the host was not given back cleanly: too late";
+	});
 	assert.deepEqual(warned, [text, text]);
 });
+
+for (const [R, said] of [
+	[Late, "too late"],
+	[AtOnce, "at once"],
+] as const)
+	test(
+		`a destructor that fails (${said}) of what the guest has no handle left for is a warning`,
+		{ timeout: 60_000 },
+		async () => {
+			const full = { message: 'handle table is full (limit "handles": 1)' };
+			const component = await engine.load(bytes, { imports: { ...fine, R }, limits: { handles: 1 } });
+			// Of both that were made: the one in the table, and the one without room
+			const warned = await warnings(2, async () => await assert.rejects(component.exports["keepTwo"]!(), full));
+			assert.deepEqual(warned, Array(2).fill(`what a guest held of the host was not given back cleanly: ${said}`));
+		},
+	);

@@ -5,6 +5,7 @@ export type { Features, GuestMemory } from "../link/mod.ts";
 export type { Composition, CompositionEdge, CompositionExport } from "./compose.ts";
 export type { Guest } from "./core-imports.ts";
 export { Component } from "./component.ts";
+export { GuestExit } from "../wasi/mod.ts";
 export { Engine } from "./engine.ts";
 export { Sandbox, type Usage } from "./sandbox.ts";
 export type { CallOptions, EngineOptions, InstantiateOptions, LoadOptions, World } from "./options.ts";

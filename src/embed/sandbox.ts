@@ -135,7 +135,7 @@ export class Sandbox<E extends object = Exports> implements Disposable {
 				"call/may-wait",
 				"Cannot call the sandbox without a promise: its guest may wait for the host",
 				{
-					hint: "use `exports`, and await its functions",
+					hint: "use `exports`, and await its functions: a guest waits for what it imports, and with metering yield or fuel for its turn",
 				},
 			);
 		}

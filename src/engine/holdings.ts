@@ -86,6 +86,8 @@ export class Holdings {
 		const from = this.#held[what];
 		const granted: unknown = this.#onGrow({ what, from, to: from + amount });
 		if (typeof granted === "boolean") return granted;
+		// What that comes to is nobody's: it would end the process
+		if (granted instanceof Promise) granted.catch(() => {});
 		const given = granted instanceof Promise ? "a promise" : `a value of type ${typeof granted}`;
 		throw new SkerryError("call/bad-value", `Cannot grow the ${what} of a guest: onGrow gave ${given}`, {
 			hint: "it returns true or false, at once",
@@ -96,11 +98,20 @@ export class Holdings {
 	 * The guest needs so many bytes more in V8's heap, where nobody says when it has thrown some away. What all are using after a collection
 	 * is more than this guest does: where that is little, it counts from there.
 	 * @param affords whether it has so many milliseconds left; it is ended where it has not
+	 * @param takeUnused takes back what other modules of the sandbox were given and have not used: how many bytes
 	 * @returns how many it is given; or why it is to be ended; `undefined` where it was
 	 */
-	allocate(bytes: number, affords: (time: number) => boolean): number | SkerryError | undefined {
+	allocate(
+		bytes: number,
+		affords: (time: number) => boolean,
+		takeUnused: () => number = () => 0,
+	): number | SkerryError | undefined {
 		const limit = this.#limits.gcHeap ?? Infinity;
 		const collects = limit >= COLLECTED_FROM && bytes <= limit / 2;
+		// Where there are collections, the process's heap would have a part in how often the others ask.
+		if (!collects && this.#held.gcHeap + bytes > limit) {
+			this.#held.gcHeap = Math.max(0, this.#held.gcHeap - takeUnused());
+		}
 		if (this.#held.gcHeap + bytes > limit) {
 			if (collects && !affords(collectionTakes())) return undefined;
 			const used = collects ? collectHeap() : Infinity;

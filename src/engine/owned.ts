@@ -61,6 +61,8 @@ export class CoreMemories {
 	readonly #memories = new Map<WasmMemory, SlotMemory>();
 	#keptElements = 0;
 	#hasMade = false;
+	/** Of each module that makes objects in V8's heap, what is left of the bytes that it was given; below zero while it asks for more. */
+	readonly #heapLeft: WasmGlobal[] = [];
 
 	constructor(options: CoreMemoriesOptions = {}) {
 		this.#options = options;
@@ -129,6 +131,7 @@ export class CoreMemories {
 			isEmpty(exports) && base.length === 0 && data.length === 0 ? [] : this.#importedBy(module, imports);
 		const memory = (index: number): SlotMemory => memories[index] as SlotMemory;
 		for (const pages of exports.pages) memory(pages.memory).watch(instance.exports[pages.name] as WasmGlobal);
+		if (exports.heap !== undefined) this.#heapLeft.push(instance.exports[exports.heap] as WasmGlobal);
 		if (exports.host !== undefined) {
 			fillHostTable(instance.exports[exports.host] as WasmTable, {
 				grow: (index, delta) => this.#grow(memory(index), delta),
@@ -192,14 +195,26 @@ export class CoreMemories {
 		const schedule = threadSchedule();
 		if (bytes > LARGE_OBJECT && !schedule.affords((bytes / LARGE_OBJECT) * LARGE_OBJECT_TIME)) return 0n;
 		let collects = false;
-		const given = this.holdings.allocate(bytes, (time) => {
+		const affords = (time: number): boolean => {
 			collects = true;
 			return schedule.affords(time);
-		});
+		};
+		const given = this.holdings.allocate(bytes, affords, () => this.#takeUnused());
 		if (collects && !schedule.charge()) return 0n;
 		if (typeof given === "number") return this.#makes(given) ? BigInt(given) : 0n;
 		if (given !== undefined) schedule.current?.guest.fail(given);
 		return 0n;
+	}
+
+	#takeUnused(): number {
+		let unused = 0;
+		for (const left of this.#heapLeft) {
+			const bytes = Number(left.value);
+			if (bytes <= 0) continue;
+			unused += bytes;
+			left.value = 0n;
+		}
+		return unused;
 	}
 
 	/** The guest that runs is about to make objects of so many bytes. False: it is to end. */

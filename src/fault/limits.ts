@@ -118,7 +118,7 @@ export const LIMITS: Readonly<Record<LimitName, LimitRow>> = {
 	hostCalls: {
 		unit: "calls",
 		default: 100_000_000,
-		bounds: "calls of a sandbox into the host",
+		bounds: "calls of a sandbox into the host, and from one of its components to another",
 		origin: "more than a CPU limit of seconds lets through: for those who want less",
 	},
 };

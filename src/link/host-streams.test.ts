@@ -63,6 +63,8 @@ async function* delayed(hops: number, turns: number): AsyncGenerator<Uint8Array>
 	}
 }
 
+const failed = new Error("of the source");
+
 suite("what a host gives", () => {
 	const sources: [string, () => unknown][] = [
 		...[0, 1, 2, 3, 4, 5, 8].map((hops): [string, () => unknown] => [`${hops} hops late`, () => delayed(hops, 0)]),
@@ -85,7 +87,6 @@ suite("what a host gives", () => {
 
 	test("a source that fails ends the stream, and is told of; a chunk of another type ends the call", async () => {
 		for (const hops of [0, 3]) {
-			const failed = new Error("of the source");
 			const failing = async function* (): AsyncGenerator {
 				yield* delayed(hops, 0);
 				throw failed;
@@ -106,6 +107,50 @@ suite("what a host gives", () => {
 			);
 		}
 	});
+
+	for (const [what, result] of [
+		[
+			"a value",
+			{
+				done: false,
+				get value() {
+					throw failed;
+				},
+			},
+		],
+		[
+			"its end",
+			{
+				get done() {
+					throw failed;
+				},
+				value: Uint8Array.of(1),
+			},
+		],
+		[
+			"all that is asked",
+			new Proxy(
+				{},
+				{
+					get() {
+						throw failed;
+					},
+				},
+			),
+		],
+	] as const)
+		for (const kind of [Symbol.iterator, Symbol.asyncIterator])
+			test(`a source whose result throws for ${what}, as ${String(kind.description)}: the stream ends there, and somebody is told`, async () => {
+				const results = [...CHUNKS.map((value) => ({ done: false, value })), result].values();
+				const instance = await start(READER);
+				const reported: unknown[] = [];
+				instance.store.report = (error) => reported.push(error);
+				const source = { [kind]: () => ({ next: () => results.next().value }) };
+				assert.equal(await call(instance, "hash", source, 4096), hashOf(CHUNKS));
+				assert.deepEqual(reported, [failed]);
+				await instance.settled;
+				assert.equal(instance.store.held.size, 0);
+			});
 
 	test("a source of which no more is wanted is closed, be its next chunk there or not, or never", async () => {
 		for (const hops of [0, 1, 2, 3, 4, 5, 6, 7, Infinity]) {

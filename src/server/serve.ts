@@ -52,8 +52,8 @@ export interface ServeOptions extends ArtefactOptions {
 	readonly troubleOnly?: boolean;
 	/** Something that the guest wanted and was not granted, and what grants it. */
 	readonly onDenied?: OnDenied;
-	/** A line that a guest wrote. */
-	readonly onOutput?: (stream: "stdout" | "stderr", line: string) => void;
+	/** A line that a guest wrote, with the id of its request; while it started there was none. */
+	readonly onOutput?: (stream: "stdout" | "stderr", line: string, request: string | undefined) => void;
 }
 
 /** What is in use. All zero when no request is under way: anything else is a leak. */
@@ -97,14 +97,16 @@ export async function serve(options: ServeOptions): Promise<Server> {
 	const policy = parseOutboundPolicy(options.allowOutbound);
 	const client = createHttpClient();
 	const meter = new BufferMeter();
-	const onStdout = (line: string): void => options.onOutput?.("stdout", line);
-	const onStderr = (line: string): void => options.onOutput?.("stderr", line);
+	const output =
+		(stream: "stdout" | "stderr") =>
+		(context: WasiContext): LineSink =>
+			new LineSink(limits.output, (line) => options.onOutput?.(stream, line, context.serves?.id));
 	const http = { outbound: { policy, client }, meter };
 	const mapper = findPageMapper(options.onWarning);
 	const grants = {
 		env: options.env,
-		stdout: () => new LineSink(limits.output, onStdout),
-		stderr: () => new LineSink(limits.output, onStderr),
+		stdout: output("stdout"),
+		stderr: output("stderr"),
 		http,
 		...(options.onDenied === undefined ? {} : { onDenied: options.onDenied }),
 	};
@@ -123,6 +125,7 @@ export async function serve(options: ServeOptions): Promise<Server> {
 			return sandbox instanceof Promise ? sandbox.then(toGuest) : toGuest(sandbox);
 		},
 		limits: { ...options.limits, wall: Math.min(limits.wall, LONGEST_TIMER) },
+		app: options.app,
 		client,
 		meter,
 		...(options.onRequest === undefined ? {} : { onRequest: options.onRequest }),

@@ -40,6 +40,8 @@ export interface GrantedFolder {
 	readonly open: () => Folder;
 }
 
+type OutputOption = ByteSink | ((context: WasiContext) => ByteSink);
+
 /** What one sandbox is given. Everything that is left out is empty: no arguments, no environment, no input, output to nowhere. */
 export interface WasiOptions {
 	/** The command's name first. */
@@ -49,8 +51,8 @@ export interface WasiOptions {
 	/** The context owns the three and closes them when it ends. */
 	readonly stdin?: ByteSource;
 	/** A function makes it when the guest first asks. */
-	readonly stdout?: ByteSink | (() => ByteSink);
-	readonly stderr?: ByteSink | (() => ByteSink);
+	readonly stdout?: OutputOption;
+	readonly stderr?: OutputOption;
 	/** Bytes of the end of standard error that are kept, for `lastStderr`; by default none. */
 	readonly keptStderr?: number;
 	readonly terminal?: TerminalFlags;
@@ -102,10 +104,12 @@ export class WasiContext {
 	readonly random: RandomSource;
 	readonly http: HttpState;
 	readonly limits: WasiLimits;
+	/** The request that it is there for, once that is known. */
+	serves: { readonly id: string } | undefined;
 	// Made when first asked for: there is a context for every request, and most guests never ask.
 	#stdin: ByteSource | undefined;
-	#stdout: ByteSink | (() => ByteSink) | undefined;
-	#stderr: ByteSink | (() => ByteSink) | undefined;
+	#stdout: OutputOption | undefined;
+	#stderr: OutputOption | undefined;
 	readonly #keptStderr: number;
 	#stderrTail: TailSink | undefined;
 	#monotonicClock: MonotonicClock | undefined;
@@ -146,12 +150,12 @@ export class WasiContext {
 	}
 
 	get stdout(): ByteSink {
-		return (this.#stdout = toSink(this.#stdout));
+		return (this.#stdout = toSink(this.#stdout, this));
 	}
 
 	get stderr(): ByteSink {
 		if (this.#stderrTail !== undefined) return this.#stderrTail;
-		const sink = toSink(this.#stderr);
+		const sink = toSink(this.#stderr, this);
 		if (this.#keptStderr > 0) this.#stderrTail = new TailSink(sink, this.#keptStderr);
 		return (this.#stderr = this.#stderrTail ?? sink);
 	}
@@ -254,13 +258,13 @@ export class WasiContext {
 	}
 }
 
-function toSink(given: ByteSink | (() => ByteSink) | undefined): ByteSink {
+function toSink(given: OutputOption | undefined, context: WasiContext): ByteSink {
 	if (given === undefined) return createNullSink();
-	return typeof given === "function" ? given() : given;
+	return typeof given === "function" ? given(context) : given;
 }
 
 function closeStream(
-	stream: ByteSource | ByteSink | (() => ByteSink) | undefined,
+	stream: ByteSource | OutputOption | undefined,
 	failures: unknown[] | undefined,
 ): unknown[] | undefined {
 	// Nobody asked for one that is still to be made.

@@ -1,4 +1,4 @@
-/** Thrown through the guest by `wasi:cli/exit`: the guest is done, nothing is wrong with it. */
+/** The guest has ended itself by `wasi:cli/exit` or `proc_exit`, with whatever status: it neither trapped nor was it killed. */
 export class GuestExit extends Error {
 	override readonly name = "GuestExit";
 	/** 0 to 255. */

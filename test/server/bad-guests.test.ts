@@ -34,7 +34,7 @@ const begun = (then: string): string => `
 
 const NEVER = "(call $sleep (i64.const 9223372036854))";
 const FOREVER = "(loop $again (br $again))";
-const WALL = /longer than the limit wall|killed: wall 1000 ms \(limit "wall"\)/;
+const WALL = /^killed: wall 1000 ms \(limit "wall"\)$/;
 const CPU = /^killed: cpu 400 ms \(limit "cpu"\)$/;
 const EARLY = { status: 500, outcome: "failed" } as const;
 const BROKEN = { status: 200, outcome: "truncated", text: "x", whole: false } as const;

@@ -9,6 +9,7 @@ const VERSION = "0.2.12";
 /** What a guest's function may use: an import's name in the text, its interface, its name there, and its core type. */
 const IMPORTS = [
 	["$fields", "http/types", "[constructor]fields", "(result i32)"],
+	["$fields.from-list", "http/types", "[static]fields.from-list", "(param i32 i32 i32)"],
 	["$response", "http/types", "[constructor]outgoing-response", "(param i32) (result i32)"],
 	["$response.body", "http/types", "[method]outgoing-response.body", "(param i32 i32)"],
 	["$outparam.set", "http/types", "[static]response-outparam.set", "(param i32 i32 i32 i32 i64 i32 i32 i32 i32)"],

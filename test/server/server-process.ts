@@ -3,7 +3,7 @@ import { serve, type Server, type ServeOptions, type ServerUsage } from "../../s
 import type { RequestRecord } from "../../src/trigger/mod.ts";
 
 export type StartOptions = Pick<ServeOptions, "bytes"> &
-	Partial<Pick<ServeOptions, "env" | "allowOutbound" | "limits" | "metering">>;
+	Partial<Pick<ServeOptions, "app" | "env" | "allowOutbound" | "limits" | "metering">>;
 export type LoggedRequest = Omit<RequestRecord, "error">;
 
 export type ToServer = { readonly start: StartOptions } | "usage" | "stop";
@@ -12,8 +12,8 @@ export type FromServer =
 	| { readonly failed: string }
 	| { readonly usage: ServerUsage }
 	| { readonly record: LoggedRequest }
-	/** `stdout line`, `stderr line` */
-	| { readonly output: string }
+	/** `stdout line`, `stderr line`, and the request that it is of */
+	| { readonly output: string; readonly request: string | undefined }
 	/** `what; hint` */
 	| { readonly denied: string };
 
@@ -31,7 +31,7 @@ async function start(options: StartOptions): Promise<void> {
 		...options,
 		listen: { host: "127.0.0.1", port: 0 },
 		onRequest: ({ error: _, ...record }) => tell({ record }),
-		onOutput: (stream, line) => tell({ output: `${stream} ${line}` }),
+		onOutput: (stream, line, request) => tell({ output: `${stream} ${line}`, request }),
 		onDenied: (what, hint) => tell({ denied: `${what}; ${hint}` }),
 	});
 	tell({ url: server.url });

@@ -193,8 +193,15 @@ class HostWriter implements HeldEnd, Copier<Remainder> {
 	/** Writes what came, then asks for more. */
 	#take(next: IteratorResult<unknown>, step: () => void): void {
 		if (!isObject(next)) return this.#fail(notAResult(next));
-		if (next.done === true) return this.#end();
-		const values = this.#checked(this.#chunk(next.value));
+		let chunk: ArrayLike<unknown> | null;
+		try {
+			chunk = next.done === true ? null : this.#chunk(next.value);
+		} catch (error) {
+			// A getter, or a proxy
+			return this.#fail(error);
+		}
+		if (chunk === null) return this.#end();
+		const values = this.#checked(chunk);
 		if (values.length === 0) return this.#skip(step);
 		this.#step = step;
 		this.#write(values, this.#goOn);

@@ -19,6 +19,8 @@ export interface HttpHandlerOptions {
 	/** Gives the sandbox for a request. A guest that fails to start is answered with 500, anything else that this throws with 503. */
 	readonly acquire: () => GuestHandler | Promise<GuestHandler>;
 	readonly limits?: Partial<TriggerLimits>;
+	/** Whose limits they are, for errors. */
+	readonly app?: string | undefined;
 	/** Called once for each request, when it is over. */
 	readonly onRequest?: (record: RequestRecord) => void;
 	/** Leaves out the requests that were answered as they should be: nobody reads their records. */

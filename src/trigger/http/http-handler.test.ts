@@ -78,7 +78,7 @@ test("the limit wall ends a guest that never answers, or never comes to an end",
 			const [record] = await idle();
 			assertOwn(answer, record, 504);
 			assert.equal(record?.outcome, "timed-out");
-			assert.match(String(ended[0]), /limit wall \(800 ms\)/);
+			assert.match(String(ended[0]), /^LimitExceeded: killed: wall 800 ms \(limit "wall"\)$/);
 		},
 		limits,
 	);
@@ -106,7 +106,7 @@ test("the limit wall ends a guest that never answers, or never comes to an end",
 			assert.deepEqual([answer.text, answer.broken], ["all of it", undefined]);
 			const [record] = await idle();
 			assert.deepEqual([record?.outcome, record?.status], ["answered", 200]);
-			assert.match(record?.reason ?? "", /limit wall/);
+			assert.match(record?.reason ?? "", /^killed: wall 800 ms \(limit "wall"\)$/);
 			assert.equal(ended.length, 1);
 		},
 		limits,

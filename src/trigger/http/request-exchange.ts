@@ -92,7 +92,8 @@ export class RequestExchange implements ResponseReceiver, ResponseWatcher, Expir
 		this.#continueDue = continueDue;
 	}
 
-	get #id(): string {
+	/** Unique in the log. */
+	get id(): string {
 		return `${this.#site.prefix}-${this.#serial.toString(36)}`;
 	}
 
@@ -144,6 +145,7 @@ export class RequestExchange implements ResponseReceiver, ResponseWatcher, Expir
 			return;
 		}
 		this.#guest = guest;
+		guest.context.serves = this;
 		let returned: unknown;
 		try {
 			const request = createIncomingRequest(guest.context, {
@@ -297,12 +299,12 @@ export class RequestExchange implements ResponseReceiver, ResponseWatcher, Expir
 		}
 		this.#decided = true;
 		this.#note(outcome, reason, error);
-		const text = `${nodeHttp.STATUS_CODES[status] ?? "Error"}\nrequest id: ${this.#id}\n`;
+		const text = `${nodeHttp.STATUS_CODES[status] ?? "Error"}\nrequest id: ${this.id}\n`;
 		const response = this.#reply.open();
 		response.writeHead(status, {
 			"content-type": "text/plain; charset=utf-8",
 			"content-length": Buffer.byteLength(text),
-			[ID_FIELD]: this.#id,
+			[ID_FIELD]: this.id,
 		});
 		response.end(text);
 	}
@@ -317,10 +319,8 @@ export class RequestExchange implements ResponseReceiver, ResponseWatcher, Expir
 
 	/** The limit `wall` is reached. */
 	expire(): void {
-		const error = new SkerryError(
-			"guest/killed",
-			`the request took longer than the limit wall (${this.#site.limits.wall} ms)`,
-		);
+		const { limits, options } = this.#site;
+		const error = new LimitExceeded("wall", limits.wall, options.app);
 		this.#fail(504, "timed-out", error.message, error);
 		this.#endGuest(error);
 	}
@@ -384,7 +384,7 @@ export class RequestExchange implements ResponseReceiver, ResponseWatcher, Expir
 		const path = this.#request.url ?? "";
 		const query = path.indexOf("?");
 		onRequest({
-			id: this.#id,
+			id: this.id,
 			method: this.#request.method ?? "",
 			path: query === -1 ? path : path.slice(0, query),
 			status: this.#reply.sentStatus,
