@@ -8,7 +8,7 @@ import { linkComponent, loadComponent } from "../../src/link/mod.ts";
 import { SandboxPool, SharedSlots } from "../../src/pool/mod.ts";
 import { createCut } from "./cut.ts";
 import { Dice } from "./dice.ts";
-import { createProgram, type Program, ProgramHost, runProgram } from "./program.ts";
+import { createProgram, ProgramHost, runProgram } from "./program.ts";
 import type { ResetStrategy, ResetTotals } from "./reset-check.ts";
 import { createSpyGuest } from "./spy-guest.ts";
 
@@ -67,7 +67,8 @@ export async function checkSpies(seed: number, programs: number, strategy: Reset
 			const program = createProgram(dice, functions, pauses);
 			const due = await runProgram(fresh, host, program);
 			const dirtying = createProgram(dice, functions, pauses);
-			const calls = pauses && dice.oneIn(2) ? [...dirtying.calls, { name: endless, args: [dice.bits(), 0] }] : dirtying.calls;
+			const calls =
+				pauses && dice.oneIn(2) ? [...dirtying.calls, { name: endless, args: [dice.bits(), 0] }] : dirtying.calls;
 			const cut = calls !== dirtying.calls || !dice.oneIn(3) ? { cut: createCut(dice) } : {};
 			await runProgram(dice.pick(apps).pool, host, { ...dirtying, calls, ...cut });
 			// What the dirtying program left waiting settles while the next one runs.

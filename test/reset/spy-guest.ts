@@ -54,6 +54,18 @@ interface Things {
 	readonly tables: readonly Table[];
 }
 
+/** Statements of functions `$op`. */
+interface Statements {
+	readonly safe: readonly string[];
+	/** Those that may trap. */
+	readonly risky: readonly string[];
+}
+
+const together = (of: readonly Statements[]): Statements => ({
+	safe: of.flatMap(({ safe }) => safe),
+	risky: of.flatMap(({ risky }) => risky),
+});
+
 interface SpyModule extends Things {
 	readonly text: string;
 	readonly functions: readonly string[];
@@ -89,8 +101,11 @@ const HEAP: Readonly<Record<Reference, string>> = {
 
 const isNumber = (kind: Kind): kind is (typeof NUMBERS)[number] => NUMBERS.includes(kind as never);
 
-/** A constant. Those of numbers differ by app, and nothing else does. */
-function constant(dice: Dice, kind: Kind, app: Dice): string {
+/**
+ * A constant. Those of numbers differ by app, and nothing else does.
+ * @param hidden whether what is the host's is a structure in truth
+ */
+function constant(dice: Dice, kind: Kind, app: Dice, hidden: boolean): string {
 	switch (kind) {
 		case "i32":
 			return `(i32.const ${app.bits() | 0})`;
@@ -106,6 +121,7 @@ function constant(dice: Dice, kind: Kind, app: Dice): string {
 		case "sig":
 			return dice.oneIn(3) ? `(ref.null ${HEAP[kind]})` : `(ref.func $id${dice.below(3)})`;
 		case "externref":
+			if (hidden) return `(extern.convert_any ${constant(dice, "box", app, hidden)})`;
 			return dice.oneIn(2) ? "(ref.null extern)" : `(extern.convert_any (ref.i31 (i32.const ${dice.below(1 << 30)})))`;
 		case "i31ref":
 			return `(ref.i31 (i32.const ${dice.below(1 << 30)}))`;
@@ -252,14 +268,13 @@ function readTable({ name, address, kind }: Table): string {
 /** An index within `size`, an i32 expression, unless that is 0. */
 const within = (size: string, place: string): string => `(i32.rem_u ${place} (i32.or ${size} (i32.eqz ${size})))`;
 
-function changesMemory(dice: Dice, memory: Memory): string[] {
+function changesMemory(dice: Dice, memory: Memory): Statements {
 	const { name, address, shared } = memory;
 	const size = `(i32.mul ${back(address, `(memory.size $${name})`)} (i32.const ${PAGE}))`;
 	const place = (of: string): string => at(address, within(size, `(i32.and ${of} (i32.const -8))`));
 	const has = (statement: string): string => `(if ${size} (then ${statement}))`;
 	const grow = `(memory.grow $${name} ${at(address, `(i32.and ${X} (i32.const 3))`)})`;
-	const length = at(address, `(i32.and ${Y} (i32.const 7))`);
-	return [
+	const safe = [
 		has(`(i64.store $${name} ${place(X)} ${hiding(dice, "i64", Y)})`),
 		has(`(v128.store8_lane $${name} 3 ${place(Y)} (i32x4.splat ${X}))`),
 		// A page each
@@ -268,7 +283,7 @@ function changesMemory(dice: Dice, memory: Memory): string[] {
 				(br_if $l (local.tee $i (i32.and (i32.sub (local.get $i) (i32.const 1)) (i32.const 31)))))`,
 		// All of it
 		`(memory.fill $${name} ${at(address, "(i32.const 0)")} ${Y} ${at(address, size)})`,
-		has(`(memory.copy $${name} $${name} ${place(X)} ${place(Y)} ${length})`),
+		has(`(memory.copy $${name} $${name} ${place(X)} ${place(Y)} ${at(address, "(i32.const 8)")})`),
 		// What is new is zero, and what is written there last is the end.
 		`${mix(back(address, grow))} ${readMemory(memory)}
 			${has(`(i64.store $${name} ${at(address, `(i32.sub ${size} (i32.const 8))`)} ${hiding(dice, "i64", Y)})`)}`,
@@ -276,131 +291,161 @@ function changesMemory(dice: Dice, memory: Memory): string[] {
 			(drop (i64.atomic.rmw.cmpxchg $${name} ${place(Y)} (i64.const 0) ${hiding(dice, "i64", X)}))`),
 		has(mix(`(memory.atomic.notify $${name} ${place(X)} (i32.const 9))`)),
 		...(shared ? [has(mix(`(memory.atomic.wait32 $${name} ${place(X)} ${Y} (i64.const 10))`))] : []),
-		// At the end, or beyond
-		mix(`(i32.load8_u $${name} ${at(address, `(i32.sub ${size} (i32.and ${X} (i32.const 3)))`)})`),
 	];
+	// At the end, or beyond
+	const end = `(i32.sub ${size} (i32.and ${X} (i32.const 3)))`;
+	return { safe, risky: [mix(`(i32.load8_u $${name} ${at(address, end)})`)] };
 }
 
-function changesGlobal(dice: Dice, { name, kind, mutable }: Global): string[] {
+function changesGlobal(dice: Dice, { name, kind, mutable }: Global): Statements {
 	const set = mutable ? [`(global.set $${name} ${hiding(dice, kind, X)})`] : [];
-	if (isNumber(kind) || kind === "v128" || kind === "funcref" || kind === "sig" || kind === "exnref") return set;
+	if (isNumber(kind) || kind === "v128" || kind === "funcref" || kind === "sig" || kind === "exnref")
+		return { safe: set, risky: [] };
 	const value = kind === "externref" ? `(any.convert_extern (global.get $${name}))` : `(global.get $${name})`;
-	return [...set, `(call $plantAny ${value} ${Y})`];
+	return { safe: [...set, `(call $plantAny ${value} ${Y})`], risky: [] };
 }
 
-function changesTable(dice: Dice, table: Table, all: readonly Table[], segments: readonly Segment[]): string[] {
+function changesTable(dice: Dice, table: Table, all: readonly Table[], segments: readonly Segment[]): Statements {
 	const { name, address, kind } = table;
 	const size = back(address, `(table.size $${name})`);
 	const place = at(address, within(size, X));
 	const has = (statement: string): string => `(if ${size} (then ${statement}))`;
 	const value = hiding(dice, kind, Y);
 	const got = `(table.get $${name} ${place})`;
-	const cases = [
+	const safe = [
 		has(`(table.set $${name} ${place} ${value})`),
 		`(table.fill $${name} ${at(address, "(i32.const 0)")} ${value} ${at(address, size)})`,
 		mix(back(address, `(table.grow $${name} ${value} ${at(address, `(i32.and ${X} (i32.const 1))`)})`)),
-		mix(reading(kind, `(table.get $${name} ${at(address, `(i32.rem_u ${X} (i32.const 12))`)})`)),
 	];
+	const risky = [mix(reading(kind, `(table.get $${name} ${at(address, `(i32.rem_u ${X} (i32.const 12))`)})`))];
 	const others = all.filter((other) => other.kind === kind);
 	const from = dice.pick(others);
 	const length = address === "i64" && from.address === "i64" ? "i64" : "i32";
-	cases.push(
+	risky.push(
 		`(table.copy $${name} $${from.name} ${at(address, `(i32.and ${X} (i32.const 3))`)} ${at(from.address, `(i32.and ${Y} (i32.const 3))`)} ${at(length, "(i32.const 2)")})`,
 	);
 	for (const segment of segments.filter((other) => other.kind === kind)) {
-		cases.push(
+		risky.push(
 			`(table.init $${name} $${segment.name} ${at(address, `(i32.and ${X} (i32.const 3))`)} (i32.and ${Y} (i32.const 3)) (i32.and (i32.shr_u ${Y} (i32.const 4)) (i32.const 3)))`,
 		);
 	}
-	if (kind === "externref") cases.push(has(`(call $plantAny (any.convert_extern ${got}) ${Y})`));
-	else if (kind !== "funcref" && kind !== "sig" && kind !== "exnref") cases.push(has(`(call $plantAny ${got} ${Y})`));
+	if (kind === "externref") safe.push(has(`(call $plantAny (any.convert_extern ${got}) ${Y})`));
+	else if (kind !== "funcref" && kind !== "sig" && kind !== "exnref") safe.push(has(`(call $plantAny ${got} ${Y})`));
 	if (kind === "funcref") {
-		cases.push(mix(`(call_indirect $${name} (type $sig) ${at(address, `(i32.and ${X} (i32.const 7))`)})`));
-		cases.push(has(`(table.set $${name} ${place} (ref.func $id2)) (table.set $${name} ${at(address, "(i32.const 0)")} ${got})`));
+		risky.push(mix(`(call_indirect $${name} (type $sig) ${at(address, `(i32.and ${X} (i32.const 7))`)})`));
+		safe.push(
+			has(`(table.set $${name} ${place} (ref.func $id2)) (table.set $${name} ${at(address, "(i32.const 0)")} ${got})`),
+		);
 	}
-	return cases;
+	return { safe, risky };
 }
 
-function usesSegments(data: readonly string[], segments: readonly Segment[], memories: readonly Memory[]): string[] {
-	const cases: string[] = [];
+function usesSegments(data: readonly string[], segments: readonly Segment[], memories: readonly Memory[]): Statements {
+	const safe: string[] = [];
+	const risky: string[] = [];
 	const length = `(i32.and ${Y} (i32.const 15))`;
 	for (const name of data) {
-		cases.push(`(data.drop $${name})`);
-		cases.push(
+		safe.push(`(data.drop $${name})`);
+		risky.push(
 			mix(
 				`(array.get_u $bytes (array.new_data $bytes $${name} (i32.const 0) (i32.add ${length} (i32.const 1))) (i32.const 0))`,
 			),
 		);
 		const [memory] = memories;
 		if (memory !== undefined)
-			cases.push(
+			risky.push(
 				`(memory.init $${memory.name} $${name} ${at(memory.address, `(i32.and ${X} (i32.const 0x3ff))`)} (i32.const 1) ${length})`,
 			);
 	}
 	for (const { name, kind } of segments) {
-		cases.push(`(elem.drop $${name})`);
+		safe.push(`(elem.drop $${name})`);
 		if (kind === "box") {
 			const first = `(array.get $boxes (array.new_elem $boxes $${name} (i32.const 0) (i32.const 1)) (i32.const 0))`;
-			cases.push(`${mix(reading("box", first))} (call $plantAny ${first} ${Y})`);
+			risky.push(`${mix(reading("box", first))} (call $plantAny ${first} ${Y})`);
 		}
 		if (kind === "funcref") {
 			const first = `(array.get $funcs (array.new_elem $funcs $${name} (i32.const 0) (i32.const 1)) (i32.const 0))`;
-			cases.push(mix(reading("funcref", first)));
+			risky.push(mix(reading("funcref", first)));
 		}
 	}
-	return cases;
+	return { safe, risky };
 }
 
 /** The host's things, the guest's own, and ways to end. */
-const CALLS: readonly string[] = [
-	mix(`(call $sync ${X})`),
-	mix(`(call $wait ${X})`),
-	mix(`(call $make ${X})`),
-	mix(`(call $peek (call $make ${Y}))`),
-	mix(`(call $peek (i32.and ${X} (i32.const 3)))`),
-	`(call $drop (i32.and ${X} (i32.const 3)))`,
-	mix(`(call $new ${X})`),
-	mix(`(call $rep (i32.and ${X} (i32.const 3)))`),
-	`(call $lose (i32.and ${X} (i32.const 3)))`,
-	`(call $lose (call $new ${Y}))`,
-	mix(`(call $boom ${X})`),
-	// Whatever ends it, its handlers are not to go on.
-	`(block $out (try_table (catch_all $out) ${mix(`(call $wait ${X})`)} ${mix(`(call $boom ${X})`)} (throw $secret ${X}))) ${mix("(call $sync (i32.const 1))")}`,
-	`(throw $secret ${X})`,
-	"(unreachable)",
-];
+const CALLS: Statements = {
+	safe: [
+		mix(`(call $sync ${X})`),
+		mix(`(call $wait ${X})`),
+		mix(`(call $make ${X})`),
+		mix(`(call $peek (call $make ${Y}))`),
+		mix(`(call $new ${X})`),
+		`(call $lose (call $new ${Y}))`,
+		`(call $drop (call $make ${Y}))`,
+		`(block $out (try_table (catch_all $out) ${mix(`(call $wait ${X})`)} (throw $secret ${X}))) ${mix("(call $sync (i32.const 1))")}`,
+	],
+	risky: [
+		mix(`(call $peek (i32.and ${X} (i32.const 3)))`),
+		`(call $drop (i32.and ${X} (i32.const 3)))`,
+		mix(`(call $rep (i32.and ${X} (i32.const 3)))`),
+		`(call $lose (i32.and ${X} (i32.const 3)))`,
+		// Whatever ends it, its handlers are not to go on.
+		`(block $out (try_table (catch_all $out) ${mix(`(call $boom ${X})`)})) ${mix("(call $sync (i32.const 1))")}`,
+		`(throw $secret ${X})`,
+		"(unreachable)",
+	],
+};
+
+/** One place or all: one of them hides another. */
+const STATEFUL_PLACES = ["mutable", "immutable", "tables", "segments", "hidden", "shared", "all"] as const;
+type Stateful = (typeof STATEFUL_PLACES)[number] | "none";
 
 interface ModuleOptions {
 	readonly name: string;
 	readonly imports: SpyModule | undefined;
-	/** Whether it may have what no reset can put back. */
-	readonly stateful: boolean;
+	/** In what it may have what no reset can put back. */
+	readonly stateful: Stateful;
 	/** What differs by app. */
 	readonly app: Dice;
 }
 
 function createSpyModule(dice: Dice, { name, imports, stateful, app }: ModuleOptions): SpyModule {
-	const kinds: readonly Reference[] = stateful ? [...PLAIN, ...STATEFUL] : PLAIN;
+	const has = (place: Stateful): boolean => stateful === place || stateful === "all";
+	const kindsOf = (place: Stateful): readonly Reference[] =>
+		has(place) && !dice.oneIn(3) ? STATEFUL : stateful === "hidden" ? ["externref"] : PLAIN;
+	const hidden = has("hidden");
 	const memories = dice.times(dice.below(3), (i): Memory => {
 		const pages = dice.pick([0, 1, 1, 2, 3]);
-		const shared = stateful && dice.oneIn(6);
+		const shared = has("shared") && dice.oneIn(3);
 		return { name: `${name}m${i}`, address: dice.oneIn(3) ? "i64" : "i32", pages, most: pages + dice.below(5), shared };
 	});
 	const globals = dice.times(dice.below(6), (i): Global => {
 		const mutable = dice.oneIn(2);
-		const kind = mutable && !stateful ? dice.pick(NUMBERS) : dice.pick([...NUMBERS, "v128", ...kinds] as const);
+		const kinds = kindsOf(mutable ? "mutable" : "immutable");
+		const kind =
+			mutable && !has("mutable")
+				? dice.pick(NUMBERS)
+				: dice.oneIn(2)
+					? dice.pick(kinds)
+					: dice.pick([...NUMBERS, "v128"] as const);
 		// Immutable numbers belong to the code.
-		return { name: `${name}g${i}`, kind, mutable, init: constant(dice, kind, mutable ? app : dice) };
+		return { name: `${name}g${i}`, kind, mutable, init: constant(dice, kind, mutable ? app : dice, hidden) };
 	});
 	const tables = dice.times(dice.below(4), (i): Table => {
-		const kind = dice.pick(kinds);
+		const kind = dice.pick(kindsOf("tables"));
 		const size = dice.pick([0, 3, 7]);
-		const init = dice.oneIn(2) ? "" : constant(dice, kind, dice);
-		return { name: `${name}t${i}`, address: dice.oneIn(4) ? "i64" : "i32", kind, size, most: size + dice.below(6), init };
+		const init = dice.oneIn(2) ? "" : constant(dice, kind, dice, hidden);
+		return {
+			name: `${name}t${i}`,
+			address: dice.oneIn(4) ? "i64" : "i32",
+			kind,
+			size,
+			most: size + dice.below(6),
+			init,
+		};
 	});
 	const segments = dice.times(dice.below(4), (i): Segment => {
-		const kind = dice.pick([...kinds, "funcref"] as const);
-		return { name: `${name}e${i}`, kind, items: dice.times(dice.below(4), () => constant(dice, kind, dice)) };
+		const kind = dice.oneIn(3) ? "funcref" : dice.pick(kindsOf("segments"));
+		return { name: `${name}e${i}`, kind, items: dice.times(dice.below(4), () => constant(dice, kind, dice, hidden)) };
 	});
 	const data = dice.times(dice.below(3), (i) => `${name}d${i}`);
 	const all: Things = {
@@ -415,8 +460,7 @@ function createSpyModule(dice: Dice, { name, imports, stateful, app }: ModuleOpt
 		lines.push(`(import "host" "${item}" (func $${item} ${type}))`);
 	}
 	if (imports !== undefined) lines.push(...importLines(imports));
-	for (const memory of memories)
-		lines.push(`(memory $${memory.name} (export "${memory.name}") ${memoryType(memory)})`);
+	for (const memory of memories) lines.push(`(memory $${memory.name} (export "${memory.name}") ${memoryType(memory)})`);
 	for (const global of globals)
 		lines.push(`(global $${global.name} (export "${global.name}") ${globalType(global)} ${global.init})`);
 	for (const table of tables)
@@ -429,7 +473,9 @@ function createSpyModule(dice: Dice, { name, imports, stateful, app }: ModuleOpt
 	}
 	for (const segment of data) lines.push(`(data $${segment} "what a segment holds")`);
 	for (const { name: segment, kind, items } of segments) {
-		const target = dice.oneIn(3) ? all.tables.find((table) => table.kind === kind && table.size > items.length) : undefined;
+		const target = dice.oneIn(3)
+			? all.tables.find((table) => table.kind === kind && table.size > items.length)
+			: undefined;
 		const where = target === undefined ? "" : `(table $${target.name}) (${target.address}.const ${dice.below(2)})`;
 		lines.push(`(elem $${segment} ${where} ${typeOf(kind)} ${items.map((item) => `(item ${item})`).join(" ")})`);
 	}
@@ -443,12 +489,15 @@ function createSpyModule(dice: Dice, { name, imports, stateful, app }: ModuleOpt
 
 	// Of most tables nothing is changed, of others all.
 	const changed = all.tables.filter(() => dice.oneIn(2));
-	const changes = [
-		...all.memories.flatMap((memory) => changesMemory(dice, memory)),
-		...all.globals.flatMap((global) => changesGlobal(dice, global)),
-		...changed.flatMap((table) => changesTable(dice, table, changed, segments)),
-		...usesSegments(data, segments, all.memories),
-	];
+	const changes = together([
+		...all.memories.map((memory) => changesMemory(dice, memory)),
+		...all.globals.map((global) => changesGlobal(dice, global)),
+		...changed.map((table) => changesTable(dice, table, changed, segments)),
+		usesSegments(data, segments, all.memories),
+	]);
+	const { safe, risky } = changes;
+	const pickFrom = (statements: readonly string[], calls: readonly string[]): string =>
+		statements.length === 0 || dice.oneIn(4) ? dice.pick(calls) : dice.pick(statements);
 	const functions: string[] = [];
 	const locals = "(local $h i32) (local $i i32) (local $n i32)";
 	const define = (fn: string, statements: readonly string[]): void => {
@@ -463,13 +512,12 @@ function createSpyModule(dice: Dice, { name, imports, stateful, app }: ModuleOpt
 		...all.tables.map(readTable),
 	];
 	define("look", look);
-	for (let i = 0; i < 6; i++)
-		define(
-			`do${i}`,
-			dice.times(1 + dice.below(4), () => (dice.oneIn(3) || changes.length === 0 ? dice.pick(CALLS) : dice.pick(changes))),
-		);
-	// Everything that can be changed without a trap, or until one.
-	if (changes.length > 0) define("all", dice.times(12, () => dice.pick(changes)));
+	for (let i = 0; i < 6; i++) {
+		const statements = dice.times(1 + dice.below(4), () => pickFrom(safe, CALLS.safe));
+		if (i >= 4) statements.push(pickFrom(risky, CALLS.risky));
+		define(`do${i}`, statements);
+	}
+	if (safe.length > 0) define("all", safe);
 	define("looks", [mix(`(call $do0 ${X} ${Y})`), mix(`(call $look ${X} ${Y})`)]);
 	define("spin", [
 		`(loop $again (block $out (try_table (catch_all $out) ${all.memories.map(({ name: memory, address }) => `(if ${back(address, `(memory.size $${memory})`)} (then (i32.store $${memory} ${at(address, `(i32.and (local.get $n) (i32.const 0xfffc))`)} ${X})))`).join(" ")}))
@@ -479,16 +527,23 @@ function createSpyModule(dice: Dice, { name, imports, stateful, app }: ModuleOpt
 	if (dice.oneIn(6)) lines.push("(func $start (drop (call $look (i32.const 1) (i32.const 2)))) (start $start)");
 	else if (dice.oneIn(5)) {
 		const numbers = globals.filter(({ kind, mutable }) => mutable && isNumber(kind) && !kind.startsWith("f"));
-		const sets = numbers.map((global) => `(global.set $${global.name} ${hiding(dice, global.kind, `(i32.const ${dice.bits() | 0})`)})`);
+		const sets = numbers.map(
+			(global) => `(global.set $${global.name} ${hiding(dice, global.kind, `(i32.const ${dice.bits() | 0})`)})`,
+		);
 		const grown = memories.map((memory) => `(drop (memory.grow $${memory.name} (${memory.address}.const 1)))`);
-		const set = changed.filter(({ kind, size }) => kind === "funcref" && size > 0).map((table) => `(table.set $${table.name} (${table.address}.const 0) (ref.func $id1))`);
+		const set = changed
+			.filter(({ kind, size }) => kind === "funcref" && size > 0)
+			.map((table) => `(table.set $${table.name} (${table.address}.const 0) (ref.func $id1))`);
 		const drops = [...data.map((segment) => `(data.drop $${segment})`)];
-		lines.push(`(func $start ${[...sets, ...grown, ...set, ...drops].filter(() => dice.oneIn(2)).join(" ")}) (start $start)`);
+		lines.push(
+			`(func $start ${[...sets, ...grown, ...set, ...drops].filter(() => dice.oneIn(2)).join(" ")}) (start $start)`,
+		);
 	}
 	return { text: `(core module $m${name}\n\t\t${lines.join("\n\t\t")})`, functions, memories, globals, tables };
 }
 
-const memoryType = ({ address, pages, most, shared }: Memory): string => `${address} ${pages} ${most}${shared ? " shared" : ""}`;
+const memoryType = ({ address, pages, most, shared }: Memory): string =>
+	`${address} ${pages} ${most}${shared ? " shared" : ""}`;
 const globalType = ({ kind, mutable }: Global): string => (mutable ? `(mut ${typeOf(kind)})` : typeOf(kind));
 const tableType = ({ address, kind, size, most }: Table): string => `${address} ${size} ${most} ${typeOf(kind)}`;
 
@@ -510,7 +565,7 @@ export interface SpyGuest extends RandomGuest {
 export function createSpyGuest(seed: number, variant: number = 0): SpyGuest {
 	const dice = new Dice(seed);
 	const app = new Dice(seed ^ Math.imul(variant + 1, 0x9e37_79b1));
-	const stateful = dice.oneIn(4);
+	const stateful = dice.oneIn(3) ? dice.pick(STATEFUL_PLACES) : "none";
 	const first = createSpyModule(dice, { name: "a", imports: undefined, stateful, app });
 	const second = createSpyModule(dice, { name: "b", imports: first, stateful, app });
 	const functions = [...first.functions.map((fn) => `a-${fn}`), ...second.functions.map((fn) => `b-${fn}`)];
