@@ -1,5 +1,5 @@
 /**
- * What has to hold many times in a row: `npm run soak -- stop [times] [trap|yield|fuel] [idle|load] [part of a shape's name | 1/8]`, `-- reset [runs] [first seed]`,
+ * What has to hold many times in a row: `npm run soak -- stop [times] [trap|yield|fuel] [idle|load] [part of a shape's name | 1/8]`, `-- reset|spies [runs] [first seed]`,
  * `-- tasks [runs] [first seed]`, `-- mutate [binaries] [first seed]`, `-- abi [cases]`.
  */
 const [name, ...rest] = process.argv.slice(2);
@@ -18,9 +18,9 @@ if (name === "stop" && numbers.length <= 1) {
 			shape,
 		);
 	} else explain();
-} else if (name === "reset" && numbers.length <= 2 && words.length === 0) {
+} else if ((name === "reset" || name === "spies") && numbers.length <= 2 && words.length === 0) {
 	const { soakReset } = await import("./reset.ts");
-	process.exitCode = (await soakReset(numbers[0] ?? 100_000, numbers[1] ?? 1)) ? 0 : 1;
+	process.exitCode = (await soakReset(name, numbers[0] ?? 100_000, numbers[1] ?? 1)) ? 0 : 1;
 } else if (name === "tasks" && numbers.length <= 2 && words.length === 0) {
 	const { soakTasks } = await import("./tasks.ts");
 	process.exitCode = (await soakTasks(numbers[0] ?? 20_000, numbers[1] ?? 1)) ? 0 : 1;
@@ -34,7 +34,7 @@ if (name === "stop" && numbers.length <= 1) {
 
 function explain(): void {
 	console.error(
-		"usage: npm run soak -- stop [times] [trap|yield|fuel] [idle|load] [part of a shape's name | 1/8] | reset|tasks|mutate [runs] [first seed] | abi [cases]",
+		"usage: npm run soak -- stop [times] [trap|yield|fuel] [idle|load] [part of a shape's name | 1/8] | reset|spies|tasks|mutate [runs] [first seed] | abi [cases]",
 	);
 	process.exitCode = 2;
 }

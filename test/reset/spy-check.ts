@@ -9,29 +9,15 @@ import { SandboxPool, SharedSlots } from "../../src/pool/mod.ts";
 import { createCut } from "./cut.ts";
 import { Dice } from "./dice.ts";
 import { createProgram, ProgramHost, runProgram } from "./program.ts";
-import type { ResetStrategy, ResetTotals } from "./reset-check.ts";
+import { NO_TOTALS, type ResetStrategy, type ResetTotals } from "./reset-check.ts";
 import { createSpyGuest } from "./spy-guest.ts";
 
 const OVER = new Error("the test is over");
 const PAGE = 65_536;
 const METERINGS = ["off", "trap", "yield", "fuel", "fuel"] as const;
 
-interface SpyTotals extends ResetTotals {
-	/** Slots that went from one app to another. */
-	switched: number;
-}
-
-export const NO_SPY_TOTALS: Readonly<SpyTotals> = {
-	programs: 0,
-	reset: 0,
-	discarded: 0,
-	fresh: 0,
-	guests: 0,
-	switched: 0,
-};
-
 /** Runs random programs of two apps in the slots of one code, each after another that was ended anyhow; each is to come out as in an instance of its own. */
-export async function checkSpies(seed: number, programs: number, strategy: ResetStrategy): Promise<SpyTotals> {
+export async function checkSpies(seed: number, programs: number, strategy: ResetStrategy): Promise<ResetTotals> {
 	const host = new ProgramHost();
 	const dice = new Dice(~seed);
 	const metering = dice.pick(METERINGS);
@@ -77,7 +63,7 @@ export async function checkSpies(seed: number, programs: number, strategy: Reset
 		}
 		await turn();
 		await turn();
-		const totals: SpyTotals = { ...NO_SPY_TOTALS, programs, guests: 1 };
+		const totals: ResetTotals = { ...NO_TOTALS, programs, guests: 1 };
 		for (const { pool } of apps) {
 			assert.deepEqual(pool.usage(), { sandboxes: 0, handles: 0 });
 			const { reset, discarded, switched } = pool.counts;

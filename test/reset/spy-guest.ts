@@ -75,7 +75,8 @@ const TYPES = `(rec (type $sig (func (result i32))))
 		(rec (type $box (sub final (struct (field (mut i32)) (field (mut anyref))))))
 		(rec (type $row (sub final (array (mut i32)))))
 		(rec (type $bytes (sub final (array (mut i8)))))
-		(rec (type $boxes (sub final (array (mut (ref null $box))))))
+		(rec (type $anys (sub final (array (mut anyref)))))
+		(rec (type $externs (sub final (array (mut externref)))))
 		(rec (type $funcs (sub final (array (mut funcref)))))
 		(type $op (func (param i32 i32) (result i32)))`;
 
@@ -357,18 +358,19 @@ function usesSegments(data: readonly string[], segments: readonly Segment[], mem
 				`(memory.init $${memory.name} $${name} ${at(memory.address, `(i32.and ${X} (i32.const 0x3ff))`)} (i32.const 1) ${length})`,
 			);
 	}
-	for (const { name, kind } of segments) {
-		safe.push(`(elem.drop $${name})`);
-		if (kind === "box") {
-			const first = `(array.get $boxes (array.new_elem $boxes $${name} (i32.const 0) (i32.const 1)) (i32.const 0))`;
-			risky.push(`${mix(reading("box", first))} (call $plantAny ${first} ${Y})`);
-		}
-		if (kind === "funcref") {
-			const first = `(array.get $funcs (array.new_elem $funcs $${name} (i32.const 0) (i32.const 1)) (i32.const 0))`;
-			risky.push(mix(reading("funcref", first)));
-		}
-	}
+	for (const { name } of segments) safe.push(`(elem.drop $${name})`);
 	return { safe, risky };
+}
+
+/** What is in segments, which a start function or another call may have dropped. */
+function readSegment(dice: Dice, { name, kind, items }: Segment): readonly string[] {
+	if (items.length === 0 || kind === "sig" || kind === "exnref") return [];
+	const array = kind === "funcref" ? "$funcs" : kind === "externref" ? "$externs" : "$anys";
+	const any = (value: string): string => (kind === "externref" ? `(any.convert_extern ${value})` : value);
+	const place = dice.below(items.length);
+	const value = `(array.get ${array} (array.new_elem ${array} $${name} (i32.const ${place}) (i32.const 1)) (i32.const 0))`;
+	const read = mix(reading(kind === "funcref" ? kind : "anyref", any(value)));
+	return kind === "funcref" ? [read] : [read, `(call $plantAny ${any(value)} ${Y})`];
 }
 
 /** The host's things, the guest's own, and ways to end. */
@@ -472,10 +474,12 @@ function createSpyModule(dice: Dice, { name, imports, stateful, app }: ModuleOpt
 			);
 	}
 	for (const segment of data) lines.push(`(data $${segment} "what a segment holds")`);
+	const targets = new Set<string>();
 	for (const { name: segment, kind, items } of segments) {
 		const target = dice.oneIn(3)
 			? all.tables.find((table) => table.kind === kind && table.size > items.length)
 			: undefined;
+		if (target !== undefined) targets.add(segment);
 		const where = target === undefined ? "" : `(table $${target.name}) (${target.address}.const ${dice.below(2)})`;
 		lines.push(`(elem $${segment} ${where} ${typeOf(kind)} ${items.map((item) => `(item ${item})`).join(" ")})`);
 	}
@@ -518,6 +522,8 @@ function createSpyModule(dice: Dice, { name, imports, stateful, app }: ModuleOpt
 		define(`do${i}`, statements);
 	}
 	if (safe.length > 0) define("all", safe);
+	const passive = segments.flatMap((segment) => (targets.has(segment.name) ? [] : readSegment(dice, segment)));
+	if (passive.length > 0) define("segments", passive);
 	define("looks", [mix(`(call $do0 ${X} ${Y})`), mix(`(call $look ${X} ${Y})`)]);
 	define("spin", [
 		`(loop $again (block $out (try_table (catch_all $out) ${all.memories.map(({ name: memory, address }) => `(if ${back(address, `(memory.size $${memory})`)} (then (i32.store $${memory} ${at(address, `(i32.and (local.get $n) (i32.const 0xfffc))`)} ${X})))`).join(" ")}))
