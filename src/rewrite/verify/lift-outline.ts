@@ -1,5 +1,5 @@
 import { Cursor, refuse } from "./cursor.ts";
-import { arrayBytes, structureBytes } from "./lift-heap.ts";
+import { arrayBytes, isArray, isStruct, structureBytes } from "./lift-heap.ts";
 import { readImport, readVector, type SectionRange, sectionOf } from "./outline.ts";
 
 const TYPE = 1;
@@ -61,7 +61,7 @@ export class LiftOutline {
 	readonly highestElementTable: number;
 	readonly data: readonly DataItem[];
 	readonly dataCount: number | undefined;
-	/** Bytes of the structures and arrays that its constants make; `undefined` where they make none. */
+	/** Bytes of the structures and arrays that its constants make; `undefined` where they make none, NaN where V8 refuses them. */
 	readonly constantBytes: number | undefined;
 	/** Types of all tags. */
 	readonly tags: readonly number[];
@@ -273,12 +273,12 @@ class Constants {
 		// any.convert_extern, extern.convert_any, ref.i31
 		if (code >= 0x1a && code <= 0x1c) return;
 		const type = this.#types[cursor.number()];
-		if (type === undefined) throw refuse("a constant of a type that the guest does not have");
 		// struct.new and its kin, array.new and its kin, array.new_fixed
-		if (code <= 0x01) this.#add(structureBytes(type));
-		else if (code === 0x06 || code === 0x07) this.#add(arrayBytes(type, length ?? Infinity));
-		else if (code === 0x08) this.#add(arrayBytes(type, cursor.number()));
-		else throw refuse(`instruction fb ${code} in a constant expression`);
+		const isOfStruct = code <= 0x01;
+		if (!isOfStruct && (code < 0x06 || code > 0x08)) throw refuse(`instruction fb ${code} in a constant expression`);
+		const count = code === 0x08 ? cursor.number() : (length ?? Infinity);
+		if (type === undefined || !(isOfStruct ? isStruct(type) : isArray(type))) this.#add(NaN);
+		else this.#add(isOfStruct ? structureBytes(type) : arrayBytes(type, count));
 	}
 
 	#add(bytes: number): void {

@@ -434,6 +434,20 @@ suite("verifyLift", () => {
 		});
 	}
 
+	for (const [what, ...make] of [
+		["a structure of an array's type", 0xfb, 1, 1],
+		["an array of a structure's type", 0x41, 0, 0x41, 3, 0xfb, 6, 0],
+		["a fixed array of a structure's type", 0xfb, 8, 0, 0],
+	] as const) {
+		test(`leaves constants to V8 that are not valid: ${what}`, () => {
+			const types = [1, 8, 2, 0x5f, 1, 0x7f, 1, 0x5e, 0x7f, 1];
+			const global = [6, make.length + 4, 1, 0x6e, 0, ...make, 0x0b];
+			const original = Uint8Array.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, ...types, ...global]);
+			const { bytes } = rewriteModule(original, 0, { metering: "off", verify: true });
+			assert.equal((globalThis as any).WebAssembly.validate(bytes), false);
+		});
+	}
+
 	for (const [what, text, edit] of [
 		["that V8 writes no data", `(module (import "" "m" (memory 1)) (data (i32.const 0) "a"))`, { writesData: false }],
 		["that V8 writes data", `(module (memory 1) (data (i32.const 0) "a"))`, { writesData: true }],

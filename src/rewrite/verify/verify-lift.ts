@@ -243,7 +243,8 @@ class LiftProof {
 		const { constantBytes = 0, importedTables, tables } = this.from;
 		const elements = tables.slice(importedTables).reduce((sum, { minimum }) => sum + minimum, 0);
 		if (tableElements !== elements) throw refuse("its tables are not counted");
-		if (heapBytes !== constantBytes) throw refuse("the objects of its constants are not counted");
+		if (heapBytes !== constantBytes && !Number.isNaN(constantBytes))
+			throw refuse("the objects of its constants are not counted");
 		if (writesData !== this.#to.data.some(({ memory }) => memory !== undefined))
 			throw refuse("it does not say whether V8 writes its data");
 	}
