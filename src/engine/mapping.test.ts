@@ -189,18 +189,28 @@ suite("a mapping and page faults", () => {
 			let app = 0;
 			let pages: readonly number[] = [];
 			let renewed = 0;
+			/** As many pages as were taken for unwritten again: so many are written again, but others. */
+			let exchanged = 0;
 			for (let call = 0; call < 6000; call++) {
 				// What is written again and again, who has turns, and how many pages are written beside, by a few calls
 				if (dice.oneIn(400)) pages = dice.times(dice.below(6), () => dice.below(PAGES));
 				const rare = call % 1000 < 300 && dice.oneIn(20) ? dice.times(1 + dice.below(6), () => dice.below(PAGES)) : [];
 				for (const page of [...pages, ...rare])
 					if (!dice.oneIn(5)) memory[page * PAGE + dice.below(PAGE)] = dice.bits();
+				for (let page = dice.below(PAGES); exchanged > 0 && written.size < PAGES; page = (page + 1) % PAGES) {
+					if (written.has(page)) continue;
+					memory[page * PAGE + 77]! ^= 1 + dice.below(255);
+					system.tellWritten();
+					exchanged--;
+				}
 				system.tellWritten();
 				if (dice.oneIn(50)) system.faults++;
 				const before = written.size;
 				app = dice.oneIn(call % 2000 < 1000 ? 500 : 2) ? dice.below(apps.length) : app;
 				assert.ok(mapping.restore(apps[app] ?? NO_DELTA) !== undefined);
-				renewed += Math.max(0, before - written.size);
+				const unwritten = Math.max(0, before - written.size);
+				renewed += unwritten;
+				exchanged = dice.oneIn(2) ? unwritten : 0;
 				// What was put there is a fault as well
 				system.tellWritten();
 				const found = Buffer.compare(memory, due[app] ?? image);

@@ -1,9 +1,12 @@
 /**
- * `npm run soak -- reset [runs] [first seed]`: so many random programs in random guests, each run twice in one slot and once in an
- * instance of its own, by turns with `copy` and `cow`. Each failure is told with its seed, and what shows it again.
+ * `npm run soak -- reset|spies [runs] [first seed]`: so many random programs in random guests, each run in a slot and in an
+ * instance of its own, by turns with `copy` and `cow`; the spies' guests look for what others left. Each failure is told with its seed, and what shows it again.
  */
 import { inspect } from "node:util";
 import { addTotals, checkResets, NO_TOTALS, type ResetTotals, STRATEGIES } from "../reset/reset-check.ts";
+import { checkSpies } from "../reset/spy-check.ts";
+
+const CHECKS: Readonly<Record<"reset" | "spies", typeof checkSpies>> = { reset: checkResets, spies: checkSpies };
 
 /** Programs for each guest: a guest takes longer to make than a program to run. */
 const PROGRAMS = 12;
@@ -12,7 +15,7 @@ const REPORT_INTERVAL = 15_000;
 /** Failures of which all is told. */
 const SHOWN = 5;
 
-export async function soakReset(runs: number, firstSeed: number): Promise<boolean> {
+export async function soakReset(name: keyof typeof CHECKS, runs: number, firstSeed: number): Promise<boolean> {
 	const strategies = STRATEGIES.filter(({ warm, skip }) => warm > 0 && skip === false);
 	const totals = new Map(strategies.map(({ name }) => [name, { ...NO_TOTALS }]));
 	const failed: string[] = [];
@@ -23,9 +26,9 @@ export async function soakReset(runs: number, firstSeed: number): Promise<boolea
 		const strategy = strategies[seed % strategies.length];
 		if (strategy === undefined) throw new Error("there is no strategy to put instances back by");
 		try {
-			addTotals(totals.get(strategy.name) as ResetTotals, await checkResets(seed, PROGRAMS, strategy));
+			addTotals(totals.get(strategy.name) as ResetTotals, await CHECKS[name](seed, PROGRAMS, strategy));
 		} catch (error) {
-			failed.push(`seed ${seed}, ${strategy.name}: npm run soak -- reset ${PROGRAMS} ${seed}`);
+			failed.push(`seed ${seed}, ${strategy.name}: npm run soak -- ${name} ${PROGRAMS} ${seed}`);
 			if (failed.length <= SHOWN) console.log(inspect(error, { depth: 8 }));
 		}
 		const now = performance.now();
@@ -35,9 +38,9 @@ export async function soakReset(runs: number, firstSeed: number): Promise<boolea
 			console.log(`  ${done + PROGRAMS} runs, ${rate.toFixed(0)} in a second, ${failed.length} guests failed`);
 		}
 	}
-	for (const [name, { programs, guests, reset, discarded, fresh }] of totals) {
+	for (const [how, { programs, guests, reset, discarded, switched, fresh }] of totals) {
 		console.log(
-			`${name}: ${programs} runs in ${guests} guests: instances put back ${reset} times, discarded ${discarded} times; ${fresh} guests had to be fresh`,
+			`${how}: ${programs} runs in ${guests} guests: instances put back ${reset} times, discarded ${discarded} times, given to another app ${switched} times; ${fresh} guests had to be fresh`,
 		);
 	}
 	for (const line of failed) console.log(`FAILED ${line}`);

@@ -25,9 +25,9 @@ if (name === "stop" && numbers.length <= 1) {
 			seconds: Number(values.for),
 		});
 	} else explain();
-} else if (name === "reset" && numbers.length <= 2 && words.length === 0) {
+} else if ((name === "reset" || name === "spies") && numbers.length <= 2 && words.length === 0) {
 	const { soakReset } = await import("./reset.ts");
-	process.exitCode = (await soakReset(numbers[0] ?? 100_000, numbers[1] ?? 1)) ? 0 : 1;
+	process.exitCode = (await soakReset(name, numbers[0] ?? 100_000, numbers[1] ?? 1)) ? 0 : 1;
 } else if (name === "tasks" && numbers.length <= 2 && words.length === 0) {
 	const { soakTasks } = await import("./tasks.ts");
 	process.exitCode = (await soakTasks(numbers[0] ?? 20_000, numbers[1] ?? 1)) ? 0 : 1;
@@ -41,7 +41,7 @@ if (name === "stop" && numbers.length <= 1) {
 
 function explain(): void {
 	console.error(
-		"usage: npm run soak -- stop [times] [trap|yield|fuel] [idle|load] [part of a shape's name | 1/8] [--into FILE [--for SECONDS]] | reset|tasks|mutate [runs] [first seed] | abi [cases]",
+		"usage: npm run soak -- stop [times] [trap|yield|fuel] [idle|load] [part of a shape's name | 1/8] [--into FILE [--for SECONDS]] | reset|spies|tasks|mutate [runs] [first seed] | abi [cases]",
 	);
 	process.exitCode = 2;
 }

@@ -28,7 +28,7 @@ function residentMiB(): number {
 export async function soakTasks(runs: number, firstSeed: number): Promise<boolean> {
 	const strategies = STRATEGIES.filter(({ warm, skip }) => warm > 0 && skip === false);
 	const resets = await AsyncResets.create();
-	const totals = { programs: 0, values: 0, held: 0, paused: 0, reset: 0, discarded: 0 };
+	const totals = { programs: 0, values: 0, held: 0, paused: 0, lateReads: 0, reset: 0, discarded: 0 };
 	const failed: number[] = [];
 	const sizes: number[] = [];
 	const started = performance.now();

@@ -55,7 +55,7 @@ export class AsyncResets {
 		const options = { wasi: () => ({}), limits };
 		const pool = new SandboxPool(linked, { ...options, warm: strategy.warm, mapper: strategy.mapper });
 		const fresh = new SandboxPool(linked, { ...options, warm: 0 });
-		let [values, held, paused] = [0, 0, 0];
+		let [values, held, paused, lateReads] = [0, 0, 0, 0];
 		const run = async (from: SandboxPool, program: AsyncProgram): Promise<AsyncOutcome> => {
 			for (let tries = 1; ; tries++) {
 				const { pauses, ...outcome } = await runAsyncProgram(from, host, program);
@@ -70,11 +70,18 @@ export class AsyncResets {
 				assert.deepEqual(await run(pool, program), due);
 				const { calls } = made[(i + 1) % made.length] as AsyncProgram;
 				held += (await runAsyncProgram(pool, host, { calls, cut: createAsyncCut(dice) })).handles;
+				const late = host.readLate();
 				assert.deepEqual(await run(pool, program), due);
+				const read = await late;
+				assert.ok(
+					read.every((elements) => elements === 0),
+					`${read.join(" ")} elements of another's stream`,
+				);
+				lateReads += read.length;
 				assert.deepEqual(pool.usage(), { sandboxes: 0, handles: 0 });
 				values += due.results.filter((result) => result.startsWith("value")).length;
 			}
-			return { programs, values, held, paused, ...pool.counts };
+			return { programs, values, held, paused, lateReads, ...pool.counts };
 		} catch (error) {
 			throw new Error(`${strategy.name}, seed ${seed}`, { cause: error });
 		} finally {
@@ -92,6 +99,8 @@ export interface AsyncTotals {
 	readonly held: number;
 	/** Runs that gave way, and were made again. */
 	readonly paused: number;
+	/** Streams of sandboxes that had ended, which were read while another call ran in the same place. */
+	readonly lateReads: number;
 	readonly reset: number;
 	readonly discarded: number;
 }

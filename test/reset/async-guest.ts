@@ -108,6 +108,14 @@ export const OPERATIONS: readonly Operation[] = [
 	),
 	op("drop thing", 1, ["thing"], ["none"], nothing("thing.drop")),
 	op("log", 2, [], [], "(call $log (i32.load offset=8 (local.get $frame))) (i32.const 1)"),
+	op("fill", 3, [], [], "(memory.fill (local.get $buffer) (local.get $n) (i32.const 64)) (i32.const 1)"),
+	op(
+		"look",
+		2,
+		[],
+		[],
+		"(i32.wrap_i64 (i64.rem_u (i64.xor (i64.load (local.get $buffer)) (i64.load offset=56 (local.get $buffer))) (i64.const 0x7fffffff)))",
+	),
 ];
 
 /** Codes of those that are not plain: what comes after them depends on them. */

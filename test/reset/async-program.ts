@@ -106,6 +106,8 @@ export class AsyncHost {
 	log: string[] = [];
 	/** Things and streams of the host's that guests have. */
 	open = 0;
+	/** Streams of guests that it does not read as long as these live. */
+	#kept: HostStream[] = [];
 	/** What `give` gives. */
 	source: (n: number) => unknown = (n) => this.#source(n);
 	readonly imports: HostImports;
@@ -167,14 +169,29 @@ export class AsyncHost {
 		try {
 			for (let i = 0; i < n % 4; i++) {
 				const chunk = await stream.read(1 + (n % 16));
-				log.push(`read ${chunk?.length}`);
+				log.push(`read ${chunk === undefined ? "nothing" : Array.from(chunk).join(" ")}`);
 				if (chunk === undefined) return;
 			}
 			if (n % 3 === 0) stream.cancel();
 			else if (n % 3 === 1) while ((await stream.read()) !== undefined) log.push("read on");
+			else this.#kept.push(stream);
 		} catch (error) {
 			log.push(`unread ${(error as Error).message}`);
 		}
+	}
+
+	/** Reads on in the streams of guests that have ended: how many elements there are, of each. */
+	readLate(): Promise<readonly number[]> {
+		const kept = this.#kept;
+		this.#kept = [];
+		return Promise.all(
+			kept.map((stream) =>
+				stream.read().then(
+					(chunk) => chunk?.length ?? 0,
+					() => 0,
+				),
+			),
+		);
 	}
 
 	/** Ends after some chunks, or hangs. */

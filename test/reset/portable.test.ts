@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 
 const SUITES = [
 	"test/reset/reset-property.test.ts",
+	"test/reset/spy-property.test.ts",
 	"src/pool/sandbox-pool.test.ts",
 	"src/pool/start-functions.test.ts",
 	"src/engine/memory-strategy.test.ts",

@@ -38,6 +38,8 @@ export interface ResetTotals {
 	programs: number;
 	reset: number;
 	discarded: number;
+	/** Slots that went from one app to another, where apps share them. */
+	switched: number;
 	/** Guests that had to have a new instance for every call. */
 	fresh: number;
 	guests: number;
@@ -76,7 +78,7 @@ export async function checkResets(seed: number, programs: number, strategy: Rese
 		await comparePools(pool, fresh, host, made, dice);
 		await turn();
 		const { reset, discarded } = pool.counts;
-		return { programs, reset, discarded, fresh: pool.freshBecause === undefined ? 0 : 1, guests: 1 };
+		return { programs, reset, discarded, switched: 0, fresh: pool.freshBecause === undefined ? 0 : 1, guests: 1 };
 	} catch (error) {
 		throw new Error(`${strategy.name}, seed ${seed}, metering ${metering}`, { cause: error });
 	} finally {
@@ -116,6 +118,7 @@ export const NO_TOTALS: Readonly<ResetTotals> = {
 	programs: 0,
 	reset: 0,
 	discarded: 0,
+	switched: 0,
 	fresh: 0,
 	guests: 0,
 };

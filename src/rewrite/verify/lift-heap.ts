@@ -39,17 +39,25 @@ const IS_ZERO = 0x50;
 const RETURN = 0x0f;
 const UNREACHABLE = 0x00;
 
-/** Past what a type is a subtype of, to what it holds. */
-function contentOf({ bytes, at, end }: Cursor, form: number): Cursor {
+/** Past what a type is a subtype of, and its form, to what it holds; `undefined` for a type of another form. */
+function findContent({ bytes, at, end }: Cursor, form: number): Cursor | undefined {
 	const type = new Cursor(bytes, at, end);
 	let found = type.byte();
 	if (found === 0x50 || found === 0x4f) {
 		for (let supers = type.number(); supers > 0; supers--) type.skipNumber();
 		found = type.byte();
 	}
-	if (found !== form) throw refuse("code makes something of a type that is none for it");
-	return type;
+	return found === form ? type : undefined;
 }
+
+function contentOf(type: Cursor, form: number): Cursor {
+	const content = findContent(type, form);
+	if (content === undefined) throw refuse("code makes something of a type that is none for it");
+	return content;
+}
+
+export const isStruct = (type: Cursor): boolean => findContent(type, STRUCT) !== undefined;
+export const isArray = (type: Cursor): boolean => findContent(type, ARRAY) !== undefined;
 
 /** log2 of the bytes of an array's elements. */
 export function elementWidth(type: Cursor): number {
@@ -58,14 +66,8 @@ export function elementWidth(type: Cursor): number {
 
 /** What a value of an array's element is as an operand; `undefined` for what is no array. */
 export function elementOperand(type: Cursor): Bytes | undefined {
-	const { bytes, at, end } = type;
-	const content = new Cursor(bytes, at, end);
-	let form = content.byte();
-	if (form === 0x50 || form === 0x4f) {
-		for (let supers = content.number(); supers > 0; supers--) content.skipNumber();
-		form = content.byte();
-	}
-	if (form !== ARRAY) return undefined;
+	const content = findContent(type, ARRAY);
+	if (content === undefined) return undefined;
 	const storage = shortestType(content);
 	return storage[0] === 0x78 || storage[0] === 0x77 ? [0x7f] : storage;
 }

@@ -1,4 +1,5 @@
 import { Cursor, refuse } from "./cursor.ts";
+import { arrayBytes, isArray, isStruct, structureBytes } from "./lift-heap.ts";
 import { readImport, readVector, type SectionRange, sectionOf } from "./outline.ts";
 
 const TYPE = 1;
@@ -35,6 +36,8 @@ export interface TableItem {
 	/** The type of its elements. */
 	readonly element: Cursor;
 	readonly wide: boolean;
+	/** Elements at the least. */
+	readonly minimum: number;
 }
 
 /** What the verifier of the lift knows of a module: of the original as of the lifted. */
@@ -58,6 +61,8 @@ export class LiftOutline {
 	readonly highestElementTable: number;
 	readonly data: readonly DataItem[];
 	readonly dataCount: number | undefined;
+	/** Bytes of the structures and arrays that its constants make; `undefined` where they make none, NaN where V8 refuses them. */
+	readonly constantBytes: number | undefined;
 	/** Types of all tags. */
 	readonly tags: readonly number[];
 
@@ -68,6 +73,7 @@ export class LiftOutline {
 		const tables: TableItem[] = [];
 		const memories: string[] = [];
 		let globals = 0;
+		const constants = new Constants(this.types);
 		readVector(sectionOf(sections, IMPORT), (cursor) => {
 			const { at } = cursor;
 			const item = readImport(cursor);
@@ -82,16 +88,17 @@ export class LiftOutline {
 		this.importedMemories = memories.length;
 		this.importedGlobals = globals;
 		this.functions = [...functions, ...readVector(sectionOf(sections, FUNCTION), (cursor) => cursor.number())];
-		this.tables = [...tables, ...readVector(sectionOf(sections, TABLE), readTable)];
+		this.tables = [...tables, ...readVector(sectionOf(sections, TABLE), (cursor) => readTable(cursor, constants))];
 		this.memories = [...memories, ...readVector(sectionOf(sections, MEMORY), (cursor) => cursor.limits())];
-		this.globals = readVector(sectionOf(sections, GLOBAL), readGlobal);
+		this.globals = readVector(sectionOf(sections, GLOBAL), (cursor) => readGlobal(cursor, constants));
 		let highest = -1;
-		const elements = readVector(sectionOf(sections, ELEMENT), readElement);
+		const elements = readVector(sectionOf(sections, ELEMENT), (cursor) => readElement(cursor, constants));
 		for (const { table } of elements) highest = Math.max(highest, table);
 		this.elements = elements.map(({ length }) => length);
 		this.passiveElements = elements.map(({ passive, length }) => (passive ? length : undefined));
 		this.highestElementTable = highest;
-		this.data = readVector(sectionOf(sections, DATA), readData);
+		this.data = readVector(sectionOf(sections, DATA), (cursor) => readData(cursor, constants));
+		this.constantBytes = constants.bytes;
 		this.tags = [...tags, ...readVector(sectionOf(sections, TAG), readTag)];
 		const counted = sections.find(({ id }) => id === DATA_COUNT)?.content();
 		this.dataCount = counted?.number();
@@ -161,25 +168,26 @@ function importedTable(cursor: Cursor): TableItem {
 
 function tableType(cursor: Cursor): TableItem {
 	const element = slice(cursor, () => cursor.skipType());
-	return { element, wide: (Number.parseInt(cursor.limits(), 10) & 4) !== 0 };
+	const [flags, minimum] = cursor.limits().split(" ").map(Number);
+	return { element, wide: ((flags ?? 0) & 4) !== 0, minimum: minimum ?? 0 };
 }
 
-function readTable(cursor: Cursor): TableItem {
+function readTable(cursor: Cursor, constants: Constants): TableItem {
 	const initial = cursor.bytes[cursor.at] === 0x40;
 	if (initial) cursor.skip(2);
 	const type = tableType(cursor);
-	if (initial) skipExpression(cursor);
+	if (initial) constants.skip(cursor);
 	return type;
 }
 
-function readGlobal(cursor: Cursor): GlobalItem {
+function readGlobal(cursor: Cursor, constants: Constants): GlobalItem {
 	const code = cursor.bytes[cursor.at] ?? 0;
 	let mutable = false;
 	const type = slice(cursor, () => {
 		cursor.skipType();
 		mutable = cursor.byte() === 1;
 	});
-	return { type, code, mutable, init: slice(cursor, () => skipExpression(cursor)) };
+	return { type, code, mutable, init: slice(cursor, () => constants.skip(cursor)) };
 }
 
 interface ElementItem {
@@ -188,13 +196,13 @@ interface ElementItem {
 	readonly length: number;
 }
 
-function readElement(cursor: Cursor): ElementItem {
+function readElement(cursor: Cursor, constants: Constants): ElementItem {
 	const flags = cursor.number();
 	const active = (flags & 1) === 0;
 	let table = -1;
 	if (active) {
 		table = (flags & 2) === 0 ? 0 : cursor.number();
-		skipExpression(cursor);
+		constants.skip(cursor);
 	}
 	const typed = (flags & 3) !== 0;
 	const expressions = (flags & 4) !== 0;
@@ -202,7 +210,7 @@ function readElement(cursor: Cursor): ElementItem {
 	else if (typed) cursor.byte();
 	const length = cursor.number();
 	for (let n = length; n > 0; n--) {
-		if (expressions) skipExpression(cursor);
+		if (expressions) constants.skip(cursor);
 		else cursor.skipNumber();
 	}
 	return { passive: (flags & 3) === 1, table, length };
@@ -213,7 +221,7 @@ function readTag(cursor: Cursor): number {
 	return cursor.number();
 }
 
-function readData(cursor: Cursor): DataItem {
+function readData(cursor: Cursor, constants: Constants): DataItem {
 	let memory: number | undefined;
 	let offset = cursor;
 	let content = cursor;
@@ -221,33 +229,59 @@ function readData(cursor: Cursor): DataItem {
 		const flags = cursor.number();
 		if (flags !== 1) {
 			memory = flags === 2 ? cursor.number() : 0;
-			offset = slice(cursor, () => skipExpression(cursor));
+			offset = slice(cursor, () => constants.skip(cursor));
 		}
 		content = cursor.take(cursor.number());
 	});
 	return { raw, memory, offset, content };
 }
 
-/** Past a constant expression and its `end`. */
-function skipExpression(cursor: Cursor): void {
-	for (;;) {
-		const op = cursor.byte();
-		if (op === 0x0b) return;
-		if (op === 0x41 || op === 0x42 || op === 0x23 || op === 0xd2 || op === 0xd0) cursor.skipNumber();
-		else if (op === 0x43) cursor.skip(4);
-		else if (op === 0x44) cursor.skip(8);
-		else if (op === 0xfd) {
-			if (cursor.number() !== 12) throw refuse("a vector instruction in a constant expression");
-			cursor.skip(16);
-		} else if (op === 0xfb) {
-			const code = cursor.number();
-			// struct.new, array.new and their kin have a type; array.new_fixed also a count; the others nothing
-			if (code <= 0x01 || code === 0x06 || code === 0x07) cursor.skipNumber();
-			else if (code === 0x08) {
-				cursor.skipNumber();
-				cursor.skipNumber();
-			} else if (code < 0x1a || code > 0x1c) throw refuse(`instruction fb ${code} in a constant expression`);
-		} else if (!((op >= 0x6a && op <= 0x6c) || (op >= 0x7c && op <= 0x7e)))
-			throw refuse(`instruction ${op} in a constant expression`);
+/** Constant expressions, and what they make in V8's heap. */
+class Constants {
+	readonly #types: readonly Cursor[];
+	/** `undefined` for nothing: a structure without fields has bytes, too. */
+	bytes: number | undefined;
+
+	constructor(types: readonly Cursor[]) {
+		this.#types = types;
+	}
+
+	/** Past an expression and its `end`. */
+	skip(cursor: Cursor): void {
+		/** What the instruction before left, where that is a plain i32. */
+		let operand: number | undefined;
+		for (;;) {
+			const op = cursor.byte();
+			if (op === 0x0b) return;
+			const length = operand;
+			operand = undefined;
+			if (op === 0x41) operand = cursor.signed() >>> 0;
+			else if (op === 0x42 || op === 0x23 || op === 0xd2 || op === 0xd0) cursor.skipNumber();
+			else if (op === 0x43) cursor.skip(4);
+			else if (op === 0x44) cursor.skip(8);
+			else if (op === 0xfd) {
+				if (cursor.number() !== 12) throw refuse("a vector instruction in a constant expression");
+				cursor.skip(16);
+			} else if (op === 0xfb) this.#make(cursor, length);
+			else if (!((op >= 0x6a && op <= 0x6c) || (op >= 0x7c && op <= 0x7e)))
+				throw refuse(`instruction ${op} in a constant expression`);
+		}
+	}
+
+	#make(cursor: Cursor, length: number | undefined): void {
+		const code = cursor.number();
+		// any.convert_extern, extern.convert_any, ref.i31
+		if (code >= 0x1a && code <= 0x1c) return;
+		const type = this.#types[cursor.number()];
+		// struct.new and its kin, array.new and its kin, array.new_fixed
+		const isOfStruct = code <= 0x01;
+		if (!isOfStruct && (code < 0x06 || code > 0x08)) throw refuse(`instruction fb ${code} in a constant expression`);
+		const count = code === 0x08 ? cursor.number() : (length ?? Infinity);
+		if (type === undefined || !(isOfStruct ? isStruct(type) : isArray(type))) this.#add(NaN);
+		else this.#add(isOfStruct ? structureBytes(type) : arrayBytes(type, count));
+	}
+
+	#add(bytes: number): void {
+		this.bytes = (this.bytes ?? 0) + bytes;
 	}
 }

@@ -387,6 +387,91 @@ suite("verifyLift", () => {
 		});
 	}
 
+	/** What such a module would have to export, and name as its state. */
+	const STATES: readonly (readonly [what: string, text: string, exports?: Module["exports"]])[] = [
+		["a structure in a global", "(global (ref $s) (struct.new $s (i32.const 1)))"],
+		["what may lead to one", "(global anyref (ref.null any))"],
+		["a structure that hides", "(global externref (extern.convert_any (struct.new_default $s)))"],
+		["an array in a constant", "(table 1 externref (extern.convert_any (array.new $a (i32.const 1) (i32.const 2))))"],
+		["a structure in a segment", "(elem externref (item (extern.convert_any (array.new_fixed $a 1 (i32.const 1)))))"],
+		["a table of structures", "(table 1 (ref null $s))"],
+		["a table of exceptions", "(table 1 exnref)"],
+		["a vector", "(global (mut v128) (v128.const i64x2 0 0))", [{ name: "x", kind: "global", index: 0 }]],
+		["a reference", "(global (mut funcref) (ref.null func))", [{ name: "x", kind: "global", index: 0 }]],
+		["a shared memory", "(memory 1 1 shared)", [{ name: "x", kind: "memory", index: 0 }]],
+		[
+			"changes of another's table of structures",
+			`(import "a" "t" (table 1 eqref)) (func (table.set 0 (i32.const 0) (ref.null eq)))`,
+			[
+				{ name: "x", kind: "table", index: 0 },
+				{ name: "changed", kind: "global", index: 0 },
+			],
+		],
+	];
+	for (const [what, text, added = []] of STATES) {
+		test(`refuses the claim that it can be put back: ${what}`, async () => {
+			const own = "(type $s (sub (struct (field (mut i32))))) (type $a (array (mut i32)))";
+			const imports = text.startsWith("(import") ? [text, own] : [own, text];
+			const original = await parse(`(module ${imports.join(" ")})`);
+			const { bytes, ...claims } = rewriteModule(original, 0, { metering: "off", verify: true });
+			assert.equal(typeof claims.state, "string");
+			const module = decodeModule(bytes);
+			const exports = [...module.exports, ...added];
+			const lifted = encodeModule({ ...module, exports });
+			const named = (kind: string): string[] => added.filter((item) => item.kind === kind).map(({ name }) => name);
+			const globals = named("global");
+			const isChanged = globals.includes("changed");
+			const state = {
+				memories: named("memory"),
+				globals: isChanged ? [] : globals,
+				tables: named("table"),
+				...(isChanged ? { tablesChanged: "changed" } : {}),
+			};
+			assert.throws(() => verifyLift(original, lifted, { ...claims, state }), {
+				...refused,
+				message: /its state holds what no one can put back/,
+			});
+		});
+	}
+
+	for (const [what, ...make] of [
+		["a structure of an array's type", 0xfb, 1, 1],
+		["an array of a structure's type", 0x41, 0, 0x41, 3, 0xfb, 6, 0],
+		["a fixed array of a structure's type", 0xfb, 8, 0, 0],
+	] as const) {
+		test(`leaves constants to V8 that are not valid: ${what}`, () => {
+			const types = [1, 8, 2, 0x5f, 1, 0x7f, 1, 0x5e, 0x7f, 1];
+			const global = [6, make.length + 4, 1, 0x6e, 0, ...make, 0x0b];
+			const original = Uint8Array.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, ...types, ...global]);
+			const { bytes } = rewriteModule(original, 0, { metering: "off", verify: true });
+			assert.equal((globalThis as any).WebAssembly.validate(bytes), false);
+		});
+	}
+
+	for (const [what, text, edit] of [
+		["that V8 writes no data", `(module (import "" "m" (memory 1)) (data (i32.const 0) "a"))`, { writesData: false }],
+		["that V8 writes data", `(module (memory 1) (data (i32.const 0) "a"))`, { writesData: true }],
+		[
+			"fewer elements",
+			`(module (import "" "t" (table 7 funcref)) (table 2 funcref) (table i64 3 externref))`,
+			{ tableElements: 4 },
+		],
+		["no objects", "(module (type $s (struct)) (global (ref $s) (struct.new $s)))", { heapBytes: 0 }],
+		[
+			"fewer objects",
+			`(module (type $a (array i16)) (table 1 (ref null $a) (array.new $a (i32.const 1) (i32.const 100)))
+				(elem (ref $a) (item (array.new_default $a (i32.const 50))) (item (array.new_fixed $a 1 (i32.const 1)))))`,
+			{ heapBytes: 224 + 124 },
+		],
+	] as const) {
+		test(`refuses the claim of ${what}`, async () => {
+			const { original, bytes, claims } = await lift(text);
+			const exports = { ...claims.exports, ...edit };
+			assert.notDeepEqual(exports, claims.exports);
+			assert.throws(() => verifyLift(original, bytes, { ...claims, exports }), refused);
+		});
+	}
+
 	for (const [what, text, at, to] of [
 		[
 			"a size",

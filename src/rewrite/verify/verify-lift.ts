@@ -98,6 +98,7 @@ class LiftProof {
 		this.#compareTables();
 		this.#compareGlobals();
 		this.#compareStart();
+		this.#compareHoldings();
 	}
 
 	#content(id: number): readonly [Cursor, Cursor] {
@@ -236,6 +237,18 @@ class LiftProof {
 		if (before?.number() !== index) throw refuse("it does not start as it did");
 	}
 
+	/** What the engine is told of what an instance holds from its start, and of who writes to its memories. */
+	#compareHoldings(): void {
+		const { heapBytes = 0, tableElements, writesData } = this.#claims.exports;
+		const { constantBytes = 0, importedTables, tables } = this.from;
+		const elements = tables.slice(importedTables).reduce((sum, { minimum }) => sum + minimum, 0);
+		if (tableElements !== elements) throw refuse("its tables are not counted");
+		if (heapBytes !== constantBytes && !Number.isNaN(constantBytes))
+			throw refuse("the objects of its constants are not counted");
+		if (writesData !== this.#to.data.some(({ memory }) => memory !== undefined))
+			throw refuse("it does not say whether V8 writes its data");
+	}
+
 	compareCode(): void {
 		const { from } = this;
 		const to = this.#to;
@@ -347,8 +360,21 @@ class LiftProof {
 			throw refuse("its globals are not what can change");
 		if (!isSame(tables, changedTables)) throw refuse("its tables are not what can change");
 		if (!isSame(memories, own)) throw refuse("its memories are not what can change");
-		if (from.globals.some(({ mutable, code }) => mutable && code <= V128))
-			throw refuse("its state holds what no one can put back");
+		if (!this.#isReversible(changedTables)) throw refuse("its state holds what no one can put back");
+	}
+
+	/**
+	 * Whether nothing that the guest keeps can change but numbers, the bytes of its memories, and the elements of these tables. What a
+	 * reference leads to (WasmGC) may have been there from the start, or hide as an `externref`.
+	 */
+	#isReversible(changedTables: ReadonlySet<number>): boolean {
+		const { constantBytes, globals, importedMemories, importedTables, memories, tables } = this.from;
+		return (
+			constantBytes === undefined &&
+			memories.every((_, i) => i < importedMemories || !this.from.isShared(i)) &&
+			globals.every(({ code, mutable, type }) => (mutable ? code > V128 : code >= V128 || isStateless(type))) &&
+			tables.every(({ element }, i) => (i < importedTables && !changedTables.has(i)) || isStateless(element))
+		);
 	}
 
 	compareState(): void {
@@ -371,6 +397,22 @@ function typeText({ type: { bytes, at, end }, mutable }: LiftOutline["globals"][
 function holds(cursor: Cursor | undefined, expected: readonly number[]): boolean {
 	if (cursor === undefined || cursor.end - cursor.at !== expected.length) return false;
 	return expected.every((byte, i) => cursor.bytes[cursor.at + i] === byte);
+}
+
+/** References to functions and to what is the host's, as `readType` has them: nullable and not. */
+const STATELESS: ReadonlySet<string> = new Set([
+	"112",
+	"111",
+	"115",
+	"114",
+	"100 -16",
+	"100 -17",
+	"100 -13",
+	"100 -14",
+]);
+
+function isStateless({ bytes, at, end }: Cursor): boolean {
+	return STATELESS.has(readType(new Cursor(bytes, at, end)));
 }
 
 const ZEROS: Readonly<Record<number, readonly number[]>> = {
