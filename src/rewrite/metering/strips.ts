@@ -20,6 +20,7 @@ import {
 } from "./control.ts";
 import { COST, TURN } from "./costs.ts";
 import { LongestWay } from "./longest-way.ts";
+import type { Values } from "./values.ts";
 
 /** What a strip may run at most: of that much that it adds behind a check, and so often that a check is of no account. */
 const BUDGET = 60_000;
@@ -109,12 +110,14 @@ type Latch = Omit<Strip, "turns" | "cost" | "height">;
 /**
  * The loops of the body that the reader is to enter that can be run in strips, by their number.
  * @param isLarge whether only those with much code are asked for, that have no loops in them
+ * @param values of a body in which they cost something
  */
 export function findStrips(
 	reader: CodeReader,
 	body: number,
 	params: readonly number[],
 	isLarge = false,
+	values?: Values,
 ): ReadonlyMap<number, Strip> {
 	const strips = new Map<number, Strip>();
 	const ops = new Int32Array(WINDOW);
@@ -157,10 +160,12 @@ export function findStrips(
 		};
 	};
 	reader.enter(body);
+	values?.enter(body);
 	while (reader.next()) {
 		const flow = FLOW[reader.op] as number;
 		const candidate = open.at(-1);
 		if (!NO_CODE.has(reader.op)) way.add(COST[reader.op] as number);
+		if (values !== undefined) way.add(values.step(reader));
 		if (candidate !== undefined) {
 			if (reader.op === OP["local.set"] || reader.op === OP["local.tee"])
 				candidate.sets.set(reader.first, (candidate.sets.get(reader.first) ?? 0) + 1);

@@ -7,6 +7,7 @@ import { type Callee, type PathRules, PathWalk } from "./path-costs.ts";
 import { findLatches } from "./latches.ts";
 import { findStrips, hasLarge, type Strip } from "./strips.ts";
 import { findTurns } from "./turns.ts";
+import { Values } from "./values.ts";
 
 /**
  * What is promised of each function, for whoever calls it and for the proof. Functions are counted with the imports; behind them are
@@ -91,6 +92,7 @@ class Planner {
 	readonly #strips: (ReadonlyMap<number, Strip> | undefined)[];
 	/** How many parameters each type has. */
 	readonly #params: readonly number[];
+	readonly #values: Values;
 	/** How each function is checked for the cycles that it is in. */
 	readonly #entries: Uint8Array;
 	/** 1 for what is called from outside or through a type, in a cycle. */
@@ -128,6 +130,7 @@ class Planner {
 		this.#bare = Array.from({ length: module.functions.length });
 		this.#strips = Array.from({ length: module.functions.length });
 		this.#params = countParams(module);
+		this.#values = new Values(module);
 	}
 
 	plan(): CheckPlan {
@@ -247,6 +250,7 @@ class Planner {
 			},
 			isChecked: (loop) => bare?.[loop] !== 1,
 			stripOf: this.#stripOf(body),
+			values: this.#valuesOf(body),
 			throws: exceptions.any,
 			head: this.#headLimit(node),
 			tail: this.#isOften(node) ? SHORT : TAIL,
@@ -283,6 +287,7 @@ class Planner {
 			callee: () => this.#callee(),
 			isChecked: (loop) => bare?.[loop] !== 1,
 			stripOf: this.#stripOf(body),
+			values: this.#valuesOf(body),
 			throws: exceptions.any,
 			head: this.#headLimit(node),
 			tail: this.#isOften(node) ? SHORT : TAIL,
@@ -320,7 +325,7 @@ class Planner {
 		const loops = (loopStarts[body + 1] as number) - (loopStarts[body] as number);
 		const mayHave = this.#isLate ? loops > 0 : this.#isPlain && loops > 0 && hasLarge(this.#reader, body);
 		if (!mayHave) return (this.#strips[body] = NO_STRIPS);
-		const strips = findStrips(this.#reader, body, this.#params, this.#isPlain);
+		const strips = findStrips(this.#reader, body, this.#params, this.#isPlain, this.#valuesOf(body));
 		if ([...strips.values()].every(({ height }) => height === 0)) return (this.#strips[body] = strips);
 		// What needs no check of its own would have one then
 		const bare = findTurns(this.#reader, body, loops);
@@ -330,6 +335,11 @@ class Planner {
 	#stripOf(body: number): (loop: number) => number {
 		const strips = this.#findStrips(body);
 		return (loop) => strips.get(loop)?.cost ?? 0;
+	}
+
+	/** Of a body in which they cost something. */
+	#valuesOf(body: number): Values | undefined {
+		return this.#survey.carries[body] === 1 ? this.#values : undefined;
 	}
 
 	/** What runs before the check at its beginning. */

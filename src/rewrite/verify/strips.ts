@@ -1,4 +1,5 @@
 import { Cursor } from "./cursor.ts";
+import type { Carried } from "./carried.ts";
 import { CALL, CALL_INDIRECT, CONTROL, END, Instructions, LOOP } from "./instructions.ts";
 import { costOf } from "./path-costs.ts";
 
@@ -66,7 +67,7 @@ export interface Limit {
 }
 
 /** The loop whose body begins at the cursor, which stays there; `undefined` where its turns are not known to be bounded. */
-export function readStripLoop(from: Cursor): StripLoop | undefined {
+export function readStripLoop(from: Cursor, carried: Carried): StripLoop | undefined {
 	const cursor = new Cursor(from.bytes, from.at, from.end);
 	const instructions = new Instructions(cursor, true);
 	const starts: number[] = [];
@@ -84,7 +85,8 @@ export function readStripLoop(from: Cursor): StripLoop | undefined {
 		starts.push(start);
 		const kind = instructions.next();
 		const { op, depth, labels } = instructions;
-		way.pass(op, costOf(op, instructions.code), depth, BRANCHES.has(op) ? labels : NOWHERE);
+		const values = carried.pass(kind, instructions);
+		way.pass(op, costOf(op, instructions.code), values, depth, BRANCHES.has(op) ? labels : NOWHERE);
 		if (kind === END && depth < 0) break;
 		if (kind === CALL || kind === CALL_INDIRECT || (kind === LOOP && within > 0)) return undefined;
 		if (kind === LOOP) {
@@ -209,9 +211,9 @@ class Way {
 	readonly #opened: number[] = [];
 
 	/** @param depth behind the instruction; 0 in the loop itself */
-	pass(op: number, cost: number, depth: number, labels: readonly number[]): void {
+	pass(op: number, cost: number, values: number, depth: number, labels: readonly number[]): void {
 		// Of a block and its end there is no code
-		if (this.now >= 0 && op !== BLOCK_OP && op !== END_OP) this.now += cost;
+		if (this.now >= 0) this.now += op === BLOCK_OP || op === END_OP ? values : cost + values;
 		for (const label of labels) {
 			const to = depth - label;
 			if (to > 0 && this.#opened[to] !== LOOP_OP) this.#behind[to] = Math.max(this.#behind[to] as number, this.now);
