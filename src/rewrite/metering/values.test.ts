@@ -92,11 +92,23 @@ const CASES: readonly Case[] = [
 	["a call by reference", "call $make (ref.func $take) (call_ref $none)", MAKE + 2 + 20 + GIVEN + 10_000 + 2],
 ];
 
+/** `nop local.get if … else nop` as `nop nop nop try … catch` of the first tag, of which there is no text. */
+function toLegacy(bytes: Uint8Array): Uint8Array {
+	const at = bytes.findIndex((_, i) => [0x01, 0x20, 0, 0x04].every((byte, j) => bytes[i + j] === byte));
+	if (at < 0) return bytes;
+	bytes.set([0x01, 0x01, 0x01, 0x06], at);
+	bytes.set(
+		[0x07, 0],
+		bytes.findIndex((_, i) => i > at && bytes[i] === 0x05 && bytes[i + 1] === 0x01),
+	);
+	return bytes;
+}
+
 async function meter(
 	fields: string,
 	metering: "trap" | "yield",
 ): Promise<{ readonly contracts: Contracts; readonly verify: (contracts: Contracts) => void }> {
-	const original = await parse(`(module ${fields})`);
+	const original = toLegacy(await parse(`(module ${fields})`));
 	assert.ok(WebAssembly.validate(original));
 	const module = decodeModule(original);
 	const metered = meterModule(module, surveyCode(module), metering, undefined, undefined);
@@ -154,6 +166,14 @@ const TAILS: readonly (readonly [name: string, body: string, trap: number, yield
 		"(tag $e (type $none))",
 	],
 	[
+		"an old handler",
+		`(loop $l (br_if $l (i32.const 0)))
+			nop (if (type $all) (local.get 0) (then call $make throw $e) (else nop)) call $take`,
+		6 + 6 + 4 + 4 * MOVED + MAKE + 3_000 + TAKE + 2,
+		6 + 6 + 4 + 4 * MOVED + MAKE + 3_000 + TAKE + 2,
+		"(tag $e (type $none))",
+	],
+	[
 		"a structure that is made of nothing",
 		"(loop $l (br_if $l (i32.const 0))) (drop (struct.new_default $structure))",
 		4 + 250 + MADE + 2 + 2,
@@ -189,4 +209,15 @@ suite("the same behind a check", () => {
 			});
 		}
 	}
+});
+
+test("what a loop takes along counts before the check at its head", async () => {
+	const { contracts, verify } = await meter(
+		`${BESIDE} (func ${PASSED_BY} call $make (loop $l (type $none) ${DROPS} (call $make) (br_if $l (i32.const 0)) ${DROPS}))`,
+		"yield",
+	);
+	verify(contracts);
+	assert.equal(contracts.heads[LOOKED_AT], PASSED_BY_COST + MAKE + 2 + MOVED);
+	const less = { ...contracts, heads: contracts.heads.with(LOOKED_AT, PASSED_BY_COST + MAKE + MOVED) };
+	assert.throws(() => verify(less), REFUSED);
 });
