@@ -21,15 +21,18 @@ const IF = 0x04;
 const ELSE = 0x05;
 const TRY = 0x06;
 const THROW = 0x08;
+const BR = 0x0c;
+const BR_IF = 0x0d;
+const BR_TABLE = 0x0e;
 const RETURN = 0x0f;
 const DIRECT_CALL = 0x10;
 const DELEGATE = 0x18;
 const TRY_TABLE = 0x1f;
 const BLOCK = 0x02;
-/** catch, catch_all */
-const HANDLERS = new Set([0x07, 0x19]);
-/** br, br_if, br_table, br_on_null, br_on_non_null */
-const BRANCHES = new Set([0x0c, 0x0d, 0x0e, 0xd5, 0xd6]);
+const CATCH = 0x07;
+const CATCH_ALL = 0x19;
+const BR_ON_NULL = 0xd5;
+const BR_ON_NON_NULL = 0xd6;
 const COLLECTED = 0xfb;
 const NEW_DEFAULT = 0x01;
 
@@ -95,11 +98,11 @@ export class ValueCosts {
 
 	/** Of what is negative it is a type of its own, of no parameters and one result at most. */
 	params(type: number): number {
-		return costOf(this.#shapes[type]?.params ?? 0, FEW, VALUE);
+		return type < 0 ? 0 : costOf(this.#shapes[type]?.params ?? 0, FEW, VALUE);
 	}
 
 	results(type: number): number {
-		return costOf(this.#shapes[type]?.results ?? 0, FEW, VALUE);
+		return type < 0 ? 0 : costOf(this.#shapes[type]?.results ?? 0, FEW, VALUE);
 	}
 
 	given(type: number): number {
@@ -124,6 +127,7 @@ export class Carried {
 	readonly #costs: ValueCosts;
 	readonly #labels: number[];
 	readonly #ends: number[];
+	#depth = 1;
 
 	/** @param label what it costs to go to the outermost block that is known: what leads beyond costs nothing */
 	constructor(costs: ValueCosts, label: number) {
@@ -134,7 +138,7 @@ export class Carried {
 
 	/** What it costs to go to the innermost block's label. */
 	get label(): number {
-		return this.#labels.at(-1) ?? 0;
+		return this.#labels[this.#depth - 1] ?? 0;
 	}
 
 	/** What the instruction that was read last costs by the values that it takes along. */
@@ -156,16 +160,18 @@ export class Carried {
 			default:
 				return op === COLLECTED && code === NEW_DEFAULT ? costs.fields(first) : 0;
 		}
+		if (op === BR || op === BR_IF) return this.#labels[this.#depth - 1 - (labels[0] ?? 0)] ?? 0;
 		if (op === BLOCK || op === IF || op === TRY || op === TRY_TABLE) {
 			this.#open(costs.results(block), costs.results(block));
 			return op === BLOCK ? 0 : op === IF ? costs.params(block) : costs.caught;
 		}
-		if (op === ELSE || HANDLERS.has(op)) return this.#ends.at(-1) ?? 0;
+		if (op === ELSE || op === CATCH || op === CATCH_ALL) return this.#ends[this.#depth - 1] ?? 0;
 		if (op === DELEGATE) return this.#close();
 		if (op === THROW) return costs.thrown(first);
 		if (op === RETURN) return this.#ends[0] ?? 0;
-		if (BRANCHES.has(op) || op === COLLECTED) return this.#labels.at(-1 - (labels[0] ?? 0)) ?? 0;
-		return 0;
+		// Of what is left a table, and branches on references, have labels, of which all take the same
+		const hasLabel = op === BR_TABLE || op === BR_ON_NULL || op === BR_ON_NON_NULL || op === COLLECTED;
+		return hasLabel ? (this.#labels[this.#depth - 1 - (labels[0] ?? 0)] ?? 0) : 0;
 	}
 
 	/** What the results of the call that was read last cost. */
@@ -176,12 +182,12 @@ export class Carried {
 	}
 
 	#open(label: number, end: number): void {
-		this.#labels.push(label);
-		this.#ends.push(end);
+		this.#labels[this.#depth] = label;
+		this.#ends[this.#depth++] = end;
 	}
 
 	#close(): number {
-		this.#labels.pop();
-		return this.#ends.pop() ?? 0;
+		this.#depth--;
+		return this.#ends[this.#depth] ?? 0;
 	}
 }
