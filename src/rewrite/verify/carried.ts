@@ -12,7 +12,7 @@ const FIELD = 8;
 const FEW_FIELDS = 32;
 
 const GROUP = 0x4e;
-const SUBTYPES = [0x50, 0x4f];
+const SUBTYPES = new Set([0x50, 0x4f]);
 const FUNCTION = 0x60;
 const STRUCTURE = 0x5f;
 const ARRAY = 0x5e;
@@ -52,7 +52,7 @@ function readShapes(cursor: Cursor): readonly Shape[] {
 	const shapes: Shape[] = [];
 	const read = (): void => {
 		let form = cursor.byte();
-		if (SUBTYPES.includes(form)) {
+		if (SUBTYPES.has(form)) {
 			for (let n = cursor.number(); n > 0; n--) cursor.skipNumber();
 			form = cursor.byte();
 		}

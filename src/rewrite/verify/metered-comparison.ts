@@ -128,8 +128,8 @@ export class BodyComparison {
 			const { op } = instructions;
 			if (fuel) this.#fuel.runOne(instructions);
 			const isBulk = fuel && this.#fuel.runBulk(start, instructions);
-			const cost = costOf(op, instructions.code) + this.#carried.pass(kind, instructions);
-			if (paths.isAlive) paths.run(cost);
+			const values = kind === PLAIN && op !== CASTS ? 0 : this.#carried.pass(kind, instructions);
+			if (paths.isAlive) paths.run(costOf(op, instructions.code) + values);
 			if (kind !== PLAIN) {
 				if (!isBulk && !this.#isSame) this.#fuel.settle(start);
 				if (kind === LOOP) this.#loop(start);
