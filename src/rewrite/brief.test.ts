@@ -12,6 +12,8 @@ async function briefOf(fields: string, options: RewriteOptions = TRAP): Promise<
 /** A loop beside what is looked at, so that there is a flag. */
 const BESIDE = `(memory 1) (table $t 2 funcref) (type $v (func)) (global $g (mut i32) (i32.const 0)) (tag $e)
 	(func $spacious (local ${"i64 ".repeat(40_000)}))
+	(type $values (func (param ${"i32 ".repeat(100)}) (result ${"i32 ".repeat(100)})))
+	(func $moves ${"(i32.const 0)".repeat(100)} ${"(block (type $values))".repeat(5)} ${"(drop)".repeat(100)})
 	(func $leaf (result i32) (i32.load (i32.const 4)))
 	(func (export "beside") (loop $again (br_if $again (global.get $g))))`;
 
@@ -30,6 +32,8 @@ const CASES: readonly (readonly [what: string, body: string, isBrief: boolean])[
 	["37 accesses of memory", "(drop (call $leaf))".repeat(37), false],
 	["many locals, in one function", "(call $spacious)", true],
 	["many locals, in two functions", "(call $spacious) (call $spacious)", false],
+	["five blocks of 100 values", "(call $moves)", true],
+	["the same twice", "(call $moves) (call $moves)", false],
 	["a loop", "(loop)", false],
 	["a call of the host", "(call $host)", false],
 	["a call of what calls the host", "(call $visitor)", false],

@@ -1,5 +1,6 @@
 import { CodeReader, countImports, type Module, OP, type OpName } from "../wasm/mod.ts";
 import { BRIEF, COST, costOfLocals } from "./metering/costs.ts";
+import { Values } from "./metering/values.ts";
 
 /** What comes to its end, and to nothing but the guest's own numbers: no loops, no bulk operations, no tables, no heap, no exceptions. */
 const PLAIN =
@@ -29,6 +30,7 @@ export function findBrief(module: Module, names: ReadonlySet<string>, flag: bool
 	const imported = countImports(module);
 	const flagMemory = flag ? imported.memory + module.memories.length - 1 : -1;
 	const reader = new CodeReader(module.code);
+	const values = new Values(module);
 	/** Of each function what it costs; Infinity while it is looked at, and for one that is not brief. */
 	const costs = new Map<number, number>();
 	/** @param left what its callers have left for it, so that as many are looked at within each other at most */
@@ -39,12 +41,13 @@ export function findBrief(module: Module, names: ReadonlySet<string>, flag: bool
 		costs.set(fn, Infinity);
 		const calls: number[] = [];
 		reader.enter(fn - imported.func);
+		values.enter(fn - imported.func);
 		let cost = costOfLocals(reader.declared);
 		while (reader.next() && cost <= left) {
 			const { op, first } = reader;
 			const kind = KINDS[op];
 			if (kind === NEITHER || (kind === IS_ACCESS && first === flagMemory)) return Infinity;
-			cost += COST[op] as number;
+			cost += (COST[op] as number) + values.step(reader) + values.behind(reader);
 			if (kind === IS_CALL) calls.push(first);
 		}
 		for (const callee of calls) if (cost <= left) cost += costOf(callee, left - cost);

@@ -1,6 +1,8 @@
 import { SkerryError } from "../fault/mod.ts";
 import { CodeReader, defineSkim, type Module, OP, type OpName, operatorOf, type Skim } from "../wasm/mod.ts";
+import { FLOW } from "./metering/control.ts";
 import { COST, costOfLocals } from "./metering/costs.ts";
+import { Values } from "./metering/values.ts";
 import { createIndexCheck, type IndexCheck } from "./index-check.ts";
 import { NumberList } from "./number-list.ts";
 
@@ -19,6 +21,8 @@ export interface Survey {
 	readonly indirectStarts: Uint32Array;
 	/** What all instructions of each body cost together, by `COST`, with what it costs to enter it. */
 	readonly costs: Float64Array;
+	/** 1 for each body in which something costs more by the values that it takes along (`Values`). */
+	readonly carries: Uint8Array;
 	/** Whether exceptions are thrown or caught, and whether by the legacy instructions. */
 	readonly exceptions: Exceptions;
 	/** Functions that `ref.func` names. */
@@ -148,6 +152,7 @@ const KINDS = new Uint8Array(Math.max(...Object.values(OP)) + 1);
 for (const [name, op] of Object.entries(OP) as [OpName, number][]) KINDS[op] = kindOf(name, op);
 
 const SKIM = defineSkim((op) => KINDS[op] !== 0 && KINDS[op] !== MEMORY, COST);
+const OF_FLOW = defineSkim((op) => FLOW[op] !== 0);
 /** Where there is no memory, accesses of one are an error. */
 const SKIM_WITHOUT_MEMORY = defineSkim((op) => KINDS[op] !== 0, COST);
 
@@ -177,6 +182,8 @@ class Surveyor {
 	readonly #module: Module;
 	readonly #reader: CodeReader;
 	readonly #check: IndexCheck;
+	readonly #values: Values;
+	readonly #carries: Uint8Array;
 	readonly #loops = new NumberList();
 	readonly #calls = new NumberList(8192);
 	readonly #indirect = new NumberList();
@@ -194,6 +201,8 @@ class Surveyor {
 		this.#module = module;
 		this.#reader = new CodeReader(module.code);
 		this.#check = createIndexCheck(module, (what) => this.#invalid(what));
+		this.#values = new Values(module);
+		this.#carries = new Uint8Array(module.code.starts.length);
 		this.#siteBodies = new Uint8Array(module.code.starts.length);
 		const hasTags = module.tags.length > 0 || module.imports.some(({ type }) => type.kind === "tag");
 		this.#exceptions = { any: hasTags, legacy: false };
@@ -218,10 +227,13 @@ class Surveyor {
 				const moved = (code.starts[body] as number) - (known.code.starts[body] as number);
 				codeStarts[body] = (known.survey.codeStarts[body] as number) + moved;
 				costs[body] = known.survey.costs[body] as number;
+				this.#carries[body] = known.survey.carries[body] as number;
 				this.#keep(known.survey, body, moved);
 			} else {
 				costs[body] = this.#walk(body, skim);
 				codeStarts[body] = this.#reader.codeStart;
+				if (this.#values.enter(body)) this.#carries[body] = 1;
+				if (this.#carries[body] === 1) costs[body]! += this.#costOfValues(body);
 			}
 			loopStarts[body + 1] = this.#loops.length;
 			callStarts[body + 1] = this.#calls.length;
@@ -230,6 +242,7 @@ class Surveyor {
 		return {
 			codeStarts,
 			costs,
+			carries: this.#carries,
 			exceptions: this.#exceptions,
 			loops: this.#loops.items,
 			loopStarts,
@@ -264,8 +277,19 @@ class Surveyor {
 			cost += COST[op] as number;
 			const kind = KINDS[op] as number;
 			if (kind === 0 || (kind === GLOBAL && reader.first < global)) continue;
+			if (this.#values.mayCost(reader)) this.#carries[body] = 1;
 			this.#visit(kind, body);
 		}
+	}
+
+	/** What its instructions cost by the values that they take along. */
+	#costOfValues(body: number): number {
+		const [reader, values] = [this.#reader, this.#values];
+		let cost = 0;
+		reader.enter(body);
+		values.enter(body);
+		while (reader.nextOf(OF_FLOW)) cost += values.step(reader) + values.behind(reader);
+		return cost;
 	}
 
 	/** What is known of a body that has moved. */

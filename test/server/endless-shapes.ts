@@ -96,6 +96,9 @@ const FIELDS: Readonly<Record<string, string>> = {
 			(table.copy $u $t (i32.const 0) (i32.const 0) (i32.const 490000))
 			(table.fill $t (i32.const 0) (ref.null func) (i32.const 490000))
 			(table.copy $u $t (i32.const 0) (i32.const 0) (i32.const 490000)) (br $l)))`,
+	"branches that take along 300 values": `(type $shift (func (param ${"i32 ".repeat(300)}) (result ${"i32 ".repeat(299)})))
+		(func $moves (param i32) ${"(local.get 0)".repeat(300)} ${"(block (type $shift) (br 0)) (local.get 0)".repeat(200)} ${"(drop)".repeat(300)})
+		(func (export "f") (loop $l ${"(call $moves (i32.const 0))".repeat(100)} (br $l)))`,
 	"elements of a large segment": `(table $t 20000 funcref) (func $e) (elem $s func ${"$e ".repeat(20_000)}) (func (export "f")
 		(loop $l (table.init $t $s (i32.const 0) (i32.const 0) (i32.const 20000)) (br $l)))`,
 	"growth of a table by all that it may": `(table $t 1 funcref) (elem declare func $e) (func $e) (func (export "f")

@@ -46,6 +46,33 @@ export function costOfLocals(count: number): number {
 	return Math.max(0, Math.floor((count - 64) / 5));
 }
 
+/**
+ * What it costs to move a value where ways part or meet, or functions: a load and a store of some 15 bytes of code, which come from memory where there is much of
+ * it. Of what takes few values the instructions that make them pay for that: branches and results of compilers have one, calls a dozen.
+ */
+const VALUE = 16;
+const FEW = 2;
+const FEW_PARAMS = 16;
+
+/** The same of a field of a structure that is made without values. */
+const FIELD = 8;
+const FEW_FIELDS = 32;
+
+/** What it costs to take so many values along: results, parameters of blocks, payloads of exceptions. */
+export function costOfValues(count: number): number {
+	return Math.max(0, count - FEW) * VALUE;
+}
+
+/** What it costs to give a function so many parameters. */
+export function costOfParams(count: number): number {
+	return Math.max(0, count - FEW_PARAMS) * VALUE;
+}
+
+/** What it costs to fill so many fields of a structure. */
+export function costOfFields(count: number): number {
+	return Math.max(0, count - FEW_FIELDS) * FIELD;
+}
+
 const RULES: readonly (readonly [names: RegExp, cost: number])[] = [
 	[/^(memory|table|array)\.(fill|copy|init|init_data|init_elem)$/, 50_000],
 	[/^(throw|throw_ref|rethrow)$/, 3_000],

@@ -34,6 +34,9 @@ const times = (count: number, write: (i: number) => void): void => {
 	for (let i = 0; i < count; i++) write(i);
 };
 
+/** Of a type of a function. */
+const MOST_VALUES = 1000;
+
 const BLOCK = [0x02, 0x40];
 const LOOP = [0x03, 0x40];
 const END = 0x0b;
@@ -98,6 +101,28 @@ export const LARGE: Readonly<Record<string, (n: number) => Uint8Array>> = {
 		});
 		times(n, () => out.u8(END));
 		return moduleOf(out);
+	},
+	"branches that take along as many values as there may be": (n) => {
+		const types = new Writer().u32(3).u8(0x60).u8(0).u8(0);
+		const values = Uint8Array.from({ length: MOST_VALUES }, () => 0x7f);
+		types.u8(0x60).u8(0).u32(MOST_VALUES).raw(values);
+		types.u8(0x60).u32(MOST_VALUES).raw(values).u32(MOST_VALUES).raw(values);
+		const code = new Writer();
+		const drop = (): void => times(MOST_VALUES, () => code.u8(0x1a));
+		times(MOST_VALUES, () => bytes(code, 0x41, 0));
+		// Blocks in blocks, all of these parameters and results: tables of branches out of them
+		const depth = Math.min(n, 40);
+		times(depth, () => bytes(code, 0x02, 2));
+		times(Math.ceil(n / 2_000), () => {
+			bytes(code, 0x02, 2, 0x41, 0, 0x0e).u32(n);
+			times(n + 1, (i) => code.u32(i % (depth + 1)));
+			code.u8(END);
+		});
+		times(depth, () => code.u8(END));
+		drop();
+		const out = new Writer().raw(PREAMBLE).section(1, types).section(3, new Writer().u32(1).u32(0));
+		out.section(7, new Writer().u32(1).name("f").u8(0).u32(0));
+		return out.section(10, new Writer().u32(1).sized(new Writer().u32(0).raw(code.finish()).u8(END).finish())).finish();
 	},
 	"branch hints": (n) => {
 		const out = new Writer();

@@ -19,6 +19,7 @@ import {
 	UNREACHABLE,
 } from "./control.ts";
 import { BOUND, COST, costOfLocals, TAIL, TURN, UP } from "./costs.ts";
+import type { Values } from "./values.ts";
 
 /** What callers are promised of a function; -1 where there is no such way. */
 export interface Contract {
@@ -51,6 +52,8 @@ export interface PathRules {
 	/** What the function may run before its first check, and from its last to its end. */
 	readonly head: number;
 	readonly tail: number;
+	/** Of a body in which they cost something. */
+	readonly values: Values | undefined;
 	/** Whether calls may throw. */
 	readonly throws: boolean;
 	/** Whether the function is checked where it is entered, or before it calls what closes a cycle. */
@@ -79,6 +82,12 @@ class Costs {
 		if (head > this.head) this.head = head;
 		if (since > this.since) this.since = since;
 		if (up > this.up) this.up = up;
+	}
+
+	/** What a handler takes over: before the first check, it was counted where its block began. */
+	take(cost: number): void {
+		if (this.since >= 0) this.since += cost;
+		if (this.up >= 0) this.up += cost;
 	}
 
 	add(cost: number): void {
@@ -142,6 +151,7 @@ export class PathWalk {
 	readonly #rules: PathRules;
 	readonly #now = new Costs();
 	readonly #exit = new Costs();
+	readonly #taken = new Costs();
 	readonly #frames: Frame[] = [];
 	#depth = 0;
 	/** The blocks whose handlers an exception finds, the innermost last. */
@@ -154,6 +164,8 @@ export class PathWalk {
 	isUnfit = false;
 	#loop = 0;
 	#head = 0;
+	/** What the current instruction costs. */
+	#cost = 0;
 
 	constructor(reader: CodeReader, rules: PathRules) {
 		this.#reader = reader;
@@ -163,7 +175,9 @@ export class PathWalk {
 	run(body: number): Contract {
 		const reader = this.#reader;
 		const now = this.#now;
+		const { values } = this.#rules;
 		reader.enter(body);
+		values?.enter(body);
 		// Locals are written before anything of the body is run, be it a check
 		now.head = this.#head = costOfLocals(reader.declared);
 		if (this.#rules.entry === "early") this.#check(reader.codeStart);
@@ -172,9 +186,11 @@ export class PathWalk {
 			if (now.isAlive && reader.passed > 0) this.#pass(from);
 			const { op } = reader;
 			const flow = FLOW[op] as number;
+			this.#cost = COST[op] as number;
+			if (values !== undefined) this.#cost += values.step(reader);
 			if (now.isAlive) {
 				if (isCall(op)) this.#call();
-				else this.#pay(COST[op] as number);
+				else this.#pay(this.#cost);
 			}
 			if (flow !== 0) this.#step(flow);
 		}
@@ -209,7 +225,7 @@ export class PathWalk {
 	/** Before the current instruction, which has been paid. */
 	#checkBefore(): void {
 		this.#check(this.#reader.start);
-		this.#now.add(COST[this.#reader.op] as number);
+		this.#now.add(this.#cost);
 	}
 
 	#pay(cost: number): void {
@@ -221,14 +237,15 @@ export class PathWalk {
 
 	#call(): void {
 		const now = this.#now;
-		const cost = COST[this.#reader.op] as number;
+		const cost = this.#cost;
 		const { head, through, tail, closes, returns } = this.#rules.callee();
+		const results = this.#rules.values?.behind(this.#reader) ?? 0;
 		const isLast = FLOW[this.#reader.op] === RETURN || this.#rules.throws;
 		const isLate = closes && now.head >= 0 && this.#rules.entry === "late";
 		if (isLate) this.late++;
 		if (
 			isLate ||
-			now.exceeds(cost + head, this.#rules.head) ||
+			now.exceeds(cost + (results > 0 ? Math.max(head, through + results) : head), this.#rules.head) ||
 			(isLast && through >= 0 && this.#isLateToEnd(cost + through))
 		) {
 			this.#check(this.#reader.start);
@@ -241,9 +258,13 @@ export class PathWalk {
 			now.up = Math.max(now.up, returns);
 			if (isLast && this.#rules.isBounded && returns > UP) this.isUnfit = true;
 		} else now.since = Math.max(now.since, tail, now.head < 0 ? 0 : -1);
-		if (!this.#rules.throws) return;
-		this.#exit.join(now);
-		this.#tries.at(-1)?.thrown.join(now);
+		if (this.#rules.throws) {
+			this.#exit.join(now);
+			this.#tries.at(-1)?.thrown.join(now);
+		}
+		if (results === 0) return;
+		now.add(results);
+		if (now.head > this.#head) this.#head = now.head;
 	}
 
 	/** Whether it is too much if the function ends behind the current call, which is not checked. */
@@ -373,6 +394,7 @@ export class PathWalk {
 		frame.end.join(this.#now);
 		this.#leaveTry(frame);
 		this.#now.set(frame.thrown);
+		this.#now.take(this.#rules.values?.caught ?? 0);
 	}
 
 	#end(): void {
@@ -384,9 +406,14 @@ export class PathWalk {
 		if (frame.flow === IF && !frame.hasElse) end.join(start);
 		this.#now.set(end);
 		this.#leaveTry(frame);
+		const taken = this.#taken.set(thrown);
+		taken.take(this.#rules.values?.caught ?? 0);
 		for (const label of labels) {
 			const target = this.#at(label);
-			if (target?.flow !== LOOP) (target === this.#frames[0] ? this.#exit : target?.end)?.join(thrown);
+			if (target === undefined || target.flow === LOOP) continue;
+			// Where the function ends with it, its caller takes over as much
+			if (target === this.#frames[0]) this.#exit.join(thrown);
+			else target.end.join(taken);
 		}
 		if (this.#depth === 0) this.#leave();
 	}

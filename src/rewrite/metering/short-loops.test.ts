@@ -92,7 +92,7 @@ suite("loops that count from a number to a number", () => {
 			const module = decodeModule(await moduleOf(body));
 			const short = new Map<number, number>();
 			const reader = new CodeReader(module.code);
-			findStrips(reader, 0, countParams(module), false, short);
+			findStrips(reader, 0, countParams(module), false, undefined, short);
 			const costs = [...short.values()];
 			assert.equal(costs.length, turns > 0 ? 1 : 0);
 			if (turns === 0) return;

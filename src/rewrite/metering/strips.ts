@@ -22,6 +22,7 @@ import {
 import { COST, TURN } from "./costs.ts";
 import { LongestWay } from "./longest-way.ts";
 import { Constants, countTurns, MOST_SHORT, NO_CONSTANTS } from "./short-loops.ts";
+import type { Values } from "./values.ts";
 
 /** What a strip may run at most: of that much that it adds behind a check, and so often that a check is of no account. */
 const BUDGET = 60_000;
@@ -115,6 +116,7 @@ type Latch = Omit<Strip, "turns" | "cost" | "height">;
 /**
  * The loops of the body that the reader is to enter that can be run in strips, by their number.
  * @param isLarge whether only those with much code are asked for, that have no loops in them
+ * @param values of a body in which they cost something
  * @param short gets the loops of which it is known how many turns they make, and what all of these cost; where that is little, they are no strips
  */
 export function findStrips(
@@ -122,6 +124,7 @@ export function findStrips(
 	body: number,
 	params: readonly number[],
 	isLarge = false,
+	values?: Values,
 	short?: Map<number, number>,
 ): ReadonlyMap<number, Strip> {
 	const strips = new Map<number, Strip>();
@@ -166,10 +169,12 @@ export function findStrips(
 		};
 	};
 	reader.enter(body);
+	values?.enter(body);
 	while (reader.next()) {
 		const flow = FLOW[reader.op] as number;
 		const candidate = open.at(-1);
 		if (!NO_CODE.has(reader.op)) way.add(COST[reader.op] as number);
+		if (values !== undefined) way.add(values.step(reader));
 		if (candidate !== undefined) {
 			if (reader.op === OP["local.set"] || reader.op === OP["local.tee"])
 				candidate.sets.set(reader.first, (candidate.sets.get(reader.first) ?? 0) + 1);

@@ -8,6 +8,7 @@ import { findLatches } from "./latches.ts";
 import { mayHaveShort, MOST_SHORT } from "./short-loops.ts";
 import { findStrips, hasLarge, type Strip } from "./strips.ts";
 import { findTurns } from "./turns.ts";
+import { Values } from "./values.ts";
 
 /**
  * What is promised of each function, for whoever calls it and for the proof. Functions are counted with the imports; behind them are
@@ -95,6 +96,7 @@ class Planner {
 	readonly #counted: (ReadonlyMap<number, number> | undefined)[];
 	/** How many parameters each type has. */
 	readonly #params: readonly number[];
+	readonly #values: Values;
 	/** How each function is checked for the cycles that it is in. */
 	readonly #entries: Uint8Array;
 	/** 1 for what is called from outside or through a type, in a cycle. */
@@ -133,6 +135,7 @@ class Planner {
 		this.#strips = Array.from({ length: module.functions.length });
 		this.#counted = Array.from({ length: module.functions.length });
 		this.#params = countParams(module);
+		this.#values = new Values(module);
 	}
 
 	plan(): CheckPlan {
@@ -253,6 +256,7 @@ class Planner {
 			isChecked: (loop) => bare?.[loop] !== 1,
 			stripOf: this.#stripOf(body),
 			shortOf: this.#shortOf(body, bare),
+			values: this.#valuesOf(body),
 			throws: exceptions.any,
 			head: this.#headLimit(node),
 			tail: this.#isOften(node) ? SHORT : TAIL,
@@ -290,6 +294,7 @@ class Planner {
 			isChecked: (loop) => bare?.[loop] !== 1,
 			stripOf: this.#stripOf(body),
 			shortOf: this.#shortOf(body, bare),
+			values: this.#valuesOf(body),
 			throws: exceptions.any,
 			head: this.#headLimit(node),
 			tail: this.#isOften(node) ? SHORT : TAIL,
@@ -331,7 +336,7 @@ class Planner {
 			this.#isLate || (this.#isPlain && (hasLarge(this.#reader, body) || mayHaveShort(this.#reader, body)));
 		if (loops === 0 || !mayHave) return (this.#strips[body] = NO_STRIPS);
 		const counted = new Map<number, number>();
-		const strips = findStrips(this.#reader, body, this.#params, this.#isPlain, counted);
+		const strips = findStrips(this.#reader, body, this.#params, this.#isPlain, this.#valuesOf(body), counted);
 		if (counted.size > 0) this.#counted[body] = counted;
 		if ([...strips.values()].every(({ height }) => height === 0)) return (this.#strips[body] = strips);
 		// What needs no check of its own would have one then
@@ -356,6 +361,11 @@ class Planner {
 	#stripOf(body: number): (loop: number) => number {
 		const strips = this.#findStrips(body);
 		return (loop) => strips.get(loop)?.cost ?? 0;
+	}
+
+	/** Of a body in which they cost something. */
+	#valuesOf(body: number): Values | undefined {
+		return this.#survey.carries[body] === 1 ? this.#values : undefined;
 	}
 
 	/** What runs before the check at its beginning. */

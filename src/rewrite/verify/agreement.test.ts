@@ -28,6 +28,26 @@ function randomModule(dice: Dice): string {
 	const [withValue, without] = ["f", "g"].map((name) => Array.from({ length: count }, (_, i) => `$${name}${i}`));
 	const callees = ["$i", ...(withValue ?? [])];
 	const bare = ["$j", ...(without ?? [])];
+	const many = dice.pick([3, 40, 300]);
+	const [value, isGiven] = ["i32 ".repeat(many), dice.oneIn(3)];
+	/** Values that branches, blocks, loops, calls and exceptions take along. */
+	const carrying = (): string => {
+		const way = dice.pick([
+			"(br 0)",
+			"(br_if 0 (local.get 0)) (drop)",
+			"(br_table 0 0 (local.get 0))",
+			"(if (type $shift) (local.get 0) (then (drop)) (else (br 0)))",
+			"(drop)",
+		]);
+		const piece = dice.pick([
+			`(block (type $shift) ${way}) (i32.const 0)`,
+			`(loop (type $same) (br_if 0 (local.get 0)))`,
+			`(if (type $same) (local.get 0) (then))`,
+			"(call $take) (call $make)",
+			throws ? "(call $take) (block (type $make) (try_table (catch $m 0) (call $make) (throw $m)) (unreachable))" : "",
+		]);
+		return `(call $make) ${piece.repeat(dice.pick([1, 5, 120]))} (call $take)`;
+	};
 	const body = (labels: readonly string[]): string =>
 		Array.from({ length: 1 + dice.below(5) }, () => statement(labels)).join(" ");
 	/** Ways back of loops that count: some of these are run in strips. */
@@ -67,6 +87,7 @@ function randomModule(dice: Dice): string {
 			case 0:
 				return `(call ${dice.pick(callees)} (local.get 0))`;
 			case 1:
+				if (dice.oneIn(3)) return carrying();
 				return `(call ${dice.pick(bare)})`;
 			case 2:
 				return LOAD.repeat(dice.pick([1, 3, 100, 1000]));
@@ -111,10 +132,16 @@ function randomModule(dice: Dice): string {
 		),
 	];
 	const taken = callees.filter(() => dice.oneIn(2));
+	const make = isGiven
+		? '(import "" "make" (func $make (type $make)))'
+		: `(func $make (export "make") (type $make) ${"(i32.const 0)".repeat(many)})`;
 	return `(module (type $t (func (param i32)))
-		(import "" "i" (func $i (type $t))) (import "" "j" (func $j))
-		(memory 1) (table ${exported("t")} 8 funcref) ${throws ? "(tag $e)" : ""} (elem (i32.const 0) func ${taken.join(" ")})
-		${functions.join("\n")})`;
+		(type $make (func (result ${value}))) (type $take (func (param ${value})))
+		(type $same (func (param ${value}) (result ${value})))
+		(type $shift (func (param ${value}) (result ${"i32 ".repeat(many - 1)})))
+		(import "" "i" (func $i (type $t))) (import "" "j" (func $j)) ${isGiven ? make : ""}
+		(memory 1) (table ${exported("t")} 8 funcref) ${throws ? "(tag $e) (tag $m (type $take))" : ""} (elem (i32.const 0) func ${taken.join(" ")})
+		${isGiven ? "" : make} (func $take (export "take") (type $take)) ${functions.join("\n")})`;
 }
 
 for (const [metering, check] of METERING) {

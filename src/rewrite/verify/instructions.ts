@@ -18,6 +18,8 @@ export class Instructions {
 	readonly cursor: Cursor;
 	first = 0;
 	second = 0;
+	/** The type of a block that begins, less than 0 where it is none of the module's. */
+	block = -1;
 	/** Of an instruction on a local, where the immediate is wanted. */
 	local = 0;
 	/** The highest index of a memory that was named so far; -1 for none. */
@@ -108,7 +110,7 @@ export class Instructions {
 			case 0x07: // catch
 			case 0x08: // throw
 			case 0x09: // rethrow
-				cursor.skipNumber();
+				this.first = cursor.number();
 				return CONTROL;
 			case 0x0c: // br
 			case 0x0d: // br_if
@@ -177,8 +179,9 @@ export class Instructions {
 	#blockType(): void {
 		const { cursor } = this;
 		const byte = cursor.bytes[cursor.at];
+		this.block = -1;
 		if (byte === 0x63 || byte === 0x64) cursor.skipType();
-		else cursor.skipNumber();
+		else this.block = cursor.signed();
 	}
 
 	#memory(): void {
@@ -226,7 +229,7 @@ export class Instructions {
 			return CONTROL;
 		}
 		if (op > 0x19) throw unknown(0xfb, op);
-		cursor.skipNumber();
+		this.first = cursor.number();
 		const two = (op >= 0x02 && op <= 0x05) || (op >= 0x08 && op <= 0x0a) || (op >= 0x11 && op <= 0x13);
 		if (two) cursor.skipNumber();
 		return PLAIN;

@@ -5,6 +5,7 @@ import { type Ledger, PAID } from "./fuel.ts";
 import { BodyComparison, type Surroundings } from "./metered-comparison.ts";
 import { KIND_FUNCTION, KIND_MEMORY, type Outline } from "./outline.ts";
 import { COSTS, PathCosts } from "./path-costs.ts";
+import { ValueCosts } from "./carried.ts";
 import { PlainRun } from "./plain.ts";
 import type { Threading } from "./threading.ts";
 
@@ -19,6 +20,8 @@ interface Engine {
 	readonly ledger: Ledger;
 	readonly threading: Threading;
 	readonly contracts: Contracts;
+	/** The content of the original's section of types. */
+	readonly types: Cursor;
 	/** How many functions there are that do nothing. */
 	readonly fillers: number;
 }
@@ -36,11 +39,13 @@ export function compareMeteredCode(original: Cursor, rewritten: Cursor, outline:
 	const memories = outline.count(KIND_MEMORY) + outline.memories.length;
 	const pieces = new Pieces(memories, outline.functions.length, engine.stop);
 	const calls = new Calls(outline, engine.contracts);
+	const values = new ValueCosts(engine.types, outline);
 	const module: Surroundings = {
 		pieces,
 		outline,
 		calls,
-		paths: new PathCosts(calls),
+		paths: new PathCosts(calls, values.caught),
+		values,
 		plain: new PlainRun({ costs: COSTS, paid: PAID }),
 		frames: [],
 		memories,

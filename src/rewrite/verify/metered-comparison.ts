@@ -12,6 +12,7 @@ import {
 	TABLE_CHANGE,
 } from "./instructions.ts";
 import { type Fuel, FuelBook, type FuelSurroundings, isTailCall, SETTLED } from "./fuel.ts";
+import { Carried, type ValueCosts } from "./carried.ts";
 import { Beside } from "./metered-body.ts";
 import { compareLocals, FUEL, LENGTH, LIMIT, NOTHING } from "./metered-locals.ts";
 import { OpenStrips } from "./open-strips.ts";
@@ -26,6 +27,7 @@ export interface Surroundings extends FuelSurroundings {
 	readonly outline: Outline;
 	readonly calls: Calls;
 	readonly paths: PathCosts;
+	readonly values: ValueCosts;
 	readonly plain: PlainRun;
 	/** What bodies are looked at with, one after the other. */
 	readonly frames: Frame[];
@@ -89,6 +91,7 @@ export class BodyComparison {
 	/** Where control came together last. */
 	#merge = 0;
 	readonly #strips: OpenStrips;
+	readonly #carried: Carried;
 
 	/** @param body of the original */
 	constructor(body: Cursor, to: Cursor, index: number, module: Surroundings) {
@@ -101,7 +104,9 @@ export class BodyComparison {
 		this.#module = module;
 		this.#instructions = new Instructions(from, true);
 		this.#fuel = new FuelBook(from, this.#beside, index, module);
-		this.#strips = new OpenStrips(from, this.#beside, index, module.paths);
+		const { values } = module;
+		this.#strips = new OpenStrips(from, this.#beside, index, module);
+		this.#carried = new Carried(values, values.results(values.typeOf(index)));
 	}
 
 	run(): void {
@@ -127,7 +132,8 @@ export class BodyComparison {
 			const { op } = instructions;
 			if (fuel) this.#fuel.runOne(instructions);
 			const isBulk = fuel && this.#fuel.runBulk(start, instructions);
-			if (paths.isAlive) paths.run(costOf(op, instructions.code));
+			const values = kind === PLAIN && op !== CASTS ? 0 : this.#carried.pass(kind, instructions);
+			if (paths.isAlive) paths.run(costOf(op, instructions.code) + values);
 			if (kind !== PLAIN) {
 				if (!isBulk && !this.#isSame) this.#fuel.settle(start);
 				if (kind === LOOP) this.#loop(start);
@@ -302,7 +308,14 @@ export class BodyComparison {
 		else this.#openUnchecked(start);
 		if (fuel) this.#fuel.pay();
 		const frame = this.#at(0);
-		if (frame === undefined || !this.#strips.hasLimit || !isChecked || isOutlined || !this.#strips.begin(start)) return;
+		if (
+			frame === undefined ||
+			!this.#strips.hasLimit ||
+			!isChecked ||
+			isOutlined ||
+			!this.#strips.begin(start, this.#carried.label)
+		)
+			return;
 		frame.added = STRIP;
 		frame.shift += STRIP;
 	}
@@ -310,7 +323,7 @@ export class BodyComparison {
 	/** A loop without a check at its head: all its turns may be counted, or each has to pass a check elsewhere. */
 	#openUnchecked(start: number): void {
 		const { paths } = this.#module;
-		const cost = paths.isAlive ? costOfCounted(this.#from, this.#merge, start) : 0;
+		const cost = paths.isAlive ? costOfCounted(this.#from, this.#carried, this.#merge, start) : 0;
 		if (cost > 0) paths.run(cost);
 		paths.open(cost > 0 ? LOOP_BLOCK : BARE_LOOP);
 	}
@@ -323,6 +336,7 @@ export class BodyComparison {
 			case CALL: {
 				const callee = calls.direct(instructions.first);
 				paths.call(callee, callee, isTailCall(op));
+				paths.run(this.#carried.behind(instructions));
 				if (op === DIRECT_CALL && this.#module.threading.has(instructions.first)) this.#fuel.callThreaded(start);
 				else this.#fuel.call(instructions);
 				break;
@@ -331,6 +345,7 @@ export class BodyComparison {
 				if (!paths.isAlive) break;
 				const callee = calls.indirect(instructions.first);
 				paths.call(callee, calls.other(instructions.second, callee), isTailCall(op));
+				paths.run(this.#carried.behind(instructions));
 				this.#fuel.call(instructions);
 				break;
 			}

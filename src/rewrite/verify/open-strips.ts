@@ -1,4 +1,5 @@
 import { type Cursor, refuse } from "./cursor.ts";
+import { Carried, type ValueCosts } from "./carried.ts";
 import type { Beside } from "./metered-body.ts";
 import { MOST_STRIPS } from "./metered-locals.ts";
 import { type PathCosts, TURN } from "./path-costs.ts";
@@ -10,23 +11,30 @@ interface OpenStrip {
 	readonly limit: number;
 }
 
+interface Costs {
+	readonly paths: PathCosts;
+	readonly values: ValueCosts;
+}
+
 /** The loops of a body that run in strips, as far as they are open, and the locals that were added for their limits. */
 export class OpenStrips {
 	readonly #from: Cursor;
 	readonly #beside: Beside;
 	readonly #index: number;
 	readonly #paths: PathCosts;
+	readonly #values: ValueCosts;
 	readonly #open: OpenStrip[] = [];
 	/** Whether there are locals more for limits. */
 	hasLimit = false;
 	/** The lowest local that is a limit; -1 for none. */
 	lowest = -1;
 
-	constructor(from: Cursor, beside: Beside, index: number, paths: PathCosts) {
+	constructor(from: Cursor, beside: Beside, index: number, module: Costs) {
 		this.#from = from;
 		this.#beside = beside;
 		this.#index = index;
-		this.#paths = paths;
+		this.#paths = module.paths;
+		this.#values = module.values;
 	}
 
 	/** Whether the original stands in what the innermost strip ends with, which is another comparison than its own. */
@@ -39,12 +47,13 @@ export class OpenStrips {
 	/**
 	 * Behind its check, a loop may begin a strip: from there to the next check so many turns are run, and one that is counted as all code is.
 	 * @param start where the loop begins in the original
+	 * @param label what a branch to it costs
 	 * @returns whether it does
 	 */
-	begin(start: number): boolean {
+	begin(start: number, label: number): boolean {
 		const { to } = this.#beside;
 		const from = this.#from;
-		const loop = readStripLoop(from);
+		const loop = readStripLoop(from, new Carried(this.#values, label));
 		const limit = loop === undefined ? undefined : readLimit(to, loop);
 		if (loop === undefined || limit === undefined) return false;
 		if (this.#open.length > 0) this.#checkNested(limit.local, limit.turns * loop.cost);

@@ -123,8 +123,8 @@ export class Outline {
 	readonly taken: Set<number> = new Set();
 	/** How many tables there are, imports first. */
 	readonly tables: number;
-	/** Whether it has tags: it may throw. */
-	readonly hasTags: boolean;
+	/** Type of each tag, imports first. */
+	readonly tags: readonly number[];
 	/** The start function; -1 for none. */
 	readonly start: number;
 	readonly #keys: readonly string[] | undefined;
@@ -137,10 +137,12 @@ export class Outline {
 		this.exports = readVector(sectionOf(sections, EXPORT), readExport);
 		this.memories = readVector(sectionOf(sections, MEMORY), (cursor) => cursor.limits());
 		const own = readVector(sectionOf(sections, FUNCTION), (cursor) => cursor.number());
-		const imported = this.imports.filter(({ kind }) => kind === KIND_FUNCTION).map(({ type }) => type);
-		this.functions = [...imported, ...own];
+		const imported = (wanted: number): readonly number[] =>
+			this.imports.flatMap(({ kind, type }) => (kind === wanted ? [type] : []));
+		this.functions = [...imported(KIND_FUNCTION), ...own];
 		this.tables = this.count(KIND_TABLE) + sectionOf(sections, TABLE).number();
-		this.hasTags = this.count(KIND_TAG) + sectionOf(sections, TAG).number() > 0;
+		const tags = readVector(sectionOf(sections, TAG), (cursor) => (cursor.skip(1), cursor.number()));
+		this.tags = [...imported(KIND_TAG), ...tags];
 		this.#keys = readTypes(sectionOf(sections, TYPE));
 		const exported = this.exports.flatMap(({ kind, index }) => (kind === KIND_TABLE ? [index] : []));
 		this.#sharedTables = new Set([...Array(this.count(KIND_TABLE)).keys(), ...exported]);
@@ -158,6 +160,11 @@ export class Outline {
 		if (foreign !== undefined) throw refuse(`function ${foreign} is named, which the guest does not have`);
 		const table = this.exports.find(({ kind, index }) => kind === KIND_TABLE && index >= this.tables);
 		if (table !== undefined) throw refuse(`table ${table.index} is exported, which the guest does not have`);
+	}
+
+	/** Whether it may throw. */
+	get hasTags(): boolean {
+		return this.tags.length > 0;
 	}
 
 	count(kind: number): number {

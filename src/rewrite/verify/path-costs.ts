@@ -70,6 +70,8 @@ const IS_CAUGHT = 2;
  */
 export class PathCosts {
 	readonly #calls: Calls;
+	/** What a handler may take over. */
+	readonly #caught: number;
 	#function = 0;
 	#group = 0;
 	/** What is promised of the function. */
@@ -87,8 +89,9 @@ export class PathCosts {
 	/** Labels of the handlers of open blocks, by depth. */
 	readonly #labels = new Map<number, readonly number[]>();
 
-	constructor(calls: Calls) {
+	constructor(calls: Calls, caught: number) {
 		this.#calls = calls;
+		this.#caught = caught;
 	}
 
 	get isAlive(): boolean {
@@ -209,6 +212,13 @@ export class PathCosts {
 		this.#join(at + ENDS);
 		this.#endTry(at);
 		this.#goOn(at + THROWN);
+		this.#take();
+	}
+
+	/** A handler takes over what was thrown: before the first check, that was counted where its block began. */
+	#take(): void {
+		if (this.#since >= 0 && (this.#since += this.#caught) > MOST) throw this.#tooLong();
+		if (this.#up >= 0 && (this.#up += this.#caught) > this.#mostBack) throw this.#tooLong();
 	}
 
 	branch(label: number): void {
@@ -235,9 +245,12 @@ export class PathCosts {
 		const labels = this.#labels.get(this.#depth);
 		if (labels !== undefined) this.#labels.delete(this.#depth);
 		this.#depth--;
-		if (labels !== undefined) {
+		for (const label of labels ?? []) {
 			this.#goOn(at + THROWN);
-			if (this.isAlive) for (const label of labels) this.branch(label);
+			if (!this.isAlive) break;
+			// Where the function ends with it, its caller takes over as much
+			if (label !== this.#depth - 1) this.#take();
+			this.branch(label);
 		}
 		this.#goOn(at + ENDS);
 		if (this.#depth > 0) return false;

@@ -1,4 +1,5 @@
 import { Cursor } from "./cursor.ts";
+import type { Carried } from "./carried.ts";
 import { CALL, CALL_INDIRECT, CONTROL, END, Instructions, LOOP } from "./instructions.ts";
 import { divisorOf } from "./metered-body.ts";
 import { costOf } from "./path-costs.ts";
@@ -82,7 +83,7 @@ export interface Limit {
  * The loop whose body begins at the cursor, which stays there; `undefined` where its turns are not known to be bounded.
  * @param isInnermost whether only one that has no loops in it is asked for
  */
-export function readStripLoop(from: Cursor, isInnermost = false): StripLoop | undefined {
+export function readStripLoop(from: Cursor, carried: Carried, isInnermost = false): StripLoop | undefined {
 	const cursor = new Cursor(from.bytes, from.at, from.end);
 	const instructions = new Instructions(cursor, true);
 	const starts: number[] = [];
@@ -103,14 +104,15 @@ export function readStripLoop(from: Cursor, isInnermost = false): StripLoop | un
 		starts.push(start);
 		const kind = instructions.next();
 		const { op, depth, labels } = instructions;
-		way.pass(op, costOf(op, instructions.code), depth, BRANCHES.has(op) ? labels : NOWHERE);
+		const values = carried.pass(kind, instructions);
+		way.pass(op, costOf(op, instructions.code), values, depth, BRANCHES.has(op) ? labels : NOWHERE);
 		if (kind === END && depth < 0) break;
 		if (kind === CALL || kind === CALL_INDIRECT || (kind === LOOP && (isInnermost || within > 0))) return undefined;
 		if (op === GROW || divisorOf(instructions) !== undefined) hasBulk = true;
 		if (kind === LOOP) {
 			hasLoops = true;
 			within = depth;
-			way.add(costOfCounted(cursor, merge, start));
+			way.add(costOfCounted(cursor, carried, merge, start));
 		} else if (kind === END && depth < within) within = 0;
 		if (isMerge(kind, op)) merge = cursor.at;
 		if (kind === CONTROL && EXCLUDED.has(op)) return undefined;
@@ -161,12 +163,13 @@ export function isMerge(kind: number, op: number): boolean {
 /**
  * What all turns of the loop cost whose body begins at the cursor, which stays there: of one that has no loops in it, begins at a number, and steps by one to
  * one. 0 where that is not known.
+ * @param carried what is known around it
  * @param merge where control came together last before the loop: from there to the loop all is run, once
  * @param start where the loop begins
  */
-export function costOfCounted(from: Cursor, merge: number, start: number): number {
+export function costOfCounted(from: Cursor, carried: Carried, merge: number, start: number): number {
 	if (from.bytes[start + 1] !== NO_TYPE) return 0;
-	const loop = readStripLoop(from, true);
+	const loop = readStripLoop(from, carried.ofLoop(), true);
 	if (loop === undefined || loop.hasBulk) return 0;
 	const { variable, step, bound, compare, cost } = loop;
 	if (step.op !== CONSTANT || bound.op !== CONSTANT) return 0;
@@ -282,9 +285,9 @@ class Way {
 	}
 
 	/** @param depth behind the instruction; 0 in the loop itself */
-	pass(op: number, cost: number, depth: number, labels: readonly number[]): void {
+	pass(op: number, cost: number, values: number, depth: number, labels: readonly number[]): void {
 		// Of a block and its end there is no code
-		if (this.now >= 0 && op !== BLOCK_OP && op !== END_OP) this.now += cost;
+		if (this.now >= 0) this.now += op === BLOCK_OP || op === END_OP ? values : cost + values;
 		for (const label of labels) {
 			const to = depth - label;
 			if (to > 0 && this.#opened[to] !== LOOP_OP) this.#behind[to] = Math.max(this.#behind[to] as number, this.now);

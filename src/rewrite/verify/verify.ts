@@ -105,6 +105,7 @@ export function verifyRewriting(original: Uint8Array, rewritten: Uint8Array, opt
 			ledger,
 			threading,
 			contracts,
+			types: sectionOf(from, TYPE),
 			firstType: added ? slowType - HOST_TYPES.length : undefined,
 			fillers: countFillers(fillers, outline),
 		});
@@ -115,6 +116,7 @@ export function verifyRewriting(original: Uint8Array, rewritten: Uint8Array, opt
 			ledger,
 			threading,
 			contracts,
+			types: sectionOf(from, TYPE),
 			firstType: undefined,
 			fillers: countFillers(addedFunctions(from, to), outline),
 		});
