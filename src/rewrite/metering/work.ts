@@ -2,7 +2,19 @@ import { type CodeReader, type Module, OP } from "../../wasm/mod.ts";
 import type { Survey } from "../survey.ts";
 import { type CallGraph, findCalls } from "./call-graph.ts";
 import { countParams } from "./control.ts";
-import { costOfLocals, FOREIGN, FOREIGN_TAIL, HEAD, OFTEN, SHORT, TAIL, UP } from "./costs.ts";
+import {
+	costOfEntry,
+	FEW_FIRST_CALLS,
+	FIRST_CALL,
+	FOREIGN,
+	FOREIGN_TAIL,
+	HEAD,
+	OFTEN,
+	SHORT,
+	TAIL,
+	UP,
+} from "./costs.ts";
+import { costsOfFirstCalls } from "./first-calls.ts";
 import { type Callee, type PathRules, PathWalk } from "./path-costs.ts";
 import { findLatches } from "./latches.ts";
 import { findStrips, hasLarge, type Strip } from "./strips.ts";
@@ -23,6 +35,8 @@ export interface Contracts {
 	readonly tails: Int32Array;
 	/** For whoever is in the same group: the most that has run since its last check where it comes back; 0 where that is little in each frame. */
 	readonly returns: Int32Array;
+	/** What it may take to compile what is called: for functions, and for the types that they are called through. */
+	readonly firsts: Int32Array;
 	/** For each type the number of what is called through it. */
 	readonly typeNodes: Uint32Array;
 	/** Whether tables may come to hold what they did not at the start, and whether calls may throw. */
@@ -47,7 +61,7 @@ const EARLY = 1;
 const LATE = 2;
 
 /** What closes a cycle and is called behind a check: nothing else of it is known yet. */
-const UNKNOWN: Callee = { head: 0, through: -1, tail: -1, closes: true, returns: 0 };
+const UNKNOWN: Callee = { head: 0, through: -1, tail: -1, closes: true, returns: 0, first: 0 };
 
 const OPEN = 1;
 const DONE = 2;
@@ -84,6 +98,7 @@ class Planner {
 	readonly #through: Int32Array;
 	readonly #tails: Int32Array;
 	readonly #returns: Int32Array;
+	readonly #firsts: Int32Array;
 	/** How many places call each. */
 	readonly #callers: Uint32Array;
 	readonly #sites: (readonly number[] | undefined)[];
@@ -102,6 +117,8 @@ class Planner {
 	readonly #next: Uint32Array;
 	/** The group of the body that is looked at. */
 	#group = 0;
+	/** See `PathRules`. */
+	#callsFew = false;
 
 	constructor(module: Module, survey: Survey, reader: CodeReader, metering: "trap" | "yield" | "fuel") {
 		this.#survey = survey;
@@ -114,6 +131,8 @@ class Planner {
 		this.#through = new Int32Array(of.length).fill(-1);
 		this.#tails = new Int32Array(order.length + 1).fill(-1);
 		this.#returns = new Int32Array(of.length);
+		this.#firsts = new Int32Array(of.length);
+		this.#findFirsts(module);
 		this.#callers = new Uint32Array(of.length);
 		for (const targets of this.#graph.edges) for (const target of targets ?? []) this.#callers[target]!++;
 		this.#entries = new Uint8Array(of.length);
@@ -128,6 +147,14 @@ class Planner {
 		this.#bare = Array.from({ length: module.functions.length });
 		this.#strips = Array.from({ length: module.functions.length });
 		this.#params = countParams(module);
+	}
+
+	#findFirsts({ code }: Module): void {
+		const { imported, outside, edges } = this.#graph;
+		const firsts = this.#firsts;
+		firsts.set(costsOfFirstCalls(code), imported);
+		for (let node = outside + 1; node < firsts.length; node++)
+			for (const target of edges[node] ?? []) firsts[node] = Math.max(firsts[node] as number, firsts[target] as number);
 	}
 
 	plan(): CheckPlan {
@@ -145,6 +172,7 @@ class Planner {
 			through: this.#through,
 			tails: this.#tails,
 			returns: this.#returns,
+			firsts: this.#firsts,
 		};
 		return {
 			sites: this.#sites,
@@ -156,6 +184,9 @@ class Planner {
 
 	#planGroup(group: number, nodes: Uint32Array): void {
 		this.#group = group;
+		let firsts = 0;
+		for (const node of nodes) if (node < this.#graph.outside) firsts += this.#firsts[node] as number;
+		this.#callsFew = firsts <= FEW_FIRST_CALLS;
 		const [heads, through] = [this.#heads, this.#through];
 		const sorted = this.#sort(nodes.length === 1 ? nodes : nodes.toSorted());
 		for (const node of sorted) {
@@ -251,10 +282,11 @@ class Planner {
 			head: this.#headLimit(node),
 			tail: this.#isOften(node) ? SHORT : TAIL,
 			isBounded: true,
+			callsFew: this.#callsFew,
 			entry: "late",
 		});
 		const { head, through } = walk.run(body);
-		if (through > UP || walk.late > most) return;
+		if (through - FIRST_CALL > UP || walk.late > most) return;
 		this.#entries[node] = LATE;
 		this.#heads[node] = head;
 		this.#through[node] = through;
@@ -287,6 +319,7 @@ class Planner {
 			head: this.#headLimit(node),
 			tail: this.#isOften(node) ? SHORT : TAIL,
 			isBounded: areBounded || entry !== NONE,
+			callsFew: this.#callsFew,
 			entry: entry === EARLY ? "early" : entry === LATE ? "late" : "none",
 		};
 		const walk = new PathWalk(this.#reader, rules);
@@ -335,7 +368,7 @@ class Planner {
 	/** What runs before the check at its beginning. */
 	#costOfEntry(node: number): number {
 		this.#reader.enter(node - this.#graph.imported);
-		return costOfLocals(this.#reader.declared);
+		return costOfEntry(this.#reader.declared);
 	}
 
 	/** What the group is left with. */
@@ -367,6 +400,7 @@ class Planner {
 		for (const target of this.#targetsOf(node)) {
 			const group = this.#groupOf(target);
 			const head = this.#heads[target] as number;
+			cost += this.#firsts[target] as number;
 			if (group !== this.#group) cost += Math.max(head, this.#tails[group] as number);
 			else if (closing) cost += head;
 		}
@@ -387,6 +421,7 @@ class Planner {
 			tail: Math.max(callee.tail, other.tail),
 			closes: callee.closes || other.closes,
 			returns: Math.max(callee.returns, other.returns),
+			first: Math.max(callee.first, other.first),
 		};
 	}
 
@@ -399,6 +434,7 @@ class Planner {
 			tail: this.#tails[group] as number,
 			closes,
 			returns: closes ? (this.#returns[node] as number) : -1,
+			first: this.#firsts[node] as number,
 		};
 	}
 }

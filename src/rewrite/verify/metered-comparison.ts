@@ -73,6 +73,8 @@ export class BodyComparison {
 	readonly #from: Cursor;
 	readonly #beside: Beside;
 	readonly #index: number;
+	/** Bytes of the original. */
+	readonly #size: number;
 	readonly #module: Surroundings;
 	readonly #instructions: Instructions;
 	/** One for each depth, used again and again, in all bodies. */
@@ -95,6 +97,7 @@ export class BodyComparison {
 		this.#beside = new Beside(from, to, index);
 		this.#frames = module.frames;
 		this.#index = index;
+		this.#size = body.end - body.at;
 		this.#module = module;
 		this.#instructions = new Instructions(from, true);
 		this.#fuel = new FuelBook(from, this.#beside, index, module);
@@ -111,7 +114,7 @@ export class BodyComparison {
 		if (this.#fuel.isThreaded)
 			this.#beside.expect([0x02, ...this.#module.threading.blockOf(this.#index)], "the block around its body");
 		this.#push(0, 0);
-		paths.enter(this.#index, locals);
+		paths.enter(this.#index, locals, this.#size);
 		instructions.depth = 1;
 		this.#hasCheck(true);
 		if (fuel) this.#fuel.pay();

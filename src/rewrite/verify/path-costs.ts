@@ -10,6 +10,15 @@ const MOST_UP = 96;
 /** More locals than these are written where a function begins, a fifth of a nanosecond each. */
 const FEW_LOCALS = 64;
 
+/** A fifth of what V8 takes to compile a function when it is first called: for each, and for each byte of it up to so much. */
+const FIRST_CALL = 600;
+const FIRST_CALL_BYTE = 8;
+const MOST_FIRST_CALL = 200_000;
+
+/** Groups of no more than 1 KB have few places from which something may be first called behind a call that closes a cycle, if it is small. */
+const FEW_FIRST_CALLS = 8_192;
+const SMALL_FIRST_CALL = 1_024;
+
 /** What a turn may bring to the head of a loop that has no check. */
 export const TURN = 125_000;
 
@@ -18,7 +27,8 @@ export const COSTS: Uint16Array = new Uint16Array(256).fill(2);
 const ACCESS = 250;
 COSTS.fill(ACCESS, 0x28, 0x41);
 COSTS.fill(ACCESS, 0x25, 0x27);
-COSTS.fill(20, 0x10, 0x16);
+const CALL = 20;
+COSTS.fill(CALL, 0x10, 0x16);
 for (const op of [0x08, 0x09, 0x0a]) COSTS[op] = 3_000;
 for (const op of [0x6d, 0x6e, 0x6f, 0x70, 0x7f, 0x80, 0x81, 0x82, 0x91, 0x95, 0x9f, 0xa3]) COSTS[op] = 30;
 
@@ -79,6 +89,7 @@ export class PathCosts {
 	#mostReturns = 0;
 	/** What may run behind a call that closes a cycle: what was called may have come back a whole tail after its last check. */
 	#mostBack = 0;
+	#callsFew = false;
 	#head = -1;
 	#since = -1;
 	#up = -1;
@@ -95,21 +106,27 @@ export class PathCosts {
 		return this.#head >= 0 || this.#since >= 0;
 	}
 
-	/** @param locals how many it declares */
-	enter(index: number, locals: number): void {
+	/**
+	 * @param locals how many it declares
+	 * @param size bytes of its body
+	 */
+	enter(index: number, locals: number, size: number): void {
 		const calls = this.#calls;
+		if (calls.firstOf(index) < Math.min(FIRST_CALL_BYTE * size, MOST_FIRST_CALL))
+			throw refuse(`function ${index} takes longer to compile than is promised`);
 		this.#function = index;
 		this.#group = calls.groupOf(index);
 		this.#mostHead = calls.headOf(index);
 		this.#mostThrough = calls.throughOf(index);
 		this.#mostTail = calls.tailOf(index);
 		this.#mostReturns = calls.returnsOf(index);
+		this.#callsFew = calls.firstOfAll(this.#group) <= FEW_FIRST_CALLS;
 		this.#mostBack = MOST - Math.max(this.#mostTail, 0);
 		this.#depth = 0;
 		this.#labels.clear();
 		this.#head = 0;
 		this.#since = this.#up = -1;
-		if (locals > FEW_LOCALS) this.run(Math.floor((locals - FEW_LOCALS) / 5));
+		this.run(Math.max(FIRST_CALL, Math.floor((locals - FEW_LOCALS) / 5)));
 		this.open(PLAIN_BLOCK);
 	}
 
@@ -137,11 +154,19 @@ export class PathCosts {
 		const head = Math.max(calls.headOf(callee), calls.headOf(other));
 		const through = Math.max(calls.throughOf(callee), calls.throughOf(other));
 		if (group > this.#group) throw this.#refuse("calls what may call it, which is not promised");
+		// One function may be compiled right behind a check, however long that takes
+		const isBehindCheck = this.#head < 0 && this.#up < 0 && this.#since <= CALL;
+		const first = isBehindCheck ? 0 : Math.max(calls.firstOf(callee), calls.firstOf(other));
+		this.run(first);
 		if (this.#head >= 0 && this.#head + head > this.#mostHead) throw this.#tooLong();
 		if (this.#since >= 0 && this.#since + head > MOST) throw this.#tooLong();
 		if (this.#up >= 0 && this.#up + head > this.#mostBack) throw this.#tooLong();
 		if (through < 0) this.#head = this.#since = this.#up = -1;
-		else this.run(through);
+		else {
+			this.run(through);
+			if (this.#up >= 0 && this.#callsFew)
+				this.#up -= FIRST_CALL + (group === this.#group || first <= SMALL_FIRST_CALL ? first : 0);
+		}
 		if (group === this.#group) {
 			const returns = Math.max(this.#returnsOf(callee), this.#returnsOf(other));
 			this.#since = Math.max(this.#since, returns);
