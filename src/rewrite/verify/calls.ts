@@ -82,7 +82,7 @@ export class Calls {
 	}
 
 	firstOf(callee: number): number {
-		return known(this.#contracts.firsts, callee);
+		return Math.max(known(this.#contracts.firsts, callee), 0);
 	}
 
 	/** The same of all functions of the group. */
