@@ -224,15 +224,18 @@ export class PathWalk {
 	#call(): void {
 		const now = this.#now;
 		const { head, through, tail, closes, returns, first } = this.#rules.callee();
-		let cost = (COST[this.#reader.op] as number) + first;
+		// Right behind a check another one is of no use
+		const isChecked = now.head < 0 && now.up < 0 && now.since === 0;
+		let cost = (COST[this.#reader.op] as number) + (isChecked ? 0 : first);
 		const once = this.#rules.callsFew ? FIRST_CALL + (closes || first <= SMALL_FIRST_CALL ? first : 0) : 0;
 		const isLast = FLOW[this.#reader.op] === RETURN || this.#rules.throws;
 		const isLate = closes && now.head >= 0 && this.#rules.entry === "late";
 		if (isLate) this.late++;
 		if (
 			isLate ||
-			now.exceeds(cost + head, this.#rules.head) ||
-			(isLast && through >= 0 && this.#isLateToEnd(cost + through, once))
+			(!isChecked &&
+				(now.exceeds(cost + head, this.#rules.head) ||
+					(isLast && through >= 0 && this.#isLateToEnd(cost + through, once))))
 		) {
 			this.#check(this.#reader.start);
 			cost -= first;
