@@ -1,7 +1,7 @@
 import { SkerryError } from "../fault/mod.ts";
 import { CodeReader, defineSkim, type Module, OP, type OpName, operatorOf, type Skim } from "../wasm/mod.ts";
 import { FLOW } from "./metering/control.ts";
-import { COST, costOfLocals } from "./metering/costs.ts";
+import { COST, costOfEntry } from "./metering/costs.ts";
 import { Values } from "./metering/values.ts";
 import { createIndexCheck, type IndexCheck } from "./index-check.ts";
 import { NumberList } from "./number-list.ts";
@@ -268,7 +268,7 @@ class Surveyor {
 		const { global } = this.#check.counts;
 		reader.enter(body);
 		this.#checkLocals();
-		let cost = costOfLocals(reader.declared);
+		let cost = costOfEntry(reader.declared);
 		for (;;) {
 			const isThere = reader.nextOf(skim);
 			cost += reader.passed;

@@ -129,7 +129,7 @@ suite("cycles of calls are checked before they call", () => {
 	for (const metering of ["trap", "yield"] as const) {
 		test(`${metering}: many locals are written where a function begins: its callers are checked the earlier`, async () => {
 			const text = (locals: number): string =>
-				`(module (func $z (local ${"v128 ".repeat(locals)})) (func $y ${"(call $z)".repeat(12)}) (func (export "f") ${"(call $y)".repeat(4)}))`;
+				`(module (func $z (local ${"v128 ".repeat(locals)})) (func $y ${"(call $z)".repeat(3)}) (func (export "f") ${"(call $y)".repeat(2)}))`;
 			const few = decodeModule(await parse(text(100)));
 			assert.equal(meterModule(few, surveyCode(few), metering, undefined, undefined), undefined);
 			const { original, module, contracts } = await meterText(text(30_000), metering);
@@ -238,7 +238,7 @@ suite("cycles of calls are checked before they call", () => {
 		["fuel", "flag", 0],
 	] as const) {
 		test(`${metering}, ${check}: a check before the constant that it begins with is seen`, async () => {
-			const body = `${LOADS.repeat(492)} ${"nop ".repeat(16)} (call $g (i32.const ${constant}))`;
+			const body = `${LOADS.repeat(489)} ${"nop ".repeat(97)} (call $g (i32.const ${constant}))`;
 			const original = await parse(`(module (memory 1) (func $g (param i32)) (func ${body}))`);
 			const module = decodeModule(original);
 			const metered = meterModule(module, surveyCode(module), metering, undefined, undefined, check);

@@ -18,7 +18,7 @@ import {
 	TRY,
 	UNREACHABLE,
 } from "./control.ts";
-import { BOUND, COST, costOfLocals, TAIL, TURN, UP } from "./costs.ts";
+import { BOUND, COST, costOfEntry, FIRST_CALL, SMALL_FIRST_CALL, TAIL, TURN, UP } from "./costs.ts";
 import type { Values } from "./values.ts";
 
 /** What callers are promised of a function; -1 where there is no such way. */
@@ -37,6 +37,8 @@ export interface Callee extends Contract {
 	readonly closes: boolean;
 	/** If so, the most that has run since its last check where it comes back; 0 of what is bounded in each frame. */
 	readonly returns: number;
+	/** What it takes to compile what is called, beside what its head has of it: counted but right behind a check. */
+	readonly first: number;
 }
 
 export interface PathRules {
@@ -49,6 +51,8 @@ export interface PathRules {
 	readonly shortOf: (loop: number) => number;
 	/** Whether what runs behind calls that close a cycle is bounded in each frame, or told to whoever calls. */
 	readonly isBounded: boolean;
+	/** Whether what is first called behind a call that closes a cycle need not be counted in each frame. */
+	readonly callsFew: boolean;
 	/** What the function may run before its first check, and from its last to its end. */
 	readonly head: number;
 	readonly tail: number;
@@ -178,8 +182,8 @@ export class PathWalk {
 		const { values } = this.#rules;
 		reader.enter(body);
 		values?.enter(body);
-		// Locals are written before anything of the body is run, be it a check
-		now.head = this.#head = costOfLocals(reader.declared);
+		// It is compiled, and locals are written, before anything of the body is run, be it a check
+		now.head = this.#head = costOfEntry(reader.declared);
 		if (this.#rules.entry === "early") this.#check(reader.codeStart);
 		this.#push(BLOCK);
 		for (let from = reader.end; reader.nextOf(SKIM); from = reader.end) {
@@ -237,22 +241,30 @@ export class PathWalk {
 
 	#call(): void {
 		const now = this.#now;
-		const cost = this.#cost;
-		const { head, through, tail, closes, returns } = this.#rules.callee();
+		const { head, through, tail, closes, returns, first } = this.#rules.callee();
+		// Right behind a check another one is of no use
+		const isChecked = now.head < 0 && now.up < 0 && now.since === 0;
+		let cost = this.#cost + (isChecked ? 0 : first);
+		const once = this.#rules.callsFew ? FIRST_CALL + (closes || first <= SMALL_FIRST_CALL ? first : 0) : 0;
 		const results = this.#rules.values?.behind(this.#reader) ?? 0;
 		const isLast = FLOW[this.#reader.op] === RETURN || this.#rules.throws;
 		const isLate = closes && now.head >= 0 && this.#rules.entry === "late";
 		if (isLate) this.late++;
 		if (
 			isLate ||
-			now.exceeds(cost + (results > 0 ? Math.max(head, through + results) : head), this.#rules.head) ||
-			(isLast && through >= 0 && this.#isLateToEnd(cost + through))
+			(!isChecked &&
+				(now.exceeds(cost + (results > 0 ? Math.max(head, through + results) : head), this.#rules.head) ||
+					(isLast && through >= 0 && this.#isLateToEnd(cost + through, once))))
 		) {
 			this.#check(this.#reader.start);
+			cost -= first;
 		}
 		if (now.head >= 0) this.#head = Math.max(this.#head, now.head + cost + head);
 		if (through < 0) now.end();
-		else now.add(cost + through);
+		else {
+			now.add(cost + through);
+			if (now.up >= 0) now.up -= once;
+		}
 		if (closes) {
 			now.since = Math.max(now.since, returns);
 			now.up = Math.max(now.up, returns);
@@ -267,10 +279,10 @@ export class PathWalk {
 		if (now.head > this.#head) this.#head = now.head;
 	}
 
-	/** Whether it is too much if the function ends behind the current call, which is not checked. */
-	#isLateToEnd(cost: number): boolean {
+	/** Whether it is too much if the function ends behind the current call, which is not checked, with what of its cost is not in each frame. */
+	#isLateToEnd(cost: number, once: number): boolean {
 		const { since, up } = this.#now;
-		return (since >= 0 && since + cost > TAIL) || (this.#rules.isBounded && up >= 0 && up + cost > UP);
+		return (since >= 0 && since + cost > TAIL) || (this.#rules.isBounded && up >= 0 && up + cost - once > UP);
 	}
 
 	/** The function ends with the current instruction, be it a branch to its own block: that does not pass a check before its last `end`. */

@@ -2,7 +2,19 @@ import { type CodeReader, type Module, OP } from "../../wasm/mod.ts";
 import type { Survey } from "../survey.ts";
 import { type CallGraph, findCalls } from "./call-graph.ts";
 import { countParams } from "./control.ts";
-import { costOfLocals, FOREIGN, FOREIGN_TAIL, HEAD, OFTEN, SHORT, TAIL, UP } from "./costs.ts";
+import {
+	costOfEntry,
+	FEW_FIRST_CALLS,
+	FIRST_CALL,
+	FOREIGN,
+	FOREIGN_TAIL,
+	HEAD,
+	OFTEN,
+	SHORT,
+	TAIL,
+	UP,
+} from "./costs.ts";
+import { costsOfFirstCalls } from "./first-calls.ts";
 import { type Callee, type PathRules, PathWalk } from "./path-costs.ts";
 import { findLatches } from "./latches.ts";
 import { mayHaveShort, MOST_SHORT } from "./short-loops.ts";
@@ -25,6 +37,8 @@ export interface Contracts {
 	readonly tails: Int32Array;
 	/** For whoever is in the same group: the most that has run since its last check where it comes back; 0 where that is little in each frame. */
 	readonly returns: Int32Array;
+	/** What it may take to compile what is called: for functions, and for the types that they are called through. */
+	readonly firsts: Int32Array;
 	/** For each type the number of what is called through it. */
 	readonly typeNodes: Uint32Array;
 	/** Whether tables may come to hold what they did not at the start, and whether calls may throw. */
@@ -49,7 +63,7 @@ const EARLY = 1;
 const LATE = 2;
 
 /** What closes a cycle and is called behind a check: nothing else of it is known yet. */
-const UNKNOWN: Callee = { head: 0, through: -1, tail: -1, closes: true, returns: 0 };
+const UNKNOWN: Callee = { head: 0, through: -1, tail: -1, closes: true, returns: 0, first: 0 };
 
 const OPEN = 1;
 const DONE = 2;
@@ -87,6 +101,7 @@ class Planner {
 	readonly #through: Int32Array;
 	readonly #tails: Int32Array;
 	readonly #returns: Int32Array;
+	readonly #firsts: Int32Array;
 	/** How many places call each. */
 	readonly #callers: Uint32Array;
 	readonly #sites: (readonly number[] | undefined)[];
@@ -108,6 +123,8 @@ class Planner {
 	readonly #next: Uint32Array;
 	/** The group of the body that is looked at. */
 	#group = 0;
+	/** See `PathRules`. */
+	#callsFew = false;
 
 	constructor(module: Module, survey: Survey, reader: CodeReader, metering: "trap" | "yield" | "fuel") {
 		this.#survey = survey;
@@ -120,6 +137,8 @@ class Planner {
 		this.#through = new Int32Array(of.length).fill(-1);
 		this.#tails = new Int32Array(order.length + 1).fill(-1);
 		this.#returns = new Int32Array(of.length);
+		this.#firsts = new Int32Array(of.length);
+		this.#findFirsts(module);
 		this.#callers = new Uint32Array(of.length);
 		for (const targets of this.#graph.edges) for (const target of targets ?? []) this.#callers[target]!++;
 		this.#entries = new Uint8Array(of.length);
@@ -138,6 +157,14 @@ class Planner {
 		this.#values = new Values(module);
 	}
 
+	#findFirsts({ code }: Module): void {
+		const { imported, outside, edges } = this.#graph;
+		const firsts = this.#firsts;
+		firsts.set(costsOfFirstCalls(code), imported);
+		for (let node = outside + 1; node < firsts.length; node++)
+			for (const target of edges[node] ?? []) firsts[node] = Math.max(firsts[node] as number, firsts[target] as number);
+	}
+
 	plan(): CheckPlan {
 		const { of, order } = this.#graph.components;
 		for (let from = 0, to = 0; from < order.length; from = to) {
@@ -153,6 +180,7 @@ class Planner {
 			through: this.#through,
 			tails: this.#tails,
 			returns: this.#returns,
+			firsts: this.#firsts,
 		};
 		return {
 			sites: this.#sites,
@@ -164,6 +192,9 @@ class Planner {
 
 	#planGroup(group: number, nodes: Uint32Array): void {
 		this.#group = group;
+		let firsts = 0;
+		for (const node of nodes) if (node < this.#graph.outside) firsts += this.#firsts[node] as number;
+		this.#callsFew = firsts <= FEW_FIRST_CALLS;
 		const [heads, through] = [this.#heads, this.#through];
 		const sorted = this.#sort(nodes.length === 1 ? nodes : nodes.toSorted());
 		for (const node of sorted) {
@@ -261,10 +292,11 @@ class Planner {
 			head: this.#headLimit(node),
 			tail: this.#isOften(node) ? SHORT : TAIL,
 			isBounded: true,
+			callsFew: this.#callsFew,
 			entry: "late",
 		});
 		const { head, through } = walk.run(body);
-		if (through > UP || walk.late > most) return;
+		if (through - FIRST_CALL > UP || walk.late > most) return;
 		this.#entries[node] = LATE;
 		this.#heads[node] = head;
 		this.#through[node] = through;
@@ -299,6 +331,7 @@ class Planner {
 			head: this.#headLimit(node),
 			tail: this.#isOften(node) ? SHORT : TAIL,
 			isBounded: areBounded || entry !== NONE,
+			callsFew: this.#callsFew,
 			entry: entry === EARLY ? "early" : entry === LATE ? "late" : "none",
 		};
 		const walk = new PathWalk(this.#reader, rules);
@@ -371,7 +404,7 @@ class Planner {
 	/** What runs before the check at its beginning. */
 	#costOfEntry(node: number): number {
 		this.#reader.enter(node - this.#graph.imported);
-		return costOfLocals(this.#reader.declared);
+		return costOfEntry(this.#reader.declared);
 	}
 
 	/** What the group is left with. */
@@ -404,6 +437,7 @@ class Planner {
 		for (const target of this.#targetsOf(node)) {
 			const group = this.#groupOf(target);
 			const head = this.#heads[target] as number;
+			cost += this.#firsts[target] as number;
 			if (group !== this.#group) cost += Math.max(head, this.#tails[group] as number);
 			else if (closing) cost += head;
 		}
@@ -424,6 +458,7 @@ class Planner {
 			tail: Math.max(callee.tail, other.tail),
 			closes: callee.closes || other.closes,
 			returns: Math.max(callee.returns, other.returns),
+			first: Math.max(callee.first, other.first),
 		};
 	}
 
@@ -436,6 +471,7 @@ class Planner {
 			tail: this.#tails[group] as number,
 			closes,
 			returns: closes ? (this.#returns[node] as number) : -1,
+			first: this.#firsts[node] as number,
 		};
 	}
 }

@@ -19,6 +19,8 @@ const MANY_LOCALS = `(local i32 ${"f64 ".repeat(400)})`;
 const LOAD = "(drop (i32.load (local.get 0)))";
 /** Much code, of which nothing runs. */
 const MUCH = "(block)".repeat(200);
+/** What takes long to compile, and not long to run. */
+const LARGE = "(nop)".repeat(4_000);
 
 /** Functions that call one another, and others, in every way there is, between blocks, loops, handlers and long ways. */
 function randomModule(dice: Dice): string {
@@ -90,7 +92,7 @@ function randomModule(dice: Dice): string {
 				if (dice.oneIn(3)) return carrying();
 				return `(call ${dice.pick(bare)})`;
 			case 2:
-				return LOAD.repeat(dice.pick([1, 3, 100, 1000]));
+				return dice.oneIn(4) ? LARGE : LOAD.repeat(dice.pick([1, 3, 100, 1000]));
 			case 3:
 				return `(br_if ${target()} (local.get 0))`;
 			case 4:

@@ -23,6 +23,8 @@ export interface Contracts {
 	readonly tails: Int32Array;
 	/** For the same group: what has run since a check where it comes back, or 0 of what is bounded in each frame. */
 	readonly returns: Int32Array;
+	/** What it takes to compile what is called, of functions and types. */
+	readonly firsts: Int32Array;
 	readonly typeNodes: Uint32Array;
 	readonly changesTables: boolean;
 	readonly throws: boolean;
@@ -33,6 +35,8 @@ export class Calls {
 	readonly #outline: Outline;
 	readonly #contracts: Contracts;
 	readonly #imported: number;
+	/** What it takes to compile all functions of each group. */
+	readonly #firsts = new Map<number, number>();
 	/** The number that stands for other instances and the host. */
 	readonly outside: number;
 	/** What code was found to do. */
@@ -44,9 +48,13 @@ export class Calls {
 		this.#contracts = contracts;
 		this.#imported = outline.count(KIND_FUNCTION);
 		this.outside = outline.functions.length;
-		const { groups, heads, through, returns } = contracts;
-		const isWhole = [heads, through, returns].every(({ length }) => length === groups.length);
+		const { groups, heads, through, returns, firsts } = contracts;
+		const isWhole = [heads, through, returns, firsts].every(({ length }) => length === groups.length);
 		if (!isWhole || groups.length <= this.outside) throw refuse("not everything is promised that has to be");
+		for (let i = 0; i < this.outside; i++) {
+			const group = this.groupOf(i);
+			this.#firsts.set(group, (this.#firsts.get(group) ?? 0) + this.firstOf(i));
+		}
 	}
 
 	get throws(): boolean {
@@ -71,6 +79,15 @@ export class Calls {
 
 	returnsOf(callee: number): number {
 		return known(this.#contracts.returns, callee);
+	}
+
+	firstOf(callee: number): number {
+		return Math.max(known(this.#contracts.firsts, callee), 0);
+	}
+
+	/** The same of all functions of the group. */
+	firstOfAll(group: number): number {
+		return this.#firsts.get(group) ?? 0;
 	}
 
 	/** The number of what is called by name. */
@@ -119,7 +136,11 @@ export class Calls {
 		});
 		for (const index of taken) {
 			const node = nodes.get(this.#outline.classOf(functions[index] as number));
-			if (node !== undefined) this.#within(this.direct(index), node);
+			if (node === undefined) continue;
+			const callee = this.direct(index);
+			this.#within(callee, node);
+			if (this.firstOf(callee) > this.firstOf(node))
+				throw refuse(`function ${callee} takes longer to compile than is promised of what may call it`);
 		}
 	}
 

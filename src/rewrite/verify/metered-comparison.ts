@@ -76,6 +76,8 @@ export class BodyComparison {
 	readonly #from: Cursor;
 	readonly #beside: Beside;
 	readonly #index: number;
+	/** Bytes of the original. */
+	readonly #size: number;
 	readonly #module: Surroundings;
 	readonly #instructions: Instructions;
 	/** One for each depth, used again and again, in all bodies. */
@@ -101,6 +103,7 @@ export class BodyComparison {
 		this.#beside = new Beside(from, to, index);
 		this.#frames = module.frames;
 		this.#index = index;
+		this.#size = body.end - body.at;
 		this.#module = module;
 		this.#instructions = new Instructions(from, true);
 		this.#fuel = new FuelBook(from, this.#beside, index, module);
@@ -119,7 +122,7 @@ export class BodyComparison {
 		if (this.#fuel.isThreaded)
 			this.#beside.expect([0x02, ...this.#module.threading.blockOf(this.#index)], "the block around its body");
 		this.#push(0, 0);
-		paths.enter(this.#index, locals);
+		paths.enter(this.#index, locals, this.#size);
 		instructions.depth = 1;
 		this.#merge = from.at;
 		this.#hasCheck(true);
@@ -133,11 +136,12 @@ export class BodyComparison {
 			if (fuel) this.#fuel.runOne(instructions);
 			const isBulk = fuel && this.#fuel.runBulk(start, instructions);
 			const values = kind === PLAIN && op !== CASTS ? 0 : this.#carried.pass(kind, instructions);
-			if (paths.isAlive) paths.run(costOf(op, instructions.code) + values);
+			const cost = costOf(op, instructions.code) + values;
+			if (paths.isAlive) paths.run(cost);
 			if (kind !== PLAIN) {
 				if (!isBulk && !this.#isSame) this.#fuel.settle(start);
 				if (kind === LOOP) this.#loop(start);
-				else this.#step(kind, start);
+				else this.#step(kind, start, cost);
 				if (isMerge(kind, op)) this.#merge = from.at;
 			}
 			if (this.#isSame || this.#depth === 0 || this.#fuel.now === undefined) continue;
@@ -328,14 +332,15 @@ export class BodyComparison {
 		paths.open(cost > 0 ? LOOP_BLOCK : BARE_LOOP);
 	}
 
-	#step(kind: number, start: number): void {
+	/** @param cost of the instruction itself, which has run */
+	#step(kind: number, start: number, cost: number): void {
 		const { calls, outline, paths } = this.#module;
 		const instructions = this.#instructions;
 		const { op } = instructions;
 		switch (kind) {
 			case CALL: {
 				const callee = calls.direct(instructions.first);
-				paths.call(callee, callee, isTailCall(op));
+				paths.call(callee, callee, isTailCall(op), cost);
 				paths.run(this.#carried.behind(instructions));
 				if (op === DIRECT_CALL && this.#module.threading.has(instructions.first)) this.#fuel.callThreaded(start);
 				else this.#fuel.call(instructions);
@@ -344,7 +349,7 @@ export class BodyComparison {
 			case CALL_INDIRECT: {
 				if (!paths.isAlive) break;
 				const callee = calls.indirect(instructions.first);
-				paths.call(callee, calls.other(instructions.second, callee), isTailCall(op));
+				paths.call(callee, calls.other(instructions.second, callee), isTailCall(op), cost);
 				paths.run(this.#carried.behind(instructions));
 				this.#fuel.call(instructions);
 				break;

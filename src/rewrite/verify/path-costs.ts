@@ -10,6 +10,15 @@ const MOST_UP = 96;
 /** More locals than these are written where a function begins, a fifth of a nanosecond each. */
 const FEW_LOCALS = 64;
 
+/** A fifth of what V8 takes to compile a function when it is first called: for each, and for each byte of it up to so much. */
+const FIRST_CALL = 600;
+const FIRST_CALL_BYTE = 8;
+const MOST_FIRST_CALL = 200_000;
+
+/** Groups of no more than 1 KB have few places from which something may be first called behind a call that closes a cycle, if it is small. */
+const FEW_FIRST_CALLS = 8_192;
+const SMALL_FIRST_CALL = 1_024;
+
 /** What a turn may bring to the head of a loop that has no check. */
 export const TURN = 125_000;
 
@@ -81,6 +90,7 @@ export class PathCosts {
 	#mostReturns = 0;
 	/** What may run behind a call that closes a cycle: what was called may have come back a whole tail after its last check. */
 	#mostBack = 0;
+	#callsFew = false;
 	#head = -1;
 	#since = -1;
 	#up = -1;
@@ -98,21 +108,27 @@ export class PathCosts {
 		return this.#head >= 0 || this.#since >= 0;
 	}
 
-	/** @param locals how many it declares */
-	enter(index: number, locals: number): void {
+	/**
+	 * @param locals how many it declares
+	 * @param size bytes of its body
+	 */
+	enter(index: number, locals: number, size: number): void {
 		const calls = this.#calls;
+		if (calls.firstOf(index) < Math.min(FIRST_CALL_BYTE * size, MOST_FIRST_CALL))
+			throw refuse(`function ${index} takes longer to compile than is promised`);
 		this.#function = index;
 		this.#group = calls.groupOf(index);
 		this.#mostHead = calls.headOf(index);
 		this.#mostThrough = calls.throughOf(index);
 		this.#mostTail = calls.tailOf(index);
 		this.#mostReturns = calls.returnsOf(index);
+		this.#callsFew = calls.firstOfAll(this.#group) <= FEW_FIRST_CALLS;
 		this.#mostBack = MOST - Math.max(this.#mostTail, 0);
 		this.#depth = 0;
 		this.#labels.clear();
 		this.#head = 0;
 		this.#since = this.#up = -1;
-		if (locals > FEW_LOCALS) this.run(Math.floor((locals - FEW_LOCALS) / 5));
+		this.run(Math.max(FIRST_CALL, Math.floor((locals - FEW_LOCALS) / 5)));
 		this.open(PLAIN_BLOCK);
 	}
 
@@ -132,19 +148,28 @@ export class PathCosts {
 	/**
 	 * A call of what is promised under one or two numbers: a function, a type, all that is outside.
 	 * @param ends whether it ends the function
+	 * @param cost of the call itself, which has run
 	 */
-	call(callee: number, other: number, ends: boolean): void {
+	call(callee: number, other: number, ends: boolean, cost: number): void {
 		if (!this.isAlive) return;
 		const calls = this.#calls;
 		const group = Math.max(calls.groupOf(callee), calls.groupOf(other));
 		const head = Math.max(calls.headOf(callee), calls.headOf(other));
 		const through = Math.max(calls.throughOf(callee), calls.throughOf(other));
 		if (group > this.#group) throw this.#refuse("calls what may call it, which is not promised");
+		// One function may be compiled right behind a check, however long that takes
+		const isBehindCheck = this.#head < 0 && this.#up < 0 && this.#since <= cost;
+		const first = isBehindCheck ? 0 : Math.max(calls.firstOf(callee), calls.firstOf(other));
+		this.run(first);
 		if (this.#head >= 0 && this.#head + head > this.#mostHead) throw this.#tooLong();
 		if (this.#since >= 0 && this.#since + head > MOST) throw this.#tooLong();
 		if (this.#up >= 0 && this.#up + head > this.#mostBack) throw this.#tooLong();
 		if (through < 0) this.#head = this.#since = this.#up = -1;
-		else this.run(through);
+		else {
+			this.run(through);
+			if (this.#up >= 0 && this.#callsFew)
+				this.#up -= FIRST_CALL + (group === this.#group || first <= SMALL_FIRST_CALL ? first : 0);
+		}
 		if (group === this.#group) {
 			const returns = Math.max(this.#returnsOf(callee), this.#returnsOf(other));
 			this.#since = Math.max(this.#since, returns);

@@ -47,6 +47,7 @@ const NO_CONTRACTS: Contracts = {
 	through: new Int32Array(),
 	tails: new Int32Array(),
 	returns: new Int32Array(),
+	firsts: new Int32Array(),
 	typeNodes: new Uint32Array(),
 	changesTables: true,
 	throws: true,
