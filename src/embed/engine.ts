@@ -34,7 +34,7 @@ export class Engine {
 
 	/**
 	 * Decodes, validates, links and compiles a component or a core module. What a core module imports of WASI 0.1 is there.
-	 * @throws SkerryError `engine/options`, `cli/file-not-found`, `binary/*`, `component/invalid`, `link/*`, `core/invalid`, `engine/watchdog`, with a byte offset where there is one
+	 * @throws SkerryError `engine/options`, `cli/file-not-found`, `binary/*`, `component/invalid`, `link/*`, `core/invalid`, `engine/stop/watchdog`, with a byte offset where there is one
 	 */
 	async load<W extends World = AnyWorld>(
 		source: Source,

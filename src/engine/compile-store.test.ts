@@ -30,7 +30,7 @@ async function load(
 	const cache = new CompileCache({ store, version });
 	const { module, ...loaded } = await cache.load(bytes, 100, options);
 	await cache.flush();
-	const { webAssembly } = await import("./v8.ts");
+	const { webAssembly } = await import("./v8/v8.ts");
 	const { Module } = webAssembly();
 	return { loaded, counts: cache.counts, exports: Module.exports(module).map(({ name }) => name) };
 }

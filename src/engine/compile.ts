@@ -18,9 +18,9 @@ import {
 	likeName,
 	wayOf,
 } from "./artefact.ts";
-import { interruptFlag } from "./flag.ts";
-import { copyInitial, deriveInitial, type StartState } from "./initial-state.ts";
-import { webAssembly, type WasmModule } from "./v8.ts";
+import { interruptFlag } from "./stop/flag.ts";
+import { copyInitial, deriveInitial, type StartState } from "./memory/initial-state.ts";
+import { webAssembly, type WasmModule } from "./v8/v8.ts";
 import { WeakTable } from "./weak-table.ts";
 
 /** A guest's core module, rewritten and compiled. Holds nothing of the bytes that it was made from. */

@@ -3,9 +3,9 @@ import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
 
 import type { CoreFunction } from "../abi/mod.ts";
 import type { CoreFunctionType } from "../component/mod.ts";
-import type { Gate } from "./gate.ts";
-import { compileTrampolines } from "./trampolines.ts";
-import { webAssembly, type WasmInstance } from "./v8.ts";
+import type { Gate } from "./border/gate.ts";
+import { compileTrampolines } from "./border/trampolines.ts";
+import { webAssembly, type WasmInstance } from "./v8/v8.ts";
 
 export async function assemble(wat: string): Promise<Uint8Array> {
 	return new Uint8Array(await parse(wat));

@@ -47,7 +47,7 @@ export const CODES = {
 		summary: "options of `Engine`, `load` or `instantiate` that are not as they have to be",
 	},
 	"engine/verification": { exit: 70, summary: "a module that Skerry has rewritten wrongly: it is not run" },
-	"engine/watchdog": { exit: 71, summary: "the thread that stops guests in time cannot be had" },
+	"engine/stop/watchdog": { exit: 71, summary: "the thread that stops guests in time cannot be had" },
 	"engine/unsupported-platform": { exit: 69, summary: "the JavaScript engine lacks what Skerry needs" },
 } as const;
 

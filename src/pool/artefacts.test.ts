@@ -55,7 +55,7 @@ test("the rewriter's version changes with each of its sources, and with nothing 
 	seen.add(hashRewriter(root));
 	assert.equal(seen.size, 8);
 	const last = hashRewriter(root);
-	for (const file of ["rewrite/state.test.ts", "engine/gate.ts", "engine/guest.fixture.ts"])
+	for (const file of ["rewrite/state.test.ts", "engine/border/gate.ts", "engine/guest.fixture.ts"])
 		appendFileSync(join(root, file), "\n");
 	assert.equal(hashRewriter(root), last);
 });

@@ -80,7 +80,7 @@ export interface Server {
 
 /**
  * Serves a component's `wasi:http/incoming-handler`, each request in a fresh sandbox.
- * @throws SkerryError `binary/*`, `component/invalid`, `link/*`, `core/invalid`, `engine/watchdog`, `cli/port-in-use`
+ * @throws SkerryError `binary/*`, `component/invalid`, `link/*`, `core/invalid`, `engine/stop/watchdog`, `cli/port-in-use`
  */
 export async function serve(options: ServeOptions): Promise<Server> {
 	const started = performance.now();

@@ -1,6 +1,6 @@
 /** How long something took on this thread, and what of that the thread ran, waited for a processor, or waited for others of the process. */
 import { openSync, readSync } from "node:fs";
-import { openProcessorTime } from "../../src/engine/processor-time.ts";
+import { openProcessorTime } from "../../src/engine/stop/processor-time.ts";
 
 /** A stretch of the process's clock, in milliseconds, that was to be over at `due`. */
 export interface Stretch {

@@ -3,7 +3,7 @@ import { openSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
 import { Engine } from "../../src/embed/mod.ts";
-import { webAssembly } from "../../src/engine/v8.ts";
+import { webAssembly } from "../../src/engine/v8/v8.ts";
 
 const [lack = "", cache = ""] = process.argv.slice(2);
 

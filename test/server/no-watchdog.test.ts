@@ -14,7 +14,7 @@ test("no files left for the watchdog's thread: an error with a code, and a watch
 		fixture,
 	]);
 	const none =
-		"engine/watchdog: Cannot stop guests in time: no watchdog's thread: the system gives no thread, or not the files that one needs";
+		"engine/stop/watchdog: Cannot stop guests in time: no watchdog's thread: the system gives no thread, or not the files that one needs";
 	const killed = 'LimitExceeded: killed: cpu 20 ms (limit "cpu")';
 	assert.deepEqual({ said: JSON.parse(stdout), stderr }, { said: ["EMFILE", none, none, killed], stderr: "" });
 });

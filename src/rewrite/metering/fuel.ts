@@ -28,7 +28,7 @@ const I64 = { kind: "number", name: "i64" } as const;
  * give it back as a result (`findThreaded`). The cell in memory is right wherever anyone else can look: at calls of what
  * pays by itself, where a function ends that others can call, at `unreachable`, and where an exception is caught. At a trap it is as it was
  * the last time that it was written, with what is paid ahead there, however often the guest had to ask for more since: who asks is told exactly what is
- * used, so that the engine can take it down where the program alone says when (`MILESTONE` of `engine/account`). That makes the count depend on nothing
+ * used, so that the engine can take it down where the program alone says when (`MILESTONE` of `engine/stop/account`). That makes the count depend on nothing
  * but the program: not on the machine, not on slices. An exception of the host's that passes through a module which knows no exceptions is like a trap.
  *
  * Loop heads, and places so that what runs between two is bounded (`planChecks`), look whether the local is negative: at the first of these

@@ -52,7 +52,7 @@ function scatter(memory: GuestMemory, vectors: readonly Vector[], bytes: Uint8Ar
 
 /**
  * What files are read into. No system call is given a guest's memory to write to: a reset learns of what a guest writes by its page
- * faults, and may not see those of the kernel (`engine/page-faults`); and Node's file functions take no shared memory.
+ * faults, and may not see those of the kernel (`engine/memory/page-faults`); and Node's file functions take no shared memory.
  */
 const chunk = new Uint8Array(65_536);
 
