@@ -1,16 +1,16 @@
-import { SkerryError } from "../fault/mod.ts";
-import type { EngineExports, EngineImports, RewrittenModule } from "../rewrite/mod.ts";
-import { interruptFlag } from "./stop/flag.ts";
+import { SkerryError } from "../../fault/mod.ts";
+import type { EngineExports, EngineImports, RewrittenModule } from "../../rewrite/mod.ts";
+import { interruptFlag } from "../stop/flag.ts";
 import { ELEMENT_BYTES, Holdings, type HoldingsOptions } from "./holdings.ts";
-import { fillHostTable } from "./border/host-functions.ts";
-import type { StartState } from "./memory/initial-state.ts";
-import { threadNursery } from "./nursery.ts";
-import type { PageMapper } from "./memory/pages.ts";
-import { threadSchedule } from "./stop/schedule.ts";
-import { adoptMemory, createSlotMemory, type SlotMemory, WASM_PAGE } from "./memory/slot-memory.ts";
-import { reserveStack } from "./v8/stack-size.ts";
-import { trapGuest } from "./v8/trap-guest.ts";
-import { hostFault } from "./v8/traps.ts";
+import { fillHostTable } from "../border/host-functions.ts";
+import type { StartState } from "../memory/initial-state.ts";
+import { threadNursery } from "../v8/nursery.ts";
+import type { PageMapper } from "../memory/pages.ts";
+import { threadSchedule } from "../stop/schedule.ts";
+import { adoptMemory, createSlotMemory, type SlotMemory, WASM_PAGE } from "../memory/slot-memory.ts";
+import { reserveStack } from "../v8/stack-size.ts";
+import { trapGuest } from "../v8/trap-guest.ts";
+import { hostFault } from "../v8/traps.ts";
 import {
 	webAssembly,
 	type WasmExtern,
@@ -20,7 +20,7 @@ import {
 	type WasmMemory,
 	type WasmModule,
 	type WasmTable,
-} from "./v8/v8.ts";
+} from "../v8/v8.ts";
 
 /**
  * Elements of the tables of a sandbox that are put back: JavaScript reads them one by one, some 0.1 µs each, while everybody waits. Where

@@ -1,4 +1,4 @@
-import { SkerryError } from "../fault/mod.ts";
+import { SkerryError } from "../../fault/mod.ts";
 import {
 	isWithoutData,
 	type RewriteOptions,
@@ -6,7 +6,7 @@ import {
 	rewriteModule,
 	splitData,
 	takeData,
-} from "../rewrite/mod.ts";
+} from "../../rewrite/mod.ts";
 import {
 	type Artefact,
 	artefactName,
@@ -18,9 +18,9 @@ import {
 	likeName,
 	wayOf,
 } from "./artefact.ts";
-import { interruptFlag } from "./stop/flag.ts";
-import { copyInitial, deriveInitial, type StartState } from "./memory/initial-state.ts";
-import { webAssembly, type WasmModule } from "./v8/v8.ts";
+import { interruptFlag } from "../stop/flag.ts";
+import { copyInitial, deriveInitial, type StartState } from "../memory/initial-state.ts";
+import { webAssembly, type WasmModule } from "../v8/v8.ts";
 import { WeakTable } from "./weak-table.ts";
 
 /** A guest's core module, rewritten and compiled. Holds nothing of the bytes that it was made from. */

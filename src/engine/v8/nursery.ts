@@ -1,4 +1,4 @@
-import { collectAll, collectYoung, heapUse, type HeapUse } from "./v8/heap.ts";
+import { collectAll, collectYoung, heapUse, type HeapUse } from "./heap.ts";
 
 const MIB = 1024 * 1024;
 /** Milliseconds that it takes V8 to move a MiB of the smallest objects, each of which it finds by the one before; nothing interrupts that. */

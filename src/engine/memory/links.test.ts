@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { linkPasser, linkScanner } from "./memory-links.ts";
+import { linkPasser, linkScanner } from "./links.ts";
 import { webAssembly, type WasmMemory } from "../v8/v8.ts";
 
 const PAGE = 65_536;

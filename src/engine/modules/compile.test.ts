@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { SkerryError } from "../fault/mod.ts";
+import { SkerryError } from "../../fault/mod.ts";
 import { CompileCache } from "./compile.ts";
-import { assemble } from "./guest.fixture.ts";
-import type { StartState } from "./memory/initial-state.ts";
+import { assemble } from "../guest.fixture.ts";
+import type { StartState } from "../memory/initial-state.ts";
 
 /** A function that leaves an i32 where its type has no result: the text parser does not validate. */
 const INVALID = await assemble("(module (func (i32.const 0)))");

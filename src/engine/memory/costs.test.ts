@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createLinuxPageMapper } from "./linux-pages.ts";
-import { chooseStrategy, memoryCosts, type MemoryStrategy, resetTime } from "./memory-costs.ts";
-import { createMemoryImage, LEARNING } from "./memory-strategy.ts";
+import { chooseStrategy, memoryCosts, type MemoryStrategy, resetTime } from "./costs.ts";
+import { createMemoryImage, LEARNING } from "./strategy.ts";
 import { createSlotMemory, type SlotMemory, WASM_PAGE } from "./slot-memory.ts";
 
 const KIB = 1024;

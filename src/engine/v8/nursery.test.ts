@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { collectYoung, heapUse } from "./v8/heap.ts";
+import { collectYoung, heapUse } from "./heap.ts";
 import { Nursery } from "./nursery.ts";
 
 const MIB = 1024 * 1024;

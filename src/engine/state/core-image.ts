@@ -1,11 +1,11 @@
-import { createGlobalSetter } from "./memory/global-setter.ts";
-import { createMemoryImage, type AttachedMemory, type MemoryImage } from "./memory/memory-strategy.ts";
+import { createGlobalSetter } from "../memory/global-setter.ts";
+import { createMemoryImage, type AttachedMemory, type MemoryImage } from "../memory/strategy.ts";
 import type { CoreMemories } from "./owned.ts";
-import { changedPages, NO_DELTA, type PageDelta } from "./memory/page-delta.ts";
-import type { PageMapper } from "./memory/pages.ts";
-import type { SlotMemory } from "./memory/slot-memory.ts";
-import { holdsObject, takeTableImage } from "./memory/table-image.ts";
-import type { WasmGlobal, WasmInstance, WasmMemory, WasmTable } from "./v8/v8.ts";
+import { changedPages, NO_DELTA, type PageDelta } from "../memory/page-delta.ts";
+import type { PageMapper } from "../memory/pages.ts";
+import type { SlotMemory } from "../memory/slot-memory.ts";
+import { holdsObject, takeTableImage } from "../memory/table-image.ts";
+import type { WasmGlobal, WasmInstance, WasmMemory, WasmTable } from "../v8/v8.ts";
 
 /** The names under which a core module exports the state that a reset puts back. Nothing else of it can change. */
 export interface CoreState {

@@ -6,7 +6,7 @@ import {
 	type MemoryStrategy,
 	resetTime,
 	USUAL_PAGES,
-} from "./memory-costs.ts";
+} from "./costs.ts";
 import {
 	changePages,
 	comparePages,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import { SkerryError } from "../fault/mod.ts";
+import { SkerryError } from "../../fault/mod.ts";
 import { decodePlain, encodePlain } from "./plain-data.ts";
 
 const leaf = fc.oneof(

@@ -1,5 +1,5 @@
-import { LimitExceeded, type Limits, SkerryError } from "../fault/mod.ts";
-import { collectHeap, collectionTakes, heapHasRoom } from "./v8/heap.ts";
+import { LimitExceeded, type Limits, SkerryError } from "../../fault/mod.ts";
+import { collectHeap, collectionTakes, heapHasRoom } from "../v8/heap.ts";
 
 /** What a sandbox asks for: its holdings of one kind, all together, in the unit of the limit of that name. */
 export interface Growth {

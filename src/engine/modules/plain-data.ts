@@ -1,4 +1,4 @@
-import { Reader, Writer } from "../bytes/mod.ts";
+import { Reader, Writer } from "../../bytes/mod.ts";
 
 /** What each byte before a value says it is. */
 const TAG = {

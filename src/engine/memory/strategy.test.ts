@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import * as fc from "fast-check";
 import { createLinuxPageMapper, tryPageMapper } from "./linux-pages.ts";
-import { createMemoryImage } from "./memory-strategy.ts";
+import { createMemoryImage } from "./strategy.ts";
 import { NO_DELTA } from "./page-delta.ts";
 import { FIRST_REVIEWS, IDLE_REVIEWS, type PageMapper, REVIEW_INTERVAL } from "./pages.ts";
 import { createSlotMemory, type SlotMemory } from "./slot-memory.ts";

@@ -1,6 +1,6 @@
-import { Writer } from "../bytes/mod.ts";
-import { SkerryError } from "../fault/mod.ts";
-import type { RewriteOptions, RewrittenModule } from "../rewrite/mod.ts";
+import { Writer } from "../../bytes/mod.ts";
+import { SkerryError } from "../../fault/mod.ts";
+import type { RewriteOptions, RewrittenModule } from "../../rewrite/mod.ts";
 import { decodePlain, encodePlain } from "./plain-data.ts";
 
 /**

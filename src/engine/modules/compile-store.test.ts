@@ -3,11 +3,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { SkerryError } from "../fault/mod.ts";
-import type { RewriteOptions } from "../rewrite/mod.ts";
+import { SkerryError } from "../../fault/mod.ts";
+import type { RewriteOptions } from "../../rewrite/mod.ts";
 import { MemoryStore } from "./artefact.ts";
 import { CompileCache, type CompileCounts, type LoadedModule } from "./compile.ts";
-import { assemble } from "./guest.fixture.ts";
+import { assemble } from "../guest.fixture.ts";
 
 const OPTIONS: RewriteOptions = { metering: "trap", verify: true };
 
@@ -30,7 +30,7 @@ async function load(
 	const cache = new CompileCache({ store, version });
 	const { module, ...loaded } = await cache.load(bytes, 100, options);
 	await cache.flush();
-	const { webAssembly } = await import("./v8/v8.ts");
+	const { webAssembly } = await import("../v8/v8.ts");
 	const { Module } = webAssembly();
 	return { loaded, counts: cache.counts, exports: Module.exports(module).map(({ name }) => name) };
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { LimitExceeded } from "../fault/mod.ts";
-import { collectHeap } from "./v8/heap.ts";
+import { LimitExceeded } from "../../fault/mod.ts";
+import { collectHeap } from "../v8/heap.ts";
 import { Holdings } from "./holdings.ts";
 
 const MIB = 1024 * 1024;
