@@ -1,4 +1,4 @@
-import { SkerryError } from "../fault/mod.ts";
+import { SkerryError } from "../../fault/mod.ts";
 
 /** What the specification gates, and what is refused by name unless it is switched on. */
 export interface Features {

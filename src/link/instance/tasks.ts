@@ -32,11 +32,11 @@ import {
 	Scheduler,
 	type Store,
 	type TaskOptions,
-} from "../abi/mod.ts";
-import type { CoreFunctionType, FunctionType, ValueType } from "../component/mod.ts";
-import { createThreadEntry, type Gate, isThreadStart, type WasmExtern, type WasmTable } from "../engine/mod.ts";
-import { Trap } from "../fault/mod.ts";
-import type { Builtin } from "./plan.ts";
+} from "../../abi/mod.ts";
+import type { CoreFunctionType, FunctionType, ValueType } from "../../component/mod.ts";
+import { createThreadEntry, type Gate, isThreadStart, type WasmExtern, type WasmTable } from "../../engine/mod.ts";
+import { Trap } from "../../fault/mod.ts";
+import type { Builtin } from "../plan/plan.ts";
 
 type EndType = ValueType & { readonly kind: "stream" | "future" };
 

@@ -5,9 +5,9 @@ import type {
 	Definition,
 	ExternType,
 	ResourceType,
-} from "../component/mod.ts";
-import { isAsync } from "../abi/mod.ts";
-import { SkerryError } from "../fault/mod.ts";
+} from "../../component/mod.ts";
+import { isAsync } from "../../abi/mod.ts";
+import { SkerryError } from "../../fault/mod.ts";
 import { CanonicalDefinitions } from "./canonical-definitions.ts";
 import { type Features, unsupported } from "./features.ts";
 import type {

@@ -1,5 +1,5 @@
-import { passingOf } from "../abi/mod.ts";
-import { containsKind, type FunctionType, type ResourceType } from "../component/mod.ts";
+import { passingOf } from "../../abi/mod.ts";
+import { containsKind, type FunctionType, type ResourceType } from "../../component/mod.ts";
 import { ANY, CoreCalls } from "./core-calls.ts";
 import type { Builtin, CoreInstanceRef, CoreItem, LiftedFunction, Step, Trampoline } from "./plan.ts";
 

@@ -1,4 +1,4 @@
-import { CodeReader, decodeModule, type Module, namedFunctions, OP } from "../wasm/mod.ts";
+import { CodeReader, decodeModule, type Module, namedFunctions, OP } from "../../wasm/mod.ts";
 
 /** What a function of a core module calls. */
 export interface Calls {

@@ -8,8 +8,8 @@ import type {
 	Sort,
 	TypeSpace,
 	ValueType,
-} from "../component/mod.ts";
-import { resolveDefinedType, resolveFunctionType } from "../component/mod.ts";
+} from "../../component/mod.ts";
+import { resolveDefinedType, resolveFunctionType } from "../../component/mod.ts";
 import type { CoreInstanceRef, CoreItem, FunctionRef } from "./plan.ts";
 
 /** What a type index denotes while inlining. Types of components and instances are not needed: the things themselves are at hand. */

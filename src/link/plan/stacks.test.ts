@@ -4,7 +4,7 @@ import { suite, test } from "node:test";
 import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
 import type { Features } from "./features.ts";
 import { createPlan } from "./inline.ts";
-import { loadComponent } from "./link.ts";
+import { loadComponent } from "../link.ts";
 
 /** The exports that need one. */
 async function stackful(wat: string, features: Features = {}): Promise<string[]> {

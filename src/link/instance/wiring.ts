@@ -14,14 +14,30 @@ import {
 	passingOf,
 	type Store,
 	type TaskOptions,
-} from "../abi/mod.ts";
-import { type CoreFunctionType, flattenFunctionType, type ResourceType } from "../component/mod.ts";
-import type { CoreMemories, Gate, ModuleOrigin, Reading, WasmExtern, WasmInstance, WasmMemory } from "../engine/mod.ts";
-import type { CoreGuest } from "./core-host.ts";
-import { GuestMemory } from "./guest-memory.ts";
+} from "../../abi/mod.ts";
+import { type CoreFunctionType, flattenFunctionType, type ResourceType } from "../../component/mod.ts";
+import type {
+	CoreMemories,
+	Gate,
+	ModuleOrigin,
+	Reading,
+	WasmExtern,
+	WasmInstance,
+	WasmMemory,
+} from "../../engine/mod.ts";
+import type { CoreGuest } from "../core-host.ts";
+import { GuestMemory } from "../guest-memory.ts";
 import { liftSync } from "./lift-sync.ts";
-import type { Linked } from "./linked.ts";
-import type { CoreInstanceRef, CoreItem, FunctionRef, PlanExport, PlanOptions, Step, Trampoline } from "./plan.ts";
+import type { Linked } from "../linked.ts";
+import type {
+	CoreInstanceRef,
+	CoreItem,
+	FunctionRef,
+	PlanExport,
+	PlanOptions,
+	Step,
+	Trampoline,
+} from "../plan/plan.ts";
 import type { Tasks } from "./tasks.ts";
 
 // Core types of what the canonical ABI calls of a guest beside its functions.

@@ -1,4 +1,4 @@
-import { findUnsupported, isAsync } from "../abi/mod.ts";
+import { findUnsupported, isAsync } from "../../abi/mod.ts";
 import {
 	type BuiltinCanon,
 	builtinSignature,
@@ -10,9 +10,9 @@ import {
 	flattenTaskReturn,
 	type FunctionType,
 	resolveValueType,
-} from "../component/mod.ts";
-import { isReturnedPlainly } from "../abi/mod.ts";
-import { compileTrampolines } from "../engine/mod.ts";
+} from "../../component/mod.ts";
+import { isReturnedPlainly } from "../../abi/mod.ts";
+import { compileTrampolines } from "../../engine/mod.ts";
 import { checkFeature, type Features, unsupported } from "./features.ts";
 import type { Builtin, LiftedFunction, PlanOptions, Step, Trampoline } from "./plan.ts";
 import type { Scope } from "./scope.ts";

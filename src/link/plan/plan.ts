@@ -9,8 +9,8 @@ import type {
 	FunctionType,
 	ResourceType,
 	ValueType,
-} from "../component/mod.ts";
-import type { WasmModule } from "../engine/mod.ts";
+} from "../../component/mod.ts";
+import type { WasmModule } from "../../engine/mod.ts";
 
 /** Something that a core instance exports, or a function that the plan makes. */
 export type CoreItem =

@@ -9,8 +9,8 @@ import {
 	readCoreState,
 	takeCoreImage,
 	type WasmInstance,
-} from "../engine/mod.ts";
-import type { Linked } from "./linked.ts";
+} from "../../engine/mod.ts";
+import type { Linked } from "../linked.ts";
 
 /** The state of all core instances of a component, shared by the slots of all that have its code. */
 export interface InstanceImage {

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { GuestResource } from "../abi/mod.ts";
-import { SkerryError, Trap } from "../fault/mod.ts";
-import { call, link, start } from "./guest.fixture.ts";
+import { GuestResource } from "../../abi/mod.ts";
+import { SkerryError, Trap } from "../../fault/mod.ts";
+import { call, link, start } from "../guest.fixture.ts";
 import { instantiate } from "./instantiate.ts";
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

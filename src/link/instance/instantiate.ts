@@ -1,4 +1,4 @@
-import { type ComponentFunction, SharedBuffer, Store } from "../abi/mod.ts";
+import { type ComponentFunction, SharedBuffer, Store } from "../../abi/mod.ts";
 import {
 	type CoreSnapshot,
 	CoreMemories,
@@ -7,11 +7,11 @@ import {
 	type Growth,
 	type ModuleOrigin,
 	type PageMapper,
-} from "../engine/mod.ts";
-import type { Limits } from "../fault/mod.ts";
+} from "../../engine/mod.ts";
+import type { Limits } from "../../fault/mod.ts";
 import { CoreStates, type InstanceImage, type InstanceState } from "./core-states.ts";
-import type { GuestMemory } from "./guest-memory.ts";
-import type { Linked } from "./linked.ts";
+import type { GuestMemory } from "../guest-memory.ts";
+import type { Linked } from "../linked.ts";
 import { Tasks } from "./tasks.ts";
 import { type CoreExport, type InstanceExport, Wiring } from "./wiring.ts";
 

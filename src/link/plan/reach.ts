@@ -1,4 +1,4 @@
-import type { ResourceType } from "../component/mod.ts";
+import type { ResourceType } from "../../component/mod.ts";
 import type { LiftedFunction, Step, Trampoline } from "./plan.ts";
 
 /**

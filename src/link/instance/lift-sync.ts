@@ -4,9 +4,9 @@ import {
 	type ComponentFunction,
 	type ComponentInstance,
 	type CoreFunction,
-} from "../abi/mod.ts";
-import { flattenFunctionType, type FunctionType } from "../component/mod.ts";
-import type { Gate, WasmExtern } from "../engine/mod.ts";
+} from "../../abi/mod.ts";
+import { flattenFunctionType, type FunctionType } from "../../component/mod.ts";
+import type { Gate, WasmExtern } from "../../engine/mod.ts";
 
 interface SyncLift {
 	/** The guest's function and its realloc as they are. */

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
-import { CompileCache } from "../engine/mod.ts";
-import { linkComponent, loadComponent } from "./link.ts";
+import { CompileCache } from "../../engine/mod.ts";
+import { linkComponent, loadComponent } from "../link.ts";
 
 /** Each component makes two instances of the one before it: twice as many at each level. */
 const doubling = (levels: number, leaf: string): string =>

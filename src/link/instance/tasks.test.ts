@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { HostStream } from "../abi/mod.ts";
-import { SkerryError, Trap } from "../fault/mod.ts";
-import { call, start } from "./guest.fixture.ts";
+import { HostStream } from "../../abi/mod.ts";
+import { SkerryError, Trap } from "../../fault/mod.ts";
+import { call, start } from "../guest.fixture.ts";
 
 /** `f` makes a stream and a subtask, and waits for the host; `echo` gives its stream back; `never` waits for nothing. */
 const WAITING = `(component
