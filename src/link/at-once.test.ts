@@ -4,7 +4,7 @@ import { suite, test } from "node:test";
 import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
 import { CompileCache } from "../engine/mod.ts";
 import { LimitExceeded, type Limits, type MeteringMode, SkerryError, Trap } from "../fault/mod.ts";
-import { type Instance, instantiate } from "./instantiate.ts";
+import { type Instance, instantiate } from "./instance/instantiate.ts";
 import { linkComponent, loadComponent } from "./link.ts";
 
 /**

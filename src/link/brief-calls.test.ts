@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type ComponentFunction, Surfaced } from "../abi/mod.ts";
 import { LimitExceeded, type Limits } from "../fault/mod.ts";
 import { link } from "./guest.fixture.ts";
-import { type Instance, instantiate } from "./instantiate.ts";
+import { type Instance, instantiate } from "./instance/instantiate.ts";
 
 const KINDS = ["bool", "u8", "s8", "u16", "s16", "u32", "s32", "u64", "s64", "f32", "f64"] as const;
 

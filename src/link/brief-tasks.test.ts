@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { HostStream } from "../abi/mod.ts";
 import { LimitExceeded, type LimitName, type Limits } from "../fault/mod.ts";
 import { call, link } from "./guest.fixture.ts";
-import { type Instance, instantiate } from "./instantiate.ts";
+import { type Instance, instantiate } from "./instance/instantiate.ts";
 
 /** `run` returns at once, or never; `hold` gives a stream away to which nothing is written. */
 const GUEST = `(component

@@ -9,7 +9,7 @@ import { composeComponents, linkComposed } from "./compose.ts";
 import type { GraphEdge, GraphExport } from "./graph.ts";
 import { call, start } from "./guest.fixture.ts";
 import type { HostImports } from "./imports.ts";
-import { type Instance, instantiate } from "./instantiate.ts";
+import { type Instance, instantiate } from "./instance/instantiate.ts";
 import type { Linked } from "./linked.ts";
 import { loadComponent } from "./link.ts";
 

@@ -1,7 +1,7 @@
 import type { ArtefactStore, CompileCache } from "../engine/mod.ts";
 import { type ComponentGraph, resolveGraph } from "./graph.ts";
 import { bindImports, type HostImports } from "./imports.ts";
-import { createGraphPlan, type ResolvedGraph } from "./inline.ts";
+import { createGraphPlan, type ResolvedGraph } from "./plan/inline.ts";
 import type { Linked } from "./linked.ts";
 import { type LinkOptions, linkPlan } from "./link.ts";
 import type { PackedComponent } from "./packed.ts";

@@ -7,7 +7,7 @@ import type { CoreHostFunction, CoreHostModule } from "./core-host.ts";
 import type { Linked } from "./linked.ts";
 import { type LinkOptions, toKey, toRewriteOptions } from "./link.ts";
 import { defineCode, shareCode, type SharedCode, toLinked, unify } from "./shared-code.ts";
-import type { Plan, PlanExport, Step, Trampoline } from "./plan.ts";
+import type { Plan, PlanExport, Step, Trampoline } from "./plan/plan.ts";
 
 /** A core module whose imports and exports are known. */
 export interface LoadedCoreModule {

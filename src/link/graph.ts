@@ -8,7 +8,7 @@ import {
 	resourcesOf,
 } from "../component/mod.ts";
 import { nearest, SkerryError } from "../fault/mod.ts";
-import type { GraphArgument, GraphNode, ResolvedGraph } from "./inline.ts";
+import type { GraphArgument, GraphNode, ResolvedGraph } from "./plan/inline.ts";
 import type { LoadedComponent } from "./link.ts";
 
 /** Components by the names that edges and errors call them, and what feeds what. An import without an edge comes from the host. */

@@ -3,7 +3,7 @@ import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
 
 import { CompileCache } from "../engine/mod.ts";
 import type { HostImports } from "./imports.ts";
-import { type Instance, instantiate } from "./instantiate.ts";
+import { type Instance, instantiate } from "./instance/instantiate.ts";
 import type { Linked } from "./linked.ts";
 import { linkComponent, loadComponent } from "./link.ts";
 

@@ -4,7 +4,7 @@ import { suite, test } from "node:test";
 
 import { SkerryError } from "../fault/mod.ts";
 import { call, start } from "./guest.fixture.ts";
-import type { Instance } from "./instantiate.ts";
+import type { Instance } from "./instance/instantiate.ts";
 
 const BYTES = 8;
 

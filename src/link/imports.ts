@@ -8,7 +8,7 @@ import {
 } from "../component/mod.ts";
 import { nearest, SkerryError } from "../fault/mod.ts";
 import type { HostFunction, HostInterface, HostResource } from "./host.ts";
-import type { HostFunctionSlot } from "./plan.ts";
+import type { HostFunctionSlot } from "./plan/plan.ts";
 
 /** What the host offers to a component. */
 export interface HostImports {

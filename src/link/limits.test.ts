@@ -4,8 +4,8 @@ import { suite, test } from "node:test";
 import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
 import { CompileCache, createLinuxPageMapper, type Growth, type PageMapper } from "../engine/mod.ts";
 import { LimitExceeded, type Limits } from "../fault/mod.ts";
-import type { InstanceImage } from "./core-states.ts";
-import { type Instance, instantiate, type SlotOptions } from "./instantiate.ts";
+import type { InstanceImage } from "./instance/core-states.ts";
+import { type Instance, instantiate, type SlotOptions } from "./instance/instantiate.ts";
 import type { Linked } from "./linked.ts";
 import { linkComponent, loadComponent } from "./link.ts";
 

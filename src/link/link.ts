@@ -4,11 +4,11 @@ import type { MeteringMode } from "../fault/mod.ts";
 import type { RewriteOptions } from "../rewrite/mod.ts";
 import { identifyCode } from "./code-identity.ts";
 import { bindImports, type HostImports } from "./imports.ts";
-import type { Features } from "./features.ts";
-import { createPlan } from "./inline.ts";
+import type { Features } from "./plan/features.ts";
+import { createPlan } from "./plan/inline.ts";
 import { isPacked, listModules, type PackedComponent, unpackComponent } from "./packed.ts";
 import type { Linked } from "./linked.ts";
-import type { Planned } from "./plan.ts";
+import type { Planned } from "./plan/plan.ts";
 import { bindCode, defineCode, shareCode, type SharedCode, toLinked } from "./shared-code.ts";
 
 /** A component that was decoded and found valid. */

@@ -2,7 +2,7 @@ import type { ResourceType } from "../component/mod.ts";
 import type { CoreState, LoadedModule, Metering, ModuleOrigin, OwnedParts, WasmModule } from "../engine/mod.ts";
 import type { CoreHostFunction } from "./core-host.ts";
 import type { HostFunction, HostResource } from "./host.ts";
-import type { Plan } from "./plan.ts";
+import type { Plan } from "./plan/plan.ts";
 
 /** A plan with its modules compiled and each of its imports bound to a host function: all of it but the state that it begins in. */
 export interface LinkedCode {

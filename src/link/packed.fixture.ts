@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { CompileCache, type CompileCounts } from "../engine/mod.ts";
 import { Trap } from "../fault/mod.ts";
 import { call } from "./guest.fixture.ts";
-import { instantiate } from "./instantiate.ts";
+import { instantiate } from "./instance/instantiate.ts";
 import { linkComponent, type LinkOptions, openComponent } from "./link.ts";
 
 /** Runs the component of `packed.test.ts`, from whatever file: what became of its modules, and how its trap is told. */

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LimitExceeded, Trap } from "../fault/mod.ts";
 import { call, link, start } from "./guest.fixture.ts";
-import { type Instance, instantiate } from "./instantiate.ts";
+import { type Instance, instantiate } from "./instance/instantiate.ts";
 
 interface Guests {
 	/** Type of the one function, as the component and as the core modules have it. */

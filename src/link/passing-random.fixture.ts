@@ -1,7 +1,7 @@
 /** Two guests of random types, of which one calls the other with random values: some are out of range, and some callees lie. */
 import { PassedSides } from "../abi/mod.ts";
 import { call, link } from "./guest.fixture.ts";
-import { instantiate } from "./instantiate.ts";
+import { instantiate } from "./instance/instantiate.ts";
 
 const PAGE = 0x1_0000;
 const INTEGERS = { u8: 1, s8: 1, u16: 2, s16: 2, u32: 4, s32: 4, u64: 8, s64: 8 } as const;

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { Soon, threadRelay } from "../engine/mod.ts";
 import { link } from "./guest.fixture.ts";
-import { instantiate } from "./instantiate.ts";
+import { instantiate } from "./instance/instantiate.ts";
 
 const IMPORT = `(import "h" (func $h (param "a" u32) (param "b" u32))) (core func $l (canon lower (func $h)))`;
 const INSTANCE = `(core instance $i (instantiate $m (with "" (instance (export "h" (func $l))))))`;

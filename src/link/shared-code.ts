@@ -4,7 +4,7 @@ import type { WasmModule } from "../engine/mod.ts";
 import type { RewriteOptions } from "../rewrite/mod.ts";
 import { bindImports, type HostImports } from "./imports.ts";
 import type { Linked, LinkedCode } from "./linked.ts";
-import type { Plan } from "./plan.ts";
+import type { Plan } from "./plan/plan.ts";
 
 /** What an instance is told. */
 type Manner = Pick<LinkedCode, "lenientCancel" | "sharedBuffers">;

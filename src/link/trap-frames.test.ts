@@ -5,7 +5,7 @@ import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
 import { type Component, decodeComponent } from "../component/mod.ts";
 import { CompileCache, webAssembly } from "../engine/mod.ts";
 import { renderError, Trap, type TrapFrame } from "../fault/mod.ts";
-import { instantiate } from "./instantiate.ts";
+import { instantiate } from "./instance/instantiate.ts";
 import { linkComponent, type LinkOptions, loadComponent } from "./link.ts";
 
 const METERINGS: readonly NonNullable<LinkOptions["metering"]>[] = ["off", "trap"];

@@ -45,8 +45,8 @@ test("the rewriter's version changes with each of its sources, and with nothing 
 		"rewrite/metering/check.ts",
 		"wasm/code-writer.ts",
 		"bytes/writer.ts",
-		"engine/artefact.ts",
-		"engine/plain-data.ts",
+		"engine/modules/artefact.ts",
+		"engine/modules/plain-data.ts",
 	]) {
 		appendFileSync(join(root, file), "\n");
 		seen.add(hashRewriter(root));

@@ -56,7 +56,7 @@ export async function compileComponent(
 }
 
 /** What decides how a module is rewritten and kept: folders and files of `src/`, or of what was built from it. */
-const REWRITER = ["rewrite", "wasm", "bytes", "engine/artefact", "engine/plain-data"];
+const REWRITER = ["rewrite", "wasm", "bytes", "engine/modules/artefact", "engine/modules/plain-data"];
 
 /** Of this process's own sources. */
 let version: string | undefined;

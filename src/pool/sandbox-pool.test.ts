@@ -6,7 +6,8 @@ import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
 import { CompileCache, createLinuxPageMapper, threadNursery } from "../engine/mod.ts";
 import { SkerryError } from "../fault/mod.ts";
 import { type HostFunction, type Linked, linkComponent, loadComponent } from "../link/mod.ts";
-import { type PooledSandbox, type PoolOptions, SandboxPool } from "./sandbox-pool.ts";
+import type { PooledSandbox } from "./pooled-sandbox.ts";
+import { type PoolOptions, SandboxPool } from "./sandbox-pool.ts";
 
 const OVER = new Error("the call is over");
 const cache = new CompileCache();

@@ -9,7 +9,7 @@ const SUITES = [
 	"test/reset/spy-property.test.ts",
 	"src/pool/sandbox-pool.test.ts",
 	"src/pool/start-functions.test.ts",
-	"src/engine/memory/memory-strategy.test.ts",
+	"src/engine/memory/strategy.test.ts",
 	"src/engine/reserved-memory.test.ts",
 	"src/embed/engine.test.ts",
 ];

@@ -14,7 +14,7 @@
 import type { CoreFunction, PassedBytes, PassedScalar, Passing, Realloc } from "../../abi/mod.ts";
 import { Writer } from "../../bytes/mod.ts";
 import { leaveOut } from "../v8/frames.ts";
-import { SCAN, SCAN_LOCALS } from "../memory/memory-links.ts";
+import { SCAN, SCAN_LOCALS } from "../memory/links.ts";
 import type { SlotMemory } from "../memory/slot-memory.ts";
 import { webAssembly, type WasmExtern, type WasmGlobal, type WasmMemory, type WasmModule } from "../v8/v8.ts";
 

@@ -5,7 +5,7 @@
 import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
 import { rewriteModule } from "../../rewrite/mod.ts";
 import { createLinuxPageMapper } from "./linux-pages.ts";
-import { CoreMemories } from "../owned.ts";
+import { CoreMemories } from "../state/owned.ts";
 import { webAssembly, type WasmImports } from "../v8/v8.ts";
 
 /** Each has the address (i32) as `$a`, and gives an i32. The memory has one page, and may grow to 400; what V8 sees has more. */

@@ -1,6 +1,6 @@
 import type { FindNonAscii, LinearMemory, PassAcross, Realloc } from "../../abi/mod.ts";
 import type { EngineImports } from "../../rewrite/mod.ts";
-import { linkPasser, linkScanner } from "./memory-links.ts";
+import { linkPasser, linkScanner } from "./links.ts";
 import type { PageMapper } from "./pages.ts";
 import { webAssembly, type WasmGlobal, type WasmMemory } from "../v8/v8.ts";
 

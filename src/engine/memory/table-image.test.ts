@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
 import { rewriteModule } from "../../rewrite/mod.ts";
-import { type AttachedCore, takeCoreImage } from "../core-image.ts";
-import { CoreMemories } from "../owned.ts";
+import { type AttachedCore, takeCoreImage } from "../state/core-image.ts";
+import { CoreMemories } from "../state/owned.ts";
 import { webAssembly, type WasmImports, type WasmInstance } from "../v8/v8.ts";
 
 interface Guest {

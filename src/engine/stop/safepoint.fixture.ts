@@ -8,11 +8,11 @@ import { parentPort, workerData } from "node:worker_threads";
 import type { CoreFunction, CoreValue } from "../../abi/mod.ts";
 import type { CoreFunctionType } from "../../component/mod.ts";
 import { LimitExceeded, type Limits, Trap } from "../../fault/mod.ts";
-import { CompileCache } from "../compile.ts";
+import { CompileCache } from "../modules/compile.ts";
 import { CALL_WORD, interruptFlag, watchdogReady } from "./flag.ts";
 import { Gate } from "../border/gate.ts";
 import { assemble } from "../guest.fixture.ts";
-import { CoreMemories } from "../owned.ts";
+import { CoreMemories } from "../state/owned.ts";
 import { compileTrampolines } from "../border/trampolines.ts";
 import type { WasmExtern } from "../v8/v8.ts";
 

@@ -4,6 +4,7 @@ import {
 	type GlobalDefinition,
 	type Module,
 	OP,
+	operatorOf,
 	type RecTypeSyntax,
 	type ValueTypeSyntax,
 } from "../../wasm/mod.ts";
@@ -141,6 +142,18 @@ export class Additions {
 		return index;
 	}
 
+	/** The index of the function that stands for an instruction with these immediates. */
+	standIn(
+		op: number,
+		first: number,
+		second: number,
+		params: readonly ValueTypeSyntax[],
+		results: readonly ValueTypeSyntax[],
+		write: () => Uint8Array,
+	): number {
+		return this.function(`${op} ${first} ${second}`, operatorOf(op)?.name ?? "", params, results, write);
+	}
+
 	#type(params: readonly ValueTypeSyntax[], results: readonly ValueTypeSyntax[]): number {
 		const key = JSON.stringify([params, results]);
 		let index = this.#typeOf.get(key);
@@ -162,6 +175,11 @@ export class Additions {
 		}
 		return index;
 	}
+}
+
+/** Types of parameters or results that are all numbers. */
+export function numbers(...names: readonly string[]): ValueTypeSyntax[] {
+	return names.map((name) => ({ kind: "number", name }));
 }
 
 const ZEROS: Readonly<Record<string, GlobalDefinition["init"][number]>> = {

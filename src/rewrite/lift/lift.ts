@@ -8,7 +8,7 @@ import { Additions } from "./additions.ts";
 import { hintsOf, liftCustoms } from "./customs.ts";
 import { constantsOf, sizeOfConstants } from "./heap-bodies.ts";
 import { liftData, liftGlobals } from "./initial.ts";
-import { replaceSites } from "./sites.ts";
+import { replaceSites } from "./replace-sites.ts";
 
 /** A module whose memories, sizes, start and initial state are the engine's. */
 export interface LiftedModule {

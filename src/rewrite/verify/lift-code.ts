@@ -1,13 +1,13 @@
 import { Cursor, refuse, sameBytes } from "./cursor.ts";
-import { Added, takeBytes } from "./lift-added.ts";
-import { type SegmentKind, Segments } from "./lift-segments.ts";
 import { CALL, CALL_INDIRECT, FUNCTION_REFERENCE, Instructions } from "./instructions.ts";
-import * as arrays from "./lift-arrays.ts";
+import { Added, takeBytes } from "./lift-added.ts";
 import * as bodies from "./lift-bodies.ts";
 import * as heap from "./lift-heap.ts";
+import { Objects } from "./lift-objects.ts";
+import { signed, unsigned } from "./lift-pieces.ts";
+import { type SegmentKind, Segments } from "./lift-segments.ts";
+import type { CodeContext, Site } from "./lift-site.ts";
 import * as tables from "./lift-tables.ts";
-import { signed, type Surroundings, unsigned } from "./lift-pieces.ts";
-import type { LiftOutline } from "./lift-outline.ts";
 import { PlainRun } from "./plain.ts";
 
 /** What code was found to need, to be compared with what the module says of itself. */
@@ -24,25 +24,10 @@ export interface CodeFindings {
 	readonly heapGlobal: number | undefined;
 }
 
-export interface CodeContext extends Surroundings {
-	/** Of the original. */
-	readonly from: LiftOutline;
-	/** Of the lifted module. */
-	readonly to: LiftOutline;
-	/** The global in which code counts what it may make yet. */
-	readonly heapGlobal: () => number;
-}
-
-/** Compares what stands in an instruction's place, which reached from `start` to `end`; `undefined` where the instruction itself has to. */
-type Site = ((to: Cursor, start: number, end: number) => void) | undefined;
-
 /** `memory.size`, `memory.grow`. */
 const SIZE = 0x3f;
 const GROW = 0x40;
 const THROW = 0x08;
-
-/** A reference to this type, or null. */
-const nullable = (type: number): readonly number[] => [0x63, ...signed(type)];
 
 /** Walks the guest's code beside the lifted: equal but for the instructions that are the engine's, in whose place stands just what has to. */
 export function compareLiftedCode(original: Cursor, lifted: Cursor, context: CodeContext): CodeFindings {
@@ -64,12 +49,9 @@ class LiftWalk {
 	readonly #changedTables = new Set<number>();
 	readonly #sized = new Set<number>();
 	readonly #segments: Segments;
+	readonly #objects: Objects;
 	#tablesGlobal: number | undefined;
 	#namesData = false;
-	/** Whether something is made in V8's heap. */
-	#makes = false;
-	/** The function that counts it. */
-	#allocate = -1;
 	#highestMemory = -1;
 	readonly #plain = new PlainRun();
 
@@ -78,6 +60,7 @@ class LiftWalk {
 		this.#lifted = lifted;
 		this.#context = context;
 		this.#segments = new Segments(context.from, context.to, this.#added);
+		this.#objects = new Objects(context, this.#added, this.#segments);
 	}
 
 	compareBody(from: Cursor, to: Cursor, index: number): void {
@@ -150,7 +133,7 @@ class LiftWalk {
 		if (op === THROW) {
 			const tag = from.tags[cursor.number()];
 			if (tag === undefined) throw refuse("code throws a tag which the guest does not have");
-			return this.#make(heap.exceptionBytes(this.#type(tag)), cursor.bytes);
+			return this.#objects.thrown(tag, cursor.bytes);
 		}
 		if (op === SIZE || op === GROW) {
 			const memory = cursor.number();
@@ -164,7 +147,7 @@ class LiftWalk {
 		const code = cursor.number();
 		if (op === 0xfc) return this.#bulk(code, cursor, start);
 		if (op === 0xfe && code !== 3) return this.#atomic(code, cursor);
-		if (op === 0xfb) return this.#object(code, cursor);
+		if (op === 0xfb) return this.#objects.site(code, cursor);
 		return undefined;
 	}
 
@@ -177,7 +160,7 @@ class LiftWalk {
 			case 0x08: {
 				const memory = cursor.number();
 				this.#namesData = true;
-				if (from.isShared(memory)) return this.#use("data", first, cursor.bytes);
+				if (from.isShared(memory)) return this.#segments.use("data", first, cursor.bytes);
 				this.#sized.add(memory);
 				const length = this.#segments.isPassive("data", first) ? this.#segments.length(first) : 0;
 				const params = [this.#address(memory), 0x7f, 0x7f];
@@ -248,96 +231,6 @@ class LiftWalk {
 		}
 	}
 
-	#object(code: number, cursor: Cursor): Site {
-		const { bytes } = cursor;
-		if (code === 0x00 || code === 0x01) return this.#make(heap.structureBytes(this.#type(cursor.number())), bytes);
-		if (code === 0x06 || code === 0x07) return this.#array(heap.elementWidth(this.#type(cursor.number())), bytes);
-		if (code === 0x08) {
-			const type = this.#type(cursor.number());
-			return this.#make(heap.arrayBytes(type, cursor.number()), bytes);
-		}
-		if (code === 0x10) return this.#arrayFill(cursor.number());
-		if (code === 0x11) return this.#arrayCopy(cursor.number(), cursor.number());
-		if (code === 0x12 || code === 0x13) return this.#arrayInit(code === 0x12, cursor.number(), cursor.number(), bytes);
-		if (code !== 0x09 && code !== 0x0a) return undefined;
-		const type = this.#type(cursor.number());
-		const segment = cursor.number();
-		const data = code === 0x09;
-		if (data) this.#namesData = true;
-		const width = heap.elementWidth(type);
-		const { elements } = this.#context.from;
-		const most = data ? Math.floor(this.#segments.length(segment) / 2 ** width) : (elements[segment] ?? 0);
-		return this.#arrayOf(data ? "data" : "elem", segment, width, most, bytes);
-	}
-
-	#arrayFill(type: number): Site {
-		const operand = heap.elementOperand(this.#type(type));
-		if (operand === undefined) return undefined;
-		const params = [...nullable(type), 0x7f, ...operand, 0x7f];
-		const body = (): readonly number[] => arrays.arrayFillBody(type, heap.elementWidth(this.#type(type)));
-		return (to) => this.#added.call(to, `array.fill ${type}`, params, [], body, 4);
-	}
-
-	#arrayCopy(target: number, source: number): Site {
-		for (const type of [target, source]) if (heap.elementOperand(this.#type(type)) === undefined) return undefined;
-		const params = [...nullable(target), 0x7f, ...nullable(source), 0x7f, 0x7f];
-		const body = (): readonly number[] => arrays.arrayCopyBody(target, source, heap.elementWidth(this.#type(target)));
-		return (to) => this.#added.call(to, `array.copy ${target} ${source}`, params, [], body, 5);
-	}
-
-	#arrayInit(data: boolean, type: number, segment: number, bytes: Uint8Array): Site {
-		if (data) this.#namesData = true;
-		const kind = data ? "data" : "elem";
-		const passive = this.#segments.isPassive(kind, segment);
-		if (!passive || heap.elementOperand(this.#type(type)) === undefined) return undefined;
-		const width = heap.elementWidth(this.#type(type));
-		const unit = data ? width : 0;
-		const length = data ? this.#segments.length(segment) : (this.#context.from.elements[segment] ?? 0);
-		if (length <= arrays.chunkOf(width) * 2 ** unit) return this.#use(kind, segment, bytes);
-		const params = [...nullable(type), 0x7f, 0x7f, 0x7f];
-		const body = (): readonly number[] => arrays.arrayInitBody(data, type, segment, width, unit, length);
-		return (to) => {
-			this.#segments.gate(to, kind, segment);
-			this.#added.call(to, `array.init_${kind} ${type} ${segment}`, params, [], body, 4);
-		};
-	}
-
-	#type(index: number): Cursor {
-		const type = this.#context.from.types[index];
-		if (type === undefined) throw refuse(`code names type ${index}, which the guest does not have`);
-		return type;
-	}
-
-	/** An instruction that makes so many bytes. */
-	#make(size: number, bytes: Uint8Array): Site {
-		this.#makes = true;
-		return (to, start, end) => {
-			takeBytes(to, [0x42, ...signed(size)]);
-			this.#added.call(to, "allocate", [0x7e], [], () => heap.allocateBody(this.#context, this.#context.heapGlobal()));
-			takeBytes(to, [...bytes.subarray(start, end)]);
-		};
-	}
-
-	#array(width: number, bytes: Uint8Array): Site {
-		this.#makes = true;
-		return (to, start, end) => {
-			this.#added.call(to, `array ${width}`, [0x7f], [0x7f], () => heap.lengthBody(width, this.#allocate));
-			takeBytes(to, [...bytes.subarray(start, end)]);
-		};
-	}
-
-	/** An array of what is in a segment, which has so many elements. */
-	#arrayOf(kind: SegmentKind, segment: number, width: number, most: number, bytes: Uint8Array): Site {
-		this.#makes = true;
-		return (to, start, end) => {
-			this.#segments.gate(to, kind, segment);
-			this.#added.call(to, `${kind} ${width} ${most}`, [0x7f], [0x7f], () =>
-				heap.copiedLengthBody(width, most, this.#allocate),
-			);
-			takeBytes(to, [...bytes.subarray(start, end)]);
-		};
-	}
-
 	/** What stands for an instruction that changes a table, behind the note that says so. */
 	#changes(table: number, rest: (to: Cursor) => void): Site {
 		this.#table(table);
@@ -390,15 +283,6 @@ class LiftWalk {
 		return this.#segments.isPassive(kind, segment) ? (to) => this.#segments.drop(to, kind, segment) : undefined;
 	}
 
-	/** An instruction that takes elements or bytes out of a segment: behind a call where that can be dropped. */
-	#use(kind: SegmentKind, segment: number, bytes: Uint8Array): Site {
-		if (!this.#segments.isPassive(kind, segment)) return undefined;
-		return (to, start, end) => {
-			this.#segments.gate(to, kind, segment);
-			takeBytes(to, [...bytes.subarray(start, end)]);
-		};
-	}
-
 	#address(memory: number): number {
 		return this.#context.from.wideMemory(memory) ? 0x7e : 0x7f;
 	}
@@ -410,22 +294,17 @@ class LiftWalk {
 		if (this.#highestMemory >= from.memories.length)
 			throw refuse(`code names memory ${this.#highestMemory}, which the guest does not have`);
 		this.#segments.check();
-		if (this.#makes) this.#findAllocate(from.functions.length, more);
+		const heapGlobal = this.#objects.finish(from.functions.length, more);
 		this.#added.compare(lifted, from, to, more);
 		if (!lifted.done) throw refuse("there is more code than functions");
 		return {
 			changedTables: this.#changedTables,
 			sized: this.#sized,
-			namesData: this.#namesData,
+			namesData: this.#namesData || this.#objects.namesData,
 			droppedGlobals: this.#segments.globals,
 			tablesGlobal: this.#tablesGlobal,
-			heapGlobal: this.#makes ? this.#context.heapGlobal() : undefined,
+			heapGlobal,
 		};
-	}
-
-	#findAllocate(first: number, more: number): void {
-		const body = (): readonly number[] => heap.allocateBody(this.#context, this.#context.heapGlobal());
-		this.#allocate = this.#added.find("allocate", first, more, { params: [1, 0x7e], results: [0], body });
 	}
 }
 

@@ -2,6 +2,7 @@ import { type Added, isBytes, takeBytes } from "./lift-added.ts";
 import { Cursor, refuse } from "./cursor.ts";
 import * as bodies from "./lift-bodies.ts";
 import type { LiftOutline } from "./lift-outline.ts";
+import type { Site } from "./lift-site.ts";
 
 export type SegmentKind = "data" | "elem";
 
@@ -68,6 +69,15 @@ export class Segments {
 		this.#added.call(to, `segment ${key}`, [0x7f, 0x7f], [0x7f, 0x7f], () =>
 			bodies.segmentBody(this.#dropped.get(key) ?? -1),
 		);
+	}
+
+	/** An instruction that takes elements or bytes out of a segment: behind a call where that can be dropped. */
+	use(kind: SegmentKind, segment: number, bytes: Uint8Array): Site {
+		if (!this.isPassive(kind, segment)) return undefined;
+		return (to, start, end) => {
+			this.gate(to, kind, segment);
+			takeBytes(to, [...bytes.subarray(start, end)]);
+		};
 	}
 
 	/** Whether a call of a function of a gate's type comes next; what it is else is looked into at the end. */

@@ -1,8 +1,11 @@
 import type { RewrittenModule } from "../rewritten.ts";
 import { Cursor, refuse, sameBytes, sameContent } from "./cursor.ts";
 import { readTable, readType, readTypeGroup } from "./items.ts";
+import { isBytes } from "./lift-added.ts";
 import { type CodeFindings, compareLiftedCode } from "./lift-code.ts";
+import { compareData } from "./lift-data.ts";
 import { LiftOutline } from "./lift-outline.ts";
+import { isReversible } from "./lift-reversible.ts";
 import { valueOf } from "./lift-values.ts";
 import {
 	type ExportItem,
@@ -31,7 +34,6 @@ const DATA_COUNT = 12;
 const KINDS = { func: 0, table: 1, memory: 2, global: 3 } as const;
 const I32 = 0x7f;
 const I64 = 0x7e;
-const V128 = 0x7b;
 
 /** Sections that are compared item by item; all others are the same bytes. */
 const BY_ITEM = new Set([TYPE, IMPORT, FUNCTION, TABLE, MEMORY, GLOBAL, EXPORT, START, CODE, DATA, DATA_COUNT]);
@@ -155,8 +157,8 @@ class LiftProof {
 		addedItems(TYPE, this.#fromSections, this.#toSections, readTypeGroup);
 		if (this.#claims.exports.host === undefined) return;
 		HOST_TYPES.forEach((bytes, i) => {
-			if (!holds(this.#to.types[this.from.types.length + i], bytes))
-				throw refuse("the types of the host's functions are others");
+			const type = this.#to.types[this.from.types.length + i];
+			if (type === undefined || !isBytes(type, bytes)) throw refuse("the types of the host's functions are others");
 		});
 	}
 
@@ -274,60 +276,8 @@ class LiftProof {
 		for (const memory of findings.sized) {
 			if (!this.#pages.has(memory)) throw refuse(`the engine is not told that code knows the size of memory ${memory}`);
 		}
-		this.#compareData(findings);
+		compareData(from, to, this.#claims.initial.data, findings.namesData);
 		this.#compareFound(findings);
-	}
-
-	/** Segments are where they were, or in the image. */
-	#compareData({ namesData }: CodeFindings): void {
-		const { from } = this;
-		const kept = this.#to.data;
-		const images = this.#claims.initial.data;
-		let nextKept = 0;
-		let nextImage = 0;
-		const inImage = new Set<number>();
-		for (const segment of from.data) {
-			const { memory, content } = segment;
-			if (memory !== undefined && memory >= from.memories.length)
-				throw refuse(`a data segment for memory ${memory}, which the guest does not have`);
-			const next = kept[nextKept];
-			if (next !== undefined && sameContent(segment.raw, next.raw)) {
-				if (memory !== undefined && inImage.has(memory)) throw refuse("a data segment would be written too early");
-				nextKept++;
-				continue;
-			}
-			if (memory === undefined || memory < from.importedMemories || from.isShared(memory))
-				throw refuse("a data segment got lost");
-			inImage.add(memory);
-			if (namesData) {
-				if (next === undefined || !holds(next.raw, [1, 0])) throw refuse("a data segment got lost");
-				nextKept++;
-			}
-			if (content.at === content.end) continue;
-			this.#compareImage(segment, images[nextImage++]);
-		}
-		if (nextKept < kept.length || nextImage < images.length) throw refuse("it has data that the original has not");
-		const count = namesData ? from.dataCount : undefined;
-		if (this.#to.dataCount !== count) throw refuse("it counts its data in another way");
-	}
-
-	#compareImage(
-		{ memory = 0, offset, content }: LiftOutline["data"][number],
-		image: LiftClaims["initial"]["data"][number] | undefined,
-	): void {
-		const value = valueOf(offset, this.from);
-		const wide = this.from.wideMemory(memory);
-		const start = value === undefined ? -1 : Number(BigInt.asUintN(wide ? 64 : 32, BigInt(value.value)));
-		const length = content.end - content.at;
-		const isRight =
-			image !== undefined &&
-			value?.code === (wide ? I64 : I32) &&
-			image.memory === memory &&
-			image.offset === start &&
-			image.bytes.length === length &&
-			start + length <= this.from.minimum(memory) &&
-			sameBytes(content.bytes, content.at, content.end, image.bytes, 0);
-		if (!isRight) throw refuse("a data segment got lost");
 	}
 
 	/** Added globals are sizes, say what was dropped or what is left of V8's heap, which is state, or that tables have changed. */
@@ -360,21 +310,7 @@ class LiftProof {
 			throw refuse("its globals are not what can change");
 		if (!isSame(tables, changedTables)) throw refuse("its tables are not what can change");
 		if (!isSame(memories, own)) throw refuse("its memories are not what can change");
-		if (!this.#isReversible(changedTables)) throw refuse("its state holds what no one can put back");
-	}
-
-	/**
-	 * Whether nothing that the guest keeps can change but numbers, the bytes of its memories, and the elements of these tables. What a
-	 * reference leads to (WasmGC) may have been there from the start, or hide as an `externref`.
-	 */
-	#isReversible(changedTables: ReadonlySet<number>): boolean {
-		const { constantBytes, globals, importedMemories, importedTables, memories, tables } = this.from;
-		return (
-			constantBytes === undefined &&
-			memories.every((_, i) => i < importedMemories || !this.from.isShared(i)) &&
-			globals.every(({ code, mutable, type }) => (mutable ? code > V128 : code >= V128 || isStateless(type))) &&
-			tables.every(({ element }, i) => (i < importedTables && !changedTables.has(i)) || isStateless(element))
-		);
+		if (!isReversible(from, changedTables)) throw refuse("its state holds what no one can put back");
 	}
 
 	compareState(): void {
@@ -394,27 +330,6 @@ function typeText({ type: { bytes, at, end }, mutable }: LiftOutline["globals"][
 	return `${readType(new Cursor(bytes, at, end))} ${mutable}`;
 }
 
-function holds(cursor: Cursor | undefined, expected: readonly number[]): boolean {
-	if (cursor === undefined || cursor.end - cursor.at !== expected.length) return false;
-	return expected.every((byte, i) => cursor.bytes[cursor.at + i] === byte);
-}
-
-/** References to functions and to what is the host's, as `readType` has them: nullable and not. */
-const STATELESS: ReadonlySet<string> = new Set([
-	"112",
-	"111",
-	"115",
-	"114",
-	"100 -16",
-	"100 -17",
-	"100 -13",
-	"100 -14",
-]);
-
-function isStateless({ bytes, at, end }: Cursor): boolean {
-	return STATELESS.has(readType(new Cursor(bytes, at, end)));
-}
-
 const ZEROS: Readonly<Record<number, readonly number[]>> = {
 	[I32]: [0x41, 0, 0x0b],
 	[I64]: [0x42, 0, 0x0b],
@@ -424,7 +339,7 @@ const ZEROS: Readonly<Record<number, readonly number[]>> = {
 
 function isZero(init: Cursor, code: number): boolean {
 	const zero = ZEROS[code];
-	return zero !== undefined && holds(init, zero);
+	return zero !== undefined && isBytes(init, zero);
 }
 
 function isSame(found: ReadonlySet<number>, wanted: Iterable<number>): boolean {

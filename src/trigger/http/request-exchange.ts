@@ -2,7 +2,6 @@ import type { TLSSocket } from "node:tls";
 import { Soon, threadRelay } from "../../engine/mod.ts";
 import { LimitExceeded, messageOf, SkerryError } from "../../fault/mod.ts";
 import {
-	announcesTrailers,
 	atTurnEnd,
 	type BodySource,
 	DiscardingSink,
@@ -29,8 +28,9 @@ import type { RequestHead } from "./express-head.ts";
 import type { GuestHandler, HttpHandlerOptions } from "./guest-handler.ts";
 import type { TriggerLimits } from "./limits.ts";
 import type { RequestOutcome } from "./record.ts";
-import type { Reply, ResponseWatcher } from "./watched-response.ts";
 import { findField, parseRequestTarget, type RequestTarget } from "./request-target.ts";
+import { BROKEN_OFF, bodilessHeaders, isBodiless, refusalOf } from "./response-rules.ts";
+import type { Reply, ResponseWatcher } from "./watched-response.ts";
 
 /** What all requests of a handler share. */
 export interface Site {
@@ -46,7 +46,6 @@ export interface Site {
 
 /** The name of the response field, and of the log's, by which a failure is found again. */
 const ID_FIELD = "x-skerry-request-id";
-const BROKEN_OFF = "the guest dropped its response body before it had finished it";
 
 /**
  * One request and its guest. Two things end, in either order: the guest's call, and the response. When both have, everything
@@ -224,7 +223,9 @@ export class RequestExchange implements ResponseReceiver, ResponseWatcher, Expir
 		if (this.#decided || this.#responseOver || this.#guest === undefined) return false;
 		const { status, announcedLength, takenBody: body } = response;
 		const headers = response.rawHeaders();
-		const refusal = this.#refusal(response, headers);
+		const sized = announcedLength !== undefined;
+		const bodiless = isBodiless(this.#request.method, status);
+		const refusal = refusalOf(response, headers, bodiless);
 		if (refusal !== undefined) {
 			this.#fail(500, "failed", refusal);
 			return false;
@@ -232,15 +233,16 @@ export class RequestExchange implements ResponseReceiver, ResponseWatcher, Expir
 		this.#decided = true;
 		// A guest that streams its answer may read the request meanwhile; behind the head it is too late to ask for that.
 		if (status < 400 && body?.sink.end === "open" && this.#received?.consumed === true) this.#continue();
-		if (this.#isBodiless(status) || body === undefined) {
-			this.#sendHead(status, headers, announcedLength !== undefined);
+		if (bodiless || body === undefined) {
+			const head = this.#reply.open();
+			head.writeHead(status, bodilessHeaders(headers, status, bodiless, sized));
+			head.end();
 			body?.ignoreLength();
 			body?.attach(new DiscardingSink());
 			return true;
 		}
 		this.#body = body;
 		const { limits, meter } = this.#guest.context.http;
-		const sized = announcedLength !== undefined;
 		this.#sink = new ResponseSink(this.#reply, { status, headers, sized }, { bound: limits.bodyBytes, meter });
 		body.attach(this.#sink);
 		// The head goes out in this turn, in one packet with what the guest writes right away. A guest that returns in it writes no more.
@@ -248,38 +250,10 @@ export class RequestExchange implements ResponseReceiver, ResponseWatcher, Expir
 		return true;
 	}
 
-	#sendHead(status: number, headers: string[], sized: boolean): void {
-		let raw = headers;
-		if (status === 204) raw = without(headers, "content-length");
-		else if (!sized && !this.#isBodiless(status)) headers.push("content-length", "0");
-		const response = this.#reply.open();
-		response.writeHead(status, raw);
-		response.end();
-	}
-
 	#continue(): void {
 		if (!this.#continueDue || this.#reply.sentStatus !== undefined) return;
 		this.#continueDue = false;
 		this.#reply.open().writeContinue();
-	}
-
-	/** RFC 9110, 6.4.1: these have no body, whatever the guest writes. */
-	#isBodiless(status: number): boolean {
-		return this.#request.method === "HEAD" || status === 204 || status === 304;
-	}
-
-	/** Why a response cannot be sent. */
-	#refusal(response: OutgoingResponse, headers: readonly string[]): string | undefined {
-		const { status, announcedLength, takenBody } = response;
-		if (announcedLength === "invalid") return "the guest's content-length is not a length";
-		if (announcedLength !== undefined && announcesTrailers(headers)) {
-			return "the guest announced trailers, which a body with a content-length cannot have";
-		}
-		if (this.#isBodiless(status)) return undefined;
-		if (takenBody === undefined && announcedLength !== undefined && announcedLength > 0) {
-			return `the guest announced ${announcedLength} bytes of a body that it did not take`;
-		}
-		return takenBody?.sink.end === "aborted" ? BROKEN_OFF : undefined;
 	}
 
 	/** A response of the server's own; when the guest's has begun, that is cut off instead. */
@@ -394,14 +368,4 @@ export class RequestExchange implements ResponseReceiver, ResponseWatcher, Expir
 			error: this.#error,
 		});
 	}
-}
-
-/** Names and values in turn, less one field. */
-function without(raw: readonly string[], key: string): string[] {
-	const kept: string[] = [];
-	for (let i = 0; i + 1 < raw.length; i += 2) {
-		const name = raw[i] ?? "";
-		if (name.toLowerCase() !== key) kept.push(name, raw[i + 1] ?? "");
-	}
-	return kept;
 }
