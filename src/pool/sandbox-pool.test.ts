@@ -154,6 +154,27 @@ suite("SandboxPool", () => {
 		});
 	}
 
+	test("what loading leaves is seen to before the first guest of an app begins, and not again", async (t) => {
+		const settled: unknown[] = [];
+		let pool: SandboxPool;
+		t.mock.method(threadNursery(), "settle", (most: number) => settled.push([most, pool.counts.created]));
+		for (const [cpu, wall] of [
+			[10, 1_000],
+			[5_000, 100],
+		] as const) {
+			pool = new SandboxPool(await link(MAKER), { wasi: () => ({}), limits: { cpu, wall } });
+			const [first, second] = [await pool.acquire(), await pool.acquire()];
+			for (const sandbox of [first, second]) sandbox.end(OVER);
+			await turn();
+			await once(pool, "next");
+			pool.close(OVER);
+		}
+		assert.deepEqual(settled, [
+			[10, 1],
+			[100, 1],
+		]);
+	});
+
 	for (const { name, with: pageMapper, due } of [
 		{
 			name: "an instance whose memory has grown is made small again",

@@ -178,6 +178,7 @@ export class SandboxPool implements SandboxOwner {
 		instance.begin();
 		if (tenant === undefined) {
 			this.#settle(instance);
+			threadNursery().settle(this.#mostTime);
 			// It was made to look at: what others have left is ready in no time.
 			const other = this.#kin !== undefined && this.#slots.lacks(this.#kin) ? undefined : this.#take();
 			if (other !== undefined) {
@@ -238,8 +239,13 @@ export class SandboxPool implements SandboxOwner {
 		const isKept = this.#putBack(slot);
 		// Others may be suspended: what they hold is moved in nobody's time, and for nothing.
 		if (!made && isKept) return;
+		threadNursery().leave(this.#mostTime);
+	}
+
+	/** Milliseconds that a call has in all. */
+	get #mostTime(): number {
 		const { cpu, wall } = this.#limits;
-		threadNursery().leave(Math.min(cpu ?? Infinity, wall ?? Infinity));
+		return Math.min(cpu ?? Infinity, wall ?? Infinity);
 	}
 
 	/** Whether it is kept. */

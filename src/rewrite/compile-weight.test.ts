@@ -8,9 +8,9 @@ import { rewriteModule } from "./rewrite.ts";
 const times = (count: number, text: string): string => Array(count).fill(text).join(" ");
 const I32S = times(999, "i32");
 const TYPES = `(type $shift (func (param i32 ${I32S}) (result ${I32S}))) (type $pair (struct (field i32) (field i32)))
-	(type $many (struct ${times(9999, "(field i32)")})) (type $ints (array (mut i32)))`;
+	(type $many (struct ${times(9999, "(field i32)")})) (type $ints (array (mut i32))) (type $empty (func))`;
 const moduleOf = (locals: number, body: string): string =>
-	`(module ${TYPES} (memory 1) (table 1 funcref) (tag $tag (param i32)) (func $leaf) (func $results (result i32 ${I32S}) unreachable)
+	`(module ${TYPES} (memory 1) (table 1 funcref) (tag $tag (param i32)) (elem declare func $leaf) (func $leaf) (func $results (result i32 ${I32S}) unreachable)
 		(func (export "f") (param i32) (local ${times(locals, "i32")}) ${body}))`;
 
 /** Each weighs some more than is allowed with this count, and some less with half of it. */
@@ -40,6 +40,9 @@ const HEAVY: Readonly<Record<string, readonly [locals: number, count: number, bo
 	"calls with many results": [0, 280, (n) => times(n, `call $results ${times(1000, "drop")}`)],
 	"calls and locals": [49_000, 1_600, (n) => times(n, "call $leaf")],
 	"growth and locals": [49_000, 1_600, (n) => times(n, "(drop (memory.grow (local.get 0)))")],
+	"calls through a table": [0, 200_000, (n) => times(n, "(call_indirect (i32.const 0))")],
+	"calls through references": [0, 200_000, (n) => times(n, "(call_ref $empty (ref.func $leaf))")],
+	growth: [0, 650_000, (n) => `local.get 0 ${times(n, "memory.grow")} drop`],
 	"structures of many fields": [0, 1_700, (n) => times(n, "(drop (struct.new_default $many))")],
 };
 

@@ -30,6 +30,19 @@ import {
 export const MAX_COMPILE_WEIGHT = 16_000_000;
 
 /**
+ * What V8's first compiler takes long for wherever it stands, in 20 ns: a call through a table or a reference is much code, 1.1 to 2.4 µs with what is put
+ * behind it. What is not listed takes some 50 ns a byte at most, which is 0.4 s for as long a function as there may be.
+ */
+const SLOW: readonly (readonly [names: RegExp, weight: number])[] = [
+	[/^(return_)?call_(indirect|ref)$/, 100],
+	[
+		/^(memory|table)\.(init|fill|copy|grow)|^memory\.atomic\.|^array\.(new|copy|fill|init)|^throw|trunc_sat_f(32|64)|shuffle$/,
+		25,
+	],
+	[/^(return_)?call$/, 10],
+];
+
+/**
  * What each byte of code may weigh, whichever function it is in, before it counts against what a module may weigh besides: that is no more than one
  * function may, as many may be called in a row. Of real programs no byte weighs four on average, and what weighs more comes to half a million in 13 MB.
  */
@@ -91,7 +104,12 @@ for (const [name, op] of Object.entries(OP)) {
 	if (/^(memory|table)\.|^struct\.new|^array\.(new|copy|fill|init)|call/.test(name)) CALLS[op] = 1;
 }
 
-const SKIM = defineSkim((op) => SPECIAL[op] !== 0 || CALLS[op] !== 0, EFFECT);
+/** By operator, of those in `SLOW`. */
+const COSTS: Uint8Array = new Uint8Array(FLOW.length);
+for (const [name, op] of Object.entries(OP)) COSTS[op] = SLOW.find(([names]) => names.test(name))?.[1] ?? 0;
+const MOST_COST = Math.max(...COSTS);
+
+const SKIM = defineSkim((op) => SPECIAL[op] !== 0 || CALLS[op] !== 0 || COSTS[op] !== 0, EFFECT);
 
 /** How many values a type of the module takes and gives: parameters and results, or no more than fields. */
 interface Arity {
@@ -128,8 +146,14 @@ export function checkCompileWeight(module: Module): void {
 		const index = weigher.indexOf(body);
 		const [what, sum] =
 			weight > MAX_COMPILE_WEIGHT
-				? [`function ${index} has too many locals and values on its stack where ways part or meet`, weight]
-				: [`its functions, up to ${index}, have too many locals and values on their stacks for their size`, total];
+				? [
+						`function ${index} has too many locals and values on its stack where ways part or meet, or calls through tables`,
+						weight,
+					]
+				: [
+						`its functions, up to ${index}, have too many locals, values on their stacks and calls through tables for their size`,
+						total,
+					];
 		throw new SkerryError(
 			"binary/limit",
 			`Cannot compile a core module: ${what}: ${sum} in all, more than ${MAX_COMPILE_WEIGHT}`,
@@ -176,7 +200,7 @@ class Weigher {
 			mostGiven = Math.max(mostGiven, gives);
 		}
 		this.#mostGiven = mostGiven;
-		this.#most = 2 * weightOfCall({ takes: mostTaken, gives: mostGiven });
+		this.#most = 2 * weightOfCall({ takes: mostTaken, gives: mostGiven }) + MOST_COST;
 	}
 
 	indexOf(body: number): number {
@@ -218,6 +242,7 @@ class Weigher {
 			const special = SPECIAL[op] as number;
 			// Where nothing comes by, there is whatever is wanted
 			height = Math.max(frame.base, height + passed + (EFFECT[op] as number));
+			weight += COSTS[op] as number;
 			if (CALLS[op] === 1) weight += (locals + height) >> 2;
 			if (special === 0) continue;
 			if (special === TAKES) {

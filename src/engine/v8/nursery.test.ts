@@ -226,6 +226,44 @@ suite("new objects of guests are collected while there is time for it", () => {
 		});
 	}
 
+	/** What loading has left when the first guest of an app is about to begin: MiB of new and of old objects, of which there were 20. */
+	for (const [name, small, old, most, collected] of [
+		["a quarter of its time, if all is in use", 0.5, 20, 10, ""],
+		["more than that", 0.6, 20, 10, "new"],
+		["next to no time, and next to nothing", 0.09, 20, 0, ""],
+		["next to no time", 0.11, 20, 0, "new"],
+		["as many more old ones as V8 begins by", 0, 28, 10, "all"],
+		["guests that have long in all", 32, 60, 640, ""],
+	] as const) {
+		test(`what loading leaves: ${name}`, () => {
+			let use = { small: 0, large: 0, room: Infinity, old: 20 * MIB };
+			const collections: string[] = [];
+			const nursery = new Nursery(
+				() => use,
+				() => collections.push("new"),
+				() => 0,
+				() => collections.push("all"),
+			);
+			nursery.settle(10);
+			use = { ...use, small: small * MIB, old: old * MIB };
+			nursery.settle(most);
+			assert.equal(collections.join(), collected);
+		});
+	}
+
+	test("an app that is loaded and has made nothing yet does not have others' objects collected", () => {
+		const look = { small: 4 * MIB, large: 0, room: Infinity, old: 0 };
+		let times = 0;
+		const nursery = new Nursery(
+			() => look,
+			() => times++,
+			() => 0,
+		);
+		nursery.settle(10);
+		nursery.leave(640);
+		assert.equal(times, 1);
+	});
+
 	test("after guests that have long in all nobody looks", () => {
 		new Nursery(() => assert.fail("it looked"), assert.fail).leave(Infinity);
 	});

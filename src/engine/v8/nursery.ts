@@ -125,6 +125,19 @@ export class Nursery {
 		}
 	}
 
+	/**
+	 * An app has been loaded, and its first guest is about to begin: what loading has left would be collected in the time of that one, or of the next few. Others' limits
+	 * make no difference: it is not done for them, and not again.
+	 * @param most milliseconds that each of its guests has in all
+	 */
+	settle(most: number): void {
+		const spare = Math.max(most * LEFT_SHARE, LATE / 2);
+		if (spare >= LONGEST) return;
+		const young = this.#look();
+		if (young === undefined || this.#leaveOld(young.old)) return;
+		if (collectionOf(young) > spare) this.#collect();
+	}
+
 	/** Left to itself, V8 collects them in the time of whoever runs then: tables that were grown, instances that were thrown away. */
 	#leaveOld(old: number): boolean {
 		this.#old = Math.min(this.#old, old);
