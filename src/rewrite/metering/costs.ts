@@ -95,6 +95,15 @@ export function costOfFields(count: number): number {
 	return Math.max(0, count - FEW_FIELDS) * FIELD;
 }
 
+/** Tables of fewer labels than this lie in the caches, and where they lead is mostly foreseen: compilers make hardly any of more. */
+const MANY_LABELS = 1024;
+const LABELS_DOUBLED = 18;
+
+/** What it costs to branch by a table of so many labels, beside the default: an entry that comes from memory, as the code does that it leads to. */
+export function costOfLabels(count: number): number {
+	return count < MANY_LABELS ? 0 : LABELS_DOUBLED * (31 - Math.clz32(count));
+}
+
 const RULES: readonly (readonly [names: RegExp, cost: number])[] = [
 	[/^(memory|table|array)\.(fill|copy|init|init_data|init_elem)$/, 50_000],
 	[/^(throw|throw_ref|rethrow)$/, 3_000],
