@@ -34,7 +34,7 @@ export const BRIEF = 10_000;
 
 /**
  * What may have run since the last check where another instance comes back. More than `TAIL`, for a function may end with a call that stands
- * behind a check and runs as much as `HEAD`.
+ * behind a check and runs as much as `HEAD`: what takes so many parameters that it would be more with them has so much less.
  */
 export const FOREIGN_TAIL = 135_000;
 

@@ -18,7 +18,7 @@ import {
 	THROW,
 	TRY,
 } from "./control.ts";
-import { costOfFields, costOfLabels, costOfParams, costOfValues } from "./costs.ts";
+import { COST, costOfFields, costOfLabels, costOfParams, costOfValues } from "./costs.ts";
 
 /** A type of a module, in nanoseconds beyond what its instructions cost anyway. */
 interface Costs {
@@ -132,6 +132,11 @@ export class Values {
 	/** What it costs to take over the results of the call that is the current instruction. */
 	behind({ op, first }: CodeReader): number {
 		return FLOW[op] === CALL ? this.#calleeOf(op, first).leave : 0;
+	}
+
+	/** What it costs to call a function by its index, without what it runs. */
+	costOfCall(index: number): number {
+		return (COST[OP.call] as number) + this.#functionOf(index).call;
 	}
 
 	/** What does not depend on the blocks that are open. */

@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
 import { Dice } from "../../../test/reset/dice.ts";
 import { decodeModule } from "../../wasm/mod.ts";
 import { rewriteModule } from "../rewrite.ts";
-import { randomModule } from "./random-module.fixture.ts";
+import { randomBinary } from "./random-module.fixture.ts";
 
 const { WebAssembly } = globalThis as any;
 
@@ -18,7 +17,7 @@ const METERING = [
 /** Each is made once, for all ways of metering. */
 const guests = new Map<number, Promise<Uint8Array>>();
 function guestOf(seed: number): Promise<Uint8Array> {
-	const guest = guests.get(seed) ?? parse(randomModule(new Dice(seed)));
+	const guest = guests.get(seed) ?? randomBinary(new Dice(seed));
 	guests.set(seed, guest);
 	return guest;
 }

@@ -1,3 +1,4 @@
+import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
 import type { Dice } from "../../../test/reset/dice.ts";
 
 /** So many that to write them counts. */
@@ -8,10 +9,34 @@ const MUCH = "(block)".repeat(200);
 /** What takes long to compile, and not long to run. */
 const LARGE = "(nop)".repeat(4_000);
 
+/** Before `(if (local.get 0) …)`, and in its second arm: there are to be instructions for which there is no text. */
+const TRY = "(drop (i64.const 1111))";
+const CATCHES = ["(drop (i64.const 2222))", "(drop (i64.const 2222)) (br 0)", "(drop (i64.const 3333)) (nop)"];
+const LEGACY: readonly (readonly [from: string, to: string])[] = [
+	["42d7081a 200004", "42d7081a 010106"],
+	// Rethrows what it has caught
+	["05 42ae111a 0c00", "19 42ae111a 0900"],
+	["05 42ae111a", "19 42ae111a"],
+	["05 42851a1a 01", "0700 01010101"],
+];
+
+/** The same as a binary, with `try`, `catch`, `catch_all` and `rethrow`. */
+export async function randomBinary(dice: Dice): Promise<Uint8Array> {
+	let bytes = Buffer.from(await parse(randomModule(dice))).toString("latin1");
+	for (const [from, to] of LEGACY)
+		bytes = bytes.replaceAll(
+			...([from, to].map((hex) => Buffer.from(hex.replaceAll(" ", ""), "hex").toString("latin1")) as [string, string]),
+		);
+	return new Uint8Array(Buffer.from(bytes, "latin1"));
+}
+
 /** Functions that call one another, and others, in every way there is, between blocks, loops, handlers and long ways. */
-export function randomModule(dice: Dice): string {
+function randomModule(dice: Dice): string {
 	const count = 1 + dice.below(7);
 	const throws = dice.oneIn(3);
+	/** Whether by the instructions of old: not both in one module. */
+	const isLegacy = throws && dice.oneIn(3);
+	const hasTables = throws && !isLegacy;
 	const hasTailCalls = dice.oneIn(3);
 	const [withValue, without] = ["f", "g"].map((name) => Array.from({ length: count }, (_, i) => `$${name}${i}`));
 	const callees = ["$i", ...(withValue ?? [])];
@@ -21,7 +46,7 @@ export function randomModule(dice: Dice): string {
 	const isSmall = dice.oneIn(4);
 	const [value, isGiven] = ["i32 ".repeat(many), dice.oneIn(3)];
 	/** Parameters of what takes many, and gives one. */
-	const wide = dice.pick([1, 20, 40, 300]);
+	const wide = dice.pick([1, 20, 40, 300, 1000]);
 	const consts = "(i32.const 0)".repeat(many);
 	const drops = "(drop)".repeat(many);
 	/** Takes as many values as it leaves, and calls nothing. */
@@ -45,7 +70,7 @@ export function randomModule(dice: Dice): string {
 			`(block (type $found) (br_on_cast 0 funcref (ref func) ${ref}) (drop) (ref.func $i)) (drop)`,
 			`(block (type $failed) (br_on_cast_fail 0 funcref (ref func) ${ref})) (drop)`,
 			`(block (type $same) (block (type $same) (br_table ${"0 1 ".repeat(dice.pick([1, 20, 3000]))} (local.get 0))))`,
-			throws ? "(try_table (type $same) (catch_all 0) (br_if 0 (local.get 0)))".replace("(catch_all 0)", "") : "(nop)",
+			hasTables ? "(try_table (type $same) (br_if 0 (local.get 0)))" : "(nop)",
 		]);
 	};
 	/** The same by itself. */
@@ -59,13 +84,15 @@ export function randomModule(dice: Dice): string {
 			`(drop (call $h ${given}))`,
 			`(drop (call_indirect (type $wide) ${given} (i32.const 8)))`,
 			`(drop (call_ref $wide ${given} (ref.func $w)))`,
+			`(call $v ${given})`,
+			hasTailCalls ? `(if (local.get 0) (then (return_call $v ${given})))` : "(nop)",
 			`(call_ref $t (local.get 0) (ref.func ${dice.pick(callees)}))`,
 			`(call_indirect (type $make) (i32.const 9)) (call $take)`,
 			"(drop (struct.new_default $s))",
 			hasTailCalls ? `(if (local.get 0) (then (return_call ${dice.pick(bare)})))` : "(nop)",
 			hasTailCalls ? `(if (local.get 0) (then (return_call_ref $none (ref.func ${dice.pick(bare)}))))` : "(nop)",
 			hasTailCalls ? "(if (local.get 0) (then (return_call_indirect (type $none) (local.get 0))))" : "(nop)",
-			throws
+			hasTables
 				? "(block $c (result exnref) (try_table (catch_all_ref $c) (call $j)) (ref.null exn)) (br_if 0 (local.get 0)) (throw_ref)"
 				: "(nop)",
 		]);
@@ -85,7 +112,9 @@ export function randomModule(dice: Dice): string {
 			`(loop (type $same) (br_if 0 (local.get 0)))`,
 			`(if (type $same) (local.get 0) (then))`,
 			"(call $take) (call $make)",
-			throws ? "(call $take) (block (type $make) (try_table (catch $m 0) (call $make) (throw $m)) (unreachable))" : "",
+			hasTables
+				? "(call $take) (block (type $make) (try_table (catch $m 0) (call $make) (throw $m)) (unreachable))"
+				: "",
 		]);
 		return `(call $make) ${piece.repeat(dice.pick([1, 5, 120]))} (call $take)`;
 	};
@@ -168,6 +197,8 @@ export function randomModule(dice: Dice): string {
 			case 12:
 				return `(if ${label} (local.get 0) (then ${inner()}) ${dice.oneIn(2) ? "" : `(else ${inner()})`})`;
 			default:
+				if (isLegacy)
+					return `${TRY} (if ${label} (local.get 0) (then ${inner()}) (else ${dice.pick(CATCHES)} ${inner()}))`;
 				return throws ? `(try_table ${label} (catch_all ${target()}) ${inner()})` : `(block ${label} ${inner()})`;
 		}
 	};
@@ -196,6 +227,7 @@ export function randomModule(dice: Dice): string {
 		(import "" "i" (func $i (type $t))) (import "" "j" (func $j)) (import "" "h" (func $h (type $wide))) ${isGiven ? make : ""}
 		(memory 1) (table ${exported("t")} 12 funcref) ${throws ? "(tag $e) (tag $m (type $take))" : ""} (elem (i32.const 0) func ${taken.join(" ")})
 		(elem (i32.const 8) func $w $make) (elem declare func $i $w ${[...callees, ...bare].join(" ")}) ${starts}
-		(func $w ${exported("w")} (type $wide) ${dice.pick(["", LOAD, LOAD.repeat(400), LARGE, inPlace(), "(call $j)", `(call ${dice.pick(bare)})`])} (local.get 0))
+		(func $v (param ${"i32 ".repeat(wide)}) ${dice.pick([LOAD, LOAD.repeat(485), "(call $j)", `(call ${dice.pick(bare)})`])})
+		(func $w ${exported("w")} (type $wide) ${dice.pick(["", LOAD, LOAD.repeat(400), LOAD.repeat(470), LARGE, inPlace(), "(call $j)", `(call ${dice.pick(bare)})`])} (local.get 0))
 		${isGiven ? "" : make} (func $take (export "take") (type $take)) ${functions.join("\n")})`;
 }
