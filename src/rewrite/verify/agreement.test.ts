@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
 import { Dice } from "../../../test/reset/dice.ts";
 import { decodeModule } from "../../wasm/mod.ts";
 import { rewriteModule } from "../rewrite.ts";
@@ -35,5 +36,22 @@ for (const [metering, check] of METERING) {
 		}
 		// Types of what the passes add; with fuel also of functions that are given it: of two types at most here
 		assert.equal(widest, { trap: 7, yield: 8, fuel: 10 }[metering]);
+	});
+}
+
+/** Where only a handler leads that nothing is thrown to. */
+const UNREACHED = "(block $h (try_table (catch_all $h) (nop)) (return))";
+
+for (const call of [
+	"(return_call $g)",
+	"(return_call_indirect (type $t) (i32.const 0))",
+	"(return_call_ref $t (ref.func $g))",
+]) {
+	test(`behind what is never caught: ${call}`, async () => {
+		const bytes =
+			await parse(`(module (type $t (func)) (table 1 funcref) (elem (i32.const 0) func $g) (func $g (export "g"))
+			(func (export "f") (param i32) ${UNREACHED} (if (local.get 0) (then ${call})) (drop (i32.const 1))))`);
+		for (const [metering, check] of METERING)
+			assert.doesNotThrow(() => rewriteModule(bytes, 0, { metering, check, verify: true }), metering);
 	});
 }
