@@ -21,7 +21,7 @@ export interface Survey {
 	readonly indirectStarts: Uint32Array;
 	/** What all instructions of each body cost together, by `COST`, with what it costs to enter it. */
 	readonly costs: Float64Array;
-	/** 1 for each body in which something costs more by the values that it takes along (`Values`). */
+	/** 1 for each body in which something costs more by the values that it takes along, or by its labels (`Values`). */
 	readonly carries: Uint8Array;
 	/** Whether exceptions are thrown or caught, and whether by the legacy instructions. */
 	readonly exceptions: Exceptions;
@@ -93,9 +93,12 @@ const TRY = 27;
 const TRY_TABLE = 28;
 const THROW_REF = 29;
 const RETHROW = 30;
+/** Costs something by its labels. */
+const TABLE_BRANCH = 32;
 
 const KIND_OF: Readonly<Partial<Record<OpName, number>>> = {
 	loop: LOOP,
+	br_table: TABLE_BRANCH,
 	call: CALL,
 	return_call: CALL,
 	call_indirect: INDIRECT,
@@ -323,6 +326,8 @@ class Surveyor {
 				break;
 			case BLOCK:
 				this.#checkBlock();
+				break;
+			case TABLE_BRANCH:
 				break;
 			case CALL:
 				check.index("func", first);

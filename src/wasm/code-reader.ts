@@ -99,7 +99,7 @@ export class CodeReader {
 	end = 0;
 	/**
 	 * Immediates of the current instruction that are small numbers: an index, label, local or lane; the value of `i32.const`;
-	 * the memory of an access; the type index of a block, or -1 where it has none. 0 for others.
+	 * the memory of an access; the type index of a block, or -1 where it has none; how many labels a table has beside the default. 0 for others.
 	 */
 	first = 0;
 	/** The second index; the alignment of a memory access (log2). */
@@ -407,6 +407,7 @@ export class CodeReader {
 				place: { offset: this.code.offset + start },
 			});
 		}
+		this.first = count;
 		for (let i = 0; i <= count; i++) {
 			// Not left to the caller: the count may promise more than there is
 			if (this.end >= this.#limit) throw this.#truncated();

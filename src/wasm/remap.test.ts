@@ -227,7 +227,7 @@ test("the walker tells immediates and where it is", async () => {
 		[OP["i64.load"], 0],
 		3,
 		0x12_3456_789an,
-		[OP["br_table"], 0],
+		[OP["br_table"], 2],
 		[[2, 1, 0]],
 		[OP.block, 0],
 		[OP.end, 0],

@@ -34,7 +34,7 @@ export const BRIEF = 10_000;
 
 /**
  * What may have run since the last check where another instance comes back. More than `TAIL`, for a function may end with a call that stands
- * behind a check and runs as much as `HEAD`.
+ * behind a check and runs as much as `HEAD`: what takes so many parameters that it would be more with them has so much less.
  */
 export const FOREIGN_TAIL = 135_000;
 
@@ -93,6 +93,15 @@ export function costOfParams(count: number): number {
 /** What it costs to fill so many fields of a structure. */
 export function costOfFields(count: number): number {
 	return Math.max(0, count - FEW_FIELDS) * FIELD;
+}
+
+/** Tables of fewer labels than this lie in the caches, and where they lead is mostly foreseen: compilers make hardly any of more. */
+const MANY_LABELS = 1024;
+const LABELS_DOUBLED = 18;
+
+/** What it costs to branch by a table of so many labels, beside the default: an entry that comes from memory, as the code does that it leads to. */
+export function costOfLabels(count: number): number {
+	return count < MANY_LABELS ? 0 : LABELS_DOUBLED * (31 - Math.clz32(count));
 }
 
 const RULES: readonly (readonly [names: RegExp, cost: number])[] = [

@@ -337,6 +337,8 @@ export class FuelWriter {
 		this.#meet();
 		// Turns come back with something paid
 		if (!this.#body.throws) this.#place = IN_LOCAL;
+		// Its own check is also one that was to stand here for another reason
+		if (this.#body.sites[this.#site] === reader.end) this.#site++;
 		if (!isOutlined) {
 			editor.countLabel();
 			this.#push(LOOP, false);

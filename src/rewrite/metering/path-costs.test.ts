@@ -280,6 +280,19 @@ suite("cycles of calls are checked before they call", () => {
 		}
 	});
 
+	for (const [how, end, fields = ""] of [
+		["in a tail call", "return_call $g"],
+		["where it may throw", "call $g", "(tag)"],
+	] as const) {
+		test(`what takes so many parameters that its callers may run too long with them is checked the earlier: ${how}`, async () => {
+			const bytes = await parse(`(module (memory 1) ${fields}
+				(func $g (param ${"i32 ".repeat(1000)}) ${LOADS.repeat(485)})
+				(func (export "f") (loop (br_if 0 (i32.const 0))) ${"(i32.const 0)".repeat(1000)} ${end}))`);
+			for (const metering of ["trap", "yield", "fuel"] as const)
+				assert.doesNotThrow(() => rewriteModule(bytes, 0, { metering, verify: true }), metering);
+		});
+	}
+
 	test("leaves pass none, and what calls does", async () => {
 		const engine = new TestEngine();
 		const guest = await parse(textOf(`(br_if 0 (i32.eqz (local.get 0))) ${self} ${self}`));

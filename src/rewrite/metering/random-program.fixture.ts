@@ -7,25 +7,32 @@ import { Dice } from "../../../test/reset/dice.ts";
 export function createRandomProgram(seed: number): { readonly text: string; readonly functions: readonly string[] } {
 	const dice = new Dice(seed);
 	const throws = dice.oneIn(3);
+	/** How many values are taken along together: with many, that costs something by itself. */
+	const many = dice.pick([2, 3, 20, 60]);
+	const values = "i32 ".repeat(many);
 	const names = dice.times(1 + dice.below(4), (i) => `f${i}`);
 	const inner = dice.times(dice.below(4), (i): Inner => ({ name: `h${i}`, gives: dice.oneIn(2) }));
 	const helpers = inner.map(({ name, gives }, i) => {
-		const body = new BodyText(dice, throws, { callees: [], inner: inner.slice(0, i), gives, place: 10 + i });
+		const body = new BodyText(dice, throws, { callees: [], inner: inner.slice(0, i), gives, place: 10 + i, many });
 		const locals = dice.pick([
 			"(local $d i64)",
 			"(local $n f32) (local $d i64) (local $m i32)",
 			"(local $d i64) (local i64 i64)",
 		]);
-		return `(func $${name} (param $p i32) (param $q i32) ${gives ? "(result i32)" : ""} ${locals}
+		return `(func $${name} (param $p i32) (param $q i32) ${gives ? "(result i32)" : ""} ${locals} (local $i i32)
 			${body.statements(2)} ${gives ? "(local.get $p)" : ""})`;
 	});
 	const functions = names.map((name, i) => {
-		const body = new BodyText(dice, throws, { callees: names.slice(0, i), inner, gives: true, place: i + 1 });
+		const body = new BodyText(dice, throws, { callees: names.slice(0, i), inner, gives: true, place: i + 1, many });
 		return `(func $${name} (export "${name}") (param $p i32) (param $q i32) (result i32) (local $i i32) (local $d i64)
 			${body.statements(3)} (local.get $p))`;
 	});
-	const text = `(module ${throws ? "(tag $e (param i32))" : ""} (memory (export "memory") 1) (type $t (func (param i32 i32) (result i32)))
+	const text = `(module ${throws ? `(tag $e (param i32)) (tag $m (param ${values}))` : ""} (memory (export "memory") 1) (type $t (func (param i32 i32) (result i32)))
+		(type $same (func (param ${values}) (result ${values}))) (type $shift (func (param ${values}) (result ${"i32 ".repeat(many - 1)})))
+		(type $make (func (result ${values}))) (elem declare func $r)
 		(table funcref (elem ${names.map((name) => `$${name}`).join(" ")}))
+		(func $turn (type $same) (br_if 0 ${dice.times(many - 1, (i) => `(local.get ${i + 1})`).join(" ")} (local.get 0)
+			(i32.and (local.get 1) (i32.const 1))) (drop) (i32.const 9))
 		(func $r (param $p i32) (result i32) (if (result i32) (i32.eqz (local.get $p)) (then (i32.const 1))
 			(else (i32.mul (local.get $p) (call $r (i32.sub (local.get $p) (i32.const 1)))))))
 		${helpers.join("\n")} ${functions.join("\n")})`;
@@ -47,6 +54,8 @@ interface Surroundings {
 	readonly inner: readonly Inner[];
 	/** Whether it has a result itself. */
 	readonly gives: boolean;
+	/** How many values are taken along together. */
+	readonly many: number;
 	/** Its number, of which no other function has the same. */
 	readonly place: number;
 }
@@ -156,9 +165,51 @@ class BodyText {
 			case 14:
 				if (this.#throws) return this.#within(depth, (name, inner) => this.#handler(name, inner));
 				return this.#within(depth, (name, inner) => `(block ${name} ${inner()})`);
+			case 15:
+				return dice.oneIn(2) ? this.#many() : this.#counted();
 			default:
 				return this.#loop(depth);
 		}
+	}
+
+	/** Makes many values, passes them on, and makes one of them, in which each has a place of its own. */
+	#many(): string {
+		const dice = this.#dice;
+		const { many } = this.#around;
+		const given = dice.times(many, () => this.#value()).join(" ");
+		const made =
+			dice.oneIn(2) || !this.#throws
+				? given
+				: `(block (type $make) (try_table (catch $m 0) ${given} (throw $m)) (unreachable))`;
+		const passed = dice.times(1 + dice.below(4), () => this.#passed()).join(" ");
+		return `${made} ${passed} ${"i32.const 3 i32.rotl i32.sub ".repeat(many - 1)} (local.set ${dice.pick(["$p", "$q"])})`;
+	}
+
+	/** Takes many values, and leaves as many. */
+	#passed(): string {
+		const dice = this.#dice;
+		const ref = dice.pick(["(ref.null func)", "(ref.func $r)"]);
+		const store = `(i32.store8 (i32.and ${this.#value()} (i32.const 255)) ${this.#value()})`;
+		return dice.pick([
+			"(call $turn)",
+			`(block (type $same) (br_if 0 ${this.#condition()}) ${store})`,
+			`(block (type $shift) (br_table 0 0 ${this.#value()})) ${this.#value()}`,
+			`(block (type $same) (br_on_null 0 ${ref}) (drop) ${store})`,
+			`(if (type $same) ${this.#condition()} (then ${store} (br 0)) (else (drop) ${this.#value()}))`,
+			`(local.set $i (i32.const ${dice.below(9)})) (loop (type $same) ${store}
+				(br_if 0 (i32.gt_s (local.tee $i (i32.sub (local.get $i) (i32.const 1))) (i32.const 0))))`,
+		]);
+	}
+
+	/** A loop that counts, from and to numbers or not, with many values in it. */
+	#counted(): string {
+		const dice = this.#dice;
+		const name = `$l${this.#next++}`;
+		const many = this.#many().replaceAll("$i", "$p");
+		const begin = dice.oneIn(2) ? `(i32.const ${dice.below(20)})` : `(i32.and ${this.#value()} (i32.const 15))`;
+		const end = dice.pick([20, 21, 500]);
+		return `(local.set $i ${begin}) (loop ${name} ${many}
+			(br_if ${name} (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const ${end}))))`;
 	}
 
 	#handler(name: string, inner: () => string): string {

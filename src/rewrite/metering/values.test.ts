@@ -62,6 +62,9 @@ const CASES: readonly Case[] = [
 		BRANCHED + 2,
 	],
 	["br_table", "call $make (block (type $shift) (br_table 0 0 0 (i32.const 0))) i32.const 0 call $take", BRANCHED + 2],
+	["a table of nearly too many labels", `(block (br_table ${"0 ".repeat(1024)} (i32.const 0)))`, 8],
+	["a table of many labels", `(block (br_table ${"0 ".repeat(1025)} (i32.const 0)))`, 8 + 180],
+	["a table of as many as there may be", `(block (br_table ${"0 ".repeat(65_521)} (i32.const 0)))`, 8 + 270],
 	[
 		"br_on_null",
 		"call $make (block (type $shift) (br_on_null 0 (ref.null func)) unreachable) i32.const 0 call $take",

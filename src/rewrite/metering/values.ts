@@ -18,7 +18,7 @@ import {
 	THROW,
 	TRY,
 } from "./control.ts";
-import { costOfFields, costOfParams, costOfValues } from "./costs.ts";
+import { COST, costOfFields, costOfLabels, costOfParams, costOfValues } from "./costs.ts";
 
 /** A type of a module, in nanoseconds beyond what its instructions cost anyway. */
 interface Costs {
@@ -38,7 +38,7 @@ function isMany({ enter, leave }: Costs): boolean {
 }
 
 /**
- * What instructions cost by the values that they take along: branches and ends of blocks, calls, returns, exceptions. It is nothing in most
+ * What instructions cost by the values that they take along: branches and ends of blocks, calls, returns, exceptions; and tables by their labels. It is nothing in most
  * bodies (`mayCost`); in others, all that does something to the flow of control is to be told in its order.
  */
 export class Values {
@@ -80,6 +80,8 @@ export class Values {
 				return first >= 0 && isMany(this.#of(first));
 			case TRY:
 				return this.caught > 0 || isMany(this.#blockOf(reader));
+			case BR_TABLE:
+				return costOfLabels(first) > 0;
 			default:
 				return this.#ownCost(op, first) > 0 || (FLOW[op] === CALL && this.#calleeOf(op, first).leave > 0);
 		}
@@ -116,9 +118,10 @@ export class Values {
 				return this.#ends.pop() ?? 0;
 			case BR:
 			case BR_IF:
+				return this.#labels.at(-1 - (labelsOf(reader)[0] ?? 0)) ?? 0;
 			case BR_TABLE:
 				// All labels of a table take the same
-				return this.#labels.at(-1 - (labelsOf(reader)[0] ?? 0)) ?? 0;
+				return costOfLabels(first) + (this.#labels.at(-1 - (labelsOf(reader)[0] ?? 0)) ?? 0);
 			case RETURN:
 				return isTailCall(op) ? this.#ownCost(op, first) : (this.#ends[0] ?? 0);
 			default:
@@ -129,6 +132,11 @@ export class Values {
 	/** What it costs to take over the results of the call that is the current instruction. */
 	behind({ op, first }: CodeReader): number {
 		return FLOW[op] === CALL ? this.#calleeOf(op, first).leave : 0;
+	}
+
+	/** What it costs to call a function by its index, without what it runs. */
+	costOfCall(index: number): number {
+		return (COST[OP.call] as number) + this.#functionOf(index).call;
 	}
 
 	/** What does not depend on the blocks that are open. */

@@ -412,8 +412,10 @@ class Planner {
 		if (tail > (this.#tails[this.#group] as number)) this.#tails[this.#group] = tail;
 	}
 
+	/** Who ends with a call of it has run that much since its last check, with what it gives it. */
 	#headLimit(node: number): number {
-		return this.#isOpen[node] === 1 ? FOREIGN : this.#isOften(node) ? SHORT : HEAD;
+		if (this.#isOpen[node] === 1) return FOREIGN;
+		return this.#isOften(node) ? SHORT : Math.min(HEAD, FOREIGN_TAIL - this.#values.costOfCall(node));
 	}
 
 	#isOften(node: number): boolean {

@@ -10,6 +10,9 @@ const FEW_PARAMS = 16;
 /** The same of fields that are made without values. */
 const FIELD = 8;
 const FEW_FIELDS = 32;
+/** The same of tables of so many labels and more, for each time that they are twice as many. */
+const MANY_LABELS = 1024;
+const LABELS_DOUBLED = 18;
 
 const GROUP = 0x4e;
 const SUBTYPES = new Set([0x50, 0x4f]);
@@ -45,6 +48,11 @@ interface Shape {
 
 function costOf(count: number, few: number, each: number): number {
 	return count > few ? (count - few) * each : 0;
+}
+
+/** @param labels beside the default */
+function costOfTable(labels: number): number {
+	return labels < MANY_LABELS ? 0 : Math.floor(Math.log2(labels)) * LABELS_DOUBLED;
 }
 
 /** @param cursor over the content of the section of types */
@@ -175,7 +183,9 @@ export class Carried {
 		if (op === THROW) return costs.thrown(first);
 		if (op === RETURN) return this.#ends[0] ?? 0;
 		// Of what is left a table, and branches on references, have labels, of which all take the same
-		const hasLabel = op === BR_TABLE || op === BR_ON_NULL || op === BR_ON_NON_NULL || op === COLLECTED;
+		if (op === BR_TABLE)
+			return costOfTable(labels.length - 1) + (this.#labels[this.#depth - 1 - (labels[0] ?? 0)] ?? 0);
+		const hasLabel = op === BR_ON_NULL || op === BR_ON_NON_NULL || op === COLLECTED;
 		return hasLabel ? (this.#labels[this.#depth - 1 - (labels[0] ?? 0)] ?? 0) : 0;
 	}
 

@@ -347,10 +347,12 @@ export class BodyComparison {
 				break;
 			}
 			case CALL_INDIRECT: {
-				if (!paths.isAlive) break;
-				const callee = calls.indirect(instructions.first);
-				paths.call(callee, calls.other(instructions.second, callee), isTailCall(op), cost);
-				paths.run(this.#carried.behind(instructions));
+				// Of what nobody can come to call nothing need be promised
+				if (paths.isAlive) {
+					const callee = calls.indirect(instructions.first);
+					paths.call(callee, calls.other(instructions.second, callee), isTailCall(op), cost);
+					paths.run(this.#carried.behind(instructions));
+				}
 				this.#fuel.call(instructions);
 				break;
 			}
