@@ -21,7 +21,7 @@ import {
 } from "./control.ts";
 import { COST, TURN } from "./costs.ts";
 import { LongestWay } from "./longest-way.ts";
-import { Constants, countTurns, MOST_SHORT, NO_CONSTANTS } from "./short-loops.ts";
+import { comparesWithNumber, Constants, countTurns, followsNumber, MOST_SHORT, NO_CONSTANTS } from "./short-loops.ts";
 import type { Values } from "./values.ts";
 
 /** What a strip may run at most: of that much that it adds behind a check, and so often that a check is of no account. */
@@ -263,27 +263,32 @@ export function findStrips(
 }
 
 /**
- * Whether the body that the reader is to enter has a loop with much code, without calls and loops in it, and with a `br_if` back: which most code is passed
- * by soon.
+ * Whether `findStrips` may find something in the body that the reader is to enter, asked for what is large or counted: a loop without calls and loops
+ * in it, with a `br_if` back, that has much code, or begins and ends at a number. By this most code is passed soon.
  */
-export function hasLarge(reader: CodeReader, body: number): boolean {
+export function mayHaveLarge(reader: CodeReader, body: number): boolean {
 	/** Where the innermost loop begins, if it is such a one so far, and the blocks that are open in it. */
 	let start = Infinity;
 	let depth = 0;
 	let comesBack = false;
+	let beginsAtNumber = false;
+	let endsAtNumber = false;
 	reader.enter(body);
 	while (reader.nextOf(OF_FLOW)) {
 		const flow = FLOW[reader.op];
 		if (flow === LOOP) {
 			start = reader.start;
 			depth = 0;
-			comesBack = false;
+			comesBack = endsAtNumber = false;
+			beginsAtNumber = followsNumber(reader);
 		} else if (start === Infinity) continue;
 		else if (flow === CALL || flow === TRY) start = Infinity;
 		else if (flow === BLOCK || flow === IF) depth++;
-		else if (flow === BR_IF) comesBack ||= reader.first === depth;
-		else if (flow === END && depth-- === 0) {
-			if (comesBack && reader.start - start >= LARGE) return true;
+		else if (flow === BR_IF && reader.first === depth) {
+			comesBack = true;
+			endsAtNumber = beginsAtNumber && comparesWithNumber(reader);
+		} else if (flow === END && depth-- === 0) {
+			if (endsAtNumber || (comesBack && reader.start - start >= LARGE)) return true;
 			start = Infinity;
 		}
 	}
