@@ -8,34 +8,29 @@ const MOST_TURNS = 1024;
 
 export const NO_CONSTANTS: ReadonlyMap<number, number> = new Map();
 
-/** The locals that hold a known number, as straight code has set them since control came together last. */
-export class Constants {
-	#numbers: Map<number, number> | undefined;
-	/** The number that the last instruction has pushed. */
-	#pushed: number | undefined;
-	/** Whether the last instruction has set a local to it. */
-	#isSet = false;
-
-	/** What is known where a loop begins, if a local was set to a number right before: else hardly any counts from one. */
-	get known(): ReadonlyMap<number, number> {
-		return this.#isSet ? new Map(this.#numbers) : NO_CONSTANTS;
+/**
+ * The locals that hold a known number where the loop begins that is the current instruction, if one was set to a number right before: else hardly any
+ * counts from one.
+ * @param from what stands between is run once, one after the other
+ */
+export function findConstants(reader: CodeReader, from: number): ReadonlyMap<number, number> {
+	if (!followsNumber(reader)) return NO_CONSTANTS;
+	const numbers = new Map<number, number>();
+	const loop = reader.start;
+	/** The number that the last instruction has pushed, and whether it has set a local to that of the one before. */
+	let pushed: number | undefined;
+	let isSet = false;
+	reader.rewind(from);
+	while (reader.next() && reader.start < loop) {
+		const { op, first } = reader;
+		const number = pushed;
+		pushed = op === OP["i32.const"] ? first : undefined;
+		isSet = op === OP["local.set"] && number !== undefined;
+		if (op !== OP["local.set"] && op !== OP["local.tee"]) continue;
+		if (number !== undefined) numbers.set(first, number);
+		else numbers.delete(first);
 	}
-
-	forget(): void {
-		this.#numbers = this.#pushed = undefined;
-		this.#isSet = false;
-	}
-
-	/** An instruction with its first immediate. */
-	pass(op: number, first: number): void {
-		const number = this.#pushed;
-		const isSet = op === OP["local.set"];
-		this.#pushed = op === OP["i32.const"] ? first : undefined;
-		this.#isSet = isSet && number !== undefined;
-		if (!isSet && op !== OP["local.tee"]) return;
-		if (number !== undefined) (this.#numbers ??= new Map()).set(first, number);
-		else this.#numbers?.delete(first);
-	}
+	return isSet ? numbers : NO_CONSTANTS;
 }
 
 /**

@@ -21,7 +21,14 @@ import {
 } from "./control.ts";
 import { COST, TURN } from "./costs.ts";
 import { LongestWay } from "./longest-way.ts";
-import { comparesWithNumber, Constants, countTurns, followsNumber, MOST_SHORT, NO_CONSTANTS } from "./short-loops.ts";
+import {
+	comparesWithNumber,
+	countTurns,
+	findConstants,
+	followsNumber,
+	MOST_SHORT,
+	NO_CONSTANTS,
+} from "./short-loops.ts";
 import type { Values } from "./values.ts";
 
 /** What a strip may run at most: of that much that it adds behind a check, and so often that a check is of no account. */
@@ -128,7 +135,6 @@ export function findStrips(
 	short?: Map<number, number>,
 ): ReadonlyMap<number, Strip> {
 	const strips = new Map<number, Strip>();
-	const constants = new Constants();
 	const ops = new Int32Array(WINDOW);
 	const firsts = new Int32Array(WINDOW);
 	const starts = new Int32Array(WINDOW);
@@ -170,9 +176,14 @@ export function findStrips(
 	};
 	reader.enter(body);
 	values?.enter(body);
-	while (reader.next()) {
-		const flow = FLOW[reader.op] as number;
+	/** Where control came together last. */
+	let merge = reader.codeStart;
+	for (;;) {
 		const candidate = open.at(-1);
+		const isFit = candidate?.isFit === true;
+		if (!(isFit ? reader.next() : reader.nextOf(OF_FLOW_WITH_COSTS))) break;
+		if (!isFit) way.add(reader.passed);
+		const flow = FLOW[reader.op] as number;
 		if (!NO_CODE.has(reader.op)) way.add(COST[reader.op] as number);
 		if (values !== undefined) way.add(values.step(reader));
 		if (candidate !== undefined) {
@@ -183,12 +194,12 @@ export function findStrips(
 		switch (flow) {
 			case LOOP: {
 				depth++;
-				const isFit = way.isAlive && (reader.first < 0 || params[reader.first] === 0);
+				const { first: type, start } = reader;
 				open.push({
 					loop,
-					start: reader.start,
+					start,
 					depth,
-					isFit,
+					isFit: way.isAlive && (type < 0 || params[type] === 0),
 					isLeft: false,
 					height: 0,
 					before: way.cost,
@@ -196,8 +207,8 @@ export function findStrips(
 					backs: 0,
 					latch: undefined,
 					sets: new Map(),
-					initial: short === undefined ? NO_CONSTANTS : constants.known,
-					isEmpty: reader.code.bytes[reader.start + 1] === EMPTY,
+					initial: short === undefined ? NO_CONSTANTS : findConstants(reader, merge),
+					isEmpty: reader.code.bytes[start + 1] === EMPTY,
 				});
 				loop++;
 				break;
@@ -249,10 +260,7 @@ export function findStrips(
 			default:
 				if (OPENS.has(reader.op)) depth++;
 		}
-		if (short !== undefined) {
-			if (MEETS.has(flow)) constants.forget();
-			else constants.pass(reader.op, reader.first);
-		}
+		if (MEETS.has(flow)) merge = reader.end;
 		way.step(flow, flow === BR || flow === BR_IF || flow === BR_TABLE ? labelsOf(reader) : NONE);
 		const place = count++ % WINDOW;
 		ops[place] = reader.op;
@@ -296,6 +304,7 @@ export function mayHaveLarge(reader: CodeReader, body: number): boolean {
 }
 
 const OF_FLOW = defineSkim((op) => FLOW[op] !== 0);
+const OF_FLOW_WITH_COSTS = defineSkim((op) => FLOW[op] !== 0, COST);
 
 /** V8 makes nothing of them. Before a large table there are thousands. */
 const NO_CODE: ReadonlySet<number> = new Set([OP.block, OP.end]);
