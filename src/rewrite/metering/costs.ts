@@ -25,9 +25,10 @@ export const UP = 64;
 /**
  * The same for what others can call, and so what they are promised of each other: a function that calls an import has so much less left.
  * The host's own functions come back at once, or look at the clock. It is less than `SHORT`, so that what does no more than call an import
- * needs no check, and small functions stay small: V8 inlines by their size.
+ * needs no check, and small functions stay small: V8 inlines by their size. It is more than `BRIEF` by what it takes to compile a function or two, so that hardly
+ * one that is brief has a check for those.
  */
-export const FOREIGN = 10_000;
+export const FOREIGN = 12_000;
 
 /** What a function runs at most that is called without anybody being told, as nobody need be able to stop it. */
 export const BRIEF = 10_000;

@@ -7,7 +7,7 @@ import { verifyRewriting } from "../verify/verify.ts";
 import { countParams } from "./control.ts";
 import { TestEngine } from "./engine.fixture.ts";
 import { meterModule } from "./meter.ts";
-import { mayHaveShort } from "./short-loops.ts";
+import { mayHaveLarge } from "./strips.ts";
 import { findStrips } from "./strips.ts";
 
 const set = (number: number): string => `(local.set 1 (i32.const ${number}))`;
@@ -177,9 +177,15 @@ suite("loops that count from a number to a number", () => {
 			[set(2000) + down, true],
 			[`${set(300_000_000)} ${down}`, true],
 			[`(local.set 1 (local.get 0)) ${down}`, false],
+			[set(24) + loop(by(-300_000)), true],
 			[`${set(5)} (loop $l (br $l))`, false],
+			[
+				`${set(9)} (loop $l (br_if $l (i32.lt_u (local.tee 1 (i32.add (local.get 1) (i32.const 1))) (local.get 0))))`,
+				false,
+			],
+			[`${set(9)} (loop $l (call 0 (i32.const 0)) (br_if $l ${by(-1)}))`, false],
 		] as const) {
-			assert.equal(mayHaveShort(new CodeReader(decodeModule(await moduleOf(body)).code), 0), may, body);
+			assert.equal(mayHaveLarge(new CodeReader(decodeModule(await moduleOf(body)).code), 0), may, body);
 		}
 	});
 });

@@ -1,5 +1,4 @@
-import { type CodeReader, defineSkim, OP } from "../../wasm/mod.ts";
-import { BR_IF, FLOW, LOOP } from "./control.ts";
+import { type CodeReader, OP } from "../../wasm/mod.ts";
 
 /** What all turns of a loop may cost together, in nanoseconds, for it to need no check: it counts as straight code then. */
 export const MOST_SHORT = 60_000;
@@ -9,34 +8,29 @@ const MOST_TURNS = 1024;
 
 export const NO_CONSTANTS: ReadonlyMap<number, number> = new Map();
 
-/** The locals that hold a known number, as straight code has set them since control came together last. */
-export class Constants {
-	#numbers: Map<number, number> | undefined;
-	/** The number that the last instruction has pushed. */
-	#pushed: number | undefined;
-	/** Whether the last instruction has set a local to it. */
-	#isSet = false;
-
-	/** What is known where a loop begins, if a local was set to a number right before: else hardly any counts from one. */
-	get known(): ReadonlyMap<number, number> {
-		return this.#isSet ? new Map(this.#numbers) : NO_CONSTANTS;
+/**
+ * The locals that hold a known number where the loop begins that is the current instruction, if one was set to a number right before: else hardly any
+ * counts from one.
+ * @param from what stands between is run once, one after the other
+ */
+export function findConstants(reader: CodeReader, from: number): ReadonlyMap<number, number> {
+	if (!followsNumber(reader)) return NO_CONSTANTS;
+	const numbers = new Map<number, number>();
+	const loop = reader.start;
+	/** The number that the last instruction has pushed, and whether it has set a local to that of the one before. */
+	let pushed: number | undefined;
+	let isSet = false;
+	reader.rewind(from);
+	while (reader.next() && reader.start < loop) {
+		const { op, first } = reader;
+		const number = pushed;
+		pushed = op === OP["i32.const"] ? first : undefined;
+		isSet = op === OP["local.set"] && number !== undefined;
+		if (op !== OP["local.set"] && op !== OP["local.tee"]) continue;
+		if (number !== undefined) numbers.set(first, number);
+		else numbers.delete(first);
 	}
-
-	forget(): void {
-		this.#numbers = this.#pushed = undefined;
-		this.#isSet = false;
-	}
-
-	/** An instruction with its first immediate. */
-	pass(op: number, first: number): void {
-		const number = this.#pushed;
-		const isSet = op === OP["local.set"];
-		this.#pushed = op === OP["i32.const"] ? first : undefined;
-		this.#isSet = isSet && number !== undefined;
-		if (!isSet && op !== OP["local.tee"]) return;
-		if (number !== undefined) (this.#numbers ??= new Map()).set(first, number);
-		else this.#numbers?.delete(first);
-	}
+	return isSet ? numbers : NO_CONSTANTS;
 }
 
 /**
@@ -67,32 +61,26 @@ function goesOn(variable: number, bound: number, compare: number): boolean {
 	}
 }
 
-const OF_LOOPS = defineSkim((op) => FLOW[op] === LOOP || FLOW[op] === BR_IF);
-
-/**
- * Whether the body that the reader is to enter may have a loop with a `br_if` before which a local is set to a number: which most code is
- * passed by soon.
- */
-export function mayHaveShort(reader: CodeReader, body: number): boolean {
-	let isSet = false;
-	reader.enter(body);
-	while (reader.nextOf(OF_LOOPS)) {
-		if (FLOW[reader.op] === LOOP) isSet = followsNumber(reader);
-		else if (isSet && FLOW[reader.op] === BR_IF) return true;
-	}
-	return false;
+/** Whether a local is set to a number right before the current instruction, as its bytes look: it is so whenever that is done. */
+export function followsNumber({ code: { bytes }, start, codeStart }: CodeReader): boolean {
+	const set = startOf(bytes, OP["local.set"], codeStart, start);
+	return set >= 0 && startOf(bytes, OP["i32.const"], codeStart, set) >= 0;
 }
 
-/** How many bytes an instruction with an index or a number has at least and at most. */
-const LEAST_BYTES = 2;
-const MOST_BYTES = 6;
+/** Whether the current instruction branches by how something compares with a number, as its bytes look. */
+export function comparesWithNumber({ code: { bytes }, start, codeStart }: CodeReader): boolean {
+	if (startOf(bytes, OP["local.tee"], codeStart, start) >= 0) return true;
+	return startOf(bytes, OP["i32.const"], codeStart, start - 1) >= 0;
+}
 
-/** Whether the bytes before the current instruction look like `(local.set $v (i32.const n))`. */
-function followsNumber({ code: { bytes }, start, codeStart }: CodeReader): boolean {
-	for (let set = start - LEAST_BYTES; set >= Math.max(codeStart, start - MOST_BYTES); set--) {
-		if (bytes[set] !== OP["local.set"]) continue;
-		const before = bytes.subarray(Math.max(codeStart, set - MOST_BYTES), set);
-		if (before.includes(OP["i32.const"])) return true;
-	}
-	return false;
+/** Where an instruction with one index or number begins that ends there; -1 for another. */
+function startOf(bytes: Uint8Array, op: number, from: number, end: number): number {
+	let at = end - 2;
+	while (at > from && isContinued(bytes[at])) at--;
+	return at >= from && !isContinued(bytes[end - 1]) && bytes[at] === op ? at : -1;
+}
+
+/** Whether more bytes of a number follow. */
+function isContinued(byte: number | undefined): boolean {
+	return ((byte ?? 0) & 0x80) !== 0;
 }

@@ -21,7 +21,14 @@ import {
 } from "./control.ts";
 import { COST, TURN } from "./costs.ts";
 import { LongestWay } from "./longest-way.ts";
-import { Constants, countTurns, MOST_SHORT, NO_CONSTANTS } from "./short-loops.ts";
+import {
+	comparesWithNumber,
+	countTurns,
+	findConstants,
+	followsNumber,
+	MOST_SHORT,
+	NO_CONSTANTS,
+} from "./short-loops.ts";
 import type { Values } from "./values.ts";
 
 /** What a strip may run at most: of that much that it adds behind a check, and so often that a check is of no account. */
@@ -128,7 +135,6 @@ export function findStrips(
 	short?: Map<number, number>,
 ): ReadonlyMap<number, Strip> {
 	const strips = new Map<number, Strip>();
-	const constants = new Constants();
 	const ops = new Int32Array(WINDOW);
 	const firsts = new Int32Array(WINDOW);
 	const starts = new Int32Array(WINDOW);
@@ -170,9 +176,14 @@ export function findStrips(
 	};
 	reader.enter(body);
 	values?.enter(body);
-	while (reader.next()) {
-		const flow = FLOW[reader.op] as number;
+	/** Where control came together last. */
+	let merge = reader.codeStart;
+	for (;;) {
 		const candidate = open.at(-1);
+		const isFit = candidate?.isFit === true;
+		if (!(isFit ? reader.next() : reader.nextOf(OF_FLOW_WITH_COSTS))) break;
+		if (!isFit) way.add(reader.passed);
+		const flow = FLOW[reader.op] as number;
 		if (!NO_CODE.has(reader.op)) way.add(COST[reader.op] as number);
 		if (values !== undefined) way.add(values.step(reader));
 		if (candidate !== undefined) {
@@ -183,12 +194,12 @@ export function findStrips(
 		switch (flow) {
 			case LOOP: {
 				depth++;
-				const isFit = way.isAlive && (reader.first < 0 || params[reader.first] === 0);
+				const { first: type, start } = reader;
 				open.push({
 					loop,
-					start: reader.start,
+					start,
 					depth,
-					isFit,
+					isFit: way.isAlive && (type < 0 || params[type] === 0),
 					isLeft: false,
 					height: 0,
 					before: way.cost,
@@ -196,8 +207,8 @@ export function findStrips(
 					backs: 0,
 					latch: undefined,
 					sets: new Map(),
-					initial: short === undefined ? NO_CONSTANTS : constants.known,
-					isEmpty: reader.code.bytes[reader.start + 1] === EMPTY,
+					initial: short === undefined ? NO_CONSTANTS : findConstants(reader, merge),
+					isEmpty: reader.code.bytes[start + 1] === EMPTY,
 				});
 				loop++;
 				break;
@@ -249,10 +260,7 @@ export function findStrips(
 			default:
 				if (OPENS.has(reader.op)) depth++;
 		}
-		if (short !== undefined) {
-			if (MEETS.has(flow)) constants.forget();
-			else constants.pass(reader.op, reader.first);
-		}
+		if (MEETS.has(flow)) merge = reader.end;
 		way.step(flow, flow === BR || flow === BR_IF || flow === BR_TABLE ? labelsOf(reader) : NONE);
 		const place = count++ % WINDOW;
 		ops[place] = reader.op;
@@ -263,27 +271,32 @@ export function findStrips(
 }
 
 /**
- * Whether the body that the reader is to enter has a loop with much code, without calls and loops in it, and with a `br_if` back: which most code is passed
- * by soon.
+ * Whether `findStrips` may find something in the body that the reader is to enter, asked for what is large or counted: a loop without calls and loops
+ * in it, with a `br_if` back, that has much code, or begins and ends at a number. By this most code is passed soon.
  */
-export function hasLarge(reader: CodeReader, body: number): boolean {
+export function mayHaveLarge(reader: CodeReader, body: number): boolean {
 	/** Where the innermost loop begins, if it is such a one so far, and the blocks that are open in it. */
 	let start = Infinity;
 	let depth = 0;
 	let comesBack = false;
+	let beginsAtNumber = false;
+	let endsAtNumber = false;
 	reader.enter(body);
 	while (reader.nextOf(OF_FLOW)) {
 		const flow = FLOW[reader.op];
 		if (flow === LOOP) {
 			start = reader.start;
 			depth = 0;
-			comesBack = false;
+			comesBack = endsAtNumber = false;
+			beginsAtNumber = followsNumber(reader);
 		} else if (start === Infinity) continue;
 		else if (flow === CALL || flow === TRY) start = Infinity;
 		else if (flow === BLOCK || flow === IF) depth++;
-		else if (flow === BR_IF) comesBack ||= reader.first === depth;
-		else if (flow === END && depth-- === 0) {
-			if (comesBack && reader.start - start >= LARGE) return true;
+		else if (flow === BR_IF && reader.first === depth) {
+			comesBack = true;
+			endsAtNumber = beginsAtNumber && comparesWithNumber(reader);
+		} else if (flow === END && depth-- === 0) {
+			if (endsAtNumber || (comesBack && reader.start - start >= LARGE)) return true;
 			start = Infinity;
 		}
 	}
@@ -291,6 +304,7 @@ export function hasLarge(reader: CodeReader, body: number): boolean {
 }
 
 const OF_FLOW = defineSkim((op) => FLOW[op] !== 0);
+const OF_FLOW_WITH_COSTS = defineSkim((op) => FLOW[op] !== 0, COST);
 
 /** V8 makes nothing of them. Before a large table there are thousands. */
 const NO_CODE: ReadonlySet<number> = new Set([OP.block, OP.end]);

@@ -4,7 +4,7 @@ import { parse } from "@bytecodealliance/jco-transpile/wasm-tools";
 import { decodeModule, encodeModule } from "../../wasm/mod.ts";
 import { surveyCode } from "../survey.ts";
 import { verifyRewriting } from "../verify/verify.ts";
-import { FIRST_CALL, FIRST_CALL_BYTE } from "./costs.ts";
+import { FIRST_CALL, FIRST_CALL_BYTE, FOREIGN } from "./costs.ts";
 import { meterModule } from "./meter.ts";
 import type { Contracts } from "./work.ts";
 
@@ -101,7 +101,7 @@ const CASES: readonly Case[] = [
 	[
 		"a call by reference",
 		"call $make (ref.func $take) (call_ref $none)",
-		MAKE + 2 + 20 + TAKE_FIRST + GIVEN + 10_000 + 2,
+		MAKE + 2 + 20 + TAKE_FIRST + GIVEN + FOREIGN + 2,
 	],
 ];
 

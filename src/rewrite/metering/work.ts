@@ -17,8 +17,8 @@ import {
 import { costsOfFirstCalls } from "./first-calls.ts";
 import { type Callee, type PathRules, PathWalk } from "./path-costs.ts";
 import { findLatches } from "./latches.ts";
-import { mayHaveShort, MOST_SHORT } from "./short-loops.ts";
-import { findStrips, hasLarge, type Strip } from "./strips.ts";
+import { MOST_SHORT } from "./short-loops.ts";
+import { findStrips, mayHaveLarge, type Strip } from "./strips.ts";
 import { findTurns } from "./turns.ts";
 import { Values } from "./values.ts";
 
@@ -365,9 +365,8 @@ class Planner {
 		const known = this.#strips[body];
 		if (known !== undefined) return known;
 		const loops = (loopStarts[body + 1] as number) - (loopStarts[body] as number);
-		const mayHave =
-			this.#isLate || (this.#isPlain && (hasLarge(this.#reader, body) || mayHaveShort(this.#reader, body)));
-		if (loops === 0 || !mayHave) return (this.#strips[body] = NO_STRIPS);
+		const mayHave = loops > 0 && (this.#isLate || (this.#isPlain && mayHaveLarge(this.#reader, body)));
+		if (!mayHave) return (this.#strips[body] = NO_STRIPS);
 		const counted = new Map<number, number>();
 		const strips = findStrips(this.#reader, body, this.#params, this.#isPlain, this.#valuesOf(body), counted);
 		if (counted.size > 0) this.#counted[body] = counted;

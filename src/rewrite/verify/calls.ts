@@ -5,7 +5,7 @@ import { KIND_FUNCTION, type Outline } from "./outline.ts";
 const MOST_HEAD = 125_000;
 
 /** The same of what others can call: of what other instances have nothing else is known, and the host's functions look at the clock. */
-const OPEN_HEAD = 10_000;
+const OPEN_HEAD = 12_000;
 
 /** What may have run since a check where another instance comes back. */
 const MOST_TAIL = 135_000;

@@ -13,6 +13,9 @@ export const END = 6;
 /** Goes on elsewhere, or opens a block: `op` and `labels` say more. */
 export const CONTROL = 7;
 
+/** The type of a block that takes and gives nothing. */
+const EMPTY = 0x40;
+
 /** The instruction that was read last. */
 export class Instructions {
 	readonly cursor: Cursor;
@@ -181,6 +184,7 @@ export class Instructions {
 		const byte = cursor.bytes[cursor.at];
 		this.block = -1;
 		if (byte === 0x63 || byte === 0x64) cursor.skipType();
+		else if (byte === EMPTY) cursor.skip(1);
 		else this.block = cursor.signed();
 	}
 

@@ -37,6 +37,8 @@ const UNSIGNED = new Set([LESS_UNSIGNED, 0x4b]);
 const ABOVE = new Set([0x4a, 0x4b]);
 const GROW = 0x40;
 const NO_TYPE = 0x40;
+/** From here on, a byte of a number is not its last. */
+const CONTINUED = 0x80;
 /** else, catch, delegate, catch_all */
 const MERGES = new Set([0x05, 0x07, 0x18, 0x19]);
 /** More turns of a loop without a check are not counted. */
@@ -168,13 +170,23 @@ export function isMerge(kind: number, op: number): boolean {
  * @param start where the loop begins
  */
 export function costOfCounted(from: Cursor, carried: Carried, merge: number, start: number): number {
-	if (from.bytes[start + 1] !== NO_TYPE) return 0;
+	if (from.bytes[start + 1] !== NO_TYPE || !followsNumber(from.bytes, start)) return 0;
 	const loop = readStripLoop(from, carried.ofLoop(), true);
 	if (loop === undefined || loop.hasBulk) return 0;
 	const { variable, step, bound, compare, cost } = loop;
 	if (step.op !== CONSTANT || bound.op !== CONSTANT) return 0;
 	const initial = numberOf(variable, new Cursor(from.bytes, merge, start));
 	return initial === undefined ? 0 : cost * countTurns(initial, step.value, bound.value, compare);
+}
+
+/** Whether bytes look as if some local were set to a number there: few do where that is not so. */
+function followsNumber(bytes: Uint8Array, start: number): boolean {
+	let at = start - 2;
+	while ((bytes[at] as number) >= CONTINUED) at--;
+	if (bytes[at--] !== SET) return false;
+	do at--;
+	while ((bytes[at] as number) >= CONTINUED);
+	return bytes[at] === CONSTANT;
 }
 
 /** What a local is set to by straight code that ends with some local's being set to a number, if the last that it is set to is one. */
