@@ -50,7 +50,7 @@ const ROWS: Readonly<Record<string, Row & { readonly limit: Exclude<LimitName, "
 		limit: "tables",
 		wat: "(if (i32.eq (table.grow $t (ref.null func) (i32.const 4)) (i32.const -1)) (then unreachable))",
 		// Its own, one for each case, and one for each function with memory that it imports
-		needs: 4 + 3 + 14 + 14,
+		needs: 4 + 3 + 15 + 14,
 		log: refused("unreachable"),
 	},
 	gcHeap: {
@@ -86,24 +86,34 @@ const ROWS: Readonly<Record<string, Row & { readonly limit: Exclude<LimitName, "
 	fuel: {
 		limit: "fuel",
 		wat: `${repeat(50, "(drop (i32.const 0))")} (loop)`,
-		// All that it runs, from the path to the answer
+		// All that it runs, from the path to the answer, and what is to come behind it
 		needs: 111,
+		tolerance: 1,
 		metering: "fuel",
 		log: killed('fuel \\d+ instructions \\(limit "fuel"'),
+	},
+	fuelBehindAnswer: {
+		limit: "fuel",
+		wat: `${repeat(50, "(drop (i32.const 0))")} (loop)`,
+		needs: 112,
+		tolerance: 1,
+		metering: "fuel",
+		status: 200,
+		log: /^\S+-1 GET \/\d+ 200 \S+ ms answered, then failed: killed: fuel 111 instructions \(limit "fuel" of app shop\)\n/,
 	},
 	handles: {
 		limit: "handles",
 		wat: repeat(3, "(drop (call $fields))"),
 		// The request, its response-outparam, and the response, into which its fields go
 		needs: 3 + 3,
-		log: refused('handle table is full \\(limit "handles": 5\\)'),
+		log: refused('handle table is full \\(limit "handles" of app shop: 5\\)'),
 	},
 	values: {
 		limit: "values",
 		wat: `${stored(512, 2, 512, 2, 512, 2, 512, 2)} (call $fields.from-list (i32.const 0) (i32.const 2) (i32.const 64))`,
 		// By the estimate: two pairs of a name and a list of numbers
 		needs: 696,
-		log: refused('too much in the lists of one call \\(limit "values": \\d+\\)'),
+		log: refused('too much in the lists of one call \\(limit "values" of app shop: \\d+\\)'),
 	},
 	buffered: {
 		limit: "buffered",
