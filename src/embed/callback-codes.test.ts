@@ -7,7 +7,7 @@ import { Engine } from "./engine.ts";
 /** A function's own code, and what its callback does; `$return` is told the result. Memory at 0 counts what ran in this sandbox. */
 interface Row {
 	readonly first: string;
-	readonly then?: string;
+	readonly next?: string;
 	/** What it returns, or why it fails. */
 	readonly gives: number | RegExp;
 }
@@ -19,7 +19,7 @@ const ROWS: Readonly<Record<string, Row>> = {
 	"exit, and bits above": { first: `${ANSWER} (i32.const ${HIGH})`, gives: 1 },
 	"yield, and bits above; then exit, and bits above": {
 		first: `(i32.const ${HIGH | 1})`,
-		then: `${ANSWER} (i32.const ${HIGH})`,
+		next: `${ANSWER} (i32.const ${HIGH})`,
 		gives: 2,
 	},
 	"wait for the highest index": { first: `(i32.const ${HIGH | 2})`, gives: /^unknown handle index 268435455$/ },
@@ -27,32 +27,32 @@ const ROWS: Readonly<Record<string, Row>> = {
 	"a code that there is not": { first: `(i32.const ${HIGH | 3})`, gives: /^unsupported callback code: 3$/ },
 	"the highest code, of a callback": {
 		first: "(i32.const 1)",
-		then: "(i32.const -1)",
+		next: "(i32.const -1)",
 		gives: /^unsupported callback code: 15$/,
 	},
 	"exit without a result": {
 		first: "(i32.const 1)",
-		then: `(i32.const ${HIGH})`,
+		next: `(i32.const ${HIGH})`,
 		gives: /^async-lifted export failed to produce a result$/,
 	},
 	"a callback that loops": {
 		first: "(i32.const 1)",
-		then: "(loop $on (br $on)) unreachable",
+		next: "(loop $on (br $on)) unreachable",
 		gives: /^killed: cpu 50 ms /,
 	},
 	// Before its caller hears of the result
 	"a callback that loops behind the result": {
 		first: "(i32.const 1)",
-		then: `${ANSWER} (loop $on (br $on)) unreachable`,
+		next: `${ANSWER} (loop $on (br $on)) unreachable`,
 		gives: /^killed: cpu 50 ms /,
 	},
-	"a callback that traps": { first: "(i32.const 1)", then: "unreachable", gives: /^unreachable$/ },
+	"a callback that traps": { first: "(i32.const 1)", next: "unreachable", gives: /^unreachable$/ },
 	"a callback that traps behind the result": {
 		first: "(i32.const 1)",
-		then: `${ANSWER} unreachable`,
+		next: `${ANSWER} unreachable`,
 		gives: /^unreachable$/,
 	},
-	"a callback without a bottom": { first: "(i32.const 1)", then: "(call $deep)", gives: /^call stack exhausted$/ },
+	"a callback without a bottom": { first: "(i32.const 1)", next: "(call $deep)", gives: /^call stack exhausted$/ },
 };
 
 const rows = Object.entries(ROWS);
@@ -66,9 +66,9 @@ const WAT = `(component
 		(func $deep (result i32) (i32.add (call $deep) (call $deep)))
 		${rows
 			.map(
-				([, { first, then = "unreachable" }], i) => `
+				([, { first, next = "unreachable" }], i) => `
 		(func (export "f${i}") (result i32) ${RAN} ${first})
-		(func (export "c${i}") (param i32 i32 i32) (result i32) ${RAN} ${then})`,
+		(func (export "c${i}") (param i32 i32 i32) (result i32) ${RAN} ${next})`,
 			)
 			.join("\n")})
 	(core instance $i (instantiate $m (with "" (instance (export "return" (func $return))))))
