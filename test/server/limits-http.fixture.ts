@@ -2,7 +2,7 @@
 import { request as httpRequest } from "node:http";
 import { stripVTControlCharacters } from "node:util";
 import { describeOutput, describeRequest } from "../../src/cli/server-log.ts";
-import { renderError, type SkerryError } from "../../src/fault/mod.ts";
+import { renderError, SkerryError } from "../../src/fault/mod.ts";
 import { serve, type ServeOptions, type ServerUsage } from "../../src/server/mod.ts";
 
 export interface LimitedServer extends Pick<ServeOptions, "limits" | "metering"> {
@@ -67,7 +67,8 @@ async function run(bytes: Uint8Array, { path, ...given }: LimitedServer): Promis
 		onOutput: (...output) => log.push(stripVTControlCharacters(describeOutput("shop", ...output))),
 	});
 	const server = await starting.catch((error: unknown) => {
-		log.push(renderError(error as SkerryError));
+		if (!(error instanceof SkerryError)) throw error;
+		log.push(renderError(error));
 		return undefined;
 	});
 	if (server === undefined) return { answer: { status: 0, text: "", whole: false }, others: [], log, usage: undefined };
