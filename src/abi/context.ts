@@ -1,7 +1,7 @@
 import type { CallScope } from "./handles.ts";
 import { GuestMemory, OFTEN } from "./memory.ts";
 import type { CanonicalOptions, ComponentInstance, PassAcross } from "./store.ts";
-import { trap } from "./traps.ts";
+import { trap, trapAtLimit } from "./traps.ts";
 
 /** CanonicalABI.md `MAX_STRING_BYTE_LENGTH` and `MAX_LIST_BYTE_LENGTH`. */
 export const MAX_BYTE_LENGTH: number = 2 ** 28 - 1;
@@ -68,8 +68,8 @@ export class Context {
 	/** Before so many bytes become part of a list. */
 	spend(bytes: number): void {
 		this.#spent += bytes;
-		const { maxValues } = this.instance.store;
-		if (this.#spent > maxValues) trap(`too much in the lists of one call (limit "values": ${maxValues})`);
+		const { app, maxValues } = this.instance.store;
+		if (this.#spent > maxValues) trapAtLimit("too much in the lists of one call", "values", maxValues, app);
 	}
 
 	/** The same for what may be in a list or not: by itself it is no larger than where it is. */

@@ -1,5 +1,5 @@
 import type { ResourceType } from "../component/mod.ts";
-import { trap } from "./traps.ts";
+import { trap, trapAtLimit } from "./traps.ts";
 import { GuestResource } from "./values.ts";
 
 /** CanonicalABI.md `Table.MAX_LENGTH`: the highest index. */
@@ -67,9 +67,16 @@ export interface TableElement {
 /** As many entries a table keeps room for from one use to the next. */
 const ROOM = 1024;
 
+interface HandleHolder {
+	/** Goes up and down with the table. */
+	handles: number;
+	/** Whose it is, for errors. */
+	readonly app?: string | undefined;
+}
+
 /** CanonicalABI.md `Table`: the handles of one component instance. Index 0 is never given out; freed indices are reused last-in first-out. */
 export class HandleTable {
-	readonly #count: { handles: number };
+	readonly #holder: HandleHolder;
 	/** The highest index, at most `MAX_HANDLES`. */
 	maximum: number;
 	readonly #entries: (ResourceHandle | TableElement | undefined)[] = [undefined];
@@ -77,9 +84,8 @@ export class HandleTable {
 	#used = 1;
 	#free: number[] = [];
 
-	/** `count.handles` goes up and down with this table. */
-	constructor(count: { handles: number }, maximum: number = MAX_HANDLES) {
-		this.#count = count;
+	constructor(holder: HandleHolder, maximum: number = MAX_HANDLES) {
+		this.#holder = holder;
 		this.maximum = maximum;
 	}
 
@@ -87,11 +93,11 @@ export class HandleTable {
 		let index = this.#free.length > 0 ? this.#free.pop() : undefined;
 		if (index === undefined) {
 			index = this.#used;
-			if (index > this.maximum) trap(`handle table is full (limit "handles": ${this.maximum})`);
+			if (index > this.maximum) trapAtLimit("handle table is full", "handles", this.maximum, this.#holder.app);
 			this.#used++;
 		}
 		this.#entries[index] = handle;
-		this.#count.handles++;
+		this.#holder.handles++;
 		return index;
 	}
 
@@ -106,7 +112,7 @@ export class HandleTable {
 	remove(index: number): void {
 		this.#entries[index >>> 0] = undefined;
 		this.#free.push(index >>> 0);
-		this.#count.handles--;
+		this.#holder.handles--;
 	}
 
 	/** Empties the table: releases what is no resource, and returns the resources that were in it. */
@@ -125,7 +131,7 @@ export class HandleTable {
 		this.#used = 1;
 		if (this.#free.length > ROOM) this.#free = [];
 		else while (this.#free.length > 0) this.#free.pop();
-		this.#count.handles -= handles.length + others.length;
+		this.#holder.handles -= handles.length + others.length;
 		for (const other of others) other.release();
 		return handles;
 	}

@@ -3,7 +3,7 @@ import { isErrorOf, type Limits, nameApp, SkerryError, Trap } from "../fault/mod
 import { HandleTable, MAX_HANDLES } from "./handles.ts";
 import type { SharedBuffer } from "./shared-buffer.ts";
 import type { HeldEnd, Pledges, StorePart } from "./store-part.ts";
-import { trap } from "./traps.ts";
+import { trap, trapAtLimit } from "./traps.ts";
 import { GuestResource } from "./values.ts";
 
 /** A core value: i32, f32 and f64 as numbers, i64 as bigint. */
@@ -179,7 +179,8 @@ export class Store {
 	/** A guest makes a stream or a future. @returns to be called when it is none any more */
 	addStream(): () => void {
 		const streams = this.#streams;
-		if (streams.count >= this.#maxStreams) trap(`too many streams and futures (limit "streams": ${this.#maxStreams})`);
+		const maximum = this.#maxStreams;
+		if (streams.count >= maximum) trapAtLimit("too many streams and futures", "streams", maximum, this.app);
 		streams.count++;
 		return () => void streams.count--;
 	}

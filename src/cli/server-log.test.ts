@@ -3,6 +3,7 @@ import { suite, test } from "node:test";
 import { stripVTControlCharacters } from "node:util";
 import { SkerryError } from "../fault/mod.ts";
 import type { RequestRecord } from "../trigger/mod.ts";
+import { GuestExit } from "../wasi/mod.ts";
 import { describeDenied, describeOutput, describeRequest, type GrantedBy } from "./server-log.ts";
 
 const plain = (text: string | undefined): string | undefined => text && stripVTControlCharacters(text);
@@ -62,6 +63,30 @@ suite("describeRequest", () => {
 			failed,
 			false,
 			"a-1 GET /x 500 1.3 ms failed: killed\n    error[guest/killed]: killed\n      help: a hint",
+		],
+		[
+			"what failed behind its answer, with its error",
+			{ ...answered, reason: "killed", error },
+			false,
+			"a-1 GET /x 200 1.3 ms answered, then failed: killed\n    error[guest/killed]: killed\n      help: a hint",
+		],
+		[
+			"who exited with failure behind the answer",
+			{ ...answered, reason: "exited", error: new GuestExit(1) },
+			false,
+			"a-1 GET /x 200 1.3 ms answered, then failed: exited",
+		],
+		[
+			"who exited with success behind the answer, unasked",
+			{ ...answered, reason: "exited", error: new GuestExit(0) },
+			false,
+			undefined,
+		],
+		[
+			"who exited with success behind the answer",
+			{ ...answered, reason: "exited", error: new GuestExit(0) },
+			true,
+			"a-1 GET /x 200 1.3 ms answered: exited",
 		],
 		[
 			"a path that is long",

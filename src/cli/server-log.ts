@@ -1,6 +1,7 @@
 /** What `skerry up` says of its guests and their requests. */
 import { renderError, renderLine, SkerryError } from "../fault/mod.ts";
 import type { RequestRecord } from "../trigger/mod.ts";
+import { GuestExit } from "../wasi/mod.ts";
 import { paint } from "./terminal.ts";
 
 /** Characters of a path that are shown: a client may send 60,000. */
@@ -23,15 +24,21 @@ export function describeOutput(app: string, stream: "stdout" | "stderr", line: s
 	return `${whose}${paint("dim", `[${app} ${stream}]`, process.stderr)} ${renderLine(line)}`;
 }
 
-/** Failures are always shown, with the id that the client was given; the rest where it is asked for. */
+/**
+ * Failures are always shown, with the id that the client was given, and so is what ended a guest behind its answer; the rest where it is
+ * asked for.
+ */
 export function describeRequest(record: RequestRecord, verbose: boolean): string | undefined {
-	const failed = record.outcome !== "answered" && record.outcome !== "client-gone";
-	if (!verbose && !failed) return undefined;
 	const { id, method, status, milliseconds, outcome, reason, error } = record;
+	const failed = outcome !== "answered" && outcome !== "client-gone";
+	// To exit with success is a way to return.
+	const late = outcome === "answered" && reason !== undefined && !(error instanceof GuestExit && error.status === 0);
+	if (!verbose && !failed && !late) return undefined;
 	const path = record.path.length > SHOWN_PATH ? `${record.path.slice(0, SHOWN_PATH)}…` : record.path;
 	const mark = failed ? paint("red", outcome, process.stderr) : outcome;
-	const why = reason === undefined ? "" : `: ${reason}`;
+	const then = late ? `, ${paint("red", "then failed", process.stderr)}` : "";
+	const why = reason === undefined ? "" : `${then}: ${reason}`;
 	const line = `${id} ${method} ${path} ${status ?? "-"} ${milliseconds.toFixed(1)} ms ${mark}${why}`;
-	if (!failed || !(error instanceof SkerryError)) return line;
+	if (!(failed || late) || !(error instanceof SkerryError)) return line;
 	return `${line}\n${renderError(error).replaceAll(/^/gm, "    ")}`;
 }

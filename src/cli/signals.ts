@@ -1,12 +1,12 @@
 import { constants } from "node:os";
 
-/** A second signal within this time is the first one again: the terminal and the launcher both deliver it. */
+/** A second signal within this time, in milliseconds, is the first one again: the terminal and the launcher both deliver it. */
 const SAME_SIGNAL_MS = 500;
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 export interface StopRequest extends Disposable {
-	/** Aborted by the first signal that asks the process to end. The next one ends it at once. */
+	/** Aborted by the first signal that asks the process to end. The next one ends it at once, even while a guest holds the thread. */
 	readonly signal: AbortSignal;
 	/** Ends the process at once, with the status of the signal. */
 	readonly giveUp: () => void;
@@ -18,24 +18,30 @@ export interface StopRequest extends Disposable {
  */
 export function createStopRequest(): StopRequest {
 	const controller = new AbortController();
-	let first = 0;
 	let status = 0;
+	let timer: NodeJS.Timeout | undefined;
+	let isNext = false;
 	const onSignal = (name: (typeof SIGNALS)[number]): void => {
-		const now = performance.now();
 		status = 128 + constants.signals[name];
-		if (!controller.signal.aborted) {
-			first = now;
-			controller.abort(name);
-		} else if (now - first > SAME_SIGNAL_MS) {
-			process.exit(status);
-		}
+		if (isNext) process.exit(status);
+		if (controller.signal.aborted) return;
+		timer = setTimeout(() => {
+			isNext = true;
+			// From here on a signal has its own effect, for which no guest has to give back the thread. On the first process of a container it has none.
+			if (process.pid !== 1) release();
+		}, SAME_SIGNAL_MS).unref();
+		controller.abort(name);
+	};
+	const release = (): void => {
+		for (const name of SIGNALS) process.off(name, onSignal);
 	};
 	for (const name of SIGNALS) process.on(name, onSignal);
 	return {
 		signal: controller.signal,
 		giveUp: () => process.exit(status),
 		[Symbol.dispose]: () => {
-			for (const name of SIGNALS) process.off(name, onSignal);
+			clearTimeout(timer);
+			release();
 		},
 	};
 }

@@ -25,7 +25,7 @@ const FUNCTIONS = [
 
 /**
  * `echo`, `numbers` and `later` give back what they get; `give` hands a stream to the host; `count` reads a stream 4 bytes at a time and
- * returns their sum; `source` returns a stream and writes for ever, 4 bytes at a time, reporting each write; `never` waits for what does
+ * returns their sum, reporting each read; `source` returns a stream and writes for ever, 4 bytes at a time, reporting each write; `never` waits for what does
  * not happen while it holds a stream of nobody's.
  */
 const GUEST = `(component
@@ -68,6 +68,7 @@ const GUEST = `(component
 			(loop $on
 				(local.set $got (call $read (local.get $s) (i32.const 16) (i32.const 4)))
 				(local.set $n (i32.shr_u (local.get $got) (i32.const 4)))
+				(call $wrote (local.get $n))
 				(block $none (loop $add
 					(br_if $none (i32.eqz (local.get $n)))
 					(local.set $n (i32.sub (local.get $n) (i32.const 1)))
@@ -291,6 +292,40 @@ suite("asynchronous components", () => {
 			reported.length = 0;
 			assert.equal(await component.exports.count(source), sum);
 			assert.deepEqual(reported, told);
+		}
+	});
+
+	test("a chunk whose buffer is transferred while it is read ends the stream, and is reported", async () => {
+		const lost = "Cannot read on from a stream's chunk: its buffer was transferred or made smaller";
+		const given = (): Uint8Array => Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9, 10);
+		const transfer = ({ buffer }: Uint8Array): void =>
+			void structuredClone(buffer, { transfer: [buffer as ArrayBuffer] });
+		const shrink = ({ buffer }: Uint8Array): void => (buffer as ArrayBuffer).resize(3);
+		const resizable = (): Uint8Array => {
+			const array = new Uint8Array(new ArrayBuffer(10, { maxByteLength: 10 }));
+			array.set(given());
+			return array;
+		};
+		for (const [make, spoil, reads, sum] of [
+			[given, transfer, 1, 10],
+			[given, transfer, 2, 36],
+			[resizable, shrink, 1, 10],
+			// Nothing of it is left to be read
+			[given, transfer, 3, 55],
+		] as const) {
+			const chunk = make();
+			const reported: string[] = [];
+			let read = 0;
+			const { component } = await start({
+				onStreamError: (error) => void reported.push((error as Error).message),
+				imports: {
+					take: async () => 0,
+					wrote: () => void (++read === reads && spoil(chunk)),
+					hang: async () => {},
+				},
+			});
+			assert.equal(await component.exports.count([chunk]), sum);
+			assert.deepEqual(reported, sum === 55 ? [] : [lost]);
 		}
 	});
 

@@ -32,6 +32,7 @@ import {
 	type WasiContext,
 } from "../wasi/mod.ts";
 import { Admission } from "./admission.ts";
+import { checkStart } from "./check-start.ts";
 import { LineSink } from "./output.ts";
 
 export interface ServeOptions extends ArtefactOptions {
@@ -80,7 +81,7 @@ export interface Server {
 
 /**
  * Serves a component's `wasi:http/incoming-handler`, each request in a fresh sandbox.
- * @throws SkerryError `binary/*`, `component/invalid`, `link/*`, `core/invalid`, `engine/stop/watchdog`, `cli/port-in-use`
+ * @throws SkerryError `binary/*`, `component/invalid`, `link/*`, `core/invalid`, `engine/options`, `engine/stop/watchdog`, `cli/port-in-use`
  */
 export async function serve(options: ServeOptions): Promise<Server> {
 	const started = performance.now();
@@ -132,6 +133,7 @@ export async function serve(options: ServeOptions): Promise<Server> {
 		troubleOnly: options.troubleOnly === true,
 	});
 	if (metering !== "off") await watchdogReady();
+	await checkStart(pool, linked, { limits, app: options.app, reason: REQUEST_OVER });
 	const listener = await listen({ ...options.listen, handler });
 	void admission.prepare(REQUEST_OVER).then(optimizeHostEarly);
 	return {

@@ -131,7 +131,7 @@ const ROWS: Readonly<Record<Exclude<LimitName, "stack">, Row>> = {
 			`(import "beside" "new" (func $new (param i32) (result i32)))`,
 			HANDLES,
 		),
-		below: /^handle table is full \(limit "handles": 1\)$/,
+		below: /^handle table is full \(limit "handles" of app x: 1\)$/,
 	},
 	streams: {
 		needs: 4,
@@ -140,13 +140,13 @@ const ROWS: Readonly<Record<Exclude<LimitName, "stack">, Row>> = {
 			`(import "beside" "stream" (func $stream (result i64)))`,
 			STREAMS,
 		),
-		below: /^too many streams and futures \(limit "streams": 3\)$/,
+		below: /^too many streams and futures \(limit "streams" of app x: 3\)$/,
 	},
 	// Of each call
 	values: {
 		needs: 2 * (48 + 10),
 		...same("(call $say (i32.const 0) (i32.const 2))", `(import "beside" "say" (func $say (param i32 i32)))`, LISTS),
-		below: /^too much in the lists of one call \(limit "values": 115\)$/,
+		below: /^too much in the lists of one call \(limit "values" of app x: 115\)$/,
 	},
 	buffered: {
 		needs: 4 * 128,

@@ -2,6 +2,7 @@
 import { request as httpRequest } from "node:http";
 import { stripVTControlCharacters } from "node:util";
 import { describeOutput, describeRequest } from "../../src/cli/server-log.ts";
+import { renderError, SkerryError } from "../../src/fault/mod.ts";
 import { serve, type ServeOptions, type ServerUsage } from "../../src/server/mod.ts";
 
 export interface LimitedServer extends Pick<ServeOptions, "limits" | "metering"> {
@@ -10,6 +11,7 @@ export interface LimitedServer extends Pick<ServeOptions, "limits" | "metering">
 }
 
 export interface LimitedAnswer {
+	/** 0: there is no server. */
 	readonly status: number;
 	readonly text: string;
 	readonly whole: boolean;
@@ -23,7 +25,7 @@ export interface LimitedOutcome {
 	/** What the operator reads of what went wrong, and of what guests write. */
 	readonly log: readonly string[];
 	/** Once all is answered. */
-	readonly usage: ServerUsage;
+	readonly usage: ServerUsage | undefined;
 }
 
 /** The component, and the servers of it, one after another. */
@@ -50,7 +52,7 @@ async function ask(url: string): Promise<LimitedAnswer> {
 
 async function run(bytes: Uint8Array, { path, ...given }: LimitedServer): Promise<LimitedOutcome> {
 	const log: string[] = [];
-	const server = await serve({
+	const starting = serve({
 		...given,
 		bytes,
 		app: "shop",
@@ -64,6 +66,12 @@ async function run(bytes: Uint8Array, { path, ...given }: LimitedServer): Promis
 		},
 		onOutput: (...output) => log.push(stripVTControlCharacters(describeOutput("shop", ...output))),
 	});
+	const server = await starting.catch((error: unknown) => {
+		if (!(error instanceof SkerryError)) throw error;
+		log.push(renderError(error));
+		return undefined;
+	});
+	if (server === undefined) return { answer: { status: 0, text: "", whole: false }, others: [], log, usage: undefined };
 	const [answer, ...others] = await Promise.all([path, "/0", "/0"].map((asked) => ask(`${server.url}${asked}`)));
 	others.push(await ask(`${server.url}/0`));
 	for (let turn = 0; turn < 1_000 && Object.values(server.usage()).some((count) => count > 0); turn++) {

@@ -26,12 +26,16 @@ interface Row {
 	readonly log: RegExp;
 	/** What the operator reads with enough. */
 	readonly said?: readonly RegExp[];
-	/** No sandbox can be made below the limit: everybody is told so. */
-	readonly forAll?: boolean;
+	/** No sandbox can be made below the limit: nothing is served. */
+	readonly atStart?: boolean;
 }
 
 const refused = (what: string): RegExp => new RegExp(`^\\S+-1 GET /\\d+ 500 \\S+ ms failed: ${what}\n`);
 const killed = (what: string): RegExp => refused(`killed: ${what} of app shop\\)`);
+const unserved = (needs: string, limit: LimitName, given: string): RegExp =>
+	new RegExp(
+		`^error\\[engine/options\\]: Cannot serve shop: it begins with ${needs}, and its limit "${limit}" is ${given}\n  help: allow as much with --limit.${limit},`,
+	);
 const repeat = (times: number, what: string): string => what.repeat(times);
 const stored = (...words: readonly number[]): string =>
 	words.map((word, i) => `(i32.store (i32.const ${4 * i}) (i32.const ${word}))`).join("");
@@ -50,7 +54,7 @@ const ROWS: Readonly<Record<string, Row & { readonly limit: Exclude<LimitName, "
 		limit: "tables",
 		wat: "(if (i32.eq (table.grow $t (ref.null func) (i32.const 4)) (i32.const -1)) (then unreachable))",
 		// Its own, one for each case, and one for each function with memory that it imports
-		needs: 4 + 3 + 14 + 14,
+		needs: 4 + 3 + 17 + 14,
 		log: refused("unreachable"),
 	},
 	gcHeap: {
@@ -63,8 +67,8 @@ const ROWS: Readonly<Record<string, Row & { readonly limit: Exclude<LimitName, "
 		limit: "instances",
 		wat: "",
 		needs: 3,
-		log: killed('instances 2 instances \\(limit "instances"'),
-		forAll: true,
+		log: unserved("3 instances", "instances", "2 instances"),
+		atStart: true,
 	},
 	wall: {
 		limit: "wall",
@@ -86,24 +90,34 @@ const ROWS: Readonly<Record<string, Row & { readonly limit: Exclude<LimitName, "
 	fuel: {
 		limit: "fuel",
 		wat: `${repeat(50, "(drop (i32.const 0))")} (loop)`,
-		// All that it runs, from the path to the answer
+		// All that it runs, from the path to the answer, and what is to come behind it
 		needs: 111,
+		tolerance: 1,
 		metering: "fuel",
 		log: killed('fuel \\d+ instructions \\(limit "fuel"'),
+	},
+	fuelBehindAnswer: {
+		limit: "fuel",
+		wat: `${repeat(50, "(drop (i32.const 0))")} (loop)`,
+		needs: 112,
+		tolerance: 1,
+		metering: "fuel",
+		status: 200,
+		log: /^\S+-1 GET \/\d+ 200 \S+ ms answered, then failed: killed: fuel 111 instructions \(limit "fuel" of app shop\)\n/,
 	},
 	handles: {
 		limit: "handles",
 		wat: repeat(3, "(drop (call $fields))"),
 		// The request, its response-outparam, and the response, into which its fields go
 		needs: 3 + 3,
-		log: refused('handle table is full \\(limit "handles": 5\\)'),
+		log: refused('handle table is full \\(limit "handles" of app shop: 5\\)'),
 	},
 	values: {
 		limit: "values",
 		wat: `${stored(512, 2, 512, 2, 512, 2, 512, 2)} (call $fields.from-list (i32.const 0) (i32.const 2) (i32.const 64))`,
 		// By the estimate: two pairs of a name and a list of numbers
 		needs: 696,
-		log: refused('too much in the lists of one call \\(limit "values": \\d+\\)'),
+		log: refused('too much in the lists of one call \\(limit "values" of app shop: \\d+\\)'),
 	},
 	buffered: {
 		limit: "buffered",
@@ -133,6 +147,20 @@ const ROWS: Readonly<Record<string, Row & { readonly limit: Exclude<LimitName, "
 		// For its path, and for its answer
 		needs: 3 + 1 + 3,
 		log: killed('hostCalls 6 calls \\(limit "hostCalls"'),
+	},
+	firstMemory: {
+		limit: "memory",
+		wat: "",
+		needs: 2 * PAGE,
+		log: unserved("128 KiB", "memory", "131071 bytes"),
+		atStart: true,
+	},
+	firstTables: {
+		limit: "tables",
+		wat: "",
+		needs: 3 + 17 + 14,
+		log: unserved("34 elements", "tables", "33 elements"),
+		atStart: true,
 	},
 };
 
@@ -181,14 +209,14 @@ suite("limits over HTTP, one below, at, and one above", () => {
 				LimitedOutcome,
 				...LimitedOutcome[],
 			];
-			const { status = 500, forAll = false, log, said = [] } = row;
-			assert.deepEqual([least.answer.status, least.answer.whole], [status, true], least.log.join("\n"));
+			const { atStart = false, status = atStart ? 0 : 500, log, said = [] } = row;
+			assert.deepEqual([least.answer.status, least.answer.whole], [status, !atStart], least.log.join("\n"));
 			assert.equal(least.log.filter((line) => log.test(line)).length, 1, least.log.join("\n"));
 			assert.deepEqual(
 				least.others.map((other) => other.status),
-				forAll ? [500, 500, 500] : [200, 200, 200],
+				atStart ? [] : [200, 200, 200],
 			);
-			assert.deepEqual(least.usage, NOTHING);
+			assert.deepEqual(least.usage, atStart ? undefined : NOTHING);
 			for (const outcome of enough) {
 				assert.deepEqual([outcome.answer.status, outcome.answer.whole], [200, true], outcome.log.join("\n"));
 				assert.equal(outcome.log.length, said.length, outcome.log.join("\n"));

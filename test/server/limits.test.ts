@@ -105,7 +105,7 @@ const ROWS: Readonly<Record<Exclude<LimitName, "stack" | "output">, Row>> = {
 	handles: {
 		needs: 3,
 		wat: f(`${repeat(3, "(drop (call $new (i32.const 5)))")} ${ONE}`),
-		below: /^handle table is full \(limit "handles": 2\)$/,
+		below: /^handle table is full \(limit "handles" of app x: 2\)$/,
 	},
 	streams: {
 		needs: 3,
@@ -121,7 +121,7 @@ const ROWS: Readonly<Record<Exclude<LimitName, "stack" | "output">, Row>> = {
 			(core instance $i (instantiate $m (with "" (instance
 				(export "stream" (func $stream)) (export "future" (func $future)) (export "drop" (func $drop))))))
 			(func (export "f") (result s32) (canon lift (core func $i "f"))))`,
-		below: /^too many streams and futures \(limit "streams": 2\)$/,
+		below: /^too many streams and futures \(limit "streams" of app x: 2\)$/,
 	},
 	values: {
 		// Two strings of 10 bytes, both of them at one place: 48 for an element.
@@ -135,7 +135,7 @@ const ROWS: Readonly<Record<Exclude<LimitName, "stack" | "output">, Row>> = {
 				(func (export "f") (result i32) (call $act (i32.const 0) (i32.const 2)) ${ONE}))
 			(core instance $i (instantiate $m (with "" (instance (export "act" (func $act'))))))
 			(func (export "f") (result s32) (canon lift (core func $i "f"))))`,
-		below: /^too much in the lists of one call \(limit "values": 115\)$/,
+		below: /^too much in the lists of one call \(limit "values" of app x: 115\)$/,
 	},
 	buffered: {
 		needs: 3 * 128,

@@ -274,7 +274,10 @@ class HostWriter implements HeldEnd, Copier<Remainder> {
 
 	onDone(result: CopyResult): void {
 		if (result === COPY.dropped) this.#then(false);
-		else if (this.buffer.remain === 0) this.#then(true);
+		else if (this.buffer.isLost) {
+			this.#closeOnce();
+			this.#fail(lostChunk());
+		} else if (this.buffer.remain === 0) this.#then(true);
 		else this.#shared.write(this);
 	}
 }
@@ -287,21 +290,29 @@ class Remainder implements ReadableBuffer {
 	readonly empty = false;
 	#progress = 0;
 	#values: ArrayLike<unknown> = NOTHING;
+	#length = 0;
 
 	begin(values: ArrayLike<unknown>): void {
 		this.#progress = 0;
 		this.#values = values;
+		this.#length = values.length;
 	}
 
+	/** The array is still the host's, which may have given its buffer away. */
+	get isLost(): boolean {
+		return this.#values.length < this.#length;
+	}
+
+	/** Nothing where it is lost: then the writer is told that it is done. */
 	get remain(): number {
-		return this.#values.length - this.#progress;
+		return this.isLost ? 0 : this.#length - this.#progress;
 	}
 
 	read(count: number): ArrayLike<unknown> {
 		const values = this.#values;
 		const start = this.#progress;
 		const end = (this.#progress = start + count);
-		if (end === values.length) this.begin(NOTHING);
+		if (end === this.#length) this.begin(NOTHING);
 		return slice(values, start, end);
 	}
 }
@@ -318,6 +329,13 @@ function isTypedArray(value: unknown): boolean {
 /** Iterators that are written by hand may give anything. */
 function isObject(value: unknown): boolean {
 	return (typeof value === "object" || typeof value === "function") && value !== null;
+}
+
+function lostChunk(): SkerryError {
+	const lost = "its buffer was transferred or made smaller";
+	return new SkerryError("call/bad-value", `Cannot read on from a stream's chunk: ${lost}`, {
+		hint: "give a copy, or keep the chunk until the next is asked for",
+	});
 }
 
 function notAResult(value: unknown): SkerryError {

@@ -131,6 +131,8 @@ export class SharedStream extends SharedBase implements Shared {
 		const { remain } = pending.buffer;
 		if (remain === 0) {
 			this.notify(COPY.completed);
+			// A host whose chunk is lost has dropped its end by now.
+			if (this.dropped) return copier.onDone(COPY.dropped);
 			return this.#wait(copier);
 		}
 		if (buffer.remain > 0) {

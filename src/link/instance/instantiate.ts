@@ -125,6 +125,11 @@ export class Instance {
 		return true;
 	}
 
+	/** What it holds of what limits of the same names bound. */
+	get held(): CoreMemories["holdings"]["held"] {
+		return this.#memories.holdings.held;
+	}
+
 	/** What the call has used so far. */
 	get usage(): GateUsage {
 		return this.#gate.usage;
