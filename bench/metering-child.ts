@@ -19,7 +19,7 @@ interface Variant {
 	readonly run: () => number;
 }
 
-/** Of each variant: about what V8's optimising compiler needs to be done, on the one core that it may have. */
+/** Of each variant, before it is seen whether V8's optimising compiler is done. */
 const WARM_UP = 100;
 /** Turns of programs so long that these are more than that: what they run is optimised in the first. */
 const LEAST_WARM_UP = 1;
@@ -28,6 +28,8 @@ const LEAST = 2;
 /** Longer in all, on a machine whose cores are seldom its own. */
 const PATIENCE = 12_000;
 const PAUSE = 2;
+/** Milliseconds in which nothing is compiled any more. */
+const SETTLE = 8;
 
 const [file = "", milliseconds = "", probe = "", best = "", first = ""] = process.argv.slice(2);
 const output = openSync(devNull, "w");
@@ -81,6 +83,17 @@ function setApart(bytes: Uint8Array): Uint8Array {
 const variants = [...VARIANTS.slice(Number(first)), ...VARIANTS.slice(0, Number(first))].map(prepare);
 const core = OwnCore.create(Buffer.from(probe, "hex"), () => performance.now(), Number(best));
 const asleep = new Int32Array(new SharedArrayBuffer(4));
+
+/** V8's other threads compile what is run: on a core that they share with it only while it waits. */
+function settle(): boolean {
+	for (let waited = 0; ; waited++) {
+		const before = process.cpuUsage();
+		Atomics.wait(asleep, 0, 0, SETTLE);
+		const { user, system } = process.cpuUsage(before);
+		if (user + system < (SETTLE * 1000) / 4) return waited === 0;
+	}
+}
+
 const { shortest, undisturbed, rounds } = takeTurns(
 	variants.map(({ run }) => run),
 	{
@@ -92,6 +105,7 @@ const { shortest, undisturbed, rounds } = takeTurns(
 		now: () => performance.now(),
 		alone: () => core.isAlone(),
 		pause: () => void Atomics.wait(asleep, 0, 0, PAUSE),
+		settled: settle,
 	},
 );
 const pass: MeteringPass = {

@@ -22,7 +22,12 @@ function simulate(
 	return { ...takeTurns(runs, options), order };
 }
 
-const ALONE = { patience: 0, alone: () => true, pause: () => assert.fail("nothing to wait for") };
+const ALONE = {
+	patience: 0,
+	alone: () => true,
+	pause: () => assert.fail("nothing to wait for"),
+	settled: () => true,
+};
 
 test("what is quicker behind itself is so for all", () => {
 	for (const least of [1, 2, 3, 7, 8]) {
@@ -55,6 +60,24 @@ test("what warms up is not counted, and time is what ends it", () => {
 	assert.deepEqual(takeTurns([run], options), { shortest: [2], undisturbed: [9], rounds: 3 });
 });
 
+test("nothing counts before what runs is compiled, or patience is at an end", () => {
+	for (const [compiledAt, patience, took] of [
+		[4, 10_000, 100],
+		[4, 250, 300],
+	] as const) {
+		let clock = 0;
+		let turns = 0;
+		const run = (): number => {
+			const time = ++turns > compiledAt ? 100 : 300;
+			clock += time;
+			return time;
+		};
+		const settled = (): boolean => turns >= compiledAt;
+		const options = { ...ALONE, patience, settled, warmUp: 0, milliseconds: 0, leastWarmUp: 1, now: () => clock };
+		assert.deepEqual(takeTurns([run], { ...options, least: 1 }), { shortest: [took], undisturbed: [1], rounds: 1 });
+	}
+});
+
 /** Two runs of 100 ms, twice as long on a core that others use at the times that `shared` names. */
 function onSharedCore(shared: (clock: number) => boolean, patience: number): Turns & { readonly took: number } {
 	let clock = 0;
@@ -73,6 +96,7 @@ function onSharedCore(shared: (clock: number) => boolean, patience: number): Tur
 		now: () => clock,
 		alone: () => !shared(clock),
 		pause: () => void clock++,
+		settled: () => true,
 	});
 	return { ...found, took: clock };
 }

@@ -7,7 +7,7 @@ export interface TurnsOptions {
 	/** How many turns there are at least of these, and of the latter how many undisturbed runs of each. */
 	readonly leastWarmUp: number;
 	readonly least: number;
-	/** Milliseconds that it may take longer in all, until there are as many. */
+	/** Milliseconds that each of both may take longer in all: the one until nothing is left to be compiled, the other until there are as many. */
 	readonly patience: number;
 	/** Milliseconds from some moment on. */
 	readonly now: () => number;
@@ -15,6 +15,8 @@ export interface TurnsOptions {
 	readonly alone: () => boolean;
 	/** Lets a little time pass. */
 	readonly pause: () => void;
+	/** Waits for what is compiled beside the runs. @returns whether there was nothing to wait for */
+	readonly settled: () => boolean;
 }
 
 export interface Turns {
@@ -40,7 +42,7 @@ const BURST = 3;
  * still is afterwards.
  */
 export function takeTurns(runs: readonly (() => number)[], options: TurnsOptions): Turns {
-	const { warmUp, milliseconds, leastWarmUp, least, patience, now, alone, pause } = options;
+	const { warmUp, milliseconds, leastWarmUp, least, patience, now, alone, pause, settled } = options;
 	const disturbed = runs.map(() => Infinity);
 	const shortest = runs.map(() => Infinity);
 	const undisturbed = runs.map(() => 0);
@@ -69,7 +71,11 @@ export function takeTurns(runs: readonly (() => number)[], options: TurnsOptions
 		turn++;
 	};
 	const warm = now() + runs.length * warmUp;
-	for (let done = 0; done < leastWarmUp || now() < warm; done++) runAll(-Infinity);
+	let done = 0;
+	do {
+		runAll(-Infinity);
+		done++;
+	} while (done < leastWarmUp || now() < warm || (now() < warm + patience && !settled()));
 	for (const counted of [disturbed, shortest]) counted.fill(Infinity);
 	undisturbed.fill(0);
 	const until = now() + runs.length * milliseconds;
