@@ -15,6 +15,16 @@ import {
 	type TableSpec,
 } from "./random-statement.ts";
 
+/** What guests import of the host, and the type of its resource. */
+export const HOST_IMPORTS = `(import "host" (instance $host
+		(export "thing" (type $thing (sub resource)))
+		(export "sync" (func (param "x" u32) (result u32)))
+		(export "wait" (func (param "x" u32) (result u32)))
+		(export "make" (func (param "x" u32) (result (own $thing))))
+		(export "peek" (func (param "it" (borrow $thing)) (result u32)))
+		(export "boom" (func (param "x" u32) (result u32)))))
+	(alias export $host "thing" (type $thing))`;
+
 export interface RandomGuest {
 	readonly wat: string;
 	/** Exports of type `(u32, u32) -> u32`; the guest also exports `text`: `(string) -> string`. */
@@ -58,14 +68,7 @@ export function createRandomGuest(seed: number): RandomGuest {
 			`(func (export "${module}-${name}") (param "x" u32) (param "y" u32) (result u32) (canon lift (core func $${module} "${name}")))`,
 	);
 	const wat = `(component
-	(import "host" (instance $host
-		(export "thing" (type $thing (sub resource)))
-		(export "sync" (func (param "x" u32) (result u32)))
-		(export "wait" (func (param "x" u32) (result u32)))
-		(export "make" (func (param "x" u32) (result (own $thing))))
-		(export "peek" (func (param "it" (borrow $thing)) (result u32)))
-		(export "boom" (func (param "x" u32) (result u32)))))
-	(alias export $host "thing" (type $thing))
+	${HOST_IMPORTS}
 	(core func $sync (canon lower (func $host "sync")))
 	(core func $wait (canon lower (func $host "wait")))
 	(core func $make (canon lower (func $host "make")))

@@ -4,7 +4,7 @@
  * to a number by all that can be read of it.
  */
 import { Dice } from "./dice.ts";
-import type { RandomGuest } from "./random-guest.ts";
+import { HOST_IMPORTS, type RandomGuest } from "./random-guest.ts";
 import {
 	at,
 	back,
@@ -236,14 +236,7 @@ export function createSpyGuest(seed: number, variant: number = 0): SpyGuest {
 		return `(func (export "${name}") (param "x" u32) (param "y" u32) (result u32) (canon lift (core func $${module} "${fn}")))`;
 	};
 	const wat = `(component
-	(import "host" (instance $host
-		(export "thing" (type $thing (sub resource)))
-		(export "sync" (func (param "x" u32) (result u32)))
-		(export "wait" (func (param "x" u32) (result u32)))
-		(export "make" (func (param "x" u32) (result (own $thing))))
-		(export "peek" (func (param "it" (borrow $thing)) (result u32)))
-		(export "boom" (func (param "x" u32) (result u32)))))
-	(alias export $host "thing" (type $thing))
+	${HOST_IMPORTS}
 	(core module $end (func (export "end") (param i32)))
 	(core instance $end (instantiate $end))
 	(type $own (resource (rep i32) (dtor (core func $end "end"))))
